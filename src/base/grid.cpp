@@ -1,0 +1,68 @@
+#include "base/grid.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace nibble {
+
+std::string_view to_string(Rounding rounding) {
+  switch (rounding) {
+    case Rounding::Floor: return "floor";
+    case Rounding::HalfUp: return "half_up";
+    case Rounding::HalfEven: return "half_even";
+  }
+  throw InternalError("a rounding is one of the enumeration");
+}
+
+Rounding rounding_named(std::string_view name) {
+  for (Rounding rounding : {Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven})
+    if (to_string(rounding) == name) return rounding;
+  fail("base", "rounding", "'" + std::string(name) + "'", "floor, half_up or half_even");
+}
+
+double round_by(double u, Rounding rounding) {
+  switch (rounding) {
+    case Rounding::Floor: return std::floor(u);
+    case Rounding::HalfUp: {
+      // floor(u + 0.5) would round the sum itself: 0.49999999999999994 + 0.5 is 1.
+      const double down = std::floor(u);
+      return u - down >= 0.5 ? down + 1 : down;
+    }
+    case Rounding::HalfEven: return std::nearbyint(u);
+  }
+  throw InternalError("a rounding is one of the enumeration");
+}
+
+int Grid::bits() const { return static_cast<int>(std::bit_width(static_cast<uint64_t>(levels() - 1))); }
+
+int64_t Grid::quantise(double x, size_t channel, Rounding rounding) const {
+  const double rounded = round_by(x / scale_of(channel), rounding);
+  const auto offset = static_cast<double>(zero_point);
+  return static_cast<int64_t>(
+             std::clamp(rounded, static_cast<double>(low) - offset, static_cast<double>(high) - offset)) +
+         zero_point;
+}
+
+ElementType Grid::container() const {
+  const auto fits = [&](int64_t least, int64_t most) { return low >= least && high <= most; };
+  if (fits(-128, 127)) return ElementType::Int8;
+  if (fits(0, 255)) return ElementType::UInt8;
+  if (fits(-32768, 32767)) return ElementType::Int16;
+  if (fits(0, 65535)) return ElementType::UInt16;
+  if (fits(INT32_MIN, INT32_MAX)) return ElementType::Int32;
+  return ElementType::Int64;
+}
+
+void check_grid(const Grid& grid, std::string_view room, std::string_view place) {
+  if (grid.high <= grid.low)
+    fail(room, place, "levels " + std::to_string(grid.low) + " to " + std::to_string(grid.high),
+         "at least two levels");
+  if (grid.scale.empty() || (!grid.per_channel() && grid.scale.size() != 1))
+    fail(room, place, std::to_string(grid.scale.size()) + " scales", "one, or one per index of an axis");
+  for (double scale : grid.scale)
+    if (!(scale > 0) || !std::isfinite(scale) || static_cast<double>(static_cast<float>(scale)) != scale)
+      fail(room, place, "scale " + std::to_string(scale), "a positive finite float32 number");
+}
+
+}  // namespace nibble

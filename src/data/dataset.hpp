@@ -1,0 +1,89 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/random.hpp"
+#include "base/tensor.hpp"
+
+namespace nibble::data {
+
+/// One example as stored: an image [H, W, C] of UInt8 (RGB or gray), or features Float32 [...]; its class, or a target.
+struct Sample {
+  Tensor x;
+  int64_t label = -1;            ///< -1 where the set has no labels
+  std::optional<Tensor> target;  ///< regression: [...]
+};
+
+/// Random access to examples; `sample` may be called from several threads at once.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;
+  /// Number of classes, 0 where there are no labels.
+  virtual int64_t classes() const = 0;
+  /// index in [0, size).
+  virtual Sample sample(int64_t index) const = 0;
+};
+
+/// Opens `SET:PATH[:SPLIT]` (COMMANDS.md): mnist:DIR:train|test (idx, .gz or not), cifar10:DIR:train|test,
+/// images:DIR (one folder a class, or labels.csv), npz:FILE (x, optional y). Throws UserError "data: ..." on anything
+/// missing, truncated, inconsistent or empty.
+std::unique_ptr<Dataset> open_dataset(std::string_view description);
+
+/// The first `count` examples of a set (all when count < 0 or more than there are), or those listed.
+std::unique_ptr<Dataset> subset(std::shared_ptr<const Dataset> set, std::vector<int64_t> indices);
+
+/// What is done to an image before the network sees it (COMMANDS.md): each value = (pixel * scale - mean) / std, NCHW.
+struct Preprocess {
+  std::optional<std::pair<int64_t, int64_t>> resize;  ///< H, W; bilinear
+  std::optional<std::pair<int64_t, int64_t>> crop;    ///< H, W; centre
+  std::string channels = "RGB";                       ///< RGB, BGR or gray
+  double scale = 1.0 / 255;
+  std::vector<double> mean, standard_deviation;  ///< per channel, or empty (0 and 1)
+};
+/// Throws UserError naming the key.
+Preprocess preprocess_from_json(const Json& json, std::string_view place);
+Json to_json(const Preprocess& preprocess);
+
+/// The sample as the network's input without the batch axis: an image [H,W,C] UInt8 becomes Float32 [C,H,W]; features
+/// pass unchanged. Computed in double, rounded once to float.
+Tensor apply(const Preprocess& preprocess, const Tensor& x);
+
+struct Batch {
+  Tensor x;                     ///< Float32 [B, ...]
+  std::vector<int64_t> labels;  ///< B, or empty
+  std::optional<Tensor> target; ///< Float32 [B, ...]
+};
+
+/// Changes a preprocessed example for training; `random` is the example's own stream, so the result does not depend on
+/// threads or order.
+using Augmentation = std::function<void(Tensor& x, Random& random)>;
+/// [{"crop": {"padding": 4}}, {"flip": "horizontal"}] ...; throws UserError naming the key.
+Augmentation augmentation_from_json(const Json& json, std::string_view place);
+
+/// Batches of a set in a given order, prepared by `threads` threads ahead of the reader; what it yields depends on the
+/// set, the order and `random` only. The last batch may be smaller.
+class Loader {
+ public:
+  Loader(std::shared_ptr<const Dataset> set, Preprocess preprocess, std::vector<int64_t> order, int64_t batch_size,
+         int threads = 2, Augmentation augmentation = {}, Random random = Random(0));
+  ~Loader();
+  /// The next batch, or nothing at the end. An error in a preparing thread is thrown here.
+  std::optional<Batch> next();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// 0, 1, ..., count - 1.
+std::vector<int64_t> in_order(int64_t count);
+
+}  // namespace nibble::data

@@ -1,0 +1,28 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/tensor.hpp"
+
+namespace nibble::data {
+
+/// Arrays by name, in the file's order.
+using Arrays = std::vector<std::pair<std::string, Tensor>>;
+
+/// .npy (versions 1 to 3, either byte order, C or Fortran order; returned row-major) of any bool, int, uint, float type
+/// that Nibble holds (float16 becomes float32; uint32/uint64 become int64 where they fit). Throws UserError naming file and
+/// place.
+Tensor read_npy(const std::filesystem::path& file);
+/// .npz: stored or deflated entries, zip64.
+Arrays read_npz(const std::filesystem::path& file);
+std::string npy_bytes(const Tensor& tensor);
+/// Deflated; written beside and renamed.
+void write_npz(const std::filesystem::path& file, const Arrays& arrays);
+void write_npy(const std::filesystem::path& file, const Tensor& tensor);
+
+/// An image file (JPEG, PNG) as [H, W, C] UInt8, C = 1 or 3.
+Tensor read_image(const std::filesystem::path& file);
+
+}  // namespace nibble::data

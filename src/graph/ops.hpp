@@ -1,0 +1,453 @@
+#pragma once
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/grid.hpp"
+
+/// The closed set of operations: one struct an op, its formula above it. Names and fields are ONNX's where ONNX has the
+/// op (fields that ONNX passes as constant inputs are fields here). `fields` lists them once, for the text form, the
+/// file format and the comparison; `name` is the op's name everywhere.
+///
+/// Ops without a remark take reals or integers; on integers they are exact, and what they read is stored integers q.
+/// Layout NCHW (NCL for 1-d); "spatial" means the axes after C. `pads` are begin of each spatial axis, then end of each.
+namespace nibble::graph {
+
+using Ints = std::vector<int64_t>;
+
+// ---- linear ---------------------------------------------------------------------------------------------------------
+
+/// y[n,o,p] = sum over c,k of w[o,c,k] * (x[n,c,p*stride - pad + k*dilation] - zero_point) + b[o]; outside x: 0 is added.
+/// Inputs x [N,C,spatial], w [O,C/group,kernel], optional b [O]. zero_point is x's, on integers only.
+struct Conv {
+  Ints strides, pads, dilations;
+  int64_t group = 1;
+  int64_t zero_point = 0;
+  static constexpr std::string_view name = "Conv";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("strides", s.strides), v("pads", s.pads), v("dilations", s.dilations), v("group", s.group);
+    v("zero_point", s.zero_point);
+  }
+};
+
+/// y = alpha * a' b' + beta * c, a' = transposed a if transpose_a, likewise b'. Inputs a [M,K] (minus zero_point on
+/// integers), b [K,N], optional c broadcast to [M,N]. On integers alpha = beta = 1.
+struct Gemm {
+  double alpha = 1, beta = 1;
+  bool transpose_a = false, transpose_b = false;
+  int64_t zero_point = 0;
+  static constexpr std::string_view name = "Gemm";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("alpha", s.alpha), v("beta", s.beta), v("transpose_a", s.transpose_a), v("transpose_b", s.transpose_b);
+    v("zero_point", s.zero_point);
+  }
+};
+
+/// y = (a - zero_point_a)(b - zero_point_b) as numpy.matmul, leading axes broadcast. The zero points on integers only.
+struct MatMul {
+  int64_t zero_point_a = 0, zero_point_b = 0;
+  static constexpr std::string_view name = "MatMul";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("zero_point_a", s.zero_point_a), v("zero_point_b", s.zero_point_b);
+  }
+};
+
+/// y = (x - mean) / sqrt(variance + epsilon) * scale + bias along axis 1. Inputs x, scale, bias, mean, variance [C].
+/// Reals only.
+struct BatchNormalization {
+  double epsilon = 1e-5;
+  static constexpr std::string_view name = "BatchNormalization";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("epsilon", s.epsilon);
+  }
+};
+
+/// y = (x - mean) / sqrt(variance + epsilon) * scale + bias, statistics over axes `axis`.. of each row. Reals only.
+/// Inputs x, scale, optional bias.
+struct LayerNormalization {
+  int64_t axis = -1;
+  double epsilon = 1e-5;
+  static constexpr std::string_view name = "LayerNormalization";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis), v("epsilon", s.epsilon);
+  }
+};
+
+// ---- pointwise functions (reals only but for Relu, Clip, Identity) ----------------------------------------------------
+
+#define NIBBLE_POINTWISE(NAME)                         \
+  struct NAME {                                        \
+    static constexpr std::string_view name = #NAME;    \
+    template <class V, class Self>                     \
+    static void fields(V&&, Self&) {}                  \
+  }
+NIBBLE_POINTWISE(Identity);   ///< y = x
+NIBBLE_POINTWISE(Relu);       ///< y = max(x, 0)
+NIBBLE_POINTWISE(HardSwish);  ///< y = x * clip(x/6 + 1/2, 0, 1)
+NIBBLE_POINTWISE(Sigmoid);    ///< y = 1 / (1 + exp(-x))
+NIBBLE_POINTWISE(Tanh);       ///< y = tanh(x)
+NIBBLE_POINTWISE(Erf);        ///< y = erf(x)
+NIBBLE_POINTWISE(Exp);        ///< y = exp(x)
+NIBBLE_POINTWISE(Log);        ///< y = ln(x)
+NIBBLE_POINTWISE(Sqrt);       ///< y = sqrt(x)
+NIBBLE_POINTWISE(Neg);        ///< y = -x
+NIBBLE_POINTWISE(Abs);        ///< y = |x|
+NIBBLE_POINTWISE(Reciprocal); ///< y = 1 / x
+NIBBLE_POINTWISE(Softplus);   ///< y = ln(1 + exp(x))
+NIBBLE_POINTWISE(Dropout);    ///< y = x (inference); the optional mask output is not kept
+NIBBLE_POINTWISE(Add);        ///< y = a + b, broadcast; on integers, of the stored integers
+NIBBLE_POINTWISE(Sub);        ///< y = a - b, broadcast
+NIBBLE_POINTWISE(Mul);        ///< y = a * b, broadcast
+NIBBLE_POINTWISE(Div);        ///< y = a / b, broadcast; on integers truncated toward zero
+NIBBLE_POINTWISE(Pow);        ///< y = a ^ b, broadcast; reals only
+#undef NIBBLE_POINTWISE
+
+/// y = min(max(x, low), high); low may be -inf, high +inf. Relu6 is Clip 0..6.
+struct Clip {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  static constexpr std::string_view name = "Clip";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("low", s.low), v("high", s.high);
+  }
+};
+
+/// y = x >= 0 ? x : alpha * x
+struct LeakyRelu {
+  double alpha = 0.01;
+  static constexpr std::string_view name = "LeakyRelu";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("alpha", s.alpha);
+  }
+};
+
+/// y = clip(alpha * x + beta, 0, 1)
+struct HardSigmoid {
+  double alpha = 0.2, beta = 0.5;
+  static constexpr std::string_view name = "HardSigmoid";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("alpha", s.alpha), v("beta", s.beta);
+  }
+};
+
+/// y = x/2 * (1 + erf(x/sqrt 2)); tanh_form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
+struct Gelu {
+  bool tanh_form = false;
+  static constexpr std::string_view name = "Gelu";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("tanh_form", s.tanh_form);
+  }
+};
+
+/// y = exp(x) / sum of exp(x) along axis (opset 13's meaning). Reals only.
+struct Softmax {
+  int64_t axis = -1;
+  static constexpr std::string_view name = "Softmax";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis);
+  }
+};
+
+// ---- windows and reductions -------------------------------------------------------------------------------------------
+
+/// Maximum over each window; outside x counts as -infinity. ceil_mode as ONNX (a window starts inside x or its left pad).
+struct MaxPool {
+  Ints kernel, strides, pads, dilations;
+  bool ceil_mode = false;
+  static constexpr std::string_view name = "MaxPool";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("kernel", s.kernel), v("strides", s.strides), v("pads", s.pads), v("dilations", s.dilations);
+    v("ceil_mode", s.ceil_mode);
+  }
+};
+
+/// Mean over each window; count_include_pad: divided by all of it (within x and its pads), else by what lies inside x.
+/// Reals only.
+struct AveragePool {
+  Ints kernel, strides, pads, dilations;
+  bool ceil_mode = false, count_include_pad = false;
+  static constexpr std::string_view name = "AveragePool";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("kernel", s.kernel), v("strides", s.strides), v("pads", s.pads), v("dilations", s.dilations);
+    v("ceil_mode", s.ceil_mode), v("count_include_pad", s.count_include_pad);
+  }
+};
+
+/// Sum of (x - zero_point) over each window; outside x: 0 is added. An average pool before its requantisation.
+struct SumPool {
+  Ints kernel, strides, pads, dilations;
+  bool ceil_mode = false;
+  int64_t zero_point = 0;
+  static constexpr std::string_view name = "SumPool";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("kernel", s.kernel), v("strides", s.strides), v("pads", s.pads), v("dilations", s.dilations);
+    v("ceil_mode", s.ceil_mode), v("zero_point", s.zero_point);
+  }
+};
+
+/// Mean over all spatial axes, kept as 1. Reals only.
+struct GlobalAveragePool {
+  static constexpr std::string_view name = "GlobalAveragePool";
+  template <class V, class Self>
+  static void fields(V&&, Self&) {}
+};
+
+/// Mean over `axes` (empty: all). Reals only.
+struct ReduceMean {
+  Ints axes;
+  bool keep_dims = true;
+  static constexpr std::string_view name = "ReduceMean";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axes", s.axes), v("keep_dims", s.keep_dims);
+  }
+};
+
+/// Sum of (x - zero_point) over `axes` (empty: all). A mean before its requantisation.
+struct ReduceSum {
+  Ints axes;
+  bool keep_dims = true;
+  int64_t zero_point = 0;
+  static constexpr std::string_view name = "ReduceSum";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axes", s.axes), v("keep_dims", s.keep_dims), v("zero_point", s.zero_point);
+  }
+};
+
+// ---- data movement ------------------------------------------------------------------------------------------------------
+
+/// Inputs joined along axis.
+struct Concat {
+  int64_t axis = 0;
+  static constexpr std::string_view name = "Concat";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis);
+  }
+};
+
+/// x cut along axis into pieces of the given sizes.
+struct Split {
+  int64_t axis = 0;
+  Ints sizes;
+  static constexpr std::string_view name = "Split";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis), v("sizes", s.sizes);
+  }
+};
+
+/// y = x[start:end:step] on each of `axes`, numpy's meaning, negative steps included.
+struct Slice {
+  Ints starts, ends, axes, steps;
+  static constexpr std::string_view name = "Slice";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("starts", s.starts), v("ends", s.ends), v("axes", s.axes), v("steps", s.steps);
+  }
+};
+
+enum class PadMode : uint8_t { Constant, Reflect, Edge };
+
+/// `pads` for all axes: begin of each, then end of each; negative ones cut. `value` is a stored integer on integers.
+struct Pad {
+  Ints pads;
+  PadMode mode = PadMode::Constant;
+  double value = 0;
+  static constexpr std::string_view name = "Pad";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("pads", s.pads), v("mode", s.mode), v("value", s.value);
+  }
+};
+
+/// [d0..] -> [product before axis, product from axis]
+struct Flatten {
+  int64_t axis = 1;
+  static constexpr std::string_view name = "Flatten";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis);
+  }
+};
+
+/// 0 copies the input's extent (unless allow_zero), one -1 takes what remains.
+struct Reshape {
+  Ints shape;
+  bool allow_zero = false;
+  static constexpr std::string_view name = "Reshape";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("shape", s.shape), v("allow_zero", s.allow_zero);
+  }
+};
+
+struct Transpose {
+  Ints perm;
+  static constexpr std::string_view name = "Transpose";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("perm", s.perm);
+  }
+};
+
+/// Drops `axes` of extent 1 (empty: all of extent 1).
+struct Squeeze {
+  Ints axes;
+  static constexpr std::string_view name = "Squeeze";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axes", s.axes);
+  }
+};
+
+/// Adds extents of 1 so that they stand at `axes` of the result.
+struct Unsqueeze {
+  Ints axes;
+  static constexpr std::string_view name = "Unsqueeze";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axes", s.axes);
+  }
+};
+
+/// y = x at `indices` along axis (numpy.take). Inputs x, indices (int64; negative count from the end).
+struct Gather {
+  int64_t axis = 0;
+  static constexpr std::string_view name = "Gather";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis);
+  }
+};
+
+enum class ResizeMode : uint8_t { Nearest, Linear };
+enum class ResizeCoordinates : uint8_t { HalfPixel, PytorchHalfPixel, AlignCorners, Asymmetric };
+enum class ResizeNearest : uint8_t { RoundPreferFloor, RoundPreferCeil, Floor, Ceil };
+
+/// Scales every axis by scales[i] to sizes[i] = floor(extent * scale); exactly one of the two is non-empty (a file that
+/// gives sizes gives scales size/extent). Linear on reals only.
+struct Resize {
+  std::vector<double> scales;
+  Ints sizes;  ///< `any` keeps the extent
+  ResizeMode mode = ResizeMode::Nearest;
+  ResizeCoordinates coordinates = ResizeCoordinates::HalfPixel;
+  ResizeNearest nearest = ResizeNearest::RoundPreferFloor;
+  static constexpr std::string_view name = "Resize";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("scales", s.scales), v("sizes", s.sizes), v("mode", s.mode), v("coordinates", s.coordinates);
+    v("nearest", s.nearest);
+  }
+};
+
+// ---- quantisation ---------------------------------------------------------------------------------------------------------
+
+/// The quantiser. q = clip(round(x / scale) + zero_point, low, high). Real x in. Where the output value's element type is
+/// real this is the fake quantiser, y = scale * (q - zero_point); where it is an integer type, y = q.
+struct Quantise {
+  Grid grid;
+  Rounding rounding = Rounding::HalfUp;
+  static constexpr std::string_view name = "Quantise";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("grid", s.grid), v("rounding", s.rounding);
+  }
+};
+
+/// y = scale * (x - zero_point): integers to reals.
+struct Dequantise {
+  Grid grid;
+  static constexpr std::string_view name = "Dequantise";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("grid", s.grid);
+  }
+};
+
+/// QD. y = clip(round(kappa * x + lambda) + zero_point, low, high), evaluated exactly on the doubles kappa and lambda.
+/// Integer x in, integer y out. kappa and lambda: one each, or one for each channel of axis 1. kappa may be negative or
+/// zero.
+struct Rescale {
+  std::vector<double> kappa, lambda;
+  Rounding rounding = Rounding::HalfUp;
+  int64_t zero_point = 0, low = 0, high = 255;
+  static constexpr std::string_view name = "Rescale";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("kappa", s.kappa), v("lambda", s.lambda), v("rounding", s.rounding);
+    v("zero_point", s.zero_point), v("low", s.low), v("high", s.high);
+  }
+};
+
+/// ID. y = clip((x * multiplier + addend) >> shift, low, high); >> is floor. One of each, or one for each channel of
+/// axis 1. The zero point of y is in the addend. A negative multiplier is allowed.
+struct Requantise {
+  Ints multiplier, addend, shift;
+  int64_t low = 0, high = 255;
+  static constexpr std::string_view name = "Requantise";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("multiplier", s.multiplier), v("addend", s.addend), v("shift", s.shift), v("low", s.low), v("high", s.high);
+  }
+};
+
+/// ID. y = low + number of thresholds t with x >= t (falling[c] != 0: with x <= t). Inputs x, thresholds [1 or C, T]
+/// int64; T = high - low. Channels along axis 1.
+struct Threshold {
+  int64_t low = 0;
+  Ints falling;  ///< empty: none; else one flag per row
+  static constexpr std::string_view name = "Threshold";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("low", s.low), v("falling", s.falling);
+  }
+};
+
+/// ID. y = table[x - first]: any function of a narrow integer. Inputs x, table [n].
+struct Table {
+  int64_t first = 0;
+  static constexpr std::string_view name = "Table";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("first", s.first);
+  }
+};
+
+using Op = std::variant<Conv, Gemm, MatMul, BatchNormalization, LayerNormalization, Identity, Relu, HardSwish, Sigmoid,
+                        Tanh, Erf, Exp, Log, Sqrt, Neg, Abs, Reciprocal, Softplus, Dropout, Add, Sub, Mul, Div, Pow,
+                        Clip, LeakyRelu, HardSigmoid, Gelu, Softmax, MaxPool, AveragePool, SumPool, GlobalAveragePool,
+                        ReduceMean, ReduceSum, Concat, Split, Slice, Pad, Flatten, Reshape, Transpose, Squeeze,
+                        Unsqueeze, Gather, Resize, Quantise, Dequantise, Rescale, Requantise, Threshold, Table>;
+
+inline std::string_view name_of(const Op& op) {
+  return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::name; }, op);
+}
+
+/// std::visit from a list of lambdas: `match(op, [](const Conv&) {...}, ...)`; one missing is a compile error.
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class V, class... F>
+decltype(auto) match(V&& variant, F&&... f) {
+  return std::visit(Overloaded<std::decay_t<F>...>{std::forward<F>(f)...}, std::forward<V>(variant));
+}
+
+}  // namespace nibble::graph

@@ -1,0 +1,38 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/json.hpp"
+#include "graph/graph.hpp"
+
+namespace nibble::onnx {
+
+struct ReadOptions {
+  /// Binds the symbolic batch where a graph needs it (a Reshape that multiplies it, say); unset: it stays symbolic.
+  int64_t batch = any;
+};
+
+/// An ONNX file (opset 7 to 25, external data beside it) as a verified graph: stage FP, FQ where it holds QDQ pairs or
+/// our own metadata says so, QD or ID for our native files. Constants of any kind, shape subgraphs folded, graph inputs
+/// that are initialisers too are constants. The first axis of an input, when symbolic, is the batch.
+/// Throws UserError "onnx: <file>: node '<name>' (<op>): ..." naming what is not supported and what is; every count,
+/// shape and offset in the file is checked before it is believed.
+graph::Graph read(const std::filesystem::path& file, const ReadOptions& options = {});
+graph::Graph read_bytes(std::string_view bytes, const std::string& place, const ReadOptions& options = {},
+                        const std::filesystem::path& folder = {});
+
+/// The model as ONNX that reads back to an equal graph: FP standard ops; FQ as Quantise = QuantizeLinear +
+/// DequantizeLinear where the standard can say it (8-bit, and the rest in metadata), nibble-domain otherwise; QD and ID in
+/// domain `nibble` where the standard lacks the op. Metadata carries stage, grids, bounds. Written beside and renamed.
+void write_native(const graph::Graph& graph, const std::filesystem::path& file);
+std::string native_bytes(const graph::Graph& graph);
+
+/// The FQ graph as plain QDQ for any ONNX tool (opset 13 for 8 bits, 21 for 4). Throws UserError naming the nodes that
+/// the standard cannot say. Rounding other than half_even differs on exact ties: that is the dialect's.
+void write_qdq(const graph::Graph& graph, const std::filesystem::path& file);
+
+/// docs/reference/onnx.md: which ops, versions and attributes are read and written, from the tables.
+std::string reference_page();
+
+}  // namespace nibble::onnx
