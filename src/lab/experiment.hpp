@@ -1,0 +1,73 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "graph/graph.hpp"
+#include "passes/policy.hpp"
+#include "train/api.hpp"
+
+namespace nibble::lab {
+
+/// An experiment's description:
+/// {"name": "mnist", "seed": 1,
+///  "data": {"train": "mnist:${NIBBLE_DATA}/mnist:train", "test": "...", "preprocess": {...}},
+///  "network": {"topology": "mnist_cnn"} or {"model": "file.onnx"},
+///  "train": {...Recipe...},
+///  "quantize": [{"name": "8/8", "samples": 1000, "weights": 8, "activations": 8, ...policy...}, ...]}
+/// ${NAME} is taken from the environment. Throws UserError naming file and key.
+struct Experiment {
+  std::string name;
+  uint64_t seed = 1;
+  std::string train_data, test_data;
+  data::Preprocess preprocess;
+  std::string topology;
+  std::filesystem::path model;
+  train::Recipe recipe;
+  struct Variant {
+    std::string name;
+    int64_t samples = 1000;
+    passes::Policy policy;
+  };
+  std::vector<Variant> variants;
+  Json resolved;  ///< with every default written out
+};
+Experiment read_experiment(const std::filesystem::path& file);
+
+/// A float topology by name, weights drawn from `seed` (He's rule). Throws UserError with the names there are.
+graph::Graph topology(std::string_view name, uint64_t seed);
+
+struct RunOptions {
+  std::filesystem::path out;
+  bool resume = false;
+  int threads = 2;
+  std::function<void(const std::string&)> say;  ///< a line for the person who waits
+  std::function<void(std::string_view what, int64_t done, int64_t of)> progress;
+  const volatile int* interrupted = nullptr;
+};
+
+/// Builds or reads the network, trains it (or takes the finished training of `out`, same description), writes
+/// out/float.onnx with its preprocessing in the metadata. Returns it.
+graph::Graph train_experiment(const Experiment& experiment, const train::Api& api, const RunOptions& options);
+
+/// One line of the table and of results.json (COMMANDS.md).
+struct Row {
+  std::string representation;
+  int64_t weight_bits = 32, activation_bits = 32;
+  double accuracy = 0, low = 0, high = 0;
+  int64_t flips = 0;
+  int64_t compared_integers = 0, differing_integers = 0;
+  int64_t weight_bytes = 0;
+  int64_t requantisations = 0, exact = 0;
+  std::filesystem::path model;
+};
+
+/// The whole experiment: train, then for every variant FQ, QD and ID; evaluates all on the test set, compares QD and FQ
+/// with ID integer by integer, writes models, results.json and table.txt into `out`.
+std::vector<Row> run_experiment(const Experiment& experiment, const train::Api& api, const RunOptions& options);
+
+std::string table(const std::vector<Row>& rows);
+
+}  // namespace nibble::lab

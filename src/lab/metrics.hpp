@@ -1,0 +1,75 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "data/dataset.hpp"
+#include "graph/evaluate.hpp"
+
+namespace nibble::lab {
+
+struct ConfidenceInterval {
+  double low = 0;
+  double high = 0;
+};
+/// 95 % interval of a proportion. Source: Wilson 1927.
+ConfidenceInterval wilson(int64_t successes, int64_t count);
+/// Two-sided exact p of McNemar's test from the discordant pairs (a right b wrong, a wrong b right).
+double mcnemar(int64_t only_a, int64_t only_b);
+
+/// A data set ready to feed a network.
+struct Feed {
+  std::shared_ptr<const data::Dataset> set;
+  data::Preprocess preprocess;
+  int64_t limit = -1;  ///< the first so many; -1: all
+  int64_t batch_size = 128;
+  int threads = 2;
+  /// Calls `use` with each batch, in order. Progress goes to `progress` (examples done, of) when set.
+  void each(const std::function<void(const data::Batch&)>& use) const;
+  std::function<void(int64_t, int64_t)> progress;
+  int64_t count() const;
+};
+
+struct Evaluation {
+  std::string metric = "top1";  ///< top1, or mean_square where targets are given
+  double value = 0;
+  ConfidenceInterval interval;
+  double top5 = 0;
+  int64_t count = 0;
+  double seconds = 0;
+  std::vector<int64_t> decisions;  ///< argmax of the first output, real units, for each example
+};
+/// Outputs in integers are read in real units by their grid before the argmax (ties: the lowest class).
+Evaluation evaluate(const graph::Graph& graph, graph::Engine& engine, const Feed& feed);
+Json to_json(const Evaluation& evaluation);
+
+struct LayerDifference {
+  std::string name;
+  int64_t elements = 0;
+  int64_t differing = 0;  ///< integers (of the coarser side's grid) that differ; for two real graphs: exact inequality
+  double largest = 0;     ///< in levels where both have a grid, else in real units
+  double sqnr_db = 0;     ///< signal of A over difference; infinite when equal
+  double cosine = 0;
+};
+
+struct Comparison {
+  std::vector<LayerDifference> layers;  ///< values of one name in both, in A's order
+  int64_t count = 0;
+  int64_t flips = 0;
+  double mcnemar_p = 1;
+  int64_t elements() const;
+  int64_t differing() const;
+};
+/// Runs both on the same batches and compares every value that both name: integers with integers, reals on a grid through
+/// their integers (real / scale + zero_point, rounded), anything else in real units.
+Comparison compare(const graph::Graph& a, graph::Engine& engine_a, const graph::Graph& b, graph::Engine& engine_b,
+                   const Feed& feed);
+Json to_json(const Comparison& comparison);
+
+/// The integers of a value: itself, or its reals through the grid.
+std::vector<int64_t> integers_of(const graph::Value& value, const Tensor& tensor);
+
+}  // namespace nibble::lab

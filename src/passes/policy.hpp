@@ -1,0 +1,39 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/json.hpp"
+#include "quant/range.hpp"
+
+namespace nibble::passes {
+
+/// What one layer's quantisers shall be.
+struct LayerPolicy {
+  int64_t weight_levels = 256;
+  int64_t activation_levels = 256;
+  bool per_channel = true;  ///< weights
+  quant::RangeRule weight_range{quant::RangeMethod::MinMax, 0};
+  quant::RangeRule activation_range{quant::RangeMethod::MinMax, 0};
+  bool symmetric_activations = false;
+  Rounding rounding = Rounding::HalfUp;
+  bool enabled = true;
+};
+
+/// Defaults, then overrides in order, by node name or glob pattern (* and ?). As JSON:
+/// {"weights": 8, "activations": 8, "granularity": "channel"|"tensor", "range": "min_max"|..., "weight_range": ...,
+///  "rounding": "half_up", "symmetric_activations": false, "layers": {"conv1": {"weights": 4}, "block*": {...}}}
+/// Bits 1 to 16, or {"levels": n} for any n.
+struct Policy {
+  LayerPolicy defaults;
+  std::vector<std::pair<std::string, Json>> overrides;
+
+  /// The layer's own policy. Throws UserError on bad overrides.
+  LayerPolicy of(std::string_view node) const;
+};
+
+/// Throws UserError naming place and key.
+Policy policy_from_json(const Json& json, std::string_view place);
+
+}  // namespace nibble::passes

@@ -1,0 +1,84 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "data/dataset.hpp"
+#include "graph/evaluate.hpp"
+
+/// What the rest of Nibble sees of libtorch: a struct of functions that the module `nibble_train` hands out when loaded.
+/// This header includes no torch; room `train` implements it; verbs load it when called.
+namespace nibble::train {
+
+struct EngineOptions {
+  int threads = 2;
+};
+
+/// How a network is trained. Field by field the JSON under "train" of an experiment.
+struct Recipe {
+  int64_t epochs = 3;
+  int64_t batch_size = 128;
+  std::string optimiser = "adam";  ///< adam or sgd
+  double learning_rate = 1e-3;
+  double momentum = 0.9;  ///< sgd
+  double weight_decay = 0;
+  std::string schedule = "cosine";  ///< constant, step or cosine
+  int64_t step_epochs = 30;         ///< step: every so many epochs ...
+  double step_factor = 0.1;         ///< ... times this
+  double warmup_epochs = 0;
+  std::string loss = "cross_entropy";  ///< cross_entropy or mean_square
+  double label_smoothing = 0;
+  Json augmentation = Json::array();
+  uint64_t seed = 1;
+  int threads = 2;
+};
+/// Throws UserError naming the key.
+Recipe recipe_from_json(const Json& json, std::string_view place);
+Json to_json(const Recipe& recipe);
+
+/// What an epoch's line says.
+struct EpochReport {
+  int64_t epoch = 0;  ///< from 1
+  int64_t epochs = 0;
+  double train_loss = 0;
+  double train_accuracy = 0;
+  double test_loss = 0;
+  double test_accuracy = 0;
+  double learning_rate = 0;
+  double seconds = 0;
+  int64_t quantisers = 0;  ///< how many are on
+};
+
+struct TrainRun {
+  Recipe recipe;
+  std::shared_ptr<const data::Dataset> train_set;
+  std::shared_ptr<const data::Dataset> test_set;  ///< may be null
+  data::Preprocess preprocess;
+  std::filesystem::path folder;  ///< checkpoints (checkpoint.pt), metrics.csv; exists
+  bool resume = false;           ///< continue from folder's checkpoint; without one, from the start
+  double checkpoint_seconds = 30;  ///< between checkpoints inside an epoch; one after every epoch too
+  std::function<void(const EpochReport&)> on_epoch;
+  std::function<void(int64_t done, int64_t of)> on_step;  ///< steps of the whole run
+  const volatile int* interrupted = nullptr;  ///< set by a signal: checkpoint, then UserError "train: interrupted ..."
+};
+
+/// What the module hands out.
+struct Api {
+  int version;
+  /// FP and FQ in float32; QD and ID exactly (integers in float32 or double where they are exact there).
+  std::unique_ptr<graph::Engine> (*engine)(const graph::Graph& graph, const EngineOptions& options);
+  /// Trains the graph's constants in place (those that an op's learning touches: weights, biases, batch-norm). Killed at
+  /// any moment and resumed, it gives the bit-identical result, given the same thread count. NaN loss is a UserError that
+  /// names the step; the last good checkpoint stays.
+  void (*train)(graph::Graph& graph, const TrainRun& run);
+  std::string (*torch_version)();
+};
+inline constexpr int api_version = 1;
+
+}  // namespace nibble::train
+
+/// The module's one symbol.
+extern "C" const nibble::train::Api* nibble_train_api();
