@@ -49,27 +49,35 @@ Json to_json(const Evaluation& evaluation);
 struct LayerDifference {
   std::string name;
   int64_t elements = 0;
-  int64_t differing = 0;  ///< integers (of the coarser side's grid) that differ; for two real graphs: exact inequality
-  double largest = 0;     ///< in levels where both have a grid, else in real units
+  bool integers = false;  ///< both sides on one grid: compared as integers; else in real units
+  int64_t differing = 0;  ///< elements that are not equal
+  double largest = 0;     ///< largest |a - b|, in levels or in real units
   double sqnr_db = 0;     ///< signal of A over difference; infinite when equal
   double cosine = 0;
 };
 
+/// Decisions that two networks take differently on the same examples.
+int64_t flips(const Evaluation& a, const Evaluation& b);
+/// mcnemar of their right and wrong decisions.
+double mcnemar(const Evaluation& a, const Evaluation& b);
+
 struct Comparison {
   std::vector<LayerDifference> layers;  ///< values of one name in both, in A's order
-  int64_t count = 0;
+  Evaluation a, b;
   int64_t flips = 0;
   double mcnemar_p = 1;
-  int64_t elements() const;
-  int64_t differing() const;
+  int64_t elements() const;   ///< integers compared, over all layers
+  int64_t differing() const;  ///< integers that differ
 };
-/// Runs both on the same batches and compares every value that both name: integers with integers, reals on a grid through
-/// their integers (real / scale + zero_point, rounded), anything else in real units.
+/// Runs both on the same batches and compares every value that both name: where both are on one grid their integers (a
+/// real on a grid stands for the integer nearest to real / scale + zero_point), else in real units.
 Comparison compare(const graph::Graph& a, graph::Engine& engine_a, const graph::Graph& b, graph::Engine& engine_b,
                    const Feed& feed);
 Json to_json(const Comparison& comparison);
 
-/// The integers of a value: itself, or its reals through the grid.
+/// The integers of a value: itself, or its reals through the value's grid.
 std::vector<int64_t> integers_of(const graph::Value& value, const Tensor& tensor);
+/// A value in real units: itself, or its integers through the value's grid.
+std::vector<double> reals_of(const graph::Value& value, const Tensor& tensor);
 
 }  // namespace nibble::lab
