@@ -41,6 +41,7 @@ struct Evaluation {
   int64_t count = 0;
   double seconds = 0;
   std::vector<int64_t> decisions;  ///< argmax of the first output, real units, for each example
+  std::vector<bool> right;         ///< whether the decision is the label, for each example that has one
 };
 /// Outputs in integers are read in real units by their grid before the argmax (ties: the lowest class).
 Evaluation evaluate(const graph::Graph& graph, graph::Engine& engine, const Feed& feed);

@@ -90,17 +90,17 @@ ValueId mnist_cnn(Builder& net) {
   return net.fully_connected("classifier", net.flatten("flatten", x), 32 * 4 * 4, 10);
 }
 
-struct Row {
+struct Topology {
   std::string_view name;
   ValueId (*build)(Builder&);
 };
-constexpr std::array<Row, 1> topologies{{{"mnist_cnn", mnist_cnn}}};
+constexpr std::array<Topology, 1> topologies{{{"mnist_cnn", mnist_cnn}}};
 
 }  // namespace
 
 graph::Graph topology(std::string_view name, uint64_t seed) {
   std::vector<std::string_view> names;
-  for (const Row& row : topologies) {
+  for (const Topology& row : topologies) {
     names.push_back(row.name);
     if (row.name != name) continue;
     Graph graph;

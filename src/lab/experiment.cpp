@@ -1,0 +1,117 @@
+#include "lab/experiment.hpp"
+
+#include <cstdlib>
+
+#include "base/error.hpp"
+
+namespace nibble::lab {
+namespace {
+
+/// ${NAME} replaced by the environment's; the place is named where it is not set.
+std::string expand(const std::string& text, const std::string& place) {
+  std::string result;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = text.find("${", at);
+    if (begin == std::string::npos) return result + text.substr(at);
+    const size_t end = text.find('}', begin);
+    if (end == std::string::npos) fail("lab", place, "'" + text + "'", "a '}' after every '${'");
+    const std::string name = text.substr(begin + 2, end - begin - 2);
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) fail("lab", place, "environment variable " + name + " is not set", "a path");
+    result.append(text, at, begin - at).append(value);
+    at = end + 1;
+  }
+  return result;
+}
+
+/// Reads keys of one JSON object, naming file and key where a type is wrong.
+class Section {
+ public:
+  Section(const Json& json, std::string place, std::initializer_list<std::string_view> keys)
+      : json_(json), place_(std::move(place)) {
+    check_keys(json_, keys, "lab", place_);
+  }
+  std::string at(std::string_view key) const { return place_ + ": " + std::string(key); }
+  bool has(std::string_view key) const { return json_.contains(key); }
+  const Json& part(std::string_view key) const {
+    if (!has(key)) fail("lab", place_, "no key '" + std::string(key) + "'", "it to be there");
+    return json_[std::string(key)];
+  }
+  std::string text(std::string_view key) const {
+    if (!part(key).is_string()) fail("lab", at(key), part(key).dump(), "a string");
+    return part(key).get<std::string>();
+  }
+  int64_t count(std::string_view key, int64_t otherwise) const {
+    if (!has(key)) return otherwise;
+    if (!part(key).is_number_integer() || part(key).get<int64_t>() < 0)
+      fail("lab", at(key), part(key).dump(), "a whole number, at least 0");
+    return part(key).get<int64_t>();
+  }
+
+ private:
+  const Json& json_;
+  std::string place_;
+};
+
+void read_data(const Section& section, Experiment& experiment) {
+  experiment.train_data = expand(section.text("train"), section.at("train"));
+  experiment.test_data = expand(section.text("test"), section.at("test"));
+  experiment.preprocess = data::preprocess_from_json(
+      section.has("preprocess") ? section.part("preprocess") : Json::object(), section.at("preprocess"));
+}
+
+void read_network(const Section& section, const std::filesystem::path& folder, Experiment& experiment) {
+  if (section.has("topology") == section.has("model"))
+    fail("lab", section.at("topology"), "both or neither of 'topology' and 'model'", "one of them");
+  if (section.has("topology")) {
+    experiment.topology = section.text("topology");
+    return;
+  }
+  const std::filesystem::path file = expand(section.text("model"), section.at("model"));
+  experiment.model = file.is_absolute() ? file : folder / file;
+}
+
+Experiment::Variant read_variant(const Json& json, const std::string& place) {
+  if (!json.is_object()) fail("lab", place, json.dump(), "a JSON object");
+  Experiment::Variant variant;
+  Json policy = json;
+  for (const char* own : {"name", "samples"}) policy.erase(own);
+  variant.policy = passes::policy_from_json(policy, place);
+  const auto bits = [&](const char* key) { return policy.contains(key) ? policy[key].dump() : std::string("8"); };
+  variant.name = json.value("name", "w" + bits("weights") + "a" + bits("activations"));
+  if (variant.name.empty() || variant.name.find('/') != std::string::npos)
+    fail("lab", place + ": name", "'" + variant.name + "'", "a name that can be a folder");
+  variant.samples = json.value("samples", int64_t{1000});
+  if (variant.samples < 1) fail("lab", place + ": samples", std::to_string(variant.samples), "at least 1");
+  return variant;
+}
+
+}  // namespace
+
+Experiment read_experiment(const std::filesystem::path& file) {
+  const Json json = read_json(file, "lab");
+  const std::string place = file.string();
+  const Section top(json, place, {"name", "seed", "data", "network", "train", "quantize"});
+  Experiment experiment;
+  experiment.name = top.has("name") ? top.text("name") : file.stem().string();
+  experiment.seed = static_cast<uint64_t>(top.count("seed", 1));
+  read_data(Section(top.part("data"), top.at("data"), {"train", "test", "preprocess"}), experiment);
+  read_network(Section(top.part("network"), top.at("network"), {"topology", "model"}), file.parent_path(), experiment);
+  Json recipe = top.has("train") ? top.part("train") : Json::object();
+  if (recipe.is_object() && !recipe.contains("seed")) recipe["seed"] = experiment.seed;
+  experiment.recipe = train::recipe_from_json(recipe, top.at("train"));
+  if (top.has("quantize")) {
+    const Json& variants = top.part("quantize");
+    if (!variants.is_array()) fail("lab", top.at("quantize"), variants.type_name(), "a list of objects");
+    for (size_t i = 0; i < variants.size(); ++i)
+      experiment.variants.push_back(read_variant(variants[i], top.at("quantize[" + std::to_string(i) + "]")));
+  }
+  experiment.resolved = json;
+  experiment.resolved["name"] = experiment.name;
+  experiment.resolved["seed"] = experiment.seed;
+  experiment.resolved["data"]["preprocess"] = data::to_json(experiment.preprocess);
+  experiment.resolved["train"] = train::to_json(experiment.recipe);
+  return experiment;
+}
+
+}  // namespace nibble::lab

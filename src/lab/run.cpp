@@ -1,0 +1,155 @@
+#include "lab/run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "graph/ops.hpp"
+#include "lab/metrics.hpp"
+#include "onnx/onnx.hpp"
+#include "passes/integerise.hpp"
+#include "passes/quantise.hpp"
+
+namespace nibble::lab {
+namespace {
+
+/// What every step of one experiment shares.
+struct Bench {
+  const Experiment& experiment;
+  const train::Api& api;
+  const RunOptions& options;
+  Feed calibration, test;
+  Evaluation of_float;
+
+  std::unique_ptr<graph::Engine> engine(const graph::Graph& graph) const {
+    return api.engine(graph, {.threads = options.threads});
+  }
+};
+
+Row row_of(const Evaluation& evaluation, const graph::Graph& graph, const Evaluation& of_float) {
+  Row row;
+  row.representation = to_string(graph.stage);
+  row.accuracy = evaluation.value;
+  row.low = evaluation.interval.low;
+  row.high = evaluation.interval.high;
+  row.flips = flips(of_float, evaluation);
+  row.weight_bytes = weight_bytes(graph);
+  return row;
+}
+
+graph::Graph fake_quantise(const Bench& bench, const graph::Graph& network, const Experiment::Variant& variant) {
+  passes::QuantiseOptions options;
+  options.policy = variant.policy;
+  options.inputs = input_grids(network, bench.experiment.preprocess);
+  Feed feed = bench.calibration;
+  feed.limit = variant.samples;
+  graph::Graph fake = network;
+  passes::quantise(
+      fake, options, [&](const graph::Graph& g) { return bench.engine(g); },
+      [&](const auto& use) { feed.each([&](const data::Batch& batch) { use({batch.x}); }); });
+  return fake;
+}
+
+void compared(Row& row, const Comparison& comparison) {
+  row.compared_integers = comparison.elements();
+  row.differing_integers = comparison.differing();
+}
+
+std::vector<Row> run_variant(const Bench& bench, const graph::Graph& network, const Experiment::Variant& variant) {
+  const auto folder = bench.options.out / variant.name;
+  std::filesystem::create_directories(folder);
+  const graph::Graph fake = fake_quantise(bench, network, variant);
+  graph::Graph deployable = fake;
+  passes::IntegeriseOptions to_qd;
+  to_qd.stop_at_qd = true;
+  passes::integerise(deployable, to_qd);
+  graph::Graph integer = fake;
+  const passes::IntegeriseReport report = passes::integerise(integer, {});
+  write_file(folder / "certificate.json", certificate_json(report).dump(1) + "\n", "lab");
+
+  const auto fq = bench.engine(fake), qd = bench.engine(deployable), id = bench.engine(integer);
+  const Comparison fake_integer = compare(fake, *fq, integer, *id, bench.test);
+  const Comparison exact_integer = compare(deployable, *qd, integer, *id, bench.test);
+  std::vector<Row> rows{row_of(fake_integer.a, fake, bench.of_float),
+                        row_of(exact_integer.a, deployable, bench.of_float),
+                        row_of(exact_integer.b, integer, bench.of_float)};
+  compared(rows[0], fake_integer);
+  compared(rows[1], exact_integer);
+  compared(rows[2], exact_integer);
+  rows[2].requantisations = static_cast<int64_t>(report.nodes.size());
+  rows[2].exact = report.exact_nodes();
+  const graph::Graph* const graphs[] = {&fake, &deployable, &integer};
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto bits = [](int64_t levels) { return Grid{.low = 0, .high = levels - 1}.bits(); };
+    rows[i].weight_bits = bits(variant.policy.defaults.weight_levels);
+    rows[i].activation_bits = bits(variant.policy.defaults.activation_levels);
+    std::string stage = rows[i].representation;
+    std::transform(stage.begin(), stage.end(), stage.begin(), [](unsigned char c) { return std::tolower(c); });
+    rows[i].model = folder / (stage + ".onnx");
+    onnx::write_native(*graphs[i], rows[i].model);
+  }
+  onnx::write_qdq(fake, folder / "qdq.onnx");
+  return rows;
+}
+
+}  // namespace
+
+int64_t weight_bytes(const graph::Graph& graph) {
+  const graph::Uses uses(graph);
+  int64_t bits = 0;
+  for (const graph::Node& node : graph.nodes) {
+    const bool linear = std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
+                        std::holds_alternative<graph::MatMul>(node.op);
+    if (!linear) continue;
+    const graph::ValueId id = node.inputs.at(1);
+    const int writer = uses.writer[static_cast<size_t>(id)];
+    const graph::Value& weights = graph[id];
+    if (writer >= 0) {
+      const auto* quantiser = std::get_if<graph::Quantise>(&graph.nodes[static_cast<size_t>(writer)].op);
+      if (quantiser != nullptr && is_static(weights.shape))
+        bits += quantiser->grid.bits() * element_count(weights.shape);
+    } else if (weights.constant) {
+      bits += (weights.grid && !is_real(weights.type) ? weights.grid->bits() : 32) * element_count(weights.shape);
+    }
+  }
+  return (bits + 7) / 8;
+}
+
+std::vector<passes::InputGrid> input_grids(const graph::Graph& network, const data::Preprocess& preprocess) {
+  if (!preprocess.mean.empty() || !preprocess.standard_deviation.empty() || preprocess.resize) return {};
+  Grid grid;
+  grid.scale = {static_cast<double>(static_cast<float>(preprocess.scale))};
+  return {{network[network.inputs.front()].name, grid}};
+}
+
+std::vector<Row> run_experiment(const Experiment& experiment, const train::Api& api, const RunOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const graph::Graph network = train_experiment(experiment, api, options);
+  const auto feed = [&](const std::string& description) {
+    Feed made;
+    made.set = data::open_dataset(description);
+    made.preprocess = experiment.preprocess;
+    made.threads = options.threads;
+    return made;
+  };
+  Bench bench{experiment, api, options, feed(experiment.train_data), feed(experiment.test_data), {}};
+  const auto engine = bench.engine(network);
+  bench.of_float = evaluate(network, *engine, bench.test);
+  std::vector<Row> rows{row_of(bench.of_float, network, bench.of_float)};
+  rows.front().model = options.out / "float.onnx";
+  for (const Experiment::Variant& variant : experiment.variants) {
+    if (options.say) options.say("quantising, converting and proving '" + variant.name + "'");
+    for (Row& row : run_variant(bench, network, variant)) rows.push_back(std::move(row));
+  }
+  Json json = {{"rows", Json::array()}};
+  for (const Row& row : rows) json["rows"].push_back(to_json(row));
+  json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  write_file(options.out / "results.json", json.dump(2) + "\n", "lab");
+  write_file(options.out / "table.txt", table(rows), "lab");
+  return rows;
+}
+
+}  // namespace nibble::lab
