@@ -1,0 +1,119 @@
+#include "lab/metrics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+using namespace nibble;
+using namespace nibble::lab;
+using graph::Graph;
+using graph::ValueId;
+
+namespace {
+
+/// Examples whose features are given, in memory.
+class Listed : public data::Dataset {
+ public:
+  explicit Listed(std::vector<data::Sample> samples) : samples_(std::move(samples)) {}
+  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
+  int64_t classes() const override { return 3; }
+  data::Sample sample(int64_t index) const override { return samples_[static_cast<size_t>(index)]; }
+
+ private:
+  std::vector<data::Sample> samples_;
+};
+
+Feed feed_of(const std::vector<std::vector<float>>& rows, const std::vector<int64_t>& labels) {
+  std::vector<data::Sample> samples;
+  for (size_t i = 0; i < rows.size(); ++i)
+    samples.push_back({Tensor({3}, rows[i]), labels.empty() ? -1 : labels[i], {}});
+  Feed feed;
+  feed.set = std::make_shared<Listed>(samples);
+  feed.batch_size = 2;
+  return feed;
+}
+
+/// y = x on [N, 3], or y = fake quantised x.
+Graph identity(bool quantised, double scale = 0.5) {
+  Graph graph;
+  const ValueId x = graph.add_value("x", ElementType::Float32, {any, 3});
+  graph.inputs = {x};
+  Grid grid;
+  grid.scale = {scale};
+  ValueId y = quantised ? graph.add_node("y", graph::Quantise{grid, Rounding::HalfUp}, {x})
+                        : graph.add_node("y", graph::Relu{}, {x});
+  if (quantised) graph[y].grid = grid;
+  graph.outputs = {y};
+  graph::tidy(graph);
+  return graph;
+}
+
+}  // namespace
+
+TEST(Evaluate, CountsTheLargestOutputAsTheDecision) {
+  const Graph graph = identity(false);
+  const auto engine = graph::reference_engine(graph);
+  const Evaluation result = evaluate(graph, *engine, feed_of({{1, 2, 3}, {3, 2, 1}, {1, 5, 1}}, {2, 1, 1}));
+  EXPECT_EQ(result.count, 3);
+  EXPECT_EQ(result.decisions, (std::vector<int64_t>{2, 0, 1}));
+  EXPECT_DOUBLE_EQ(result.value, 2.0 / 3);
+  EXPECT_DOUBLE_EQ(result.top5, 1);
+}
+
+TEST(Evaluate, GivesATieToTheLowestClass) {
+  const Graph graph = identity(false);
+  const auto engine = graph::reference_engine(graph);
+  const Evaluation result = evaluate(graph, *engine, feed_of({{2, 2, 1}}, {1}));
+  EXPECT_EQ(result.decisions, (std::vector<int64_t>{0}));
+  EXPECT_EQ(result.value, 0);
+}
+
+TEST(Compare, FindsNothingBetweenANetworkAndItself) {
+  const Graph graph = identity(true);
+  const auto a = graph::reference_engine(graph), b = graph::reference_engine(graph);
+  const Comparison result = compare(graph, *a, graph, *b, feed_of({{1, 2, 3}, {0, 1, 9}}, {2, 2}));
+  EXPECT_EQ(result.elements(), 6);
+  EXPECT_EQ(result.differing(), 0);
+  EXPECT_EQ(result.flips, 0);
+  EXPECT_TRUE(std::isinf(result.layers.back().sqnr_db));
+}
+
+TEST(Compare, CountsDifferencesInRealUnitsWhereGridsDiffer) {
+  const Graph a = identity(true, 0.5), b = identity(true, 0.25);
+  const auto engine_a = graph::reference_engine(a), engine_b = graph::reference_engine(b);
+  const Comparison result = compare(a, *engine_a, b, *engine_b, feed_of({{0.25F, 1, 2}}, {}));
+  const LayerDifference& layer = result.layers.back();
+  EXPECT_EQ(layer.name, "y");
+  EXPECT_FALSE(layer.integers);
+  EXPECT_EQ(layer.differing, 1);
+  EXPECT_DOUBLE_EQ(layer.largest, 0.25);
+  EXPECT_EQ(result.elements(), 0);
+}
+
+TEST(Evaluate, RefusesALabelBeyondTheOutputs) {
+  const Graph graph = identity(false);
+  const auto engine = graph::reference_engine(graph);
+  try {
+    evaluate(graph, *engine, feed_of({{1, 2, 3}}, {7}));
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "lab: example 0: label 7 (expected a class below the network's 3 outputs)");
+  }
+}
+
+TEST(Evaluate, RefusesASetWithoutLabels) {
+  const Graph graph = identity(false);
+  const auto engine = graph::reference_engine(graph);
+  EXPECT_THROW(evaluate(graph, *engine, feed_of({{1, 2, 3}}, {})), UserError);
+}
+
+TEST(Evaluate, RefusesAnEmptySet) {
+  const Graph graph = identity(false);
+  const auto engine = graph::reference_engine(graph);
+  try {
+    evaluate(graph, *engine, feed_of({}, {}));
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "lab: data set: no examples (expected at least one)");
+  }
+}
