@@ -101,13 +101,23 @@ NIBBLE_POINTWISE(Neg);        ///< y = -x
 NIBBLE_POINTWISE(Abs);        ///< y = |x|
 NIBBLE_POINTWISE(Reciprocal); ///< y = 1 / x
 NIBBLE_POINTWISE(Softplus);   ///< y = ln(1 + exp(x))
-NIBBLE_POINTWISE(Dropout);    ///< y = x (inference); the optional mask output is not kept
 NIBBLE_POINTWISE(Add);        ///< y = a + b, broadcast; on integers, of the stored integers
 NIBBLE_POINTWISE(Sub);        ///< y = a - b, broadcast
 NIBBLE_POINTWISE(Mul);        ///< y = a * b, broadcast
 NIBBLE_POINTWISE(Div);        ///< y = a / b, broadcast; on integers truncated toward zero
 NIBBLE_POINTWISE(Pow);        ///< y = a ^ b, broadcast; reals only
 #undef NIBBLE_POINTWISE
+
+/// y = x; in training each element is 0 with probability `ratio`, else x / (1 - ratio). The optional mask output is not
+/// kept.
+struct Dropout {
+  double ratio = 0.5;
+  static constexpr std::string_view name = "Dropout";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("ratio", s.ratio);
+  }
+};
 
 /// y = min(max(x, low), high); low may be -inf, high +inf. Relu6 is Clip 0..6.
 struct Clip {
