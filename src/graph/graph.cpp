@@ -9,7 +9,9 @@
 namespace nibble::graph {
 namespace {
 
-bool name_is_taken(const Graph& graph, std::string_view name) { return graph.find(name) != absent; }
+bool name_is_taken(const Graph& graph, std::string_view name) {
+  return graph.find(name) != absent;
+}
 
 std::string free_name(const Graph& graph, std::string name) {
   if (!name.empty() && !name_is_taken(graph, name)) return name;
@@ -132,7 +134,9 @@ void Graph::replace(ValueId from, ValueId to) {
   std::replace(outputs.begin(), outputs.end(), from, to);
 }
 
-void Graph::swap_names(ValueId a, ValueId b) { std::swap((*this)[a].name, (*this)[b].name); }
+void Graph::swap_names(ValueId a, ValueId b) {
+  std::swap((*this)[a].name, (*this)[b].name);
+}
 
 Uses::Uses(const Graph& graph)
     : writer(graph.values.size(), -1), readers(graph.values.size()), is_output(graph.values.size()) {

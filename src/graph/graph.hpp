@@ -11,6 +11,8 @@
 
 namespace nibble::graph {
 
+using nibble::to_string;
+
 /// The four representations (docs/design/house.md): full precision, fake-quantised, quantised-deployable,
 /// integer-deployable.
 enum class Stage : uint8_t { FP, FQ, QD, ID };
@@ -25,10 +27,10 @@ inline constexpr ValueId absent = -1;  ///< an optional input that is not there
 struct Value {
   std::string name;  ///< unique in the graph; kept by passes where the value keeps its meaning
   ElementType type = ElementType::Float32;
-  Shape shape;                         ///< `any` only as the batch
-  std::optional<Tensor> constant;      ///< weights, biases, tables: what training changes or files hold
-  std::optional<Grid> grid;            ///< FQ: reals on this grid; QD, ID: what the stored integers stand for
-  std::vector<Interval> bounds;        ///< QD, ID: proven range of the stored integers, one or one per channel (axis 1)
+  Shape shape;                     ///< `any` only as the batch
+  std::optional<Tensor> constant;  ///< weights, biases, tables: what training changes or files hold
+  std::optional<Grid> grid;        ///< FQ: reals on this grid; QD, ID: what the stored integers stand for
+  std::vector<Interval> bounds;    ///< QD, ID: proven range of the stored integers, one or one per channel (axis 1)
 };
 
 struct Node {
@@ -77,8 +79,8 @@ struct Uses {
   int only_reader(ValueId id) const;
 };
 
-/// Removes nodes whose outputs nobody reads and values that nothing names, sorts nodes by dependence (keeping their order
-/// where it is free), infers every type and shape. Throws InternalError on a cycle. Returns how many nodes went.
+/// Removes nodes whose outputs nobody reads and values that nothing names, sorts nodes by dependence (keeping their
+/// order where it is free), infers every type and shape. Throws InternalError on a cycle. Returns how many nodes went.
 int tidy(Graph& graph);
 
 /// Only the sorting: UserError naming a node on the cycle.

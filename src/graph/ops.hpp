@@ -12,15 +12,16 @@
 /// file format and the comparison; `name` is the op's name everywhere.
 ///
 /// Ops without a remark take reals or integers; on integers they are exact, and what they read is stored integers q.
-/// Layout NCHW (NCL for 1-d); "spatial" means the axes after C. `pads` are begin of each spatial axis, then end of each.
+/// Layout NCHW (NCL for 1-d); "spatial" means the axes after C. `pads` are begin of each spatial axis, then end of
+/// each.
 namespace nibble::graph {
 
 using Ints = std::vector<int64_t>;
 
 // ---- linear ---------------------------------------------------------------------------------------------------------
 
-/// y[n,o,p] = sum over c,k of w[o,c,k] * (x[n,c,p*stride - pad + k*dilation] - zero_point) + b[o]; outside x: 0 is added.
-/// Inputs x [N,C,spatial], w [O,C/group,kernel], optional b [O]. zero_point is x's, on integers only.
+/// y[n,o,p] = sum over c,k of w[o,c,k] * (x[n,c,p*stride - pad + k*dilation] - zero_point) + b[o]; outside x: 0 is
+/// added. Inputs x [N,C,spatial], w [O,C/group,kernel], optional b [O]. zero_point is x's, on integers only.
 struct Conv {
   Ints strides, pads, dilations;
   int64_t group = 1;
@@ -80,32 +81,33 @@ struct LayerNormalization {
   }
 };
 
-// ---- pointwise functions (reals only but for Relu, Clip, Identity) ----------------------------------------------------
+// ---- pointwise functions (reals only but for Relu, Clip, Identity)
+// ----------------------------------------------------
 
-#define NIBBLE_POINTWISE(NAME)                         \
-  struct NAME {                                        \
-    static constexpr std::string_view name = #NAME;    \
-    template <class V, class Self>                     \
-    static void fields(V&&, Self&) {}                  \
+#define NIBBLE_POINTWISE(NAME)                      \
+  struct NAME {                                     \
+    static constexpr std::string_view name = #NAME; \
+    template <class V, class Self>                  \
+    static void fields(V&&, Self&) {}               \
   }
-NIBBLE_POINTWISE(Identity);   ///< y = x
-NIBBLE_POINTWISE(Relu);       ///< y = max(x, 0)
-NIBBLE_POINTWISE(HardSwish);  ///< y = x * clip(x/6 + 1/2, 0, 1)
-NIBBLE_POINTWISE(Sigmoid);    ///< y = 1 / (1 + exp(-x))
-NIBBLE_POINTWISE(Tanh);       ///< y = tanh(x)
-NIBBLE_POINTWISE(Erf);        ///< y = erf(x)
-NIBBLE_POINTWISE(Exp);        ///< y = exp(x)
-NIBBLE_POINTWISE(Log);        ///< y = ln(x)
-NIBBLE_POINTWISE(Sqrt);       ///< y = sqrt(x)
-NIBBLE_POINTWISE(Neg);        ///< y = -x
-NIBBLE_POINTWISE(Abs);        ///< y = |x|
-NIBBLE_POINTWISE(Reciprocal); ///< y = 1 / x
-NIBBLE_POINTWISE(Softplus);   ///< y = ln(1 + exp(x))
-NIBBLE_POINTWISE(Add);        ///< y = a + b, broadcast; on integers, of the stored integers
-NIBBLE_POINTWISE(Sub);        ///< y = a - b, broadcast
-NIBBLE_POINTWISE(Mul);        ///< y = a * b, broadcast
-NIBBLE_POINTWISE(Div);        ///< y = a / b, broadcast; on integers truncated toward zero
-NIBBLE_POINTWISE(Pow);        ///< y = a ^ b, broadcast; reals only
+NIBBLE_POINTWISE(Identity);    ///< y = x
+NIBBLE_POINTWISE(Relu);        ///< y = max(x, 0)
+NIBBLE_POINTWISE(HardSwish);   ///< y = x * clip(x/6 + 1/2, 0, 1)
+NIBBLE_POINTWISE(Sigmoid);     ///< y = 1 / (1 + exp(-x))
+NIBBLE_POINTWISE(Tanh);        ///< y = tanh(x)
+NIBBLE_POINTWISE(Erf);         ///< y = erf(x)
+NIBBLE_POINTWISE(Exp);         ///< y = exp(x)
+NIBBLE_POINTWISE(Log);         ///< y = ln(x)
+NIBBLE_POINTWISE(Sqrt);        ///< y = sqrt(x)
+NIBBLE_POINTWISE(Neg);         ///< y = -x
+NIBBLE_POINTWISE(Abs);         ///< y = |x|
+NIBBLE_POINTWISE(Reciprocal);  ///< y = 1 / x
+NIBBLE_POINTWISE(Softplus);    ///< y = ln(1 + exp(x))
+NIBBLE_POINTWISE(Add);         ///< y = a + b, broadcast; on integers, of the stored integers
+NIBBLE_POINTWISE(Sub);         ///< y = a - b, broadcast
+NIBBLE_POINTWISE(Mul);         ///< y = a * b, broadcast
+NIBBLE_POINTWISE(Div);         ///< y = a / b, broadcast; on integers truncated toward zero
+NIBBLE_POINTWISE(Pow);         ///< y = a ^ b, broadcast; reals only
 #undef NIBBLE_POINTWISE
 
 /// y = x; in training each element is 0 with probability `ratio`, else x / (1 - ratio). The optional mask output is not
@@ -170,9 +172,11 @@ struct Softmax {
   }
 };
 
-// ---- windows and reductions -------------------------------------------------------------------------------------------
+// ---- windows and reductions
+// -------------------------------------------------------------------------------------------
 
-/// Maximum over each window; outside x counts as -infinity. ceil_mode as ONNX (a window starts inside x or its left pad).
+/// Maximum over each window; outside x counts as -infinity. ceil_mode as ONNX (a window starts inside x or its left
+/// pad).
 struct MaxPool {
   Ints kernel, strides, pads, dilations;
   bool ceil_mode = false;
@@ -240,7 +244,8 @@ struct ReduceSum {
   }
 };
 
-// ---- data movement ------------------------------------------------------------------------------------------------------
+// ---- data movement
+// ------------------------------------------------------------------------------------------------------
 
 /// Inputs joined along axis.
 struct Concat {
@@ -367,10 +372,11 @@ struct Resize {
   }
 };
 
-// ---- quantisation ---------------------------------------------------------------------------------------------------------
+// ---- quantisation
+// ---------------------------------------------------------------------------------------------------------
 
-/// The quantiser. q = clip(round(x / scale) + zero_point, low, high). Real x in. Where the output value's element type is
-/// real this is the fake quantiser, y = scale * (q - zero_point); where it is an integer type, y = q.
+/// The quantiser. q = clip(round(x / scale) + zero_point, low, high). Real x in. Where the output value's element type
+/// is real this is the fake quantiser, y = scale * (q - zero_point); where it is an integer type, y = q.
 struct Quantise {
   Grid grid;
   Rounding rounding = Rounding::HalfUp;
