@@ -1,0 +1,165 @@
+#include "graph/verify.hpp"
+
+#include <cmath>
+#include <unordered_set>
+
+#include "base/error.hpp"
+#include "graph/infer.hpp"
+
+namespace nibble::graph {
+namespace {
+
+std::string place_of(const Node& node) {
+  return "node '" + node.name + "' (" + std::string(name_of(node.op)) + ")";
+}
+std::string place_of(const Value& value) {
+  return "value '" + value.name + "'";
+}
+
+void check(bool holds, const std::string& place, const std::string& found, const std::string& expected) {
+  if (!holds) fail("graph", place, found, expected);
+}
+
+void check_finite(const Value& value) {
+  const auto scan = [&](auto values) {
+    for (size_t i = 0; i < values.size(); ++i)
+      if (!std::isfinite(values[i]))
+        fail("graph", "constant '" + value.name + "'",
+             std::string(std::isnan(values[i]) ? "NaN" : "infinity") + " at index " + std::to_string(i),
+             "finite numbers");
+  };
+  if (value.constant->type() == ElementType::Float32) scan(value.constant->as<float>());
+  if (value.constant->type() == ElementType::Float64) scan(value.constant->as<double>());
+}
+
+void check_constant(const Value& value) {
+  check(value.constant->type() == value.type && value.constant->shape() == value.shape, place_of(value),
+        "a constant of " + std::string(to_string(value.constant->type())) + " " + to_string(value.constant->shape()),
+        std::string(to_string(value.type)) + " " + to_string(value.shape));
+  check_finite(value);
+}
+
+void check_value(const Value& value) {
+  if (value.constant) check_constant(value);
+  if (value.grid) {
+    check_grid(*value.grid, "graph", place_of(value));
+    const Grid& grid = *value.grid;
+    if (grid.per_channel())
+      check(static_cast<size_t>(grid.axis) < value.shape.size() &&
+                value.shape[static_cast<size_t>(grid.axis)] == static_cast<int64_t>(grid.scale.size()),
+            place_of(value), std::to_string(grid.scale.size()) + " scales for " + to_string(value.shape),
+            "one for each index of axis " + std::to_string(grid.axis));
+  }
+  for (const Interval& bound : value.bounds)
+    check(bound.low <= bound.high, place_of(value),
+          "bounds " + std::to_string(bound.low) + " to " + std::to_string(bound.high), "low <= high");
+}
+
+void check_values(const Graph& graph) {
+  std::unordered_set<std::string_view> names;
+  for (const Value& value : graph.values) {
+    check(!value.name.empty() && names.insert(value.name).second, place_of(value), "its name is taken or empty",
+          "unique names");
+    check_value(value);
+  }
+}
+
+/// Ids in range, one writer a value, written before read. Marks what is written in `known`.
+void check_wiring(const Graph& graph) {
+  const auto count = static_cast<ValueId>(graph.values.size());
+  std::vector<bool> known(graph.values.size());
+  for (size_t i = 0; i < graph.values.size(); ++i) known[i] = graph.values[i].constant.has_value();
+  for (ValueId id : graph.inputs) {
+    check(id >= 0 && id < count && !known[static_cast<size_t>(id)], "graph input", "value " + std::to_string(id),
+          "a value that nothing else writes");
+    known[static_cast<size_t>(id)] = true;
+  }
+  for (const Node& node : graph.nodes) {
+    for (ValueId id : node.inputs) {
+      if (id == absent) continue;
+      check(id >= 0 && id < count, place_of(node), "input value " + std::to_string(id), "a value of the graph");
+      check(known[static_cast<size_t>(id)], place_of(node), "reads '" + graph[id].name + "' before it is written",
+            "nodes in order");
+    }
+    for (ValueId id : node.outputs) {
+      check(id >= 0 && id < count && !known[static_cast<size_t>(id)], place_of(node),
+            "writes value " + std::to_string(id), "a value that nothing else writes");
+      known[static_cast<size_t>(id)] = true;
+    }
+  }
+  check(!graph.outputs.empty(), "network '" + graph.name + "'", "no outputs", "at least one");
+  for (ValueId id : graph.outputs)
+    check(id >= 0 && id < count && known[static_cast<size_t>(id)], "graph output", "value " + std::to_string(id),
+          "a value that a node writes");
+}
+
+void check_node_names(const Graph& graph) {
+  std::unordered_set<std::string_view> names;
+  for (const Node& node : graph.nodes)
+    check(!node.name.empty() && names.insert(node.name).second, place_of(node), "its name is taken or empty",
+          "unique names");
+}
+
+/// What a node's fields promise beyond shapes.
+void check_fields(const Node& node) {
+  const auto finite = [&](const std::vector<double>& numbers, const char* what) {
+    for (double number : numbers)
+      check(std::isfinite(number), place_of(node), std::string(what) + " " + std::to_string(number), "a finite number");
+  };
+  if (const auto* op = std::get_if<Quantise>(&node.op)) check_grid(op->grid, "graph", place_of(node));
+  if (const auto* op = std::get_if<Dequantise>(&node.op)) check_grid(op->grid, "graph", place_of(node));
+  if (const auto* op = std::get_if<Rescale>(&node.op)) {
+    finite(op->kappa, "kappa");
+    finite(op->lambda, "lambda");
+    check(op->low <= op->high, place_of(node), "low above high", "low <= high");
+  }
+  if (const auto* op = std::get_if<Requantise>(&node.op))
+    check(op->low <= op->high, place_of(node), "low above high", "low <= high");
+}
+
+void check_types(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    std::vector<TypedShape> held;
+    held.reserve(node.inputs.size());
+    std::vector<const TypedShape*> inputs;
+    std::vector<const Tensor*> constants;
+    for (ValueId id : node.inputs) {
+      if (id != absent) held.push_back({graph[id].type, graph[id].shape});
+      inputs.push_back(id == absent ? nullptr : &held.back());
+      constants.push_back(graph.constant(id));
+    }
+    const auto types = infer(node, inputs, constants);
+    check(types.size() == node.outputs.size(), place_of(node), std::to_string(node.outputs.size()) + " outputs",
+          std::to_string(types.size()));
+    const bool quantiser = std::holds_alternative<Quantise>(node.op);
+    for (size_t i = 0; i < types.size(); ++i) {
+      const Value& value = graph[node.outputs[i]];
+      check(value.shape == types[i].shape, place_of(node), "writes '" + value.name + "' of " + to_string(value.shape),
+            to_string(types[i].shape));
+      const bool integer_quantiser = quantiser && !is_real(value.type);
+      check(integer_quantiser || value.type == types[i].type, place_of(node),
+            "writes '" + value.name + "' as " + std::string(to_string(value.type)),
+            std::string(to_string(types[i].type)));
+    }
+  }
+}
+
+void check_stage(const Graph& graph) {
+  if (graph.stage != Stage::ID) return;
+  for (const Node& node : graph.nodes)
+    for (ValueId id : node.outputs)
+      check(!is_real(graph[id].type), place_of(node), "writes reals at stage ID", "integers in every tensor");
+}
+
+}  // namespace
+
+void verify(const Graph& graph) {
+  check_values(graph);
+  check_node_names(graph);
+  check_wiring(graph);
+  for (const Node& node : graph.nodes) check_fields(node);
+  check_types(graph);
+  check_stage(graph);
+}
+
+}  // namespace nibble::graph
