@@ -33,9 +33,9 @@ struct IntegeriseReport {
   int exact_nodes() const;
 };
 
-/// FQ to QD to ID, in place. Values written by FQ's quantisers keep their names, so that representations compare by name.
-/// Throws UserError naming the node that cannot become integer, the reason and what to do; in particular a quantiser that
-/// is missing, and an accumulator that may overflow `accumulator_bits`.
+/// FQ to QD to ID, in place. Values written by FQ's quantisers keep their names, so that representations compare by
+/// name. Throws UserError naming the node that cannot become integer, the reason and what to do; in particular a
+/// quantiser that is missing, and an accumulator that may overflow `accumulator_bits`.
 IntegeriseReport integerise(graph::Graph& graph, const IntegeriseOptions& options);
 
 /// The steps of integerise, in order.

@@ -33,6 +33,9 @@ struct Policy {
   LayerPolicy of(std::string_view node) const;
 };
 
+/// Whether a glob pattern (* any run of characters, ? any one) names the layer.
+bool matches(std::string_view pattern, std::string_view name);
+
 /// Throws UserError naming place and key.
 Policy policy_from_json(const Json& json, std::string_view place);
 

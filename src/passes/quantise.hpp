@@ -28,10 +28,10 @@ struct QuantiseOptions {
 /// FP to FQ: canonicalises, runs `engine` on the batches to see the range of every value that gets a quantiser, puts
 /// quantisers on weights, on each activation that a linear op, pool, add or concat reads, and on the inputs; harmonises
 /// Add and Concat. Every quantiser is an explicit Quantise node; the value it writes is named after the layer whose
-/// result it holds. A bias keeps its real value where a quantiser follows (it folds into lambda exactly) and is put on the
-/// accumulator's grid (32 bits) where the linear op writes a graph output; such a last layer has one weight scale, so that
-/// its integers compare. Throws UserError on an empty set, NaN (naming the tensor), an unknown layer in the policy,
-/// an op that cannot be quantised (naming the node).
+/// result it holds. A bias keeps its real value where a quantiser follows (it folds into lambda exactly) and is put on
+/// the accumulator's grid (32 bits) where the linear op writes a graph output; such a last layer has one weight scale,
+/// so that its integers compare. Throws UserError on an empty set, NaN (naming the tensor), an unknown layer in the
+/// policy, an op that cannot be quantised (naming the node).
 void quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
               const Batches& batches);
 

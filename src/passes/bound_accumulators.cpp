@@ -1,0 +1,163 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "passes/passes.hpp"
+#include "passes/rewrite.hpp"
+#include "quant/bounds.hpp"
+#include "quant/requantisation.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+using Bounds = std::vector<Interval>;
+
+Interval hull(const Bounds& bounds) {
+  Interval all = bounds.at(0);
+  for (const Interval& bound : bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
+  return all;
+}
+
+Interval sum(Interval a, Interval b) {
+  return {a.low + b.low, a.high + b.high};
+}
+
+/// Of count terms, each x - zero, some of which may be missing (padding).
+Interval scaled(Interval x, int64_t zero, int64_t count) {
+  return {std::min<int64_t>((x.low - zero) * count, 0), std::max<int64_t>((x.high - zero) * count, 0)};
+}
+
+Interval product(Interval a, Interval b) {
+  const auto [low, high] = std::minmax({a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
+  return {low, high};
+}
+
+class Bounder {
+ public:
+  explicit Bounder(Graph& graph) : graph_(graph) {}
+
+  Interval of(ValueId id) const {
+    if (const Tensor* constant = graph_.constant(id)) {
+      const auto values = constant->to_integers();
+      const auto [low, high] = std::minmax_element(values.begin(), values.end());
+      return {*low, *high};
+    }
+    return hull(graph_[id].bounds);
+  }
+
+  /// The bounds of a node's outputs; empty for reals.
+  Bounds bounds_of(const Node& node) const {
+    const auto x = [&](size_t slot = 0) { return of(node.inputs[slot]); };
+    if (std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
+        std::holds_alternative<graph::MatMul>(node.op))
+      return linear(node);
+    if (const auto* op = std::get_if<graph::SumPool>(&node.op)) {
+      int64_t count = 1;
+      for (int64_t extent : op->kernel) count *= extent;
+      return {scaled(x(), op->zero_point, count)};
+    }
+    if (const auto* op = std::get_if<graph::ReduceSum>(&node.op))
+      return {scaled(x(), op->zero_point, count_over(node, *op))};
+    if (std::holds_alternative<graph::Add>(node.op)) return {sum(x(0), x(1))};
+    if (std::holds_alternative<graph::Sub>(node.op)) return {sum(x(0), {-x(1).high, -x(1).low})};
+    if (std::holds_alternative<graph::Mul>(node.op)) return {product(x(0), x(1))};
+    if (std::holds_alternative<graph::Concat>(node.op)) {
+      Bounds all;
+      for (size_t slot = 0; slot < node.inputs.size(); ++slot) all.push_back(x(slot));
+      return {hull(all)};
+    }
+    if (const auto* op = std::get_if<graph::Pad>(&node.op))
+      return {hull({x(), {static_cast<int64_t>(op->value), static_cast<int64_t>(op->value)}})};
+    if (const auto* op = std::get_if<graph::Clip>(&node.op))
+      return {{static_cast<int64_t>(op->low), static_cast<int64_t>(op->high)}};
+    if (const auto* op = std::get_if<graph::Rescale>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = std::get_if<graph::Quantise>(&node.op)) return {{op->grid.low, op->grid.high}};
+    return {x()};
+  }
+
+ private:
+  Bounds linear(const Node& node) const {
+    const Interval x = of(node.inputs[0]);
+    const Tensor* weights = graph_.constant(node.inputs[1]);
+    if (!weights) return {matmul(node, x)};
+    Bounds bounds;
+    if (const auto* conv = std::get_if<graph::Conv>(&node.op)) {
+      bounds = quant::linear_bounds(*weights, x, conv->zero_point);
+    } else if (const auto* gemm = std::get_if<graph::Gemm>(&node.op)) {
+      bounds = quant::linear_bounds(gemm->transpose_b ? *weights : transposed(*weights), x, gemm->zero_point);
+    } else {
+      const auto& op = std::get<graph::MatMul>(node.op);
+      if (op.zero_point_b != 0 || weights->rank() != 2) return {matmul(node, x)};
+      bounds = quant::linear_bounds(transposed(*weights), x, op.zero_point_a);
+      if (graph_[node.outputs[0]].shape.size() != 2) bounds = {hull(bounds)};
+    }
+    if (node.inputs.size() > 2 && node.inputs[2] != graph::absent) {
+      const auto bias = graph_.constant(node.inputs[2])->to_integers();
+      for (size_t c = 0; c < bounds.size(); ++c) {
+        const int64_t b = bias[bias.size() == 1 ? 0 : c];
+        bounds[c] = sum(bounds[c], {b, b});
+      }
+    }
+    return bounds;
+  }
+
+  Interval matmul(const Node& node, Interval x) const {
+    const auto& op = std::get<graph::MatMul>(node.op);
+    const Interval w = of(node.inputs[1]);
+    const int64_t terms = graph_[node.inputs[0]].shape.back();
+    const Interval one = product({x.low - op.zero_point_a, x.high - op.zero_point_a},
+                                 {w.low - op.zero_point_b, w.high - op.zero_point_b});
+    return scaled(one, 0, terms);
+  }
+
+  int64_t count_over(const Node& node, const graph::ReduceSum& op) const {
+    const Shape& shape = graph_[node.inputs[0]].shape;
+    int64_t count = 1;
+    for (size_t axis = 0; axis < shape.size(); ++axis) {
+      const bool taken = op.axes.empty() || std::any_of(op.axes.begin(), op.axes.end(), [&](int64_t a) {
+                           return normalise_axis(a, shape.size()) == static_cast<int64_t>(axis);
+                         });
+      if (taken) count *= shape[axis];
+    }
+    return count;
+  }
+
+  Graph& graph_;
+};
+
+bool is_accumulator(const graph::Op& op) {
+  return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::Gemm>(op) ||
+         std::holds_alternative<graph::MatMul>(op) || std::holds_alternative<graph::SumPool>(op) ||
+         std::holds_alternative<graph::ReduceSum>(op) || std::holds_alternative<graph::Add>(op) ||
+         std::holds_alternative<graph::Sub>(op) || std::holds_alternative<graph::Mul>(op);
+}
+
+}  // namespace
+
+int bound_accumulators(Graph& graph, int accumulator_bits) {
+  if (accumulator_bits < 8 || accumulator_bits > 32)
+    fail("passes", "accumulator bits", fmt::format("{}", accumulator_bits), "8 to 32");
+  const Bounder bounder(graph);
+  int changed = 0;
+  const auto settle = [&](ValueId id, Bounds bounds) {
+    if (graph[id].bounds == bounds) return;
+    graph[id].bounds = std::move(bounds);
+    ++changed;
+  };
+  for (ValueId id : graph.inputs) settle(id, {{graph[id].grid.value().low, graph[id].grid.value().high}});
+  for (const Node& node : graph.nodes) {
+    if (is_real(graph[node.outputs[0]].type)) continue;
+    const Bounds bounds = bounder.bounds_of(node);
+    const Interval all = hull(bounds);
+    if (is_accumulator(node.op) && quant::signed_bits(all) > accumulator_bits)
+      fail("passes", place_of(node),
+           fmt::format("its sums reach {} to {}, {} bits", all.low, all.high, quant::signed_bits(all)),
+           fmt::format("at most {}: fewer bits for its weights or its inputs", accumulator_bits));
+    for (ValueId id : node.outputs) settle(id, bounds);
+  }
+  return changed;
+}
+
+}  // namespace nibble::passes

@@ -1,0 +1,24 @@
+#include "passes/passes.hpp"
+
+namespace nibble::passes {
+
+Pipeline canonicalise() {
+  return {
+      {"fold_constants", "Computes what depends on constants only", fold_constants},
+      {"remove_identity", "Removes what does nothing: Identity, Dropout, reshapes to the same shape", remove_identity},
+      {"merge_reshapes", "Joins chains of Reshape, Flatten, Squeeze and Unsqueeze", merge_reshapes},
+      {"unify_means", "Writes every mean over whole axes as ReduceMean", unify_means},
+      {"fold_pad", "Folds zero padding into the convolution or pool after it", fold_pad},
+      {"turn_matmul_into_gemm", "Turns a matrix product with constant weights into a Gemm", turn_matmul_into_gemm},
+      {"normalise_gemm", "Gives every Gemm weights [O, K] and no factors", normalise_gemm},
+      {"fold_batch_norm", "Folds a BatchNorm into the linear op before it", fold_batch_norm},
+      {"fold_affine", "Folds Mul, Div, Add, Sub by constants into the linear op before it", fold_affine},
+      // A product folded first may have stood between a linear op and its BatchNorm.
+      {"fold_batch_norm", "Folds a BatchNorm into the linear op before it", fold_batch_norm},
+      {"unify_clips", "Joins Relu and Clip after one another", unify_clips},
+      {"hoist_clips", "Moves Relu and Clip before max-pools and reshapes, to the linear op they follow", hoist_clips},
+      {"unify_clips", "Joins Relu and Clip after one another", unify_clips},
+  };
+}
+
+}  // namespace nibble::passes

@@ -1,0 +1,88 @@
+#include <cmath>
+
+#include "passes/propagation.hpp"
+#include "quant/range.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::absent;
+using graph::Node;
+using graph::ValueId;
+
+/// Where the output channels of a linear op's weights are.
+int channel_axis(const graph::Op& op) {
+  if (const auto* gemm = std::get_if<graph::Gemm>(&op)) return gemm->transpose_b ? 0 : 1;
+  return std::holds_alternative<graph::Conv>(op) ? 0 : 1;
+}
+
+const Carried& weights_of(const Propagation& p, const Node& node) {
+  const ValueId id = node.inputs[1];
+  const auto& found = p.carried[static_cast<size_t>(id)];
+  if (!found) refuse(node, "weights '" + p.from[id].name + "' are not on a grid", "a quantiser between the two");
+  return *found;
+}
+
+graph::Op integer_op(const graph::Op& op, int64_t zero_point, int64_t zero_point_b) {
+  if (const auto* conv = std::get_if<graph::Conv>(&op)) {
+    graph::Conv integer = *conv;
+    integer.zero_point = zero_point;
+    return integer;
+  }
+  if (const auto* gemm = std::get_if<graph::Gemm>(&op))
+    return graph::Gemm{1, 1, gemm->transpose_a, gemm->transpose_b, zero_point};
+  return graph::MatMul{zero_point, zero_point_b};
+}
+
+/// Bias integers that stand on the accumulator's own grid, up to the float32 that a grid's scale is rounded to.
+bool fits_accumulator(const Grid& bias, const std::vector<double>& scale) {
+  if (bias.zero_point != 0) return false;
+  const size_t channels = std::max(scale.size(), bias.scale.size());
+  for (size_t c = 0; c < channels; ++c)
+    if (std::abs(bias.scale_of(c) / element(scale, c) - 1) > 1e-6) return false;
+  return true;
+}
+
+/// Bias into the accumulator where it is on its grid; into the affine function otherwise.
+void add_bias(Propagation& p, const Node& node, double beta, Carried& result, std::vector<ValueId>& inputs) {
+  const ValueId id = node.inputs.size() > 2 ? node.inputs[2] : absent;
+  if (id == absent) return;
+  const auto& held = p.carried[static_cast<size_t>(id)];
+  if (held && !held->constant) refuse(node, "has a bias that is computed", "a constant bias");
+  if (held && beta == 1 && fits_accumulator(*held->grid, result.scale)) {
+    inputs.push_back(held->id);
+    return;
+  }
+  const Tensor reals = held ? quant::dequantise(*p.to.constant(held->id), *held->grid) : *p.from.constant(id);
+  const auto shift = per_channel(reals, 2);
+  if (!shift) refuse(node, "has a bias that is not one number a channel", "a bias [O]");
+  result.shift = *shift;
+  for (double& value : result.shift) value *= beta;
+}
+
+}  // namespace
+
+void carry_linear(Propagation& p, const Node& node) {
+  const Carried& x = p.on_grid(node, 0);
+  const Carried& w = weights_of(p, node);
+  const bool is_matmul = std::holds_alternative<graph::MatMul>(node.op);
+  if (!w.constant && !is_matmul) refuse(node, "has weights that are computed", "constant weights");
+  if (!w.constant) p.on_grid(node, 1);
+  if (w.grid->per_channel() &&
+      (w.grid->axis != channel_axis(node.op) || (is_matmul && p.from[node.outputs[0]].shape.size() != 2)))
+    refuse(node, "has weight scales along an axis that is not its output channels", "scales along the output channels");
+
+  const auto* gemm = std::get_if<graph::Gemm>(&node.op);
+  Carried result;
+  result.scale.clear();
+  for (double scale : w.grid->scale) result.scale.push_back(scale * x.scale[0] * (gemm ? gemm->alpha : 1));
+  // Weights stand on symmetric grids but for those of a MatMul, which has a zero point for each side.
+  if (!is_matmul && w.grid->zero_point != 0) refuse(node, "has weights with a zero point", "weights without one");
+  std::vector<ValueId> inputs{x.id, w.id};
+  add_bias(p, node, gemm ? gemm->beta : 1, result, inputs);
+  result.id = p.emit(node.name, integer_op(node.op, x.zero, w.grid->zero_point), std::move(inputs),
+                     p.name_for(node.outputs[0], result));
+  p.annotate(result);
+  p.set(node.outputs[0], std::move(result));
+}
+
+}  // namespace nibble::passes

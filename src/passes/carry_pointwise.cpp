@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "passes/propagation.hpp"
+#include "passes/scales.hpp"
+#include "quant/range.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::Node;
+using graph::ValueId;
+
+graph::Clip clip_of(const graph::Op& op) {
+  if (const auto* clip = std::get_if<graph::Clip>(&op)) return *clip;
+  return {0, std::numeric_limits<double>::infinity()};
+}
+
+/// A node between a Dequantise and its Quantise stays as it is.
+void keep_real(Propagation& p, const Node& node, ValueId x) {
+  Carried result;
+  result.real = true;
+  result.id = p.emit(node.name, node.op, {x}, p.from[node.outputs[0]].name);
+  p.set(node.outputs[0], std::move(result));
+}
+
+void quantise_constant(Propagation& p, const Node& node, const graph::Quantise& quantiser) {
+  const ValueId id = node.outputs[0];
+  Carried result;
+  result.constant = true;
+  result.grid = quantiser.grid;
+  result.scale = quantiser.grid.scale;
+  result.zero = quantiser.grid.zero_point;
+  const Tensor& reals = *p.from.constant(node.inputs[0]);
+  for (double value : reals.to_reals())
+    if (!std::isfinite(value))
+      refuse(node, "constant '" + p.from[node.inputs[0]].name + "' holds NaN or infinity", "finite numbers");
+  result.id = p.to.add_constant(p.from[id].name, quant::quantise(reals, quantiser.grid, quantiser.rounding));
+  p.set(id, std::move(result));
+}
+
+/// The levels that the clip leaves, the same for every channel: rounding is monotone, so clipping levels is clipping
+/// reals.
+Interval levels_of(const Node& node, const Carried& x, const graph::Quantise& quantiser) {
+  const Grid& grid = quantiser.grid;
+  const auto level = [&](double bound) {
+    if (std::isinf(bound)) return bound < 0 ? grid.low : grid.high;
+    return grid.quantise(bound, 0, quantiser.rounding);
+  };
+  const Interval levels{level(x.low[0]), level(x.high[0])};
+  for (size_t c = 0; c < x.low.size(); ++c)
+    if (level(x.low[c]) != levels.low || level(x.high[c]) != levels.high)
+      refuse(node, "clips each channel at its own level", "a quantiser right after the clip");
+  return levels;
+}
+
+graph::Rescale rescale_of(const Carried& x, const graph::Quantise& quantiser) {
+  const double eps = quantiser.grid.scale[0];
+  graph::Rescale rescale;
+  const size_t channels = std::max(x.scale.size(), x.shift.size());
+  for (size_t c = 0; c < channels; ++c) {
+    const double shift = element(x.shift, c);
+    double kappa = element(x.scale, c) / eps;
+    if (shift == 0) kappa = exact_at(kappa, x.zero);
+    rescale.kappa.push_back(kappa);
+    rescale.lambda.push_back(shift / eps - static_cast<double>(x.zero) * kappa);
+  }
+  rescale.rounding = quantiser.rounding;
+  rescale.zero_point = quantiser.grid.zero_point;
+  rescale.low = quantiser.grid.low;
+  rescale.high = quantiser.grid.high;
+  return rescale;
+}
+
+void check_finite(const Node& node, const graph::Rescale& rescale) {
+  for (size_t c = 0; c < rescale.kappa.size(); ++c)
+    if (!std::isfinite(rescale.kappa[c]) || !std::isfinite(rescale.lambda[c]))
+      refuse(node, fmt::format("channel {} has kappa {} and lambda {}", c, rescale.kappa[c], rescale.lambda[c]),
+             "finite numbers");
+}
+
+/// The integers of a requantisation, clipped to the levels that a Relu or Clip leaves.
+ValueId emit_rescale(Propagation& p, const Node& node, const Carried& x, const graph::Quantise& quantiser) {
+  graph::Rescale rescale = rescale_of(x, quantiser);
+  check_finite(node, rescale);
+  const Interval levels = levels_of(node, x, quantiser);
+  const std::string& name = p.from[node.outputs[0]].name;
+  Grid clipped = quantiser.grid;
+  clipped.low = levels.low;
+  clipped.high = levels.high;
+  // Values on one grid are of one integer type, whatever a clip leaves of it: a Concat joins them.
+  if (clipped.container() == quantiser.grid.container()) {
+    rescale.low = levels.low;
+    rescale.high = levels.high;
+    return p.emit(node.name, rescale, {x.id}, name);
+  }
+  const ValueId wide = p.emit(node.name, rescale, {x.id}, name + "_wide");
+  p.to[wide].grid = quantiser.grid;
+  return p.emit(node.name + "_clip", graph::Clip{static_cast<double>(levels.low), static_cast<double>(levels.high)},
+                {wide}, name);
+}
+
+}  // namespace
+
+void carry_clip(Propagation& p, const Node& node) {
+  const Carried& x = p.input(node, 0);
+  if (x.real) return keep_real(p, node, x.id);
+  const graph::Clip clip = clip_of(node.op);
+  if (!(clip.low <= clip.high)) refuse(node, fmt::format("clips to {} .. {}", clip.low, clip.high), "low below high");
+  Carried result = x;
+  if (x.grid && x.grid->real(x.grid->low, 0) >= clip.low && x.grid->real(x.grid->high, 0) <= clip.high) {
+    p.set(node.outputs[0], std::move(result));
+    return;
+  }
+  result.grid.reset();
+  for (double& low : result.low) low = std::clamp(low, clip.low, clip.high);
+  for (double& high : result.high) high = std::clamp(high, clip.low, clip.high);
+  p.set(node.outputs[0], std::move(result));
+}
+
+void carry_function(Propagation& p, const Node& node) {
+  if (p.input(node, 0).real) return keep_real(p, node, p.input(node, 0).id);
+  const Carried& x = p.on_grid(node, 0);
+  const std::string name = node.name + "_dequantised";
+  keep_real(p, node, p.emit(name, graph::Dequantise{*x.grid}, {x.id}, name));
+}
+
+void carry_quantise(Propagation& p, const Node& node) {
+  const auto* quantiser = std::get_if<graph::Quantise>(&node.op);
+  if (!quantiser) refuse(node, "is of an integer network", "a fake-quantised network");
+  if (p.from.constant(node.inputs[0])) return quantise_constant(p, node, *quantiser);
+  const Carried& x = p.input(node, 0);
+  if (quantiser->grid.per_channel())
+    refuse(node, "gives an activation a scale for each channel", "one scale for the tensor");
+  Carried result;
+  result.grid = quantiser->grid;
+  result.scale = quantiser->grid.scale;
+  result.zero = quantiser->grid.zero_point;
+  const ValueId id = node.outputs[0];
+  if (x.real) {
+    result.id = p.emit(node.name, *quantiser, {x.id}, p.from[id].name);
+    p.to[result.id].type = quantiser->grid.container();
+  } else if (x.grid && *x.grid == quantiser->grid) {
+    result.id = x.id;
+  } else {
+    result.id = emit_rescale(p, node, x, *quantiser);
+  }
+  p.set(id, std::move(result));
+}
+
+}  // namespace nibble::passes

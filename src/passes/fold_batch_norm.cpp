@@ -1,0 +1,21 @@
+#include "passes/passes.hpp"
+#include "passes/rewrite.hpp"
+
+namespace nibble::passes {
+
+int fold_batch_norm(graph::Graph& graph) {
+  int changed = 0;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto affine = affine_of_batch_norm(graph, graph.nodes[i]);
+    if (!affine) continue;
+    const int linear = foldable_linear(graph, graph::Uses(graph), graph.nodes[i].inputs[0], i);
+    if (linear < 0) continue;
+    scale_linear(graph, static_cast<size_t>(linear), affine->gain, affine->shift);
+    graph.nodes[static_cast<size_t>(linear)].outputs = graph.nodes[i].outputs;
+    graph.nodes.erase(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i--));
+    ++changed;
+  }
+  return changed;
+}
+
+}  // namespace nibble::passes

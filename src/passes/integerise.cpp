@@ -1,0 +1,78 @@
+#include "passes/integerise.hpp"
+
+#include <algorithm>
+
+#include "passes/passes.hpp"
+
+namespace nibble::passes {
+
+bool CertifiedNode::exact() const {
+  return std::all_of(channels.begin(), channels.end(), [](const auto& channel) { return channel.differing == 0; });
+}
+
+int IntegeriseReport::exact_nodes() const {
+  return static_cast<int>(std::count_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.exact(); }));
+}
+
+Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report) {
+  Pipeline pipeline{
+      {"propagate_scales", "FQ to QD: integers in every tensor, each quantiser the real function of its accumulator",
+       propagate_scales},
+      {"bound_accumulators", "Proves the range of every integer, and that no accumulator overflows",
+       [&options](graph::Graph& graph) { return bound_accumulators(graph, options.accumulator_bits); }},
+  };
+  if (options.stop_at_qd) return pipeline;
+  pipeline.push_back({"tabulate", "Replaces real functions of narrow integers by tables", tabulate});
+  pipeline.push_back(
+      {"solve_requantisations", "QD to ID: solves each requantisation for integers and certifies it",
+       [&options, &report](graph::Graph& graph) { return solve_requantisations(graph, options, report); }});
+  return pipeline;
+}
+
+IntegeriseReport integerise(graph::Graph& graph, const IntegeriseOptions& options) {
+  if (graph.stage != graph::Stage::FQ)
+    fail("passes", "integerise", "the network is " + std::string(to_string(graph.stage)),
+         "a fake-quantised network (FQ)");
+  IntegeriseReport report;
+  run(fake_to_true(options, report), graph, options.dump);
+  return report;
+}
+
+Json to_json(const IntegeriseReport& report) {
+  Json inexact = Json::array();
+  for (const CertifiedNode& node : report.nodes) {
+    if (node.exact()) continue;
+    int64_t channels = 0, differing = 0, worst = 0;
+    for (const quant::Requantisation& channel : node.channels) {
+      channels += channel.differing > 0;
+      differing += channel.differing;
+      worst = std::max(worst, channel.worst);
+    }
+    inexact.push_back({{"node", node.node}, {"channels", channels}, {"differing", differing}, {"worst", worst}});
+  }
+  return {{"requantisations", report.nodes.size()},
+          {"exact", report.exact_nodes()},
+          {"inexact", inexact},
+          {"overflow_free", report.overflow_free}};
+}
+
+Json certificate_json(const IntegeriseReport& report) {
+  Json nodes = Json::array();
+  for (const CertifiedNode& node : report.nodes) {
+    Json channels = Json::array();
+    for (size_t c = 0; c < node.channels.size(); ++c) {
+      const quant::Requantisation& channel = node.channels[c];
+      const Interval interval = node.accumulators[c];
+      channels.push_back({{"multiplier", channel.multiplier},
+                          {"addend", channel.addend},
+                          {"shift", channel.shift},
+                          {"accumulator", {interval.low, interval.high}},
+                          {"differing", channel.differing},
+                          {"worst", channel.worst}});
+    }
+    nodes.push_back({{"node", node.node}, {"exact", node.exact()}, {"channels", std::move(channels)}});
+  }
+  return {{"overflow_free", report.overflow_free}, {"nodes", std::move(nodes)}};
+}
+
+}  // namespace nibble::passes

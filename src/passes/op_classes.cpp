@@ -1,0 +1,76 @@
+#include "passes/op_classes.hpp"
+
+namespace nibble::passes {
+namespace {
+
+// One overload an op: what is missing does not compile.
+// clang-format off
+OpClass placed(const graph::Conv&) { return OpClass::Linear; }
+OpClass placed(const graph::Gemm&) { return OpClass::Linear; }
+OpClass placed(const graph::MatMul&) { return OpClass::Linear; }
+OpClass placed(const graph::BatchNormalization&) { return OpClass::Affine; }
+OpClass placed(const graph::Neg&) { return OpClass::Affine; }
+OpClass placed(const graph::Add&) { return OpClass::Arithmetic; }
+OpClass placed(const graph::Sub&) { return OpClass::Arithmetic; }
+OpClass placed(const graph::Mul&) { return OpClass::Arithmetic; }
+OpClass placed(const graph::Div&) { return OpClass::Arithmetic; }
+OpClass placed(const graph::Relu&) { return OpClass::Clip; }
+OpClass placed(const graph::Clip&) { return OpClass::Clip; }
+OpClass placed(const graph::AveragePool&) { return OpClass::Mean; }
+OpClass placed(const graph::GlobalAveragePool&) { return OpClass::Mean; }
+OpClass placed(const graph::ReduceMean&) { return OpClass::Mean; }
+OpClass placed(const graph::MaxPool&) { return OpClass::Movement; }
+OpClass placed(const graph::Identity&) { return OpClass::Movement; }
+OpClass placed(const graph::Dropout&) { return OpClass::Movement; }
+OpClass placed(const graph::Split&) { return OpClass::Movement; }
+OpClass placed(const graph::Slice&) { return OpClass::Movement; }
+OpClass placed(const graph::Pad&) { return OpClass::Movement; }
+OpClass placed(const graph::Flatten&) { return OpClass::Movement; }
+OpClass placed(const graph::Reshape&) { return OpClass::Movement; }
+OpClass placed(const graph::Transpose&) { return OpClass::Movement; }
+OpClass placed(const graph::Squeeze&) { return OpClass::Movement; }
+OpClass placed(const graph::Unsqueeze&) { return OpClass::Movement; }
+OpClass placed(const graph::Gather&) { return OpClass::Movement; }
+OpClass placed(const graph::Resize& op) { return op.mode == graph::ResizeMode::Nearest ? OpClass::Movement : OpClass::Refused; }
+OpClass placed(const graph::Concat&) { return OpClass::Concat; }
+OpClass placed(const graph::LeakyRelu&) { return OpClass::Function; }
+OpClass placed(const graph::HardSigmoid&) { return OpClass::Function; }
+OpClass placed(const graph::HardSwish&) { return OpClass::Function; }
+OpClass placed(const graph::Sigmoid&) { return OpClass::Function; }
+OpClass placed(const graph::Tanh&) { return OpClass::Function; }
+OpClass placed(const graph::Erf&) { return OpClass::Function; }
+OpClass placed(const graph::Exp&) { return OpClass::Function; }
+OpClass placed(const graph::Log&) { return OpClass::Function; }
+OpClass placed(const graph::Sqrt&) { return OpClass::Function; }
+OpClass placed(const graph::Abs&) { return OpClass::Function; }
+OpClass placed(const graph::Reciprocal&) { return OpClass::Function; }
+OpClass placed(const graph::Softplus&) { return OpClass::Function; }
+OpClass placed(const graph::Gelu&) { return OpClass::Function; }
+OpClass placed(const graph::Quantise&) { return OpClass::Quantiser; }
+OpClass placed(const graph::Dequantise&) { return OpClass::Quantiser; }
+OpClass placed(const graph::SumPool&) { return OpClass::Integer; }
+OpClass placed(const graph::ReduceSum&) { return OpClass::Integer; }
+OpClass placed(const graph::Rescale&) { return OpClass::Integer; }
+OpClass placed(const graph::Requantise&) { return OpClass::Integer; }
+OpClass placed(const graph::Threshold&) { return OpClass::Integer; }
+OpClass placed(const graph::Table&) { return OpClass::Integer; }
+OpClass placed(const graph::Pow&) { return OpClass::Refused; }
+OpClass placed(const graph::Softmax&) { return OpClass::Refused; }
+OpClass placed(const graph::LayerNormalization&) { return OpClass::Refused; }
+// clang-format on
+
+}  // namespace
+
+OpClass class_of(const graph::Op& op) {
+  return std::visit([](const auto& o) { return placed(o); }, op);
+}
+
+bool gives_non_negative(const graph::Op& op) {
+  if (const auto* clip = std::get_if<graph::Clip>(&op)) return clip->low >= 0;
+  return std::holds_alternative<graph::Relu>(op) || std::holds_alternative<graph::Sigmoid>(op) ||
+         std::holds_alternative<graph::HardSigmoid>(op) || std::holds_alternative<graph::Exp>(op) ||
+         std::holds_alternative<graph::Sqrt>(op) || std::holds_alternative<graph::Abs>(op) ||
+         std::holds_alternative<graph::Softplus>(op);
+}
+
+}  // namespace nibble::passes

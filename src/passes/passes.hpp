@@ -1,0 +1,198 @@
+#pragma once
+#include <vector>
+
+#include "graph/evaluate.hpp"
+#include "passes/integerise.hpp"
+#include "passes/quantise.hpp"
+
+/// Every pass with its contract. File = function = name in the pipeline. A pass returns how much it changed; the runner
+/// (pipeline.hpp) repeats it, tidies and verifies. "Equal" below means: the graph computes the same function.
+namespace nibble::passes {
+
+// ---- canonicalise: FP to FP
+// ---------------------------------------------------------------------------------------------
+
+/// Computes what depends on constants only.
+///
+///     before   y = f(constants)
+///     after    y constant; reals rounded once to float32
+///
+/// Skips quantisers (their weights are still to be trained) and what writes a graph output. Equal up to float rounding.
+int fold_constants(graph::Graph& graph);
+
+/// Removes what does nothing: Identity, Dropout, a Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Slice, Pad, Resize
+/// that leaves its input as it is, a Concat or Split of one piece, a 1x1 pool of stride 1, a Clip without bounds.
+///
+///     before   y = x
+///     after    readers of y read x; a graph output keeps its name
+///
+/// Skips one between a graph input (or constant, or another output) and a graph output. Equal exactly.
+int remove_identity(graph::Graph& graph);
+
+/// Joins chains of Reshape, Flatten, Squeeze and Unsqueeze.
+///
+///     before   y = flatten(reshape(x))
+///     after    y = reshape(x, shape of y)
+///
+/// Skips where more than the batch extent of y is unknown. Equal exactly.
+int merge_reshapes(graph::Graph& graph);
+
+/// One op for a mean over whole axes.
+///
+///     before   y = global_average_pool(x)            or reduce_mean over negative, unsorted or no axes
+///     after    y = reduce_mean(x, axes = 2.., keep_dims)       axes counted from the front, ascending
+///
+/// Equal exactly.
+int unify_means(graph::Graph& graph);
+
+/// One clip where there were several, Relu where it is one.
+///
+///     before   y = clip(clip(x, a, b), c, d)         Relu = clip(x, 0, inf)
+///     after    y = clip(x, clip(a, c, d), clip(b, c, d))
+///     before   y = clip(x, 0, inf)
+///     after    y = relu(x)
+///
+/// Skips a clip whose low is above its high. Equal exactly.
+int unify_clips(graph::Graph& graph);
+
+/// Moves a Relu or Clip before the max-pool or reshaping that it follows, to where the quantiser of a linear op absorbs
+/// it.
+///
+///     before   y = relu(max_pool(x))
+///     after    y = max_pool(relu(x))                 both are monotone, so they commute
+///
+/// Passes over MaxPool, Flatten, Reshape, Squeeze, Unsqueeze, Transpose. Skips a value with a second reader. Equal
+/// exactly.
+int hoist_clips(graph::Graph& graph);
+
+/// Folds a Pad into the window op after it.
+///
+///     before   y = conv(pad(x, p), w), pads q
+///     after    y = conv(x, w), pads p + q
+///
+/// Zeros on spatial axes only. An AveragePool takes them where its own pads count (or are none) and it has no
+/// ceil_mode: it then counts them; a MaxPool where x >= 0 (Relu, Clip before it) and every window meets x. Skips a pad
+/// with a second reader. Equal exactly.
+int fold_pad(graph::Graph& graph);
+
+/// One form of Gemm: alpha = beta = 1, a as it is, weights [O, K], bias [O].
+///
+///     before   y = alpha a' b' + beta c
+///     after    y = a' w^T + bias          w = alpha b'^T, bias = beta c; a transposed a is a Transpose before it, a
+///     bias
+///                                         that is not [O] an Add after it
+///
+/// Skips weights that are not constant. Equal up to float rounding.
+int normalise_gemm(graph::Graph& graph);
+
+/// Turns a product with constant weights on rank 2 into a Gemm; the Add after it is then fold_affine's.
+///
+///     before   y = x w                    x [M, K], w [K, O] constant
+///     after    y = gemm(x, w^T)
+///
+/// Skips other ranks. Equal exactly.
+int turn_matmul_into_gemm(graph::Graph& graph);
+
+/// Folds a BatchNorm into the linear op before it.
+///
+///     before   y = (conv(x, w, b) - mean) * gain + beta        gain = gamma / sqrt(variance + epsilon)
+///     after    y = conv(x, w * gain, (b - mean) * gain + beta)
+///
+/// Skips a linear op that anything else reads, and weights that are not constant (a quantiser before them). A BatchNorm
+/// without a linear op before it stays: fake to true composes it into the requantisation. Equal up to float rounding.
+/// Source: NEMO report (18).
+int fold_batch_norm(graph::Graph& graph);
+
+/// Folds Mul, Div, Add, Sub by a constant (scalar or per channel) into the linear op before it.
+///
+///     before   y = conv(x, w, b) * g + h
+///     after    y = conv(x, w * g, b * g + h)
+///
+/// Skips as fold_batch_norm does. Equal up to float rounding.
+int fold_affine(graph::Graph& graph);
+
+// ---- float to fake: FP to FQ
+// -------------------------------------------------------------------------------------------
+
+/// One quantiser that an activation gets: every node that needs its integers reads it.
+struct Point {
+  graph::ValueId source;  ///< what it quantises
+  std::string layer;      ///< its value's name is this with "_q" behind
+  LayerPolicy policy;
+  bool non_negative = false;        ///< provably: the grid is unsigned
+  int behind = -1;                  ///< reads that point's quantised value instead of the source
+  bool feeds_output_layer = false;  ///< read by a linear op that writes a graph output: its scale has 12 bits
+  std::optional<Grid> fixed;        ///< known without calibration
+  int group = -1;                   ///< points of one group share one grid (Add, Sub, Concat); -1: alone
+};
+
+/// Input `slot` of node `node` reads the quantiser `point`.
+struct Reading {
+  size_t node;
+  size_t slot;
+  int point;
+};
+
+/// A linear op with constant weights; `point` quantises its input where that is known directly.
+struct LinearPoint {
+  size_t node;
+  size_t slot;         ///< of the weights
+  int point;           ///< root quantiser of its activation, -1 where there is none
+  bool writes_output;  ///< its accumulator is a graph output: one weight scale, bias on the accumulator's grid
+  LayerPolicy policy;
+};
+
+struct QuantiserPlan {
+  std::vector<Point> points;
+  std::vector<Reading> readings;
+  std::vector<LinearPoint> linears;
+  std::vector<std::pair<size_t, int>> outputs;  ///< graph output, point: outputs that get a quantiser
+};
+
+/// Decides where quantisers stand; changes nothing. The rules are in docs/design/passes.md. Throws UserError naming a
+/// node that cannot be quantised.
+QuantiserPlan plan_quantisers(const graph::Graph& graph, const QuantiseOptions& options);
+
+/// Runs the network on the batches and gives each point of the plan its grid; a group's covers the union of its
+/// members' ranges. Throws UserError on an empty set and on NaN, naming the value.
+std::vector<Grid> calibrate(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& engine,
+                            const Batches& batches);
+
+/// Writes the quantisers of a plan into the graph: stage FQ afterwards. `grids` has one grid a point. Returns how many.
+int place_quantisers(graph::Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids);
+
+// ---- fake to true: FQ to QD to ID
+// --------------------------------------------------------------------------------------
+
+/// FQ to QD: every tensor becomes its integer image, every quantiser the real function that it is of the accumulator.
+///
+///     before   y = eps_y * clip(round(f(conv(eps_x * x', eps_w * w')) / eps_y))      f affine per channel, then clips
+///     after    a = conv(x', w')           y' = clip(round(kappa * a + lambda))
+///              kappa = alpha / eps_y, lambda = beta / eps_y, where f(eps_w * eps_x * a) = alpha * a + beta
+///
+/// Throws UserError naming a node that cannot become integer, and a quantiser that is missing.
+/// docs/design/fake_to_true.md.
+int propagate_scales(graph::Graph& graph);
+
+/// Proves the range of every integer (Value::bounds), per channel for linear ops. Throws UserError naming a node whose
+/// accumulator may leave `accumulator_bits` signed bits. Source: NUMERICS.md, section 4.
+int bound_accumulators(graph::Graph& graph, int accumulator_bits);
+
+/// Replaces a real function of a narrow integer by its table.
+///
+///     before   y' = quantise(f(dequantise(x')))
+///     after    y' = table[x' - first]     filled by the evaluator itself
+///
+/// Equal exactly.
+int tabulate(graph::Graph& graph);
+
+/// QD to ID: replaces each real requantisation by integers, certified. Sets the stage to ID.
+///
+///     before   y' = clip(round(kappa * a + lambda))
+///     after    y' = clip((a * m + b) >> d)
+///
+/// Needs bounds. Equal on every reachable accumulator where the certificate in `report` counts no difference.
+/// Source: NUMERICS.md, section 5.
+int solve_requantisations(graph::Graph& graph, const IntegeriseOptions& options, IntegeriseReport& report);
+
+}  // namespace nibble::passes

@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+
+#include "passes/op_classes.hpp"
+#include "passes/passes.hpp"
+#include "passes/rewrite.hpp"
+#include "passes/scales.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::Graph;
+using graph::ValueId;
+
+ValueId add_quantiser(Graph& graph, const std::string& name, ValueId source, const Grid& grid, Rounding rounding) {
+  const ValueId id = graph.add_node(name, graph::Quantise{grid, rounding}, {source});
+  graph[id].grid = grid;
+  return id;
+}
+
+/// From eight bits on the lowest level is given up, so that weights are symmetric and products of saturating
+/// instructions stay inside; with fewer a level is worth more.
+quant::GridSpec weight_spec(const LayerPolicy& policy) {
+  const bool narrow = policy.weight_levels >= 256 && policy.weight_levels % 2 == 0;
+  return {policy.weight_levels, narrow ? quant::Symmetry::Narrow : quant::Symmetry::Symmetric, Rounding::HalfUp};
+}
+
+Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
+  const graph::Node& node = graph.nodes[linear.node];
+  const ValueId weights = node.inputs[linear.slot];
+  // Channels of a MatMul are not on axis 1 of its result, where a requantisation could tell them apart.
+  const bool per_channel =
+      linear.policy.per_channel && !linear.writes_output && !std::holds_alternative<graph::MatMul>(node.op);
+  Grid grid =
+      quant::grid_of_weights(*graph.constant(weights), per_channel ? 0 : -1, weight_spec(linear.policy),
+                             linear.policy.weight_range, place_of(node) + ": weights '" + graph[weights].name + "'");
+  if (linear.writes_output)
+    for (double& scale : grid.scale) scale = shortened(scale);
+  return grid;
+}
+
+void quantise_bias(Graph& graph, size_t index, const Grid& accumulator) {
+  graph::Node& node = graph.nodes[index];
+  if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return;
+  const ValueId bias = node.inputs[2];
+  for (double value : graph.constant(bias)->to_reals())
+    if (!(std::abs(value / accumulator.scale[0]) < 0x1p31))
+      fail("passes", place_of(node),
+           fmt::format("bias {} needs more than 32 bits at scale {}", value, accumulator.scale[0]),
+           "weights and inputs that are not all but zero");
+  const ValueId placed = add_quantiser(graph, graph[bias].name + "_q", bias, accumulator, Rounding::HalfUp);
+  graph.nodes[index].inputs[2] = placed;
+}
+
+/// A linear op that writes a graph output: its sum is the output, on the grid of the accumulator.
+void settle_output(Graph& graph, const LinearPoint& linear, const Grid& weights, const Grid& x) {
+  Grid accumulator;
+  accumulator.scale = {float_product(weights.scale[0], x.scale[0])};
+  accumulator.low = INT32_MIN;
+  accumulator.high = INT32_MAX;
+  check_grid(accumulator, "passes", place_of(graph.nodes[linear.node]));
+  quantise_bias(graph, linear.node, accumulator);
+  graph[graph.nodes[linear.node].outputs[0]].grid = accumulator;
+}
+
+int place_weights(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
+  std::map<ValueId, std::pair<Grid, ValueId>> placed;  // weights that two layers share have one quantiser
+  for (const LinearPoint& linear : plan.linears) {
+    const ValueId weights = graph.nodes[linear.node].inputs[linear.slot];
+    const Grid grid = weight_grid(graph, linear);
+    auto found = placed.find(weights);
+    if (found == placed.end() || !(found->second.first == grid)) {
+      const ValueId id = add_quantiser(graph, graph[weights].name + "_q", weights, grid, Rounding::HalfUp);
+      found = placed.insert_or_assign(weights, std::make_pair(grid, id)).first;
+    }
+    graph.nodes[linear.node].inputs[linear.slot] = found->second.second;
+    if (linear.writes_output && linear.point >= 0)
+      settle_output(graph, linear, grid, grids[static_cast<size_t>(linear.point)]);
+  }
+  return static_cast<int>(placed.size());
+}
+
+/// The quantised value takes over an output's name; the reals behind it are "<name>_real".
+void quantise_output(Graph& graph, size_t index, ValueId quantised) {
+  const ValueId real = graph.outputs[index];
+  graph.outputs[index] = quantised;
+  for (ValueId input : graph.inputs)
+    if (input == real) return;
+  const ValueId spare = graph.add_value(graph[real].name + "_real");
+  graph.swap_names(real, spare);
+  graph.swap_names(quantised, spare);
+}
+
+/// Outputs behind reshapes of an accumulator have its grid.
+void spread_output_grids(Graph& graph) {
+  for (ValueId output : graph.outputs) {
+    ValueId id = output;
+    for (const graph::Node* writer = writer_of(graph, id);
+         writer && !graph[id].grid && class_of(writer->op) == OpClass::Movement; writer = writer_of(graph, id))
+      id = writer->inputs[0];
+    if (graph[id].grid) graph[output].grid = graph[id].grid;
+  }
+}
+
+}  // namespace
+
+int place_quantisers(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
+  std::vector<ValueId> placed;
+  for (size_t p = 0; p < plan.points.size(); ++p) {
+    const Point& point = plan.points[p];
+    const ValueId source = point.behind < 0 ? point.source : placed[static_cast<size_t>(point.behind)];
+    // What a network is given is read to the nearest level, whatever its layers do: a pixel is a whole number of levels
+    // but for its float's last bit.
+    const bool given =
+        point.behind < 0 && std::find(graph.inputs.begin(), graph.inputs.end(), source) != graph.inputs.end();
+    const Rounding rounding = given ? Rounding::HalfUp : point.policy.rounding;
+    placed.push_back(add_quantiser(graph, point.layer + "_q", source, grids[p], rounding));
+  }
+  for (const Reading& reading : plan.readings)
+    graph.nodes[reading.node].inputs[reading.slot] = placed[static_cast<size_t>(reading.point)];
+  const int weights = place_weights(graph, plan, grids);
+  for (const auto& [index, point] : plan.outputs) quantise_output(graph, index, placed[static_cast<size_t>(point)]);
+  spread_output_grids(graph);
+  graph.stage = graph::Stage::FQ;
+  return static_cast<int>(placed.size()) + weights;
+}
+
+}  // namespace nibble::passes
