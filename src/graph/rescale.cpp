@@ -47,8 +47,8 @@ int64_t rescaled_exactly(double kappa, double lambda, int64_t a, Rounding roundi
   Big sum = 0;
   if (product != 0) sum += product << static_cast<unsigned>(k.exponent - least);
   if (l.mantissa != 0) sum += Big(l.mantissa) << static_cast<unsigned>(l.exponent - least);
-  const Big result = least >= 0 ? sum << static_cast<unsigned>(least)
-                                : rounded(sum, static_cast<unsigned>(-least), rounding);
+  const Big result =
+      least >= 0 ? sum << static_cast<unsigned>(least) : rounded(sum, static_cast<unsigned>(-least), rounding);
   if (result >= limit) return limit;
   if (result <= -limit) return -limit;
   return static_cast<int64_t>(result);

@@ -1,0 +1,176 @@
+#include "graph/arrays.hpp"
+#include "graph/windows.hpp"
+
+namespace nibble::graph {
+namespace {
+
+/// The sum of one output of a convolution: over the channels of its group and the kernel's positions inside x.
+template <class T>
+class Convolution {
+ public:
+  Convolution(const Call& call, const Conv& op)
+      : op_(op), x_(call[0]), w_(call[1]), spatial_(x_.rank() - 2), x_strides_(strides_of(x_.shape())) {
+    const Shape& w = w_.shape();
+    kernel_.assign(w.begin() + 2, w.end());
+    y_shape_ = {x_.shape()[0], w[0]};
+    for (size_t axis = 0; axis < spatial_; ++axis) {
+      windows_.push_back(window_of(kernel_, op.strides, op.pads, op.dilations, false, axis));
+      y_shape_.push_back(window_count(x_.shape()[axis + 2], windows_.back()));
+    }
+    positions_ = element_count(Shape(y_shape_.begin() + 2, y_shape_.end()));
+    taps_ = element_count(kernel_);
+  }
+
+  Tensor run(const Tensor* bias) {
+    Tensor y = zeros<T>(y_shape_);
+    T* out = y.as<T>().data();
+    const int64_t channels = y_shape_[1];
+    for (int64_t position = 0; position < positions_; ++position) {
+      place_taps(position);
+      for (int64_t n = 0; n < y_shape_[0]; ++n)
+        for (int64_t o = 0; o < channels; ++o) {
+          T sum = sum_of(n, o);
+          if (bias != nullptr) multiply_add(sum, bias->as<T>()[static_cast<size_t>(o)], T{1});
+          out[(n * channels + o) * positions_ + position] = sum;
+        }
+    }
+    return y;
+  }
+
+ private:
+  struct Tap {
+    int64_t x, w;  ///< offsets inside one channel
+  };
+
+  /// Which taps of the kernel fall inside x at an output position.
+  void place_taps(int64_t position) {
+    taps_inside_.clear();
+    for (int64_t tap = 0; tap < taps_; ++tap) {
+      int64_t p = position, t = tap, offset = 0;
+      bool inside = true;
+      for (size_t axis = spatial_; axis-- > 0;) {
+        const Window& window = windows_[axis];
+        const int64_t at =
+            p % y_shape_[axis + 2] * window.stride - window.pad_begin + t % kernel_[axis] * window.dilation;
+        inside &= at >= 0 && at < x_.shape()[axis + 2];
+        offset += at * x_strides_[axis + 2];
+        p /= y_shape_[axis + 2];
+        t /= kernel_[axis];
+      }
+      if (inside) taps_inside_.push_back({offset, tap});
+    }
+  }
+
+  T sum_of(int64_t n, int64_t o) const {
+    const int64_t per_group = w_.shape()[1];
+    const int64_t group = o / (w_.shape()[0] / op_.group);
+    const auto zero_point = static_cast<T>(op_.zero_point);
+    const T* x = x_.as<T>().data() + n * x_strides_[0] + group * per_group * x_strides_[1];
+    const T* w = w_.as<T>().data() + o * per_group * taps_;
+    T sum = 0;
+    for (int64_t c = 0; c < per_group; ++c, x += x_strides_[1], w += taps_)
+      for (const Tap& tap : taps_inside_) multiply_add(sum, static_cast<T>(x[tap.x] - zero_point), w[tap.w]);
+    return sum;
+  }
+
+  const Conv& op_;
+  const Tensor& x_;
+  const Tensor& w_;
+  size_t spatial_;
+  std::vector<int64_t> x_strides_;
+  Ints kernel_;
+  Shape y_shape_;
+  std::vector<Window> windows_;
+  std::vector<Tap> taps_inside_;
+  int64_t positions_ = 1, taps_ = 1;
+};
+
+/// c += (a - zero_a)(b - zero_b) for one pair of matrices given by strides.
+template <class T>
+void multiply(const T* a, int64_t a_row, int64_t a_column, T zero_a, const T* b, int64_t b_row, int64_t b_column,
+              T zero_b, T* c, int64_t rows, int64_t inner, int64_t columns) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t k = 0; k < inner; ++k) {
+      const T left = a[i * a_row + k * a_column] - zero_a;
+      for (int64_t j = 0; j < columns; ++j)
+        multiply_add(c[i * columns + j], left, static_cast<T>(b[k * b_row + j * b_column] - zero_b));
+    }
+}
+
+template <class T>
+Tensor gemm(const Call& call, const Gemm& op) {
+  const Shape& a = call[0].shape();
+  const Shape& b = call[1].shape();
+  const int64_t rows = a[op.transpose_a], inner = a[!op.transpose_a], columns = b[!op.transpose_b];
+  Tensor y = zeros<T>({rows, columns});
+  const auto out = y.as<T>();
+  multiply<T>(call[0].as<T>().data(), op.transpose_a ? 1 : inner, op.transpose_a ? rows : 1,
+              static_cast<T>(op.zero_point), call[1].as<T>().data(), op.transpose_b ? 1 : columns,
+              op.transpose_b ? inner : 1, T{0}, out.data(), rows, inner, columns);
+  if constexpr (std::is_same_v<T, double>)
+    for (double& each : out) each *= op.alpha;
+  if (!call.has(2)) return y;
+  const Shape& c = call[2].shape();
+  const int64_t across = c.empty() || c.back() == 1 ? 0 : 1;
+  const int64_t down = c.size() < 2 || c[0] == 1 ? 0 : c.back();
+  const auto bias = call[2].as<T>();
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      multiply_add(out[static_cast<size_t>(i * columns + j)], bias[static_cast<size_t>(i * down + j * across)],
+                   static_cast<T>(op.beta));
+  return y;
+}
+
+/// Offset of matrix `index` of a batch of shape `batch` in an operand whose own leading extents are `own` (1:
+/// repeated).
+int64_t matrix_of(int64_t index, const Shape& batch, const Shape& own) {
+  int64_t offset = 0, step = 1;
+  for (size_t i = batch.size(); i-- > 0;) {
+    const int64_t at = index % batch[i];
+    index /= batch[i];
+    if (i + own.size() < batch.size()) continue;
+    const int64_t extent = own[i + own.size() - batch.size()];
+    offset += extent == 1 ? 0 : at * step;
+    step *= extent;
+  }
+  return offset;
+}
+
+template <class T>
+Tensor matmul(const Call& call, const MatMul& op) {
+  Shape a = call[0].shape(), b = call[1].shape();
+  const bool row = a.size() == 1, column = b.size() == 1;
+  if (row) a.insert(a.begin(), 1);
+  if (column) b.push_back(1);
+  const int64_t rows = a[a.size() - 2], inner = a.back(), columns = b.back();
+  const Shape of_a(a.begin(), a.end() - 2), of_b(b.begin(), b.end() - 2);
+  const Shape batch = broadcast(of_a, of_b);
+  Shape shape = batch;
+  if (!row) shape.push_back(rows);
+  if (!column) shape.push_back(columns);
+  Tensor y = zeros<T>(shape);
+  const int64_t count = element_count(batch);
+  for (int64_t i = 0; i < count; ++i)
+    multiply<T>(call[0].as<T>().data() + matrix_of(i, batch, of_a) * rows * inner, inner, 1,
+                static_cast<T>(op.zero_point_a), call[1].as<T>().data() + matrix_of(i, batch, of_b) * inner * columns,
+                columns, 1, static_cast<T>(op.zero_point_b), y.as<T>().data() + i * rows * columns, rows, inner,
+                columns);
+  return y;
+}
+
+}  // namespace
+
+Tensors evaluate_linear(const Call& call, const Conv& op) {
+  return by_kind(
+      call, [&](auto kind) { return Convolution<decltype(kind)>(call, op).run(call.has(2) ? &call[2] : nullptr); });
+}
+
+Tensors evaluate_linear(const Call& call, const Gemm& op) {
+  return by_kind(call, [&](auto kind) { return gemm<decltype(kind)>(call, op); });
+}
+
+Tensors evaluate_linear(const Call& call, const MatMul& op) {
+  return by_kind(call, [&](auto kind) { return matmul<decltype(kind)>(call, op); });
+}
+
+}  // namespace nibble::graph
