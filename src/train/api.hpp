@@ -9,8 +9,8 @@
 #include "data/dataset.hpp"
 #include "graph/evaluate.hpp"
 
-/// What the rest of Nibble sees of libtorch: a struct of functions that the module `nibble_train` hands out when loaded.
-/// This header includes no torch; room `train` implements it; verbs load it when called.
+/// What the rest of Nibble sees of libtorch: a struct of functions that the module `nibble_train` hands out when
+/// loaded. This header includes no torch; room `train` implements it; verbs load it when called.
 namespace nibble::train {
 
 struct EngineOptions {
@@ -57,8 +57,8 @@ struct TrainRun {
   std::shared_ptr<const data::Dataset> train_set;
   std::shared_ptr<const data::Dataset> test_set;  ///< may be null
   data::Preprocess preprocess;
-  std::filesystem::path folder;  ///< checkpoints (checkpoint.pt), metrics.csv; exists
-  bool resume = false;           ///< continue from folder's checkpoint; without one, from the start
+  std::filesystem::path folder;    ///< checkpoints (checkpoint.pt), metrics.csv; exists
+  bool resume = false;             ///< continue from folder's checkpoint; without one, from the start
   double checkpoint_seconds = 30;  ///< between checkpoints inside an epoch; one after every epoch too
   std::function<void(const EpochReport&)> on_epoch;
   std::function<void(int64_t done, int64_t of)> on_step;  ///< steps of the whole run
@@ -70,9 +70,9 @@ struct Api {
   int version;
   /// FP and FQ in float32; QD and ID exactly (integers in float32 or double where they are exact there).
   std::unique_ptr<graph::Engine> (*engine)(const graph::Graph& graph, const EngineOptions& options);
-  /// Trains the graph's constants in place (those that an op's learning touches: weights, biases, batch-norm). Killed at
-  /// any moment and resumed, it gives the bit-identical result, given the same thread count. NaN loss is a UserError that
-  /// names the step; the last good checkpoint stays.
+  /// Trains the graph's constants in place (those that an op's learning touches: weights, biases, batch-norm). Killed
+  /// at any moment and resumed, it gives the bit-identical result, given the same thread count. NaN loss is a UserError
+  /// that names the step; the last good checkpoint stays.
   void (*train)(graph::Graph& graph, const TrainRun& run);
   std::string (*torch_version)();
 };

@@ -1,0 +1,34 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "train/api.hpp"
+#include "train/network.hpp"
+
+namespace nibble::train {
+
+/// SGD with momentum (v = momentum v + g, w -= rate v) or Adam (Kingma and Ba 2015: betas 0.9 and 0.999, epsilon 1e-8);
+/// weight decay adds decay * w to the gradient of the weights that decay.
+class Optimiser {
+ public:
+  Optimiser(const Recipe& recipe, std::vector<Learned>& learned);
+  void clear_gradients();
+  /// One update with the gradients that backward left; `step` counts from 1 (Adam's bias correction).
+  void step(double rate, int64_t step);
+  /// Its tensors by name, for checkpoints: the tensors themselves, to be read or written in place.
+  std::map<std::string, at::Tensor> state() const;
+
+ private:
+  struct Slot {
+    Learned* learned;
+    at::Tensor first, second;  ///< momentum; or Adam's two moments
+  };
+  bool adam_;
+  double momentum_, decay_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace nibble::train

@@ -1,0 +1,237 @@
+#include "train/train.hpp"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "graph/text.hpp"
+#include "train/checkpoint.hpp"
+#include "train/engine.hpp"
+#include "train/loss.hpp"
+#include "train/metrics.hpp"
+#include "train/network.hpp"
+#include "train/optimiser.hpp"
+#include "train/schedule.hpp"
+#include "train/tensors.hpp"
+
+namespace nibble::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Streams of random numbers of a run, by what they are for; each forks by epoch or step, so none has a state to keep.
+enum class Stream : uint64_t { Order, Augmentation, Dropout };
+Random stream(const Recipe& recipe, Stream what, int64_t index) {
+  return Random(recipe.seed).fork(static_cast<uint64_t>(what)).fork(static_cast<uint64_t>(index));
+}
+
+/// The structure of a network as one number: its text with every constant zero (FNV-1a).
+std::string structure_of(graph::Graph graph) {
+  for (graph::Value& value : graph.values)
+    if (value.constant) value.constant = Tensor(value.constant->type(), value.constant->shape());
+  uint64_t hash = 14695981039346656037u;
+  for (char c : graph::to_text(graph, graph::Constants::Short))
+    hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211u;
+  return std::to_string(hash);
+}
+
+Json description_of(const graph::Graph& graph, const TrainRun& run) {
+  Json recipe = to_json(run.recipe);
+  recipe.erase("threads");
+  return {{"recipe", recipe},
+          {"preprocess", data::to_json(run.preprocess)},
+          {"examples", run.train_set->size()},
+          {"network", structure_of(graph)}};
+}
+
+/// One training run: where it is, and how it goes on.
+class Trainer {
+ public:
+  Trainer(graph::Graph& graph, const TrainRun& run)
+      : graph_(graph),
+        run_(run),
+        recipe_(run.recipe),
+        augmentation_(data::augmentation_from_json(recipe_.augmentation, "augmentation")),
+        network_(graph),
+        optimiser_(recipe_, network_.learned()),
+        description_(description_of(graph, run)) {
+    const int64_t size = run.train_set->size();
+    steps_per_epoch_ = (size + recipe_.batch_size - 1) / recipe_.batch_size;
+    // A batch-norm has no variance over one example.
+    if (steps_per_epoch_ > 1 && size % recipe_.batch_size == 1) --steps_per_epoch_;
+    for (const graph::Node& node : graph.nodes) quantisers_ += std::holds_alternative<graph::Quantise>(node.op);
+  }
+
+  void run() {
+    if (run_.resume) resume();
+    while (epoch_ < recipe_.epochs) {
+      train_epoch();
+      finish_epoch();
+    }
+    network_.write_back(graph_);
+  }
+
+ private:
+  std::filesystem::path checkpoint_file() const { return run_.folder / "checkpoint.pt"; }
+  int64_t steps_done() const { return epoch_ * steps_per_epoch_ + step_; }
+  std::string place() const {
+    return "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(step_ + 1) + " of " +
+           std::to_string(steps_per_epoch_);
+  }
+
+  std::map<std::string, at::Tensor> tensors() const {
+    std::map<std::string, at::Tensor> all = optimiser_.state();
+    for (const Learned& one : network_.learned()) all["learned " + one.name] = one.tensor;
+    return all;
+  }
+
+  void resume() {
+    const std::optional<Checkpoint> checkpoint = read_checkpoint(checkpoint_file());
+    if (!checkpoint) return;
+    check_description(checkpoint->description, description_, checkpoint_file());
+    const at::NoGradGuard no_grad;
+    for (auto& [name, tensor] : tensors()) {
+      const auto found = checkpoint->tensors.find(name);
+      ensure(found != checkpoint->tensors.end() && found->second.sizes() == tensor.sizes(),
+             "a checkpoint of the same description holds the same tensors");
+      at::Tensor(tensor).copy_(found->second);
+    }
+    const Json& progress = checkpoint->progress;
+    epoch_ = progress.at("epoch"), step_ = progress.at("step"), before_ = progress.at("seconds");
+    sums_ = {progress.at("loss"), progress.at("correct"), progress.at("examples")};
+    for (const Json& report : progress.at("reports")) reports_.push_back(report_from_json(report));
+    if (!reports_.empty()) write_file(run_.folder / "metrics.csv", metrics_csv(reports_), "train");
+  }
+
+  void save() {
+    for (const Learned& one : network_.learned())
+      if (!at::isfinite(one.tensor).all().item<bool>())
+        fail("train", place(), "'" + one.name + "' holds NaN or infinity", "finite weights; try a lower learning_rate");
+    Checkpoint checkpoint{description_, {}, tensors()};
+    Json reports = Json::array();
+    for (const EpochReport& report : reports_) reports.push_back(to_json(report));
+    checkpoint.progress = {{"epoch", epoch_},
+                           {"step", step_},
+                           {"seconds", before_ + seconds_since(start_)},
+                           {"loss", sums_.loss},
+                           {"correct", sums_.correct},
+                           {"examples", sums_.examples},
+                           {"reports", reports}};
+    write_checkpoint(checkpoint_file(), checkpoint);
+    saved_ = Clock::now();
+  }
+
+  void stop_if_interrupted() {
+    if (run_.interrupted == nullptr || *run_.interrupted == 0) return;
+    save();
+    fail("train", "interrupted at epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(step_),
+         "saved in " + checkpoint_file().string(), "to go on with --resume");
+  }
+
+  void train_epoch() {
+    start_ = saved_ = Clock::now();
+    const int64_t size = run_.train_set->size();
+    data::Loader loader(run_.train_set, run_.preprocess, stream(recipe_, Stream::Order, epoch_).permutation(size),
+                        recipe_.batch_size, 2, augmentation_, stream(recipe_, Stream::Augmentation, epoch_));
+    for (int64_t skipped = 0; skipped < step_; ++skipped) loader.next();
+    while (step_ < steps_per_epoch_) {
+      stop_if_interrupted();
+      const std::optional<data::Batch> batch = loader.next();
+      ensure(batch.has_value(), "a loader gives every example of its order");
+      train_step(*batch);
+      ++step_;
+      if (run_.on_step) run_.on_step(steps_done(), recipe_.epochs * steps_per_epoch_);
+      if (step_ < steps_per_epoch_ && seconds_since(saved_) >= run_.checkpoint_seconds) save();
+    }
+  }
+
+  at::Tensor input_of(const data::Batch& batch) const {
+    const graph::Value& input = graph_[graph_.inputs[0]];
+    const Shape& shape = batch.x.shape();
+    bool fits = shape.size() == input.shape.size();
+    for (size_t i = 1; fits && i < shape.size(); ++i) fits = shape[i] == input.shape[i];
+    if (!fits) fail("train", "input '" + input.name + "'", "examples of " + to_string(shape), to_string(input.shape));
+    return to_torch(batch.x).to(at::kFloat);
+  }
+
+  void train_step(const data::Batch& batch) {
+    rate_ = learning_rate(recipe_, steps_done(), steps_per_epoch_);
+    const Mode mode{true,
+                    at::make_generator<at::CPUGeneratorImpl>(stream(recipe_, Stream::Dropout, steps_done()).bits())};
+    optimiser_.clear_gradients();
+    const at::Tensor output = network_.run(input_of(batch), mode, recipe_.loss == "cross_entropy");
+    const at::Tensor loss = loss_of(recipe_, output, batch);
+    const double value = loss.item<double>();
+    if (!std::isfinite(value))
+      fail("train", place(), "the loss is " + std::to_string(value), "a finite loss; try a lower learning_rate");
+    loss.backward();
+    optimiser_.step(rate_, steps_done() + 1);
+    add_batch(sums_, value, output, batch);
+  }
+
+  Sums test() const {
+    Sums sums;
+    if (run_.test_set == nullptr || run_.test_set->size() == 0) return sums;
+    const at::NoGradGuard no_grad;
+    constexpr int64_t batch_size = 256;
+    data::Loader loader(run_.test_set, run_.preprocess, data::in_order(run_.test_set->size()), batch_size, 2);
+    while (const std::optional<data::Batch> batch = loader.next()) {
+      const at::Tensor output = network_.run(input_of(*batch), {}, recipe_.loss == "cross_entropy");
+      add_batch(sums, loss_of(recipe_, output, *batch).item<double>(), output, *batch);
+    }
+    return sums;
+  }
+
+  void finish_epoch() {
+    const Sums tested = test();
+    EpochReport report{epoch_ + 1,
+                       recipe_.epochs,
+                       sums_.mean_loss(),
+                       sums_.accuracy(),
+                       tested.mean_loss(),
+                       tested.accuracy(),
+                       rate_,
+                       before_ + seconds_since(start_),
+                       quantisers_};
+    reports_.push_back(report);
+    ++epoch_, step_ = 0, sums_ = {}, before_ = 0;
+    start_ = Clock::now();
+    save();
+    write_file(run_.folder / "metrics.csv", metrics_csv(reports_), "train");
+    if (run_.on_epoch) run_.on_epoch(report);
+  }
+
+  graph::Graph& graph_;
+  const TrainRun& run_;
+  const Recipe& recipe_;
+  data::Augmentation augmentation_;
+  Network network_;
+  Optimiser optimiser_;
+  Json description_;
+  int64_t steps_per_epoch_ = 0, quantisers_ = 0;
+  int64_t epoch_ = 0, step_ = 0;  ///< done: epochs, and steps of the one under way
+  Sums sums_;                     ///< of the epoch under way
+  double before_ = 0;             ///< seconds of this epoch before a resume
+  double rate_ = 0;
+  std::vector<EpochReport> reports_;
+  Clock::time_point start_ = Clock::now(), saved_ = start_;
+};
+
+}  // namespace
+
+void train(graph::Graph& graph, const TrainRun& run) {
+  if (run.train_set == nullptr || run.train_set->size() == 0) fail("train", "data set", "no examples", "at least one");
+  use_direct_convolutions();
+  at::set_num_threads(run.recipe.threads);
+  Trainer(graph, run).run();
+}
+
+}  // namespace nibble::train
