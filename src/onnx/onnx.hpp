@@ -23,8 +23,9 @@ graph::Graph read_bytes(std::string_view bytes, const std::string& place, const 
                         const std::filesystem::path& folder = {});
 
 /// The model as ONNX that reads back to an equal graph: FP standard ops; FQ as Quantise = QuantizeLinear +
-/// DequantizeLinear where the standard can say it (8-bit, and the rest in metadata), nibble-domain otherwise; QD and ID in
-/// domain `nibble` where the standard lacks the op. Metadata carries stage, grids, bounds. Written beside and renamed.
+/// DequantizeLinear where the standard can say it (8-bit, and the rest in metadata), nibble-domain otherwise; QD and ID
+/// in domain `nibble` where the standard lacks the op. Metadata carries stage, grids, bounds. Written beside and
+/// renamed.
 void write_native(const graph::Graph& graph, const std::filesystem::path& file);
 std::string native_bytes(const graph::Graph& graph);
 

@@ -1,0 +1,78 @@
+#pragma once
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/json.hpp"
+#include "onnx/node_reader.hpp"
+#include "onnx/onnx.hpp"
+
+namespace nibble::onnx {
+
+/// Reads one model into a graph, node after node; NodeReader is its view of one of them.
+class GraphReader {
+ public:
+  GraphReader(const pb::ModelProto& model, std::string place, const ReadOptions& options, TensorRules rules);
+  graph::Graph run();
+
+  const std::string& place() const { return place_; }
+  int64_t opset() const { return opset_; }
+  /// Written by write_native: values carry types and grids, and nothing is folded or rearranged.
+  bool native() const { return native_; }
+  const TensorRules& rules() const { return rules_; }
+  const ReadOptions& options() const { return options_; }
+  graph::Graph& graph() { return graph_; }
+
+  /// Throws UserError where no name of the file is so.
+  Item& item(const std::string& name, const std::string& node_place);
+  void define(const std::string& name, Item item);
+  bool is_defined(const std::string& name) const { return items_.contains(name); }
+  graph::ValueId value_of(Item& item, const std::string& name, const std::string& node_place);
+  /// A name that no value of the graph and none of the file has.
+  std::string free_value_name(std::string name);
+  std::string free_node_name(std::string name);
+  graph::ValueId add_value(std::string name, ElementType type, Shape shape);
+  /// Appends a node, infers its outputs' types and shapes. Returns its outputs, named `names`.
+  std::vector<graph::ValueId> add_node(std::string name, graph::Op op, std::vector<graph::ValueId> inputs,
+                                       const std::vector<std::string>& names);
+  /// What our own metadata say of a value, or null.
+  const Json* metadata_of(const std::string& value) const;
+  /// Renames the value to a name of the file.
+  void rename(graph::ValueId id, const std::string& name) { graph_[id].name = name; }
+
+ private:
+  void read_metadata();
+  void read_initialisers();
+  void read_inputs();
+  void read_nodes();
+  void read_outputs();
+  void finish();
+  std::vector<int> order_of_nodes() const;
+
+  const pb::ModelProto& model_;
+  std::string place_;
+  ReadOptions options_;
+  TensorRules rules_;
+  int64_t opset_ = 0;
+  bool native_ = false;
+  Json metadata_;
+  graph::Graph graph_;
+  std::unordered_map<std::string, Item> items_;
+  std::unordered_set<std::string> value_names_, file_node_names_, node_names_;
+  std::unordered_map<std::string, int> numbers_;
+};
+
+/// Calls f; a UserError of another room is told again as one of this file.
+template <class F>
+decltype(auto) as_error_of(const std::string& place, F&& f) {
+  try {
+    return f();
+  } catch (const UserError& error) {
+    const std::string_view message = error.what();
+    if (message.starts_with("onnx: ")) throw;
+    const size_t colon = message.find(": ");
+    throw UserError("onnx: " + place + ": " + std::string(message.substr(colon == message.npos ? 0 : colon + 2)));
+  }
+}
+
+}  // namespace nibble::onnx

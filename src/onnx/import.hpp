@@ -1,0 +1,60 @@
+#pragma once
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "onnx/node_reader.hpp"
+
+namespace nibble::onnx {
+
+/// One op of the standard as we read it.
+///
+/// `attributes` are names with spaces between; "min<11" is read before opset 11 only, "axes>=18" from there on.
+struct Import {
+  std::string_view op;
+  int64_t since;  ///< the first opset whose form we read
+  std::string_view attributes;
+  /// Puts it into the graph; nullptr: only where its inputs are known.
+  void (*read)(NodeReader&);
+  /// Computes it where all inputs are known; nullptr: never.
+  bool (*fold)(NodeReader&);
+  std::string_view remark;  ///< for the reference page
+};
+
+/// Every op that is read, in alphabetical order: the one table.
+std::span<const Import> imports();
+const Import* import_of(std::string_view op);
+
+/// Reads a node of the standard by its row: version, attributes and unknown ops are checked here.
+void import_standard(NodeReader& node);
+/// Reads a node of domain `nibble`: any op of ours, its fields as attributes.
+void import_nibble(NodeReader& node);
+
+// clang-format off
+// Linear, windows, pointwise, movement, quantisation: one function a form, in import_<kind>.cpp.
+void read_conv(NodeReader&); void read_gemm(NodeReader&); void read_matmul(NodeReader&);
+void read_conv_integer(NodeReader&); void read_matmul_integer(NodeReader&);
+void read_batch_normalization(NodeReader&); void read_layer_normalization(NodeReader&);
+void read_max_pool(NodeReader&); void read_average_pool(NodeReader&);
+void read_global_average_pool(NodeReader&); void read_global_max_pool(NodeReader&);
+void read_reduce_mean(NodeReader&); void read_reduce_sum(NodeReader&);
+void read_clip(NodeReader&); void read_leaky_relu(NodeReader&); void read_hard_sigmoid(NodeReader&);
+void read_gelu(NodeReader&); void read_softmax(NodeReader&); void read_dropout(NodeReader&); void read_sum(NodeReader&);
+void read_pointwise(NodeReader&); void read_arithmetic(NodeReader&); void read_cast(NodeReader&);
+void read_constant(NodeReader&);
+void read_concat(NodeReader&); void read_split(NodeReader&); void read_slice(NodeReader&); void read_pad(NodeReader&);
+void read_flatten(NodeReader&); void read_reshape(NodeReader&); void read_transpose(NodeReader&);
+void read_squeeze(NodeReader&); void read_unsqueeze(NodeReader&); void read_gather(NodeReader&);
+void read_resize(NodeReader&); void read_upsample(NodeReader&);
+void read_quantize_linear(NodeReader&); void read_dequantize_linear(NodeReader&);
+// Folding, in fold_<kind>.cpp: false where an input is not known.
+bool fold_shape(NodeReader&); bool fold_size(NodeReader&); bool fold_constant_of_shape(NodeReader&);
+bool fold_range(NodeReader&); bool fold_cast(NodeReader&); bool fold_identity(NodeReader&);
+bool fold_arithmetic(NodeReader&); bool fold_unary(NodeReader&); bool fold_where(NodeReader&);
+bool fold_reduce(NodeReader&);
+bool fold_gather(NodeReader&); bool fold_concat(NodeReader&); bool fold_slice(NodeReader&);
+bool fold_squeeze(NodeReader&); bool fold_unsqueeze(NodeReader&); bool fold_reshape(NodeReader&);
+bool fold_expand(NodeReader&); bool fold_transpose(NodeReader&);
+// clang-format on
+
+}  // namespace nibble::onnx

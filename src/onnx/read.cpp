@@ -1,0 +1,20 @@
+#include "base/file.hpp"
+#include "onnx/container.hpp"
+#include "onnx/graph_reader.hpp"
+#include "onnx/onnx.hpp"
+
+namespace nibble::onnx {
+
+graph::Graph read_bytes(std::string_view bytes, const std::string& place, const ReadOptions& options,
+                        const std::filesystem::path& folder) {
+  const pb::ModelProto model = parse_model(bytes, place);
+  return GraphReader(model, place, options, {folder, false}).run();
+}
+
+graph::Graph read(const std::filesystem::path& file, const ReadOptions& options) {
+  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  constexpr size_t largest_message = (size_t{1} << 31) - 1;
+  return read_bytes(read_file(file, "onnx", largest_message), file.string(), options, folder);
+}
+
+}  // namespace nibble::onnx
