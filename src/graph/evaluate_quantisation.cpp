@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "base/int128.hpp"
+#include "base/rescale.hpp"
 #include "graph/arrays.hpp"
-#include "graph/rescale.hpp"
 
 namespace nibble::graph {
 namespace {

@@ -41,7 +41,8 @@ struct RealRange {
 };
 
 /// The grid of `spec` that covers the range (extended to hold zero). Scales are float32, rounded up so that the range's
-/// ends stay inside. An empty range (all zero) gives scale 1. Throws UserError on NaN or infinity ("quant: <place>: ...").
+/// ends stay inside. An empty range (all zero) gives scale 1. Throws UserError on NaN or infinity ("quant: <place>:
+/// ...").
 Grid grid_over(RealRange range, const GridSpec& spec, std::string_view place);
 
 /// Gathers a stream of real values in bounded memory (minimum, maximum, sums, a histogram whose range doubles when a

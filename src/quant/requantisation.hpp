@@ -45,9 +45,9 @@ int64_t apply(const Requantisation& requantisation, Interval levels, int64_t a);
 /// kappa > 0 (for kappa < 0: of the mirrored function a -> y(-a)). Exact rational arithmetic.
 std::vector<int64_t> thresholds(const RealStep& step, Interval accumulator);
 
-/// Integer parameters whose staircase has the step's thresholds on the whole accumulator interval; the smallest shift for
-/// which they exist within `widths`. Where none is exact: the best within the widths, with `differing` and `worst` counted
-/// over the whole interval. Throws UserError when kappa or lambda is not finite.
+/// Integer parameters whose staircase has the step's thresholds on the whole accumulator interval; the smallest shift
+/// for which they exist within `widths`. Where none is exact: the best within the widths, with `differing` and `worst`
+/// counted over the whole interval. Throws UserError when kappa or lambda is not finite.
 Requantisation solve_requantisation(const RealStep& step, Interval accumulator, Widths widths = {});
 
 /// NEMO's own choice for comparison: d = ceil(log2(factor / kappa)), m = floor(kappa 2^d), b = floor(lambda 2^d); its

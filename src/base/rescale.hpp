@@ -3,11 +3,11 @@
 
 #include "base/grid.hpp"
 
-namespace nibble::graph {
+namespace nibble {
 
 /// round(kappa * a + lambda), exactly on the rationals that the doubles are, clipped to [-2^62, 2^62]. kappa and lambda
 /// are finite. A bound on the double's error decides whether the double's own rounding is already exact; else big
 /// integers.
 int64_t rescaled(double kappa, double lambda, int64_t a, Rounding rounding);
 
-}  // namespace nibble::graph
+}  // namespace nibble

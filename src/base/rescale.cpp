@@ -1,10 +1,10 @@
-#include "graph/rescale.hpp"
+#include "base/rescale.hpp"
 
 #include <algorithm>
 #include <boost/multiprecision/cpp_int.hpp>
 #include <cmath>
 
-namespace nibble::graph {
+namespace nibble {
 namespace {
 
 using Big = boost::multiprecision::cpp_int;
@@ -71,4 +71,4 @@ int64_t rescaled(double kappa, double lambda, int64_t a, Rounding rounding) {
   return rescaled_exactly(kappa, lambda, a, rounding);
 }
 
-}  // namespace nibble::graph
+}  // namespace nibble

@@ -1,0 +1,24 @@
+#pragma once
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "quant/range.hpp"
+
+namespace nibble::quant {
+
+/// Values with their weights: a tensor's own (weight 1) or a histogram's bins.
+struct Weighted {
+  double value;
+  double weight;
+};
+
+/// The part of [low, high] (symmetric grids: of [-m, m]) whose grid has the least sum of squared errors. A coarse scan
+/// of the clipping point, then a fine one around the best.
+RealRange least_squares(std::span<const Weighted> values, RealRange whole, const GridSpec& spec);
+
+/// The clipping point whose quantised histogram has the least Kullback-Leibler divergence from the clipped one.
+/// Source: Migacz, 8-bit inference with TensorRT, 2017; made for any number of levels.
+RealRange least_divergence(std::span<const Weighted> bins, RealRange whole, const GridSpec& spec);
+
+}  // namespace nibble::quant

@@ -1,0 +1,117 @@
+#include "quant/staircase.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/int128.hpp"
+#include "base/rescale.hpp"
+
+namespace nibble::quant {
+namespace {
+
+/// Smallest a of (low, high] with y(a) >= level, given that y(low) < level <= y(high). `guess` is near it.
+int64_t first_reaching(const RealStep& step, int64_t level, int64_t guess, Interval range) {
+  int64_t below = range.low, above = range.high;
+  const auto reaches = [&](int64_t a) {
+    return rescaled(step.kappa, step.lambda, a, step.rounding) + step.zero_point >= level;
+  };
+  int64_t probe = std::clamp(guess, below + 1, above);
+  for (int64_t reach = 1; below + 1 < above; reach *= 2) {
+    if (probe <= below || probe >= above) probe = below + (above - below) / 2;
+    if (reaches(probe)) {
+      above = probe;
+      probe = above - reach;
+    } else {
+      below = probe;
+      probe = below + reach;
+    }
+  }
+  return above;
+}
+
+int64_t estimate(const RealStep& step, int64_t level) {
+  const double half = step.rounding == Rounding::Floor ? 0 : 0.5;
+  const double a = std::ceil((static_cast<double>(level - step.zero_point) - half - step.lambda) / step.kappa);
+  return static_cast<int64_t>(std::clamp(a, -0x1p61, 0x1p61));
+}
+
+}  // namespace
+
+Staircase staircase(const RealStep& step, Interval accumulator) {
+  ensure(step.kappa >= 0, "a staircase rises");
+  Staircase result;
+  result.first = apply(step, accumulator.low);
+  const int64_t last = apply(step, accumulator.high);
+  int64_t below = accumulator.low;
+  result.at.reserve(static_cast<size_t>(last - result.first));
+  for (int64_t level = result.first + 1; level <= last; ++level) {
+    // `below` may itself reach this level when several share a step.
+    if (!result.at.empty() && apply(step, result.at.back()) >= level) {
+      result.at.push_back(result.at.back());
+      continue;
+    }
+    result.at.push_back(first_reaching(step, level, estimate(step, level), {below, accumulator.high}));
+    below = result.at.back();
+  }
+  return result;
+}
+
+Staircase staircase(const Requantisation& r, Interval levels, Interval accumulator) {
+  ensure(r.multiplier >= 0, "a staircase rises");
+  Staircase result;
+  result.first = apply(r, levels, accumulator.low);
+  const int64_t last = apply(r, levels, accumulator.high);
+  for (int64_t level = result.first + 1; level <= last; ++level) {
+    // a*m + b >= level * 2^d
+    const int128 needed = (static_cast<int128>(level) << r.shift) - r.addend;
+    const int128 quotient = needed / r.multiplier;
+    const bool exact = quotient * r.multiplier == needed;
+    result.at.push_back(static_cast<int64_t>(needed > 0 && !exact ? quotient + 1 : quotient));
+  }
+  return result;
+}
+
+Difference difference(const Staircase& a, const Staircase& b, Interval accumulator) {
+  Difference result;
+  size_t i = 0, j = 0;
+  int64_t at = accumulator.low;
+  for (;;) {
+    while (i < a.at.size() && a.at[i] <= at) ++i;
+    while (j < b.at.size() && b.at[j] <= at) ++j;
+    int64_t next = accumulator.high + 1;
+    if (i < a.at.size()) next = std::min(next, a.at[i]);
+    if (j < b.at.size()) next = std::min(next, b.at[j]);
+    const int64_t distance = std::abs(a.first + static_cast<int64_t>(i) - b.first - static_cast<int64_t>(j));
+    if (distance != 0) result.count += next - at;
+    result.worst = std::max(result.worst, distance);
+    if (next > accumulator.high) return result;
+    at = next;
+  }
+}
+
+std::vector<int64_t> thresholds(const RealStep& step, Interval accumulator) {
+  RealStep rising = step;
+  if (step.kappa < 0) {
+    rising.kappa = -step.kappa;
+    accumulator = {-accumulator.high, -accumulator.low};
+  }
+  return staircase(rising, accumulator).at;
+}
+
+void certify(Requantisation& requantisation, const RealStep& step, Interval accumulator) {
+  RealStep rising = step;
+  Requantisation mirrored = requantisation;
+  if (step.kappa < 0) {
+    rising.kappa = -step.kappa;
+    mirrored.multiplier = -requantisation.multiplier;
+    accumulator = {-accumulator.high, -accumulator.low};
+  }
+  ensure(mirrored.multiplier >= 0, "a certified multiplier has kappa's sign");
+  const Difference found =
+      difference(staircase(rising, accumulator), staircase(mirrored, step.levels, accumulator), accumulator);
+  requantisation.differing = found.count;
+  requantisation.worst = found.worst;
+}
+
+}  // namespace nibble::quant
