@@ -57,9 +57,9 @@ Json to_json(const Preprocess& preprocess);
 Tensor apply(const Preprocess& preprocess, const Tensor& x);
 
 struct Batch {
-  Tensor x;                     ///< Float32 [B, ...]
-  std::vector<int64_t> labels;  ///< B, or empty
-  std::optional<Tensor> target; ///< Float32 [B, ...]
+  Tensor x;                      ///< Float32 [B, ...]
+  std::vector<int64_t> labels;   ///< B, or empty
+  std::optional<Tensor> target;  ///< Float32 [B, ...]
 };
 
 /// Changes a preprocessed example for training; `random` is the example's own stream, so the result does not depend on

@@ -12,8 +12,8 @@ namespace nibble::data {
 using Arrays = std::vector<std::pair<std::string, Tensor>>;
 
 /// .npy (versions 1 to 3, either byte order, C or Fortran order; returned row-major) of any bool, int, uint, float type
-/// that Nibble holds (float16 becomes float32; uint32/uint64 become int64 where they fit). Throws UserError naming file and
-/// place.
+/// that Nibble holds (float16 becomes float32; uint32/uint64 become int64 where they fit). Throws UserError naming file
+/// and place.
 Tensor read_npy(const std::filesystem::path& file);
 /// .npz: stored or deflated entries, zip64.
 Arrays read_npz(const std::filesystem::path& file);

@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <charconv>
+
+#include "base/file.hpp"
+#include "data/npz.hpp"
+#include "data/sources.hpp"
+
+namespace nibble::data {
+namespace {
+
+struct Labelled {
+  std::filesystem::path file;
+  int64_t label;
+};
+
+class FolderSet : public Dataset {
+ public:
+  FolderSet(std::vector<Labelled> files, int64_t classes) : files_(std::move(files)), classes_(classes) {}
+  int64_t size() const override { return static_cast<int64_t>(files_.size()); }
+  int64_t classes() const override { return classes_; }
+  Sample sample(int64_t index) const override {
+    ensure(index >= 0 && index < size(), "a sample's index is in the set");
+    const Labelled& entry = files_[static_cast<size_t>(index)];
+    return {read_image(entry.file), entry.label, {}};
+  }
+
+ private:
+  std::vector<Labelled> files_;
+  int64_t classes_;
+};
+
+bool is_image(const std::filesystem::path& file) {
+  std::string ending = file.extension().string();
+  for (char& c : ending) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
+}
+
+std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) entries.push_back(entry.path());
+  if (error) fail("data", folder.string(), "cannot be listed: " + error.message(), "a folder");
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+std::vector<Labelled> read_labels(const std::filesystem::path& folder, const std::filesystem::path& list) {
+  const std::string text = read_file(list, "data", size_t{1} << 30);
+  std::vector<Labelled> files;
+  for (size_t at = 0, line = 1; at < text.size(); ++line) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string row = text.substr(at, end - at);
+    at = end + 1;
+    if (row.ends_with('\r')) row.pop_back();
+    if (row.empty()) continue;
+    const size_t comma = row.rfind(',');
+    const std::string label = comma == std::string::npos ? "" : row.substr(comma + 1);
+    int64_t number = -1;
+    const auto [stop, error] = std::from_chars(label.data(), label.data() + label.size(), number);
+    if (line == 1 && label == "label") continue;
+    const bool whole = error == std::errc() && stop == label.data() + label.size();
+    if (!whole || number < 0 || number >= (1 << 24) || comma == 0)
+      fail("data", list.string() + ":" + std::to_string(line), "'" + row + "'", "file,label with a label of 0 or more");
+    files.push_back({folder / row.substr(0, comma), number});
+    std::error_code missing;
+    if (!std::filesystem::exists(files.back().file, missing))
+      fail("data", list.string() + ":" + std::to_string(line), "no file '" + row.substr(0, comma) + "'", "an image");
+  }
+  return files;
+}
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder) {
+  std::vector<Labelled> files;
+  int64_t classes = 0;
+  const std::filesystem::path list = folder / "labels.csv";
+  std::error_code error;
+  if (std::filesystem::exists(list, error)) {
+    files = read_labels(folder, list);
+    for (const Labelled& entry : files) classes = std::max(classes, entry.label + 1);
+  } else {
+    for (const auto& entry : sorted_entries(folder)) {
+      if (!std::filesystem::is_directory(entry, error)) continue;
+      for (const auto& file : sorted_entries(entry))
+        if (is_image(file)) files.push_back({file, classes});
+      ++classes;
+    }
+  }
+  if (files.empty())
+    fail("data", folder.string(), "no images", "one folder of JPEG or PNG files a class, or labels.csv");
+  return std::make_unique<FolderSet>(std::move(files), classes);
+}
+
+}  // namespace nibble::data

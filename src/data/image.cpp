@@ -1,0 +1,49 @@
+#include <cstring>
+#include <memory>
+
+#include "base/file.hpp"
+#include "data/npz.hpp"
+
+// The library's own code is not held to our warnings.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wpedantic"
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#define STBI_MAX_DIMENSIONS 32768
+#include <stb/stb_image.h>
+#pragma GCC diagnostic pop
+
+namespace nibble::data {
+
+Tensor read_image(const std::filesystem::path& file) {
+  constexpr int64_t largest_image = int64_t{1} << 28;
+  const std::string bytes = read_file(file, "data", size_t{1} << 30);
+  const auto* start = reinterpret_cast<const stbi_uc*>(bytes.data());
+  const auto length = static_cast<int>(bytes.size());
+  int width = 0, height = 0, channels = 0;
+  const auto damaged = [&] {
+    fail("data", file.string(), std::string("cannot be decoded: ") + stbi_failure_reason(), "a JPEG or PNG image");
+  };
+  if (!stbi_info_from_memory(start, length, &width, &height, &channels)) damaged();
+  if (int64_t{width} * height > largest_image)
+    fail("data", file.string(), std::to_string(width) + " x " + std::to_string(height) + " pixels", "at most 2^28");
+  // Alpha is dropped: 2 channels are gray and alpha, 4 are RGB and alpha.
+  const int kept = channels < 3 ? 1 : 3;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(start, length, &width, &height, &channels, kept), stbi_image_free);
+  if (!pixels) damaged();
+  Tensor image(ElementType::UInt8, {height, width, kept});
+  std::memcpy(image.bytes().data(), pixels.get(), image.bytes().size());
+  return image;
+}
+
+}  // namespace nibble::data

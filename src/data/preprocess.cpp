@@ -1,0 +1,71 @@
+#include <cmath>
+
+#include "data/dataset.hpp"
+
+namespace nibble::data {
+namespace {
+
+constexpr int64_t largest_side = 1 << 16;
+
+std::optional<std::pair<int64_t, int64_t>> sides(const Json& json, const char* key, const std::string& place) {
+  if (!json.contains(key) || json[key].is_null()) return {};
+  const Json& value = json[key];
+  const auto fine = [](const Json& side) {
+    return side.is_number_integer() && side >= Json(1) && side <= Json(largest_side);
+  };
+  if (!value.is_array() || value.size() != 2 || !fine(value[0]) || !fine(value[1]))
+    fail("data", place + ": " + key, value.dump(), "[height, width] of 1 to 65536, or null");
+  return std::pair{value[0].get<int64_t>(), value[1].get<int64_t>()};
+}
+
+std::vector<double> per_channel(const Json& json, const char* key, size_t channels, const std::string& place) {
+  if (!json.contains(key)) return {};
+  const bool divides = std::string_view(key) == "std";
+  std::vector<double> values;
+  bool fine = json[key].is_array();
+  if (fine)
+    for (const Json& item : json[key]) {
+      fine = fine && item.is_number() && std::isfinite(item.get<double>()) && (!divides || item.get<double>() > 0);
+      if (fine) values.push_back(item.get<double>());
+    }
+  if (!fine || (!values.empty() && values.size() != 1 && values.size() != channels))
+    fail("data", place + ": " + key, json[key].dump(),
+         "1 or " + std::to_string(channels) + (divides ? " positive" : " finite") + " numbers");
+  return values;
+}
+
+}  // namespace
+
+Preprocess preprocess_from_json(const Json& json, std::string_view place) {
+  const std::string where(place);
+  check_keys(json, {"resize", "crop", "channels", "scale", "mean", "std"}, "data", place);
+  Preprocess result;
+  result.resize = sides(json, "resize", where);
+  result.crop = sides(json, "crop", where);
+  if (json.contains("channels")) {
+    const Json& channels = json["channels"];
+    if (channels != "RGB" && channels != "BGR" && channels != "gray")
+      fail("data", where + ": channels", channels.dump(), "RGB, BGR or gray");
+    result.channels = channels.get<std::string>();
+  }
+  if (json.contains("scale")) {
+    const Json& scale = json["scale"];
+    if (!scale.is_number() || !std::isfinite(scale.get<double>()) || scale.get<double>() <= 0)
+      fail("data", where + ": scale", scale.dump(), "a positive number");
+    result.scale = scale.get<double>();
+  }
+  const size_t channels = result.channels == "gray" ? 1 : 3;
+  result.mean = per_channel(json, "mean", channels, where);
+  result.standard_deviation = per_channel(json, "std", channels, where);
+  return result;
+}
+
+Json to_json(const Preprocess& preprocess) {
+  const auto pair = [](const std::optional<std::pair<int64_t, int64_t>>& value) {
+    return value ? Json::array({value->first, value->second}) : Json(nullptr);
+  };
+  return {{"resize", pair(preprocess.resize)}, {"crop", pair(preprocess.crop)}, {"channels", preprocess.channels},
+          {"scale", preprocess.scale},         {"mean", preprocess.mean},       {"std", preprocess.standard_deviation}};
+}
+
+}  // namespace nibble::data
