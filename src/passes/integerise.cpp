@@ -19,13 +19,13 @@ Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report
       {"propagate_scales", "FQ to QD: integers in every tensor, each quantiser the real function of its accumulator",
        propagate_scales},
       {"bound_accumulators", "Proves the range of every integer, and that no accumulator overflows",
-       [&options](graph::Graph& graph) { return bound_accumulators(graph, options.accumulator_bits); }},
+       [options](graph::Graph& graph) { return bound_accumulators(graph, options.accumulator_bits); }},
   };
   if (options.stop_at_qd) return pipeline;
   pipeline.push_back({"tabulate", "Replaces real functions of narrow integers by tables", tabulate});
   pipeline.push_back(
       {"solve_requantisations", "QD to ID: solves each requantisation for integers and certifies it",
-       [&options, &report](graph::Graph& graph) { return solve_requantisations(graph, options, report); }});
+       [options, &report](graph::Graph& graph) { return solve_requantisations(graph, options, report); }});
   return pipeline;
 }
 

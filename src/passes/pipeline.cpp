@@ -14,14 +14,25 @@ namespace {
 
 constexpr int most_repetitions = 100;
 
+/// The graph was right before the step: what tidying or the verifier finds wrong now is the step's doing.
+void settle(const Step& step, graph::Graph& graph, bool verified) {
+  try {
+    graph::tidy(graph);
+    if (verified) graph::verify(graph);
+  } catch (const UserError& error) {
+    throw InternalError(fmt::format("pass '{}' left a graph that is not right: {}", step.name, error.what()));
+  }
+}
+
 int repeat(const Step& step, graph::Graph& graph) {
   int changed = 0;
   for (int i = 0; i < most_repetitions; ++i) {
     const int now = step.run(graph);
     if (now == 0) break;
-    graph::tidy(graph);
+    settle(step, graph, false);
     changed += now;
   }
+  settle(step, graph, true);
   return changed;
 }
 
@@ -36,17 +47,12 @@ void write_dump(const graph::Graph& graph, const std::filesystem::path& dump, si
 }  // namespace
 
 std::vector<Trace> run(const Pipeline& pipeline, graph::Graph& graph, const std::filesystem::path& dump) {
+  graph::tidy(graph);
+  graph::verify(graph);
   std::vector<Trace> traces;
   for (const Step& step : pipeline) {
     const auto start = std::chrono::steady_clock::now();
     const int changed = repeat(step, graph);
-    try {
-      graph::tidy(graph);
-      graph::verify(graph);
-    } catch (const UserError& error) {
-      // The graph was right before the step: what the verifier finds now is the step's doing.
-      throw InternalError(fmt::format("pass '{}' left a graph that is not right: {}", step.name, error.what()));
-    }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     traces.push_back({std::string(step.name), changed, seconds.count()});
     if (!dump.empty()) write_dump(graph, dump, traces.size(), step.name);
