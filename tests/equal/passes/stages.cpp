@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "unit/passes/random_networks.hpp"
+
+/// FP = canonical FP, QD = ID for every integer, FQ in double = ID.
+namespace nibble::passes::testing {
+namespace {
+
+using Tensors = std::map<std::string, Tensor>;
+
+Tensors values_of(const Graph& graph, const std::vector<Tensor>& inputs) {
+  Tensors seen;
+  graph::evaluate(graph, inputs, [&](ValueId id, const Tensor& tensor) { seen.emplace(graph[id].name, tensor); });
+  return seen;
+}
+
+QuantiseOptions options_for(uint64_t seed) {
+  Random random(seed * 7 + 1);
+  QuantiseOptions options;
+  LayerPolicy& policy = options.policy.defaults;
+  policy.weight_levels = static_cast<int64_t>(3 + random.below(254));
+  policy.activation_levels = static_cast<int64_t>(4 + random.below(253));
+  policy.per_channel = random.below(2) == 0;
+  policy.symmetric_activations = random.below(2) == 0;
+  policy.rounding = static_cast<Rounding>(random.below(3));
+  return options;
+}
+
+struct Counts {
+  int64_t compared = 0, differing = 0;
+};
+
+Counts compare_integers(const Tensors& a, const Tensors& b) {
+  Counts counts;
+  for (const auto& [name, tensor] : a) {
+    const auto found = b.find(name);
+    if (found == b.end() || is_real(tensor.type()) || is_real(found->second.type())) continue;
+    const auto left = tensor.to_integers(), right = found->second.to_integers();
+    EXPECT_EQ(left.size(), right.size());
+    for (size_t i = 0; i < left.size(); ++i) {
+      ++counts.compared;
+      counts.differing += left[i] != right[i];
+    }
+  }
+  return counts;
+}
+
+/// FQ's reals through the grid of the integer side's value of the same name.
+Counts compare_with_reals(const Tensors& fake, const Graph& integer, const Tensors& integers) {
+  Counts counts;
+  for (const auto& [name, tensor] : integers) {
+    const auto found = fake.find(name);
+    const auto& grid = integer[integer.find(name)].grid;
+    if (found == fake.end() || !grid || !is_real(found->second.type())) continue;
+    const auto reals = found->second.to_reals();
+    const auto stored = tensor.to_integers();
+    for (size_t i = 0; i < stored.size(); ++i) {
+      ++counts.compared;
+      counts.differing += grid->quantise(reals[i], 0, Rounding::HalfUp) != stored[i];
+    }
+  }
+  return counts;
+}
+
+class Stages : public ::testing::TestWithParam<uint64_t> {};
+
+TEST_P(Stages, CanonicalNetworksComputeTheSameFunction) {
+  Network network = random_network(GetParam());
+  Random random(GetParam() + 1000);
+  const auto inputs = batch_for(network.graph, random);
+  const Tensor before = graph::evaluate(network.graph, inputs).at(0);
+  run(canonicalise(), network.graph);
+  const Tensor after = graph::evaluate(network.graph, inputs).at(0);
+  ASSERT_EQ(before.shape(), after.shape());
+  const auto a = before.to_reals(), b = after.to_reals();
+  double largest = 0;
+  for (double value : a) largest = std::max(largest, std::abs(value));
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5 * largest);
+}
+
+TEST_P(Stages, QuantisedAndIntegerDeployableGiveTheSameIntegersEverywhere) {
+  Network network = random_network(GetParam());
+  Graph& fake = network.graph;
+  quantise_by(fake, options_for(GetParam()));
+  Graph deployable = fake, integer = fake;
+  integerise(deployable, {.stop_at_qd = true});
+  const IntegeriseReport report = integerise(integer, {});
+  EXPECT_EQ(deployable.stage, graph::Stage::QD);
+  EXPECT_EQ(integer.stage, graph::Stage::ID);
+  EXPECT_EQ(report.exact_nodes(), static_cast<int>(report.nodes.size()));
+
+  Random random(GetParam() + 2000);
+  const auto inputs = batch_for(fake, random, 3);
+  const Tensors fakes = values_of(fake, inputs);
+  const Tensors reals = values_of(deployable, inputs);
+  const Tensors integers = values_of(integer, inputs);
+  const Counts exact = compare_integers(reals, integers);
+  EXPECT_GT(exact.compared, 0);
+  EXPECT_EQ(exact.differing, 0);
+  const Counts noise = compare_with_reals(fakes, integer, integers);
+  EXPECT_GT(noise.compared, 0);
+  EXPECT_EQ(noise.differing, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(RandomNetworks, Stages, ::testing::Range<uint64_t>(1, 41));
+
+}  // namespace
+}  // namespace nibble::passes::testing

@@ -1,0 +1,133 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "graph/evaluate.hpp"
+#include "graph/graph.hpp"
+#include "graph/infer.hpp"
+#include "passes/passes.hpp"
+
+/// Small networks for the tests of passes, layer after layer, with random constants.
+namespace nibble::passes::testing {
+using graph::Graph;
+using graph::ValueId;
+
+struct Network {
+  Graph graph;
+  Random random;
+
+  explicit Network(uint64_t seed = 1) : random(seed) { graph.name = "test"; }
+
+  Tensor normal(const Shape& shape, double scale = 1, double shift = 0) {
+    std::vector<float> values(static_cast<size_t>(element_count(shape)));
+    for (float& value : values) value = static_cast<float>(random.normal() * scale + shift);
+    return Tensor(shape, values);
+  }
+  ValueId input(Shape shape, const std::string& name = "x") {
+    graph.inputs.push_back(graph.add_value(name, ElementType::Float32, std::move(shape)));
+    return graph.inputs.back();
+  }
+  ValueId constant(const std::string& name, Tensor tensor) { return graph.add_constant(name, std::move(tensor)); }
+  ValueId node(const std::string& name, graph::Op op, std::vector<ValueId> inputs) {
+    const ValueId id = graph.add_node(name, std::move(op), std::move(inputs));
+    graph::infer_shapes(graph);
+    return id;
+  }
+  int64_t channels(ValueId x) const { return graph[x].shape.at(1); }
+
+  ValueId conv(const std::string& name, ValueId x, int64_t outputs, int64_t kernel, int64_t stride = 1, int64_t pad = 0,
+               int64_t group = 1, bool bias = true) {
+    const auto spatial = graph[x].shape.size() - 2;
+    Shape shape{outputs, channels(x) / group};
+    for (size_t i = 0; i < spatial; ++i) shape.push_back(kernel);
+    std::vector<ValueId> inputs{x, constant(name + "_w", normal(shape, 0.3))};
+    if (bias) inputs.push_back(constant(name + "_b", normal({outputs}, 0.2)));
+    return node(
+        name,
+        graph::Conv{graph::Ints(spatial, stride), graph::Ints(2 * spatial, pad), graph::Ints(spatial, 1), group, 0},
+        std::move(inputs));
+  }
+  ValueId gemm(const std::string& name, ValueId x, int64_t outputs) {
+    return node(
+        name, graph::Gemm{1, 1, false, true, 0},
+        {x, constant(name + "_w", normal({outputs, channels(x)}, 0.3)), constant(name + "_b", normal({outputs}, 0.2))});
+  }
+  /// Gains of both signs, and now and then zero.
+  ValueId batch_norm(const std::string& name, ValueId x) {
+    const int64_t c = channels(x);
+    Tensor gain = normal({c});
+    if (c > 2) gain.as<float>()[2] = 0;
+    Tensor variance = normal({c});
+    for (float& v : variance.as<float>()) v = v * v + 0.1F;
+    return node(name, graph::BatchNormalization{},
+                {x, constant(name + "_gamma", gain), constant(name + "_beta", normal({c})),
+                 constant(name + "_mean", normal({c}, 0.3)), constant(name + "_variance", variance)});
+  }
+  ValueId relu(const std::string& name, ValueId x) { return node(name, graph::Relu{}, {x}); }
+  ValueId max_pool(const std::string& name, ValueId x, int64_t kernel = 2, int64_t stride = 2) {
+    return node(name, graph::MaxPool{{kernel, kernel}, {stride, stride}, {0, 0, 0, 0}, {1, 1}, false}, {x});
+  }
+  ValueId average_pool(const std::string& name, ValueId x, int64_t kernel = 2, int64_t stride = 2) {
+    return node(name, graph::AveragePool{{kernel, kernel}, {stride, stride}, {0, 0, 0, 0}, {1, 1}, false, false}, {x});
+  }
+  ValueId add(const std::string& name, ValueId a, ValueId b) { return node(name, graph::Add{}, {a, b}); }
+  ValueId flatten(const std::string& name, ValueId x) { return node(name, graph::Flatten{1}, {x}); }
+
+  Graph& finish(std::vector<ValueId> outputs) {
+    graph.outputs = std::move(outputs);
+    graph::tidy(graph);
+    return graph;
+  }
+};
+
+/// A batch for the network's inputs.
+inline std::vector<Tensor> batch_for(const Graph& graph, Random& random, int64_t batch = 2) {
+  std::vector<Tensor> inputs;
+  for (ValueId id : graph.inputs) {
+    Shape shape = graph[id].shape;
+    for (int64_t& extent : shape) extent = extent == any ? batch : extent;
+    std::vector<float> values(static_cast<size_t>(element_count(shape)));
+    for (float& value : values) value = static_cast<float>(random.normal());
+    inputs.emplace_back(shape, values);
+  }
+  return inputs;
+}
+
+inline Batches batches_of(const Graph& graph, uint64_t seed = 99, int count = 2) {
+  return [&graph, seed, count](const std::function<void(const std::vector<Tensor>&)>& use) {
+    // The inputs keep their shapes through every pass.
+    Random random(seed);
+    for (int i = 0; i < count; ++i) use(batch_for(graph, random, 3));
+  };
+}
+
+inline void quantise_by(Graph& graph, const QuantiseOptions& options = {}, uint64_t seed = 99) {
+  quantise(graph, options, graph::reference_engine, batches_of(graph, seed));
+}
+
+/// Index of the node of that name, or -1.
+inline int index_of(const Graph& graph, std::string_view name) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    if (graph.nodes[i].name == name) return static_cast<int>(i);
+  return -1;
+}
+template <class Op>
+int count_of(const Graph& graph) {
+  int count = 0;
+  for (const auto& node : graph.nodes) count += std::holds_alternative<Op>(node.op);
+  return count;
+}
+
+/// The message of the UserError that `action` throws, or "no error".
+template <class F>
+std::string message_of(F&& action) {
+  try {
+    action();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace nibble::passes::testing
