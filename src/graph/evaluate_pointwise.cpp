@@ -74,7 +74,8 @@ Tensor combine(const Tensor& a, const Tensor& b, F&& f) {
   return y;
 }
 
-int64_t exactly(bool overflowed, int64_t result) {
+/// `result` by reference: it is written while the arguments are evaluated, in an order that C++ leaves open.
+int64_t exactly(bool overflowed, const int64_t& result) {
   if (overflowed) throw InternalError("an accumulator fits into 64 bits");
   return result;
 }
