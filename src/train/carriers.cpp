@@ -18,18 +18,6 @@ Carrier carrier_of(double magnitude) {
   return magnitude <= float64_limit ? Carrier::Float64 : Carrier::Int64;
 }
 
-Reach reach_of(ElementType type) {
-  switch (type) {
-    case ElementType::Int8: return {-128, 127};
-    case ElementType::UInt8: return {0, 255};
-    case ElementType::Int16: return {-32768, 32767};
-    case ElementType::UInt16: return {0, 65535};
-    case ElementType::Int32: return {-0x1p31, 0x1p31};
-    case ElementType::Bool: return {0, 1};
-    default: return {-unbounded, unbounded};
-  }
-}
-
 Reach reach_of(const Tensor& tensor) {
   const auto values = tensor.to_integers();
   if (values.empty()) return {};
@@ -83,7 +71,7 @@ class Planner {
       if (!integer(id)) continue;
       const bool gridded = value.grid.has_value();
       set(id, gridded ? Reach{static_cast<double>(value.grid->low), static_cast<double>(value.grid->high)}
-                      : reach_of(value.type));
+                      : nibble::train::reach_of(value.type));
     }
     for (const Node& node : graph_.nodes) plan_.nodes.push_back(node_carrier(node));
     return std::move(plan_);
@@ -292,6 +280,18 @@ Step Planner::integer_step(const Node& node) const {
 }
 
 }  // namespace
+
+Reach reach_of(ElementType type) {
+  switch (type) {
+    case ElementType::Int8: return {-128, 127};
+    case ElementType::UInt8: return {0, 255};
+    case ElementType::Int16: return {-32768, 32767};
+    case ElementType::UInt16: return {0, 65535};
+    case ElementType::Int32: return {-0x1p31, 0x1p31 - 1};
+    case ElementType::Bool: return {0, 1};
+    default: return {-unbounded, unbounded};
+  }
+}
 
 Plan plan_carriers(const graph::Graph& graph) {
   return Planner(graph).run();

@@ -20,6 +20,9 @@ struct Reach {
   double magnitude() const { return high > -low ? high : -low; }
 };
 
+/// The stored integers that an element type holds.
+Reach reach_of(ElementType type);
+
 struct Plan {
   std::vector<Carrier> values;  ///< by ValueId
   std::vector<Reach> reaches;   ///< by ValueId; integers only

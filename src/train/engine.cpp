@@ -67,9 +67,11 @@ class TorchEngine : public graph::Engine {
 
  private:
   bool integer(ValueId id) const { return !is_real(graph_[id].type); }
+  /// The declared type, or Int64 where the plan cannot show that it holds what is computed.
   ElementType type_of(ValueId id) const {
-    if (integer(id)) return graph_[id].type;
-    return of(plan_.values, id) == Carrier::Float64 ? ElementType::Float64 : ElementType::Float32;
+    if (!integer(id)) return of(plan_.values, id) == Carrier::Float64 ? ElementType::Float64 : ElementType::Float32;
+    const Reach held = reach_of(graph_[id].type), &reach = of(plan_.reaches, id);
+    return held.low <= reach.low && reach.high <= held.high ? graph_[id].type : ElementType::Int64;
   }
 
   bool fits(ValueId id, const at::Tensor& x) const {

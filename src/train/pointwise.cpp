@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "graph/rescale.hpp"
+#include "base/rescale.hpp"
 #include "train/channels.hpp"
 
 namespace nibble::train {
@@ -48,9 +48,9 @@ int64_t rescale_one(double kappa, double lambda, double a, const graph::Rescale&
   if (std::abs(u) < 0x1p40 && error < 0.25) {
     const double down = floor_inside(step), beyond = step - down;
     rounded = beyond > error && beyond < 1 - error ? static_cast<int64_t>(down)
-                                                   : graph::rescaled(kappa, lambda, static_cast<int64_t>(a), rounding);
+                                                   : rescaled(kappa, lambda, static_cast<int64_t>(a), rounding);
   } else {
-    rounded = graph::rescaled(kappa, lambda, static_cast<int64_t>(a), rounding);
+    rounded = rescaled(kappa, lambda, static_cast<int64_t>(a), rounding);
   }
   return std::clamp(rounded + op.zero_point, op.low, op.high);
 }
