@@ -86,7 +86,9 @@ TEST_P(Stages, QuantisedAndIntegerDeployableGiveTheSameIntegersEverywhere) {
   Graph& fake = network.graph;
   quantise_by(fake, options_for(GetParam()));
   Graph deployable = fake, integer = fake;
-  integerise(deployable, {.stop_at_qd = true});
+  IntegeriseOptions until_qd;
+  until_qd.stop_at_qd = true;
+  integerise(deployable, until_qd);
   const IntegeriseReport report = integerise(integer, {});
   EXPECT_EQ(deployable.stage, graph::Stage::QD);
   EXPECT_EQ(integer.stage, graph::Stage::ID);

@@ -8,7 +8,8 @@ namespace nibble::passes::testing {
 inline Network random_network(uint64_t seed) {
   Network n(seed);
   Random& random = n.random;
-  const auto name = [&, count = 0](const char* what) mutable { return std::string(what) + std::to_string(count++); };
+  int count = 0;
+  const auto name = [&](const char* what) { return std::string(what) + std::to_string(count++); };
   const auto activation = [&](ValueId x) {
     switch (random.below(6)) {
       case 0: return x;
