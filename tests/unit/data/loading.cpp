@@ -1,0 +1,94 @@
+#include "data/dataset.hpp"
+#include "unit/data/files.hpp"
+
+using namespace nibble;
+using namespace nibble::data;
+
+namespace {
+
+class Counting : public Dataset {
+ public:
+  explicit Counting(int64_t bad = -1) : bad_(bad) {}
+  int64_t size() const override { return 25; }
+  int64_t classes() const override { return 25; }
+  Sample sample(int64_t index) const override {
+    if (index == bad_) fail("data", "example", "bad");
+    return {Tensor({2, 2, 1}, std::vector<uint8_t>(4, static_cast<uint8_t>(index))), index, {}};
+  }
+
+ private:
+  int64_t bad_;
+};
+
+const Preprocess gray{{}, {}, "gray", 1.0, {}, {}};
+
+std::vector<double> all(int threads) {
+  const Augmentation noise = [](Tensor& x, Random& random) { x.as<float>()[0] = static_cast<float>(random.uniform()); };
+  Loader loader(std::make_shared<Counting>(), gray, Random(3).permutation(25), 4, threads, noise, Random(9));
+  std::vector<double> values;
+  while (const auto batch = loader.next())
+    for (const double value : batch->x.to_reals()) values.push_back(value);
+  return values;
+}
+
+}  // namespace
+
+TEST(Loader, GivesTheSameBatchesWhateverTheThreads) {
+  EXPECT_EQ(all(1).size(), 100U);
+  EXPECT_EQ(all(1), all(4));
+}
+
+TEST(Loader, EndsWithASmallerBatch) {
+  Loader loader(std::make_shared<Counting>(), gray, in_order(5), 4);
+  EXPECT_EQ(loader.next()->x.shape(), (Shape{4, 1, 2, 2}));
+  EXPECT_EQ(loader.next()->labels, (std::vector<int64_t>{4}));
+  EXPECT_FALSE(loader.next());
+  EXPECT_FALSE(loader.next());
+}
+
+TEST(Loader, ThrowsTheErrorOfAThreadAtItsBatch) {
+  Loader loader(std::make_shared<Counting>(6), gray, in_order(25), 4);
+  EXPECT_TRUE(loader.next());
+  EXPECT_EQ(nibble::testing::message_of([&] { loader.next(); }), "data: example: bad");
+}
+
+TEST(Loader, MayBeLeftBeforeItsEnd) {
+  Loader loader(std::make_shared<Counting>(), gray, in_order(25), 1, 3);
+  EXPECT_TRUE(loader.next());
+}
+
+TEST(Preprocess, TablesGiveWhatTheFormulaGives) {
+  const Preprocess steps{{}, {{1, 1}}, "BGR", 1.0 / 255, {0.1, 0.2, 0.3}, {0.5, 0.5, 0.25}};
+  const Tensor x = apply(steps, Tensor({1, 3, 3}, std::vector<uint8_t>{0, 0, 0, 10, 20, 30, 0, 0, 0}));
+  const auto value = [](double pixel, double mean, double deviation) {
+    return static_cast<float>((pixel * (1.0 / 255) - mean) / deviation);
+  };
+  EXPECT_EQ(x, Tensor({3, 1, 1}, std::vector<float>{value(30, 0.1, 0.5), value(20, 0.2, 0.5), value(10, 0.3, 0.25)}));
+}
+
+TEST(Preprocess, ResizesWithHalfPixelCentres) {
+  const Preprocess steps{{{1, 4}}, {}, "gray", 1.0, {}, {}};
+  EXPECT_EQ(apply(steps, Tensor({1, 2, 1}, std::vector<uint8_t>{0, 100})),
+            Tensor({1, 1, 4}, std::vector<float>{0, 25, 75, 100}));
+}
+
+TEST(Preprocess, SurvivesItsJson) {
+  const Json json = Json::parse(
+      R"({"resize": [8, 9], "crop": null, "channels": "BGR", "scale": 0.5, "mean": [1], "std": [2, 3, 4]})");
+  EXPECT_EQ(to_json(preprocess_from_json(json, "p")), json);
+}
+
+TEST(Augmentation, FlipsSomeAndShiftsWithZeros) {
+  const Augmentation change = augmentation_from_json(Json::parse(R"([{"flip": "horizontal"}])"), "a");
+  const Tensor before({1, 1, 2}, std::vector<float>{1, 2}), after({1, 1, 2}, std::vector<float>{2, 1});
+  int flipped = 0;
+  for (uint64_t seed = 0; seed < 64; ++seed) {
+    Tensor x = before;
+    Random random(seed);
+    change(x, random);
+    EXPECT_TRUE(x == before || x == after);
+    flipped += x == after;
+  }
+  EXPECT_GT(flipped, 16);
+  EXPECT_LT(flipped, 48);
+}
