@@ -1,0 +1,91 @@
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "base/file.hpp"
+#include "base/grid.hpp"
+#include "base/json.hpp"
+
+using namespace nibble;
+
+namespace {
+
+template <class F>
+std::string message_of(F f) {
+  try {
+    f();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string temporary(const std::string& name) {
+  return (std::filesystem::temp_directory_path() / ("nibble." + std::to_string(::getpid()) + "." + name)).string();
+}
+
+}  // namespace
+
+TEST(ShapeErrors, NameTheShape) {
+  EXPECT_EQ(message_of([] { element_count({any}); }), "base: shape [N]: extent -1 (expected at least 0)");
+  EXPECT_EQ(message_of([] {
+              element_count({1 << 20, 1 << 20});
+            }),
+            "base: shape [1048576, 1048576]: too many elements (expected at most 8589934592)");
+  EXPECT_EQ(message_of([] { broadcast({2}, {3}); }),
+            "base: shapes [2] and [3]: do not broadcast (expected equal extents, or 1, from the right)");
+  EXPECT_EQ(message_of([] { normalise_axis(2, 2); }), "base: axis: 2 (expected -2 to 1)");
+}
+
+TEST(TensorErrors, NameTypeAndReshape) {
+  EXPECT_EQ(message_of([] { element_type("int4"); }),
+            "base: element type: 'int4' (expected float32, float64, int8 ... int64 or bool)");
+  EXPECT_EQ(message_of([] { Tensor().reshaped({2}); }), "base: reshape: [0] (expected as many elements as [2])");
+}
+
+TEST(GridErrors, NameThePlace) {
+  const auto checked = [](const Grid& grid) { return message_of([&] { check_grid(grid, "quant", "w"); }); };
+  EXPECT_EQ(checked({{1}, -1, 0, 5, 5}), "quant: w: levels 5 to 5 (expected at least two levels)");
+  EXPECT_EQ(checked({{1, 2}, -1, 0, 0, 5}), "quant: w: 2 scales (expected one, or one per index of an axis)");
+  EXPECT_EQ(checked({{0.1}, -1, 0, 0, 5}), "quant: w: scale 0.100000 (expected a positive finite float32 number)");
+  EXPECT_EQ(message_of([] { rounding_named("up"); }), "base: rounding: 'up' (expected floor, half_up or half_even)");
+}
+
+TEST(FileErrors, NameTheCause) {
+  EXPECT_EQ(message_of([] { read_file("/none/a", "x"); }), "x: /none/a: cannot be opened: No such file or directory");
+  EXPECT_EQ(message_of([] { read_file("/", "x"); }), "x: /: a folder (expected a file)");
+  EXPECT_EQ(message_of([] { write_file("/none/a", "", "x"); }),
+            "x: /none/a: cannot be written: No such file or directory");
+}
+
+TEST(FileErrors, AFullDiskLeavesTheOldFileWholeAndNothingBeside) {
+  const std::string file = temporary("full");
+  write_file(file, "old", "x");
+  struct rlimit before {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  struct rlimit small = before;
+  small.rlim_cur = 1000;
+  std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  const std::string message = message_of([&] { write_file(file, std::string(5000, 'a'), "x"); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(message, "x: " + file + ": cannot be written: File too large");
+  EXPECT_EQ(read_file(file, "x"), "old");
+  EXPECT_FALSE(std::filesystem::exists(file + ".partial." + std::to_string(::getpid())));
+  std::filesystem::remove(file);
+}
+
+TEST(JsonErrors, NameLineAndKey) {
+  const std::string file = temporary("json");
+  write_file(file, "{\n  x\n}", "x");
+  EXPECT_TRUE(message_of([&] { read_json(file, "x"); }).starts_with("x: " + file + ":2: not JSON: "));
+  std::filesystem::remove(file);
+  EXPECT_EQ(message_of([] {
+              check_keys(Json::parse(R"({"sed": 1})"), {"seed", "name"}, "x", "p");
+            }),
+            "x: p: no key 'sed' (did you mean 'seed'?) (expected seed, name)");
+  EXPECT_EQ(message_of([] { check_keys(Json(1), {}, "x", "p"); }), "x: p: number (expected a JSON object)");
+}
