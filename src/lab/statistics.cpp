@@ -15,7 +15,8 @@ ConfidenceInterval wilson(int64_t successes, int64_t count) {
   const double centre = p + z * z / (2 * n);
   const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
   const double scale = 1 + z * z / n;
-  return {std::max(0.0, (centre - half) / scale), std::min(1.0, (centre + half) / scale)};
+  // The ends are exact where rounding would only come near them.
+  return {successes == 0 ? 0 : (centre - half) / scale, successes == count ? 1 : (centre + half) / scale};
 }
 
 double mcnemar(int64_t only_a, int64_t only_b) {

@@ -25,13 +25,13 @@ std::string complaint(const std::string& text) {
   return "nothing";
 }
 
-const std::string data = R"("data": {"train": "npz:a", "test": "npz:b"})";
-const std::string network = R"("network": {"topology": "mnist_cnn"})";
+const std::string data_part = R"("data": {"train": "npz:a", "test": "npz:b"})";
+const std::string network_part = R"("network": {"topology": "mnist_cnn"})";
 
 }  // namespace
 
 TEST(Experiment, TheShortestDescriptionIsEnough) {
-  EXPECT_EQ(complaint("{" + data + "," + network + "}"), "nothing");
+  EXPECT_EQ(complaint("{" + data_part + "," + network_part + "}"), "nothing");
 }
 
 TEST(Experiment, AMisspelledKeyIsNamedWithTheNearestOne) {
@@ -40,22 +40,22 @@ TEST(Experiment, AMisspelledKeyIsNamedWithTheNearestOne) {
 }
 
 TEST(Experiment, AMissingPartIsNamed) {
-  EXPECT_EQ(complaint("{" + network + "}"), "lab: FILE: no key 'data' (expected it to be there)");
+  EXPECT_EQ(complaint("{" + network_part + "}"), "lab: FILE: no key 'data' (expected it to be there)");
 }
 
 TEST(Experiment, ANetworkIsATopologyOrAModel) {
-  EXPECT_EQ(complaint("{" + data + R"(, "network": {}})"),
+  EXPECT_EQ(complaint("{" + data_part + R"(, "network": {}})"),
             "lab: FILE: network: topology: both or neither of 'topology' and 'model' (expected one of them)");
 }
 
 TEST(Experiment, AnUnsetVariableIsNamed) {
   unsetenv("NIBBLE_NOT_SET");
-  EXPECT_EQ(complaint(R"({"data": {"train": "mnist:${NIBBLE_NOT_SET}/x", "test": "b"},)" + network + "}"),
+  EXPECT_EQ(complaint(R"({"data": {"train": "mnist:${NIBBLE_NOT_SET}/x", "test": "b"},)" + network_part + "}"),
             "lab: FILE: data: train: environment variable NIBBLE_NOT_SET is not set (expected a path)");
 }
 
 TEST(Experiment, AVariantsNameCannotLeaveTheFolder) {
-  EXPECT_EQ(complaint("{" + data + "," + network + R"(, "quantize": [{"name": "../x"}]})"),
+  EXPECT_EQ(complaint("{" + data_part + "," + network_part + R"(, "quantize": [{"name": "../x"}]})"),
             "lab: FILE: quantize[0]: name: '../x' (expected a name that can be a folder)");
 }
 

@@ -1,0 +1,295 @@
+#include "graph/text.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "base/error.hpp"
+#include "graph/scanner.hpp"
+#include "graph/verify.hpp"
+
+/// One line a thing:
+///     graph <name> <stage>
+///     meta <key> <text>
+///     value|constant <name> <type> [extents] {axis zero_point low high [scales]} <low:high ...> = elements
+///     node <name> <Op> (inputs) -> (outputs) field=value ...
+///     inputs <names>
+///     outputs <names>
+/// Grid and bounds only where there are some; `-` is an absent input; names that are not plain words are JSON strings.
+namespace nibble::graph {
+namespace {
+
+// ---- writing
+// ----------------------------------------------------------------------------------------------------------
+
+bool is_plain(std::string_view name) {
+  if (name.empty() || name == "-") return false;
+  for (char c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && std::strchr("_./:-", c) == nullptr) return false;
+  return true;
+}
+
+std::string word(std::string_view name) {
+  return is_plain(name) ? std::string(name) : nlohmann::json(std::string(name)).dump();
+}
+
+std::string text_of(double x) {
+  return fmt::format("{}", x);
+}
+std::string text_of(int64_t x) {
+  return std::to_string(x);
+}
+std::string text_of(bool x) {
+  return x ? "1" : "0";
+}
+std::string text_of(Rounding x) {
+  return std::string(to_string(x));
+}
+template <class Enum>
+requires std::is_enum_v<Enum> std::string text_of(Enum x) {
+  return std::to_string(static_cast<int>(x));
+}
+template <class T>
+std::string text_of(const std::vector<T>& list) {
+  std::string text = "[";
+  for (size_t i = 0; i < list.size(); ++i) text.append(i ? " " : "").append(text_of(list[i]));
+  return text + "]";
+}
+std::string text_of(const Grid& grid) {
+  return fmt::format("{{{} {} {} {} {}}}", grid.axis, grid.zero_point, grid.low, grid.high, text_of(grid.scale));
+}
+
+std::string elements(const Tensor& tensor, Constants constants) {
+  const bool whole = constants == Constants::Whole || tensor.size() <= 8;
+  if (!whole) return fmt::format("... {} elements", tensor.size());
+  std::string text;
+  with_element_type(tensor.type(), [&](auto kind) {
+    using T = decltype(kind);
+    for (T element : tensor.as<T>()) {
+      if (!text.empty()) text += ' ';
+      // The shortest decimal that reads back to the same number, float32 as float32.
+      if constexpr (std::is_floating_point_v<T>)
+        text += fmt::format("{}", element);
+      else
+        text += std::to_string(element);
+    }
+  });
+  return text;
+}
+
+std::string value_line(const Value& value, Constants constants) {
+  std::string line = fmt::format("{} {} {} {}", value.constant ? "constant" : "value", word(value.name),
+                                 to_string(value.type), text_of(value.shape));
+  if (value.grid) line += " " + text_of(*value.grid);
+  if (!value.bounds.empty()) {
+    line += " <";
+    for (size_t i = 0; i < value.bounds.size(); ++i)
+      line += fmt::format("{}{}:{}", i ? " " : "", value.bounds[i].low, value.bounds[i].high);
+    line += ">";
+  }
+  if (value.constant) line += " = " + elements(*value.constant, constants);
+  return line + "\n";
+}
+
+std::string names(const Graph& graph, const std::vector<ValueId>& ids) {
+  std::string text;
+  for (ValueId id : ids) text.append(text.empty() ? "" : " ").append(id == absent ? "-" : word(graph[id].name));
+  return text;
+}
+
+std::string node_line(const Graph& graph, const Node& node) {
+  std::string line = fmt::format("node {} {} ({}) -> ({})", word(node.name), name_of(node.op),
+                                 names(graph, node.inputs), names(graph, node.outputs));
+  std::visit(
+      [&](const auto& op) {
+        std::decay_t<decltype(op)>::fields(
+            [&](std::string_view key, const auto& field) { line += fmt::format(" {}={}", key, text_of(field)); }, op);
+      },
+      node.op);
+  return line + "\n";
+}
+
+// ---- reading
+// ------------------------------------------------------------------------------------------------------------
+
+void read(Scanner& scan, int64_t& x) {
+  x = scan.integer();
+}
+void read(Scanner& scan, int& x) {
+  x = static_cast<int>(scan.integer());
+}
+void read(Scanner& scan, double& x) {
+  x = scan.real();
+}
+void read(Scanner& scan, bool& x) {
+  x = scan.integer() != 0;
+}
+void read(Scanner& scan, Rounding& x) {
+  x = rounding_named(scan.word());
+}
+template <class Enum>
+requires std::is_enum_v<Enum>
+void read(Scanner& scan, Enum& x) {
+  x = static_cast<Enum>(scan.integer());
+}
+template <class T>
+void read(Scanner& scan, std::vector<T>& list) {
+  list.clear();
+  scan.expect('[');
+  while (!scan.take(']')) read(scan, list.emplace_back());
+}
+void read(Scanner& scan, Grid& grid) {
+  scan.expect('{');
+  read(scan, grid.axis);
+  read(scan, grid.zero_point);
+  read(scan, grid.low);
+  read(scan, grid.high);
+  read(scan, grid.scale);
+  scan.expect('}');
+}
+
+template <class V, size_t... I>
+Op op_named(std::string_view name, Scanner& scan, std::index_sequence<I...>) {
+  Op op;
+  const bool found =
+      ((std::variant_alternative_t<I, V>::name == name ? (op = std::variant_alternative_t<I, V>{}, true) : false) ||
+       ...);
+  if (!found) scan.complain("no op '" + std::string(name) + "'", "an op of graph/ops.hpp");
+  return op;
+}
+
+class Reader {
+ public:
+  Graph read_all(std::string_view text) {
+    int number = 0;
+    while (!text.empty()) {
+      const size_t end = std::min(text.find('\n'), text.size());
+      Scanner scan(text.substr(0, end), ++number);
+      if (!scan.at_end()) read_line(scan);
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    verify(graph_);
+    return std::move(graph_);
+  }
+
+ private:
+  void read_line(Scanner& scan) {
+    const std::string kind = scan.word();
+    if (kind == "graph") {
+      graph_.name = scan.word();
+      graph_.stage = stage_named(scan.word());
+    } else if (kind == "meta") {
+      const std::string key = scan.word();
+      graph_.metadata[key] = scan.word();
+    } else if (kind == "value" || kind == "constant") {
+      read_value(scan, kind == "constant");
+    } else if (kind == "node") {
+      read_node(scan);
+    } else if (kind == "inputs" || kind == "outputs") {
+      auto& ids = kind == "inputs" ? graph_.inputs : graph_.outputs;
+      while (!scan.at_end()) ids.push_back(value_named(scan));
+    } else {
+      scan.complain("'" + kind + "'", "graph, meta, value, constant, node, inputs or outputs");
+    }
+    if (!scan.at_end()) scan.complain("more text", "the end of the line");
+  }
+
+  ValueId value_named(Scanner& scan) {
+    const std::string name = scan.word();
+    if (name == "-") return absent;
+    const auto found = ids_.find(name);
+    if (found == ids_.end()) scan.complain("no value '" + name + "'", "one that an earlier line declares");
+    return found->second;
+  }
+
+  void read_value(Scanner& scan, bool constant) {
+    Value value;
+    value.name = scan.word();
+    value.type = element_type(scan.word());
+    read(scan, value.shape);
+    if (scan.peek('{')) read(scan, value.grid.emplace());
+    if (scan.take('<'))
+      while (!scan.take('>')) {
+        Interval& bound = value.bounds.emplace_back();
+        bound.low = scan.integer();
+        scan.expect(':');
+        bound.high = scan.integer();
+      }
+    if (constant) {
+      scan.expect('=');
+      value.constant = read_elements(scan, value);
+    }
+    if (!ids_.emplace(value.name, static_cast<ValueId>(graph_.values.size())).second)
+      scan.complain("a second value '" + value.name + "'", "unique names");
+    graph_.values.push_back(std::move(value));
+  }
+
+  static Tensor read_elements(Scanner& scan, const Value& value) {
+    Tensor tensor(value.type, value.shape);
+    with_element_type(value.type, [&](auto kind) {
+      using T = decltype(kind);
+      for (T& element : tensor.as<T>()) {
+        if constexpr (std::is_same_v<T, float>)
+          element = scan.single();
+        else if constexpr (std::is_same_v<T, double>)
+          element = scan.real();
+        else
+          element = static_cast<T>(scan.integer());
+      }
+    });
+    return tensor;
+  }
+
+  std::vector<ValueId> read_list(Scanner& scan) {
+    std::vector<ValueId> ids;
+    scan.expect('(');
+    while (!scan.take(')')) ids.push_back(value_named(scan));
+    return ids;
+  }
+
+  void read_node(Scanner& scan) {
+    Node node;
+    node.name = scan.word();
+    node.op = op_named<Op>(scan.word(), scan, std::make_index_sequence<std::variant_size_v<Op>>{});
+    node.inputs = read_list(scan);
+    scan.expect('-');
+    scan.expect('>');
+    node.outputs = read_list(scan);
+    std::visit(
+        [&](auto& op) {
+          std::decay_t<decltype(op)>::fields(
+              [&](std::string_view key, auto& field) {
+                const std::string found = scan.key();
+                if (found != key) scan.complain("field '" + found + "'", "'" + std::string(key) + "'");
+                read(scan, field);
+              },
+              op);
+        },
+        node.op);
+    graph_.nodes.push_back(std::move(node));
+  }
+
+  Graph graph_;
+  std::map<std::string, ValueId, std::less<>> ids_;
+};
+
+}  // namespace
+
+std::string to_text(const Graph& graph, Constants constants) {
+  std::string text = fmt::format("graph {} {}\n", word(graph.name), to_string(graph.stage));
+  for (const auto& [key, value] : graph.metadata)
+    text += fmt::format("meta {} {}\n", word(key), nlohmann::json(value).dump());
+  for (const Value& value : graph.values) text += value_line(value, constants);
+  for (const Node& node : graph.nodes) text += node_line(graph, node);
+  text += "inputs " + names(graph, graph.inputs) + "\n";
+  return text + "outputs " + names(graph, graph.outputs) + "\n";
+}
+
+Graph from_text(std::string_view text) {
+  return Reader().read_all(text);
+}
+
+}  // namespace nibble::graph
