@@ -70,7 +70,10 @@ Json certificate_json(const IntegeriseReport& report) {
                           {"differing", channel.differing},
                           {"worst", channel.worst}});
     }
-    nodes.push_back({{"node", node.node}, {"exact", node.exact()}, {"channels", std::move(channels)}});
+    nodes.push_back({{"node", node.node},
+                     {"exact", node.exact()},
+                     {"form", node.by_thresholds ? "thresholds" : "multiply_add_shift"},
+                     {"channels", std::move(channels)}});
   }
   return {{"overflow_free", report.overflow_free}, {"nodes", std::move(nodes)}};
 }

@@ -22,6 +22,8 @@ struct IntegeriseOptions {
 /// One requantisation node and what was proved of it.
 struct CertifiedNode {
   std::string node;
+  bool by_thresholds =
+      false;  ///< no (m, b, d) of any width steps as it does (ties to even): a list of thresholds, exact
   std::vector<quant::Requantisation> channels;
   std::vector<Interval> accumulators;  ///< one a channel
   bool exact() const;

@@ -191,6 +191,7 @@ int tabulate(graph::Graph& graph);
 ///     before   y' = clip(round(kappa * a + lambda))
 ///     after    y' = clip((a * m + b) >> d)
 ///
+/// Where no m, b, d of any width step alike (ties to even at a ratio like 1/2) a Threshold takes its place, exactly.
 /// Needs bounds. Equal on every reachable accumulator where the certificate in `report` counts no difference.
 /// Source: NUMERICS.md, section 5.
 int solve_requantisations(graph::Graph& graph, const IntegeriseOptions& options, IntegeriseReport& report);

@@ -12,6 +12,9 @@ namespace {
 using graph::Graph;
 using graph::Node;
 
+/// Beyond this many levels a list of thresholds is longer than it is worth.
+constexpr int64_t most_thresholds = 1023;
+
 /// Channels that ask for the same function on the same interval have one solution.
 class Solver {
  public:
@@ -41,18 +44,22 @@ Interval bound_of(const graph::Value& value, size_t channel, size_t channels) {
   return all;
 }
 
+quant::RealStep step_of(const graph::Rescale& rescale, size_t channel) {
+  return {rescale.kappa[rescale.kappa.size() == 1 ? 0 : channel],
+          rescale.lambda[rescale.lambda.size() == 1 ? 0 : channel],
+          rescale.rounding,
+          rescale.zero_point,
+          {rescale.low, rescale.high}};
+}
+
 CertifiedNode solve(const Graph& graph, const Node& node, const graph::Rescale& rescale, Solver& solver) {
-  CertifiedNode certified{node.name, {}, {}};
+  CertifiedNode certified;
+  certified.node = node.name;
   const graph::Value& x = graph[node.inputs[0]];
   const size_t channels = std::max(rescale.kappa.size(), rescale.lambda.size());
   for (size_t c = 0; c < channels; ++c) {
-    const quant::RealStep step{rescale.kappa[rescale.kappa.size() == 1 ? 0 : c],
-                               rescale.lambda[rescale.lambda.size() == 1 ? 0 : c],
-                               rescale.rounding,
-                               rescale.zero_point,
-                               {rescale.low, rescale.high}};
     certified.accumulators.push_back(bound_of(x, c, channels));
-    certified.channels.push_back(solver.solve(step, certified.accumulators.back()));
+    certified.channels.push_back(solver.solve(step_of(rescale, c), certified.accumulators.back()));
   }
   return certified;
 }
@@ -69,16 +76,65 @@ graph::Requantise requantise_of(const graph::Rescale& rescale, const CertifiedNo
   return requantise;
 }
 
+/// Ties to even on a ratio like 1/2 make steps of unlike length, which no multiplication has.
+bool wants_thresholds(const graph::Rescale& rescale, const CertifiedNode& certified, const IntegeriseOptions& options) {
+  if (certified.exact() || options.requantisation != RequantisationRule::Exact) return false;
+  for (size_t c = 0; c < certified.channels.size(); ++c)
+    if (certified.channels[c].differing != 0 &&
+        quant::solve_requantisation(step_of(rescale, c), certified.accumulators[c]).differing == 0)
+      return false;  // wider arithmetic would do: what the user asked for is counted, not replaced
+  return rescale.high - rescale.low <= most_thresholds;
+}
+
+/// The accumulators at which one channel reaches low + 1, ..., high; those it never reaches lie beyond the interval.
+/// A falling function is the mirror image of a rising one.
+void append_thresholds(const quant::RealStep& step, Interval accumulator, std::vector<int64_t>& rows) {
+  const bool falling = step.kappa < 0;
+  const auto reached = quant::thresholds(step, accumulator);
+  const int64_t first = quant::apply(step, falling ? accumulator.high : accumulator.low);
+  const int64_t start = falling ? -accumulator.high : accumulator.low;
+  const int64_t beyond = (falling ? -accumulator.low : accumulator.high) + 1;
+  for (int64_t level = step.levels.low + 1; level <= step.levels.high; ++level) {
+    const int64_t index = level - first - 1;
+    const int64_t at = index < 0                                     ? start
+                       : static_cast<size_t>(index) < reached.size() ? reached[static_cast<size_t>(index)]
+                                                                     : beyond;
+    rows.push_back(falling ? -at : at);
+  }
+}
+
+void place_thresholds(Graph& graph, size_t index, const graph::Rescale& rescale, CertifiedNode& certified) {
+  std::vector<int64_t> rows;
+  graph::Threshold threshold{rescale.low, {}};
+  for (size_t c = 0; c < certified.channels.size(); ++c) {
+    const quant::RealStep step = step_of(rescale, c);
+    append_thresholds(step, certified.accumulators[c], rows);
+    threshold.falling.push_back(step.kappa < 0);
+    certified.channels[c] = {0, 0, 0, 0, 0};
+  }
+  certified.by_thresholds = true;
+  const auto channels = static_cast<int64_t>(certified.channels.size());
+  const graph::ValueId constant =
+      graph.add_constant(graph.nodes[index].name + "_thresholds", Tensor({channels, rescale.high - rescale.low}, rows));
+  graph.nodes[index].op = std::move(threshold);
+  graph.nodes[index].inputs.push_back(constant);
+}
+
 }  // namespace
 
 int solve_requantisations(Graph& graph, const IntegeriseOptions& options, IntegeriseReport& report) {
   Solver solver(options);
   int changed = 0;
-  for (Node& node : graph.nodes) {
-    const auto* rescale = std::get_if<graph::Rescale>(&node.op);
-    if (!rescale) continue;
-    report.nodes.push_back(solve(graph, node, *rescale, solver));
-    node.op = requantise_of(*rescale, report.nodes.back());
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto* op = std::get_if<graph::Rescale>(&graph.nodes[i].op);
+    if (!op) continue;
+    const graph::Rescale rescale = *op;
+    CertifiedNode certified = solve(graph, graph.nodes[i], rescale, solver);
+    if (wants_thresholds(rescale, certified, options))
+      place_thresholds(graph, i, rescale, certified);
+    else
+      graph.nodes[i].op = requantise_of(rescale, certified);
+    report.nodes.push_back(std::move(certified));
     ++changed;
   }
   graph.stage = graph::Stage::ID;

