@@ -1,0 +1,182 @@
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "base/file.hpp"
+#include "train/engine.hpp"
+#include "unit/train/small.hpp"
+
+namespace nibble {
+namespace {
+
+using test::Folder;
+using test::small_network;
+using test::small_run;
+using test::trained;
+
+std::string message(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "no UserError";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(TrainErrors, AnEmptySetIsNamed) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  run.train_set = std::make_shared<test::Quarters>(0);
+  EXPECT_EQ(message([&] { trained(run); }), "train: data set: no examples (expected at least one)");
+}
+
+TEST(TrainErrors, ALabelThatTheNetworkHasNoOutputForIsNamed) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  graph::Graph graph = small_network(2);
+  const std::string said = message([&] { train::train(graph, run); });
+  EXPECT_TRUE(contains(said, "train: data set: label ") &&
+              contains(said, "(expected 0 to 1: the network has 2 outputs)"))
+      << said;
+}
+
+TEST(TrainErrors, ALossThatIsNotFiniteNamesEpochAndStepAndKeepsTheLastCheckpoint) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  trained(run);
+  const std::string before = read_file(folder.path / "checkpoint.pt", "test");
+  run.train_set = std::make_shared<test::Quarters>(200, 4, std::nan(""));
+  EXPECT_EQ(message([&] { trained(run); }),
+            "train: epoch 1, step 1 of 13: the loss is nan (expected a finite loss; try a lower learning_rate)");
+  EXPECT_TRUE(read_file(folder.path / "checkpoint.pt", "test") == before);
+}
+
+TEST(TrainErrors, AnInterruptionNamesEpochStepAndHowToGoOn) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  volatile int stop = 0;
+  run.interrupted = &stop;
+  run.on_step = [&](int64_t done, int64_t) { stop = done == 15; };
+  EXPECT_EQ(message([&] { trained(run); }), "train: interrupted at epoch 2, step 2: saved in " +
+                                                (folder.path / "checkpoint.pt").string() +
+                                                " (expected to go on with --resume)");
+}
+
+TEST(TrainErrors, AResumeOfAnotherDescriptionSaysWhatDiffers) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  trained(run);
+  run.resume = true;
+  const auto said = [&] { return message([&] { trained(run); }); };
+  run.recipe.learning_rate = 0.5;
+  EXPECT_TRUE(contains(said(),
+                       "checkpoint.pt: the run that it belongs to has recipe.learning_rate = 0.01 (expected "
+                       "recipe.learning_rate = 0.5, as this run; or start without --resume)"))
+      << said();
+  run.recipe.learning_rate = 0.01;
+  run.preprocess.scale = 2;
+  EXPECT_TRUE(contains(said(), "preprocess.scale = ")) << said();
+  run.preprocess = {};
+  graph::Graph other = small_network(5);
+  const std::string network = message([&] { train::train(other, run); });
+  EXPECT_TRUE(contains(network, "the run that it belongs to has network = ")) << network;
+}
+
+TEST(TrainErrors, AFileThatIsNoCheckpointIsNamed) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  run.resume = true;
+  for (const char* bytes : {"", "not a checkpoint", "\x80\x02."}) {
+    write_file(folder.path / "checkpoint.pt", bytes, "test");
+    EXPECT_TRUE(contains(message([&] { trained(run); }), "checkpoint.pt: not a checkpoint that can be read")) << bytes;
+  }
+}
+
+TEST(TrainErrors, ATruncatedCheckpointIsNamed) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  trained(run);
+  const std::string whole = read_file(folder.path / "checkpoint.pt", "test");
+  run.resume = true;
+  for (size_t size : {whole.size() / 10, whole.size() / 2, whole.size() - 1}) {
+    write_file(folder.path / "checkpoint.pt", whole.substr(0, size), "test");
+    EXPECT_TRUE(contains(message([&] { trained(run); }), "not a checkpoint that can be read")) << size;
+  }
+}
+
+TEST(TrainErrors, ADiskThatIsFullKeepsThePreviousCheckpoint) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  trained(run);
+  const std::string before = read_file(folder.path / "checkpoint.pt", "test");
+  // A limit on file sizes refuses the write as a full disk does.
+  rlimit limit{}, whole{};
+  ::getrlimit(RLIMIT_FSIZE, &whole);
+  limit = {1000, whole.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  const std::string said = message([&] { trained(run); });
+  ::setrlimit(RLIMIT_FSIZE, &whole);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(contains(said, "checkpoint.pt: cannot be written: ")) << said;
+  EXPECT_TRUE(read_file(folder.path / "checkpoint.pt", "test") == before);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path), {}), 2) << "checkpoint.pt and metrics.csv";
+}
+
+TEST(TrainErrors, AGraphWithoutWeightsIsNamed) {
+  const Folder folder;
+  graph::Graph graph;
+  graph.name = "nothing";
+  graph.inputs = {graph.add_value("x", ElementType::Float32, {any, 1, 8, 8})};
+  graph.outputs = {graph.add_node("relu", graph::Relu{}, {graph.inputs[0]})};
+  graph::tidy(graph);
+  EXPECT_EQ(message([&] { train::train(graph, small_run(folder.path)); }),
+            "train: nothing: no weights (expected a network with float32 constants to learn)");
+}
+
+TEST(TrainErrors, ExamplesOfAnotherShapeAreNamed) {
+  const Folder folder;
+  graph::Graph graph = small_network();
+  graph[graph.inputs[0]].shape = {any, 1, 9, 8};
+  EXPECT_EQ(message([&] { train::train(graph, small_run(folder.path)); }),
+            "train: input 'input': examples of [16, 1, 8, 8] (expected [N, 1, 9, 8])");
+}
+
+TEST(TrainErrors, MissingTargetsAreNamed) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  run.recipe.loss = "mean_square";
+  EXPECT_EQ(message([&] { trained(run); }), "train: data set: no targets (expected targets for the loss mean_square)");
+}
+
+TEST(RecipeErrors, EveryBadKeyIsNamed) {
+  const auto said = [](const char* json) {
+    return message([&] { train::recipe_from_json(Json::parse(json), "e.json: train"); });
+  };
+  EXPECT_EQ(said(R"({"epochs": 0})"), "train: e.json: train: epochs: 0 (expected a whole number, at least 1)");
+  EXPECT_EQ(said(R"({"batch_size": 1.5})"),
+            "train: e.json: train: batch_size: 1.5 (expected a whole number, at least 1)");
+  EXPECT_EQ(said(R"({"optimiser": "adm"})"),
+            "train: e.json: train: optimiser: 'adm' (did you mean 'adam'?) (expected adam, sgd)");
+  EXPECT_EQ(said(R"({"learning_rate": 0})"), "train: e.json: train: learning_rate: 0 (expected a number above 0)");
+  EXPECT_EQ(said(R"({"momentum": 1})"), "train: e.json: train: momentum: 1 (expected a number in [0, 1))");
+  EXPECT_EQ(said(R"({"augmentation": {}})"), "train: e.json: train: augmentation: {} (expected a list of objects)");
+  EXPECT_EQ(said(R"({"threads": 5000})"), "train: e.json: train: threads: 5000 (expected at most 1024)");
+  EXPECT_TRUE(contains(said(R"({"epoch": 1})"), "did you mean 'epochs'?"));
+}
+
+TEST(EngineErrors, AnInputOfAnotherShapeIsNamed) {
+  const graph::Graph graph = small_network();
+  const auto engine = train::make_engine(graph, {});
+  EXPECT_TRUE(contains(message([&] {
+                         engine->run({Tensor(ElementType::Float32, {1, 1, 9, 9})});
+                       }),
+                       "graph: input 'input': "));
+}
+
+}  // namespace
+}  // namespace nibble
