@@ -1,0 +1,94 @@
+#include "graph/infer_rules.hpp"
+#include "graph/windows.hpp"
+
+namespace nibble::graph {
+
+static Types same_as_input(const Context& c, bool reals_only) {
+  c.count_inputs(1, 1);
+  if (reals_only) c.reals(0);
+  return {{c.type(0), c.shape(0)}};
+}
+Types rule(const Context& c, const Identity&) {
+  return same_as_input(c, false);
+}
+Types rule(const Context& c, const Dropout&) {
+  return same_as_input(c, false);
+}
+Types rule(const Context& c, const Relu&) {
+  return same_as_input(c, false);
+}
+Types rule(const Context& c, const Abs&) {
+  return same_as_input(c, false);
+}
+Types rule(const Context& c, const Neg&) {
+  return same_as_input(c, false);
+}
+Types rule(const Context& c, const HardSwish&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Sigmoid&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Tanh&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Erf&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Exp&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Log&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Sqrt&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Reciprocal&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Softplus&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const LeakyRelu&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const HardSigmoid&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Gelu&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Clip& op) {
+  c.check(!(op.low > op.high), "bounds " + std::to_string(op.low) + " and " + std::to_string(op.high), "low <= high");
+  return same_as_input(c, false);
+}
+Types rule(const Context& c, const Softmax& op) {
+  Types types = same_as_input(c, true);
+  normalise_axis(op.axis, c.shape(0).size());
+  return types;
+}
+
+static Types two_operands(const Context& c) {
+  c.count_inputs(2, 2);
+  return {{accumulated(c, {0, 1}), broadcast_of(c, c.shape(0), c.shape(1))}};
+}
+Types rule(const Context& c, const Add&) {
+  return two_operands(c);
+}
+Types rule(const Context& c, const Sub&) {
+  return two_operands(c);
+}
+Types rule(const Context& c, const Mul&) {
+  return two_operands(c);
+}
+Types rule(const Context& c, const Div&) {
+  return two_operands(c);
+}
+Types rule(const Context& c, const Pow&) {
+  c.count_inputs(2, 2);
+  c.reals(0), c.reals(1);
+  return two_operands(c);
+}
+
+}  // namespace nibble::graph

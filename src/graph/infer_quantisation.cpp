@@ -1,0 +1,73 @@
+#include "graph/infer_rules.hpp"
+#include "graph/windows.hpp"
+
+namespace nibble::graph {
+
+static ElementType container(int64_t low, int64_t high) {
+  return Grid{.low = low, .high = high}.container();
+}
+
+static void check_scales(const Context& c, const Grid& grid) {
+  if (!grid.per_channel()) return;
+  const Shape& x = c.shape(0);
+  c.check(static_cast<size_t>(grid.axis) < x.size() &&
+              x[static_cast<size_t>(grid.axis)] == static_cast<int64_t>(grid.scale.size()),
+          std::to_string(grid.scale.size()) + " scales along axis " + std::to_string(grid.axis) + " of " + to_string(x),
+          "one for each channel");
+}
+
+static void check_channels(const Context& c, size_t count, std::string_view what) {
+  const Shape& x = c.shape(0);
+  c.check(count == 1 || (x.size() >= 2 && x[1] == static_cast<int64_t>(count)),
+          std::to_string(count) + " " + std::string(what) + " with input " + to_string(x),
+          "one, or one for each channel of axis 1");
+}
+
+Types rule(const Context& c, const Quantise& op) {
+  c.count_inputs(1, 1);
+  c.reals(0);
+  check_scales(c, op.grid);
+  return {{c.type(0), c.shape(0)}};
+}
+Types rule(const Context& c, const Dequantise& op) {
+  c.count_inputs(1, 1);
+  c.integers(0);
+  check_scales(c, op.grid);
+  return {{ElementType::Float32, c.shape(0)}};
+}
+Types rule(const Context& c, const Rescale& op) {
+  c.count_inputs(1, 1);
+  c.integers(0);
+  check_channels(c, op.kappa.size(), "kappa");
+  check_channels(c, op.lambda.size(), "lambda");
+  return {{container(op.low, op.high), c.shape(0)}};
+}
+Types rule(const Context& c, const Requantise& op) {
+  c.count_inputs(1, 1);
+  c.integers(0);
+  check_channels(c, op.multiplier.size(), "multipliers");
+  c.check(op.addend.size() == op.multiplier.size() && op.shift.size() == op.multiplier.size(),
+          std::to_string(op.multiplier.size()) + " multipliers, " + std::to_string(op.addend.size()) + " addends, " +
+              std::to_string(op.shift.size()) + " shifts",
+          "as many of each");
+  for (int64_t shift : op.shift) c.check(shift >= 0 && shift <= 63, "shift " + std::to_string(shift), "0 to 63");
+  return {{container(op.low, op.high), c.shape(0)}};
+}
+Types rule(const Context& c, const Threshold& op) {
+  c.count_inputs(2, 2);
+  c.integers(0), c.integers(1);
+  const Shape& t = c.shape(1);
+  c.check(t.size() == 2, "thresholds " + to_string(t), "[1 or C, T]");
+  check_channels(c, static_cast<size_t>(t[0]), "rows of thresholds");
+  c.check(op.falling.empty() || static_cast<int64_t>(op.falling.size()) == t[0],
+          std::to_string(op.falling.size()) + " flags of falling", "none, or one a row");
+  return {{container(op.low, op.low + t[1]), c.shape(0)}};
+}
+Types rule(const Context& c, const Table&) {
+  c.count_inputs(2, 2);
+  c.integers(0);
+  c.check(c.shape(1).size() == 1, "table " + to_string(c.shape(1)), "[n]");
+  return {{c.type(1), c.shape(0)}};
+}
+
+}  // namespace nibble::graph
