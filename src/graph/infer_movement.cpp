@@ -165,9 +165,8 @@ Types rule(const Context& c, const Resize& op) {
   for (double scale : op.scales)
     c.check(scale > 0 && scale < 1 << 20, "scale " + std::to_string(scale), "a positive number");
   for (size_t i = 0; i < y.size(); ++i) {
-    c.check(
-        y[i] != any || op.sizes.empty() ? op.scales.empty() || y[i] != any || op.scales[i] == 1 : op.sizes[i] == any,
-        "a resized batch", "another axis");
+    const bool kept = op.sizes.empty() ? op.scales[i] == 1 : op.sizes[i] == any;
+    c.check(y[i] != any || kept, "a resized batch", "another axis");
     y[i] = resized(op, i, y[i]);
     c.check(y[i] == any || y[i] >= 1, "an extent of " + std::to_string(y[i]), "at least 1");
   }
