@@ -41,7 +41,7 @@ struct Writer {
     for (int64_t value : values) attribute.add_ints(value);
   }
   void operator()(std::string_view name, double value) const {
-    write_tensor(Tensor({}, std::vector<double>{value}), "", *add(name, pb::AttributeProto::TENSOR).mutable_t());
+    write_tensor(Tensor(Shape{}, std::vector<double>{value}), "", *add(name, pb::AttributeProto::TENSOR).mutable_t());
   }
   void operator()(std::string_view name, const std::vector<double>& values) const {
     write_tensor(Tensor({static_cast<int64_t>(values.size())}, values), "",

@@ -22,7 +22,7 @@ size_t bounded_count(const NodeReader& node, const Shape& shape) {
   return static_cast<size_t>(count);
 }
 
-int64_t checked(const NodeReader& node, bool overflow, int64_t result) {
+int64_t checked(const NodeReader& node, bool overflow, const int64_t& result) {
   if (overflow) node.fail("arithmetic beyond 64 bits", "shapes");
   return result;
 }
@@ -300,9 +300,10 @@ void read_constant(NodeReader& node) {
     node.fail(std::to_string(attributes.names().size()) + " attributes", "one: the value");
   if (attributes.has("value")) return node.give(node.tensor_attribute("value"));
   const auto give = [&](Tensor tensor) { node.give(FileTensor{tensor, file_type(tensor.type())}); };
-  if (attributes.has("value_int")) return give(Tensor({}, std::vector<int64_t>{attributes.integer("value_int", 0)}));
+  if (attributes.has("value_int"))
+    return give(Tensor(Shape{}, std::vector<int64_t>{attributes.integer("value_int", 0)}));
   if (attributes.has("value_float"))
-    return give(Tensor({}, std::vector<float>{static_cast<float>(attributes.real("value_float", 0))}));
+    return give(Tensor(Shape{}, std::vector<float>{static_cast<float>(attributes.real("value_float", 0))}));
   if (attributes.has("value_ints")) {
     const graph::Ints values = attributes.integers("value_ints");
     return give(Tensor({static_cast<int64_t>(values.size())}, values));

@@ -47,6 +47,13 @@ Shape input_shape(const pb::TypeProto::Tensor& type, const std::string& place, i
 
 }  // namespace
 
+std::string_view found_part(std::string_view message) {
+  if (const size_t room = message.find(": "); room != message.npos) message.remove_prefix(room + 2);
+  const size_t node = message.find("): ");
+  if (message.starts_with("node '") && node != message.npos) message.remove_prefix(node + 3);
+  return message;
+}
+
 GraphReader::GraphReader(const pb::ModelProto& model, std::string place, const ReadOptions& options, TensorRules rules)
     : model_(model), place_(std::move(place)), options_(options), rules_(std::move(rules)) {
   if (options_.batch != any && options_.batch < 1)
@@ -179,8 +186,8 @@ void GraphReader::finish() {
   if (native_)
     apply_metadata(metadata_, graph_, place_);
   else
-    as_error_of(place_, [&] { graph::tidy(graph_); });
-  as_error_of(place_, [&] { graph::verify(graph_); });
+    graph::tidy(graph_);
+  graph::verify(graph_);
 }
 
 Item& GraphReader::item(const std::string& name, const std::string& node_place) {

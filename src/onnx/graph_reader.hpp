@@ -62,6 +62,9 @@ class GraphReader {
   std::unordered_map<std::string, int> numbers_;
 };
 
+/// The message without the room that it came from, and without the node that the caller names itself.
+std::string_view found_part(std::string_view message);
+
 /// Calls f; a UserError of another room is told again as one of this file.
 template <class F>
 decltype(auto) as_error_of(const std::string& place, F&& f) {
@@ -70,8 +73,7 @@ decltype(auto) as_error_of(const std::string& place, F&& f) {
   } catch (const UserError& error) {
     const std::string_view message = error.what();
     if (message.starts_with("onnx: ")) throw;
-    const size_t colon = message.find(": ");
-    throw UserError("onnx: " + place + ": " + std::string(message.substr(colon == message.npos ? 0 : colon + 2)));
+    throw UserError("onnx: " + place + ": " + std::string(found_part(message)));
   }
 }
 

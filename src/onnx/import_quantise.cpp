@@ -45,6 +45,7 @@ Grid grid_of(const NodeReader& node, int data_type, size_t rank) {
 
 /// Our own metadata may say that fewer levels than the container's are used.
 Grid narrowed(const NodeReader& node, Grid grid) {
+  if (node.native()) return grid;
   const auto declared = declared_grid(node.reader().metadata_of(node.output_name(0)), node.reader().place());
   if (declared && declared->scale == grid.scale && declared->zero_point == grid.zero_point &&
       declared->low >= grid.low && declared->high <= grid.high)

@@ -69,12 +69,12 @@ void read_extents(const NodeReader& node, const Shape& shape, graph::Resize& res
   std::vector<bool> batches;
   const graph::Ints sizes = node.integers(3, "sizes", &batches);
   if (sizes.size() != axes.size()) node.fail(std::to_string(sizes.size()) + " sizes", std::to_string(axes.size()));
-  resize.sizes.assign(shape.size(), any);
+  resize.sizes = shape;
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto axis = static_cast<size_t>(axes[i]);
     if (!batches[i] && (sizes[i] < 0 || sizes[i] > INT32_MAX))
       node.fail("a size of " + std::to_string(sizes[i]), "0 to 2^31");
-    if (sizes[i] != shape[axis]) resize.sizes[axis] = sizes[i];
+    resize.sizes[axis] = sizes[i];
   }
 }
 

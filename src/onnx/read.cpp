@@ -8,7 +8,15 @@ namespace nibble::onnx {
 graph::Graph read_bytes(std::string_view bytes, const std::string& place, const ReadOptions& options,
                         const std::filesystem::path& folder) {
   const pb::ModelProto model = parse_model(bytes, place);
-  return GraphReader(model, place, options, {folder, false}).run();
+  try {
+    return GraphReader(model, place, options, {folder, false}).run();
+  } catch (const UserError& error) {
+    // What the graph room finds in the whole graph names its node already.
+    const std::string_view message = error.what();
+    if (message.starts_with("onnx: ")) throw;
+    const size_t room = message.find(": ");
+    throw UserError("onnx: " + place + ": " + std::string(message.substr(room == message.npos ? 0 : room + 2)));
+  }
 }
 
 graph::Graph read(const std::filesystem::path& file, const ReadOptions& options) {

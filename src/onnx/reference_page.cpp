@@ -1,0 +1,42 @@
+#include "onnx/container.hpp"
+#include "onnx/import.hpp"
+#include "onnx/onnx.hpp"
+
+namespace nibble::onnx {
+
+std::string reference_page() {
+  std::string page =
+      "# ONNX: what is read and written\n\n"
+      "<!-- Made from the tables in src/onnx by reference_page(); a test compares. -->\n\n"
+      "Read: opset " +
+      std::to_string(oldest_opset) + " to " + std::to_string(newest_opset) +
+      ", constants as initializers or Constant nodes, external data inside the model's folder. The first axis of an\n"
+      "input, where it has no number, is the batch; it passes through shape subgraphs, and where arithmetic needs its\n"
+      "number the error says to bind it (`--batch 1`). Float16, bfloat16 and double become float32; integers of 8, "
+      "16,\n"
+      "32 and 64 bits, and INT4, UINT4, INT2, UINT2 of quantised tensors, are kept.\n\n"
+      "An attribute with `<n` belongs to the forms before opset n, with `>=n` to those from n on. \"Runs\" ops become\n"
+      "nodes; \"folds\" ops are computed while reading, where their inputs are known.\n\n"
+      "| op | since | attributes | runs | folds | remark |\n| --- | --- | --- | --- | --- | --- |\n";
+  for (const Import& row : imports()) {
+    std::string attributes;
+    for (char c : row.attributes) attributes += c == ' ' ? ", " : std::string(1, c);
+    page += "| " + std::string(row.op) + " | " + std::to_string(row.since) + " | " + attributes + " | " +
+            (row.read ? "yes" : "") + " | " + (row.fold ? "yes" : "") + " | " + std::string(row.remark) + " |\n";
+  }
+  page +=
+      "\n## Written\n\n"
+      "- native: opset 17 (20 where the graph has a Gelu) and domain `nibble` version " +
+      std::to_string(nibble_version) +
+      " for what the standard lacks: each op of\n"
+      "  src/graph/ops.hpp under its own name, its fields as attributes. Tensors have their real integer types. One "
+      "JSON\n"
+      "  document under the metadata key `nibble` holds stage, types, grids and bounds. Reads back to an equal graph.\n"
+      "- qdq: opset 13 for 8 bits, 21 for 4-bit weights and 16-bit activations; weights as integers with\n"
+      "  DequantizeLinear. Activations of other widths lie in the next wider container behind a Clip. Exact ties "
+      "round\n"
+      "  to even: that is the dialect's rule.\n";
+  return page;
+}
+
+}  // namespace nibble::onnx

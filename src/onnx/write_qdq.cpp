@@ -1,0 +1,182 @@
+#include <algorithm>
+
+#include "base/file.hpp"
+#include "onnx/metadata.hpp"
+#include "onnx/model_writer.hpp"
+#include "onnx/onnx.hpp"
+#include "onnx/tensors.hpp"
+
+namespace nibble::onnx {
+namespace {
+
+/// The narrowest type of the format that holds the levels; of constants 4 bits too, which few tools take elsewhere.
+int container_of(const Grid& grid, bool constant) {
+  std::vector<int> types = {pb::TensorProto::INT8, pb::TensorProto::UINT8, pb::TensorProto::INT16,
+                            pb::TensorProto::UINT16};
+  if (constant)
+    types.insert(types.begin(), {static_cast<int>(INT4), static_cast<int>(UINT4)}),
+        types.push_back(pb::TensorProto::INT32);
+  for (int type : types) {
+    const IntegerRange range = range_of(type);
+    const bool point = grid.zero_point >= range.low && grid.zero_point <= range.high;
+    if (grid.low >= range.low && grid.high <= range.high && point &&
+        (type != pb::TensorProto::INT32 || grid.zero_point == 0))
+      return type;
+  }
+  return pb::TensorProto::UNDEFINED;
+}
+
+/// The constant's integers under the quantiser, in the grid's container.
+Tensor integers_of(const Tensor& reals, const graph::Quantise& op) {
+  const std::vector<double> x = reals.to_reals();
+  std::vector<int64_t> q(x.size());
+  size_t inner = 1, channels = 1;
+  if (op.grid.per_channel()) {
+    const auto axis = static_cast<size_t>(op.grid.axis);
+    channels = static_cast<size_t>(reals.shape().at(axis));
+    for (size_t i = axis + 1; i < reals.rank(); ++i) inner *= static_cast<size_t>(reals.shape()[i]);
+  }
+  for (size_t i = 0; i < q.size(); ++i) q[i] = op.grid.quantise(x[i], i / inner % channels, op.rounding);
+  return Tensor(reals.shape(), q).cast(op.grid.container());
+}
+
+/// Why the dialect cannot say a quantiser, or "".
+std::string objection(const graph::Graph& graph, const graph::Node& node, const graph::Quantise& op) {
+  const bool constant = graph.constant(node.inputs[0]) != nullptr;
+  if (!is_real(graph[node.outputs[0]].type)) return "gives integers";
+  const int type = container_of(op.grid, constant);
+  if (type == pb::TensorProto::UNDEFINED)
+    return "levels " + std::to_string(op.grid.low) + ".." + std::to_string(op.grid.high) + " with zero point " +
+           std::to_string(op.grid.zero_point);
+  if (!constant && op.rounding == Rounding::Floor) return "rounds down";
+  const IntegerRange range = range_of(type);
+  if (!constant && op.grid.per_channel() && (op.grid.low != range.low || op.grid.high != range.high))
+    return "clips each channel on its own";
+  return "";
+}
+
+class QdqWriter {
+ public:
+  QdqWriter(const graph::Graph& graph, int64_t opset, int64_t ir_version)
+      : graph_(graph), writer_(graph, opset, ir_version) {}
+
+  std::string bytes() {
+    for (graph::ValueId id : graph_.inputs) writer_.add_input(id);
+    for (graph::ValueId id : graph_.outputs) writer_.add_output(id, graph_[id].type);
+    write_constants();
+    Json metadata = metadata_for(graph_, "qdq");
+    std::string refused;
+    for (const graph::Node& node : graph_.nodes) {
+      std::string why;
+      if (const auto* op = std::get_if<graph::Quantise>(&node.op)) {
+        why = objection(graph_, node, *op);
+        if (why.empty()) write_quantiser(node, *op);
+        metadata["values"][writer_.name(node.outputs[0])]["grid"] = grid_json(op->grid);
+      } else if (!write_standard(writer_, node)) {
+        why = std::string(graph::name_of(node.op));
+      }
+      if (!why.empty()) refused += (refused.empty() ? "'" : ", '") + node.name + "' (" + why + ")";
+      for (graph::ValueId id : node.outputs) writer_.add_value_info(id, graph_[id].type);
+    }
+    if (!refused.empty())
+      fail("onnx", graph_.name, "nodes that QDQ cannot say: " + refused, "the standard's ops and 4, 8 or 16 bits");
+    for (const auto& [key, text] : graph_.metadata) writer_.add_metadata(key, text);
+    writer_.add_metadata(std::string(metadata_key), metadata.dump());
+    return writer_.bytes();
+  }
+
+ private:
+  /// Constants but those that only quantisers read: they go as integers.
+  void write_constants() {
+    const graph::Uses uses(graph_);
+    for (size_t i = 0; i < graph_.values.size(); ++i) {
+      if (!graph_.values[i].constant) continue;
+      const auto& readers = uses.readers[i];
+      const bool real = uses.is_output[i] || std::any_of(readers.begin(), readers.end(), [&](int reader) {
+                          return !std::holds_alternative<graph::Quantise>(graph_.nodes[static_cast<size_t>(reader)].op);
+                        });
+      if (real) writer_.add_value_constant(static_cast<graph::ValueId>(i));
+    }
+  }
+
+  std::string add_integers(const std::string& name, const Tensor& integers, int type) {
+    if (type == INT4 || type == UINT4) return writer_.add_packed(name, integers, type);
+    for (ElementType element :
+         {ElementType::Int8, ElementType::UInt8, ElementType::Int16, ElementType::UInt16, ElementType::Int32})
+      if (file_type(element) == type) return writer_.add_constant(name, integers.cast(element));
+    throw InternalError("a container of the dialect has an element type");
+  }
+
+  void write_quantiser(const graph::Node& node, const graph::Quantise& op) {
+    const Tensor* constant = graph_.constant(node.inputs[0]);
+    const int type = container_of(op.grid, constant != nullptr);
+    const Shape shape = op.grid.per_channel() ? Shape{static_cast<int64_t>(op.grid.scale.size())} : Shape{};
+    const std::string scale =
+        writer_.add_constant(node.name + ".scale", Tensor(shape, op.grid.scale).cast(ElementType::Float32));
+    const std::string point = add_integers(
+        node.name + ".zero_point", Tensor(shape, std::vector<int64_t>(op.grid.scale.size(), op.grid.zero_point)), type);
+    const auto fill = [&](pb::NodeProto& proto, const std::string& input, const std::string& output) {
+      for (const std::string& each : {input, scale, point}) proto.add_input(each);
+      proto.add_output(output);
+      if (op.grid.per_channel()) set_integer(proto, "axis", op.grid.axis);
+    };
+    std::string integers;
+    if (constant) {
+      integers = add_integers(node.name + ".integers", integers_of(*constant, op), type);
+    } else {
+      integers = writer_.free_name(node.name + ".integers");
+      fill(writer_.add_node(node.name, "QuantizeLinear"), clipped(node, op, type), integers);
+    }
+    fill(writer_.add_node(node.name + ".dequantise", "DequantizeLinear"), integers, writer_.name(node.outputs[0]));
+  }
+
+  /// The input cut to the grid where the container has more levels: clipping to grid points commutes with rounding.
+  std::string clipped(const graph::Node& node, const graph::Quantise& op, int type) {
+    const IntegerRange range = range_of(type);
+    const std::string& input = writer_.name(node.inputs[0]);
+    if (op.grid.low == range.low && op.grid.high == range.high) return input;
+    const auto bound = [&](const std::string& name, int64_t q) {
+      return writer_.add_constant(node.name + "." + name,
+                                  Tensor(Shape{}, std::vector<float>{static_cast<float>(op.grid.real(q, 0))}));
+    };
+    const std::string low = bound("low", op.grid.low), high = bound("high", op.grid.high);
+    auto& proto = writer_.add_node(node.name + ".clip", "Clip");
+    for (const std::string& each : {input, low, high}) proto.add_input(each);
+    proto.add_output(writer_.free_name(node.name + ".clipped"));
+    return proto.output(0);
+  }
+
+  const graph::Graph& graph_;
+  ModelWriter writer_;
+};
+
+/// The first opset that has all that the graph holds.
+int64_t opset_for(const graph::Graph& graph) {
+  int64_t opset = 13;
+  for (const graph::Node& node : graph.nodes) {
+    if (std::holds_alternative<graph::HardSwish>(node.op)) opset = std::max<int64_t>(opset, 14);
+    if (const auto* reshape = std::get_if<graph::Reshape>(&node.op); reshape && reshape->allow_zero)
+      opset = std::max<int64_t>(opset, 14);
+    if (std::holds_alternative<graph::LayerNormalization>(node.op)) opset = std::max<int64_t>(opset, 17);
+    if (std::holds_alternative<graph::Gelu>(node.op)) opset = std::max<int64_t>(opset, 20);
+    const auto* quantise = std::get_if<graph::Quantise>(&node.op);
+    if (!quantise) continue;
+    const int type = container_of(quantise->grid, graph.constant(node.inputs[0]) != nullptr);
+    if (type != pb::TensorProto::INT8 && type != pb::TensorProto::UINT8 && type != pb::TensorProto::INT32)
+      opset = std::max<int64_t>(opset, 21);
+  }
+  return opset;
+}
+
+}  // namespace
+
+void write_qdq(const graph::Graph& graph, const std::filesystem::path& file) {
+  if (graph.stage != graph::Stage::FP && graph.stage != graph::Stage::FQ)
+    fail("onnx", graph.name, "a graph at stage " + std::string(graph::to_string(graph.stage)),
+         "stage FQ: QDQ is fake-quantised");
+  const int64_t opset = opset_for(graph);
+  const int64_t ir_version = opset >= 21 ? 10 : opset >= 19 ? 9 : opset >= 15 ? 8 : 7;
+  write_file(file, QdqWriter(graph, opset, ir_version).bytes(), "onnx");
+}
+
+}  // namespace nibble::onnx
