@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 
+#include "passes/op_classes.hpp"
 #include "passes/propagation.hpp"
 #include "quant/range.hpp"
 
@@ -42,6 +44,27 @@ bool fits_accumulator(const Grid& bias, const std::vector<double>& scale) {
   return true;
 }
 
+/// Whether the sums leave the network as they are: nothing but movement stands between them and the outputs.
+bool stays_a_sum(const Propagation& p, ValueId id) {
+  for (const Node& node : p.from.nodes)
+    for (ValueId input : node.inputs)
+      if (input == id && class_of(node.op) != OpClass::Movement) return false;
+  return true;
+}
+
+/// The integers of a real bias whose every element is a multiple of the accumulator's scale up to the rounding of a
+/// float32: what a file holds that knows no quantised bias.
+std::optional<Tensor> integers_of(const std::vector<double>& bias, const std::vector<double>& scale) {
+  std::vector<int32_t> integers;
+  for (size_t c = 0; c < bias.size(); ++c) {
+    const double level = bias[c] / element(scale, c), nearest = std::nearbyint(level);
+    if (!(std::abs(level - nearest) <= std::max(std::abs(nearest), 1.0) * 0x1p-22) || std::abs(nearest) >= 0x1p31)
+      return std::nullopt;
+    integers.push_back(static_cast<int32_t>(nearest));
+  }
+  return Tensor({static_cast<int64_t>(integers.size())}, integers);
+}
+
 /// Bias into the accumulator where it is on its grid; into the affine function otherwise.
 void add_bias(Propagation& p, const Node& node, double beta, Carried& result, std::vector<ValueId>& inputs) {
   const ValueId id = node.inputs.size() > 2 ? node.inputs[2] : absent;
@@ -55,8 +78,15 @@ void add_bias(Propagation& p, const Node& node, double beta, Carried& result, st
   const Tensor reals = held ? quant::dequantise(*p.to.constant(held->id), *held->grid) : *p.from.constant(id);
   const auto shift = per_channel(reals, 2);
   if (!shift) refuse(node, "has a bias that is not one number a channel", "a bias [O]");
-  result.shift = *shift;
-  for (double& value : result.shift) value *= beta;
+  std::vector<double> bias = *shift;
+  for (double& value : bias) value *= beta;
+  if (stays_a_sum(p, node.outputs[0])) {
+    if (auto integers = integers_of(bias, result.scale)) {
+      inputs.push_back(p.to.add_constant(p.from[id].name + "_q", std::move(*integers)));
+      return;
+    }
+  }
+  result.shift = std::move(bias);
 }
 
 }  // namespace

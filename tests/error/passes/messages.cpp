@@ -1,0 +1,263 @@
+#include <gtest/gtest.h>
+
+#include "unit/passes/networks.hpp"
+
+/// Every message of the room, as the user reads it.
+namespace nibble::passes::testing {
+namespace {
+
+std::string policy_message(const char* json) {
+  return message_of([&] { policy_from_json(Json::parse(json), "policy.json"); });
+}
+
+TEST(PolicyErrors, NameTheKeyAndWhatItTakes) {
+  EXPECT_EQ(policy_message("[]"), "passes: policy.json: [] (expected an object)");
+  EXPECT_EQ(policy_message(R"({"weights": 17})"),
+            "passes: policy.json: weights: 17 bits (expected 1 to 16, or {\"levels\": n})");
+  EXPECT_EQ(policy_message(R"({"weights": "8"})"),
+            "passes: policy.json: weights: \"8\" (expected bits from 1 to 16, or {\"levels\": n})");
+  EXPECT_EQ(policy_message(R"({"activations": {"levels": 1}})"),
+            "passes: policy.json: activations: 1 levels (expected 2 to 65536)");
+  EXPECT_EQ(policy_message(R"({"granularity": "row"})"),
+            "passes: policy.json: granularity: 'row' (expected channel or tensor)");
+  EXPECT_EQ(policy_message(R"({"granularity": 3})"), "passes: policy.json: granularity: 3 (expected a string)");
+  EXPECT_EQ(policy_message(R"({"enabled": 1})"), "passes: policy.json: enabled: 1 (expected true or false)");
+  EXPECT_EQ(policy_message(R"({"layers": []})"), "passes: policy.json: layers: [] (expected an object)");
+  EXPECT_EQ(policy_message(R"({"layers": {"conv1": 8}})"),
+            "passes: policy.json: layer 'conv1': 8 (expected an object)");
+  EXPECT_NE(policy_message(R"({"wieghts": 8})").find("weights"), std::string::npos);
+}
+
+Network one_convolution() {
+  Network n;
+  n.finish({n.conv("conv", n.input({any, 2, 6, 6}), 4, 3)});
+  return n;
+}
+
+std::string quantise_message(Graph& graph, const QuantiseOptions& options = {}) {
+  return message_of([&] { quantise_by(graph, options); });
+}
+
+TEST(QuantiseErrors, NameALayerOfThePolicyThatDoesNotExist) {
+  Network n = one_convolution();
+  QuantiseOptions options;
+  options.policy.overrides.emplace_back("comv", Json::object());
+  EXPECT_EQ(quantise_message(n.graph, options),
+            "passes: policy: no layer 'comv' (did you mean 'conv'?) (expected a node's name or a pattern of * and ?)");
+}
+
+TEST(QuantiseErrors, NameAnInputThatDoesNotExist) {
+  Network n = one_convolution();
+  QuantiseOptions options;
+  options.inputs.push_back({"image", Grid{}});
+  EXPECT_EQ(quantise_message(n.graph, options), "passes: input grids: no input 'image'");
+}
+
+TEST(QuantiseErrors, RefuseANetworkThatIsQuantisedAlready) {
+  Network n = one_convolution();
+  quantise_by(n.graph);
+  EXPECT_EQ(quantise_message(n.graph),
+            "passes: quantise: the network is FQ already (expected a network in full precision)");
+}
+
+TEST(QuantiseErrors, SayWhenThereIsNoData) {
+  Network n = one_convolution();
+  EXPECT_EQ(message_of([&] { quantise(n.graph, {}, graph::reference_engine, [](const auto&) {}); }),
+            "passes: calibration: the data set is empty (expected at least one example)");
+}
+
+TEST(QuantiseErrors, NameAValueThatIsNotFinite) {
+  Network n = one_convolution();
+  n.graph[n.graph.find("conv_b")].constant->as<float>()[0] = 3e38F;
+  n.graph[n.graph.find("conv_w")].constant->as<float>()[0] = 3e38F;
+  const std::string message = message_of([&] {
+    quantise(n.graph, {}, graph::reference_engine, [](const auto& use) {
+      use({Tensor({1, 2, 6, 6}, std::vector<float>(72, std::numeric_limits<float>::infinity()))});
+    });
+  });
+  EXPECT_NE(message.find("'x'"), std::string::npos) << message;
+}
+
+TEST(QuantiseErrors, SayWhatToDoAboutASoftmaxAtTheEnd) {
+  Network n;
+  n.finish({n.node("softmax", graph::Softmax{}, {n.gemm("fc", n.input({any, 5}), 3)})});
+  EXPECT_EQ(
+      quantise_message(n.graph),
+      "passes: node 'softmax' (Softmax): has no integer form (expected the network without it: the largest of its "
+      "inputs decides the class just as well)");
+}
+
+TEST(QuantiseErrors, NameAnOpWithoutAnIntegerForm) {
+  Network n;
+  const ValueId x = n.input({any, 2, 4, 4});
+  n.finish({n.conv("conv", n.node("divide", graph::Div{}, {x, n.relu("relu", x)}), 2, 1)});
+  EXPECT_EQ(quantise_message(n.graph),
+            "passes: node 'divide' (Div): has no integer form (expected another op, or {\"enabled\": false} for this "
+            "layer in the policy, which leaves it in reals)");
+}
+
+TEST(QuantiseErrors, NameWhatIsComputedAndMustBeConstant) {
+  Network n;
+  const ValueId x = n.input({2, 5});
+  n.finish({n.node("fc", graph::Gemm{1, 1, false, true, 0}, {x, n.relu("relu", x)})});
+  EXPECT_EQ(quantise_message(n.graph),
+            "passes: node 'fc' (Gemm): has weights that are computed (expected constant weights, or a MatMul)");
+  Network b;
+  const ValueId y = b.input({1, 5});
+  b.finish({b.node("fc", graph::MatMul{},
+                   {b.constant("w", b.normal({2, 1})), b.node("r", graph::Reshape{{1, 5}, false}, {y})})});
+  EXPECT_NE(quantise_message(b.graph).find("has a constant before its activation"), std::string::npos);
+}
+
+TEST(QuantiseErrors, NameAConstantThatDiffersByPosition) {
+  Network n;
+  const ValueId x = n.relu("relu", n.input({any, 2, 4, 4}));
+  n.finish({n.conv("conv", n.add("add", x, n.constant("c", n.normal({4, 4}))), 2, 1)});
+  EXPECT_EQ(
+      quantise_message(n.graph),
+      "passes: node 'add' (Add): combines with a constant that is neither one number nor one a channel (expected a "
+      "constant that broadcasts from [C, 1, ..])");
+}
+
+TEST(QuantiseErrors, NameAPadAndAConcatThatAreNotOnTheGrid) {
+  Network n;
+  const ValueId pad =
+      n.node("pad", graph::Pad{{0, 0, 1, 1, 0, 0, 1, 1}, graph::PadMode::Constant, 2}, {n.input({any, 2, 4, 4})});
+  n.finish({n.conv("conv", pad, 2, 1)});
+  EXPECT_EQ(quantise_message(n.graph),
+            "passes: node 'pad' (Pad): pads with 2 (expected zeros, which every grid holds)");
+  Network c;
+  const ValueId x = c.input({1, 2, 4, 4});
+  c.finish({c.node("concat", graph::Concat{1}, {x, c.constant("k", c.normal({1, 2, 4, 4}))})});
+  EXPECT_EQ(quantise_message(c.graph), "passes: node 'concat' (Concat): joins a constant (expected activations only)");
+}
+
+// ---- fake to true
+// -------------------------------------------------------------------------------------------------------
+
+Network quantised() {
+  Network n;
+  const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 6, 6}), 4, 3, 1, 1));
+  n.finish({n.conv("last", n.average_pool("pool", x), 2, 1)});
+  quantise_by(n.graph);
+  return n;
+}
+
+std::string integerise_message(Graph& graph, const IntegeriseOptions& options = {}) {
+  return message_of([&] { integerise(graph, options); });
+}
+
+void bypass(Graph& graph, const char* quantiser) {
+  const auto& node = graph.nodes[static_cast<size_t>(index_of(graph, quantiser))];
+  graph.replace(node.outputs[0], node.inputs[0]);
+  graph::tidy(graph);
+}
+
+TEST(IntegeriseErrors, NameEachQuantiserThatIsMissing) {
+  Network n = quantised();
+  const Graph whole = n.graph;
+  bypass(n.graph, "pool_q");
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: node 'last' (Conv): input 'pool' is not on a grid (expected a quantiser between the two)");
+  n.graph = whole;
+  bypass(n.graph, "conv_q");
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: node 'pool' (AveragePool): input 'relu' is not on a grid (expected a quantiser between the two)");
+  n.graph = whole;
+  bypass(n.graph, "conv_w_q");
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: node 'conv' (Conv): weights 'conv_w' are not on a grid (expected a quantiser between the two)");
+  n.graph = whole;
+  bypass(n.graph, "x_q");
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: input 'x': is read by node 'conv' (Conv) (expected a quantiser between the two)");
+  n.graph = whole;
+  bypass(n.graph, "last_b_q");
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: output 'last': is not on one grid (expected a quantiser before it, or a linear op with one weight "
+            "scale and its bias on the accumulator's grid)");
+}
+
+TEST(IntegeriseErrors, RefuseANetworkThatIsNotFakeQuantised) {
+  Network n = one_convolution();
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: integerise: the network is FP (expected a fake-quantised network (FQ))");
+}
+
+TEST(IntegeriseErrors, NameAnAccumulatorThatMayOverflow) {
+  Network n = quantised();
+  IntegeriseOptions options;
+  options.accumulator_bits = 12;
+  const std::string message = integerise_message(n.graph, options);
+  EXPECT_TRUE(message.starts_with("passes: node 'conv' (Conv): its sums reach ")) << message;
+  EXPECT_TRUE(message.ends_with("(expected at most 12: fewer bits for its weights or its inputs)")) << message;
+  n = quantised();
+  options.accumulator_bits = 40;
+  EXPECT_EQ(integerise_message(n.graph, options), "passes: accumulator bits: 40 (expected 8 to 32)");
+}
+
+TEST(IntegeriseErrors, NameBranchesOnTwoGrids) {
+  Network n;
+  const ValueId a = n.conv("a", n.input({any, 2, 6, 6}), 2, 3, 1, 1);
+  n.finish({n.conv("last", n.add("add", a, n.conv("b", a, 2, 1)), 2, 1)});
+  quantise_by(n.graph);
+  for (auto& node : n.graph.nodes)
+    if (node.name == "b_q") std::get<graph::Quantise>(node.op).grid.scale = {0.5};
+  EXPECT_NE(integerise_message(n.graph).find("passes: node 'add' (Add): inputs 'a_q' and 'b_q' are on grids of scale "),
+            std::string::npos);
+}
+
+TEST(IntegeriseErrors, NameAnAveragePoolWhoseBorderDividesOtherwise) {
+  Network n;
+  const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 6, 6}), 2, 3));
+  n.finish({n.node("pool", graph::AveragePool{{2, 2}, {2, 2}, {1, 1, 1, 1}, {1, 1}, false, false}, {x})});
+  quantise_by(n.graph);
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: node 'pool' (AveragePool): divides by a number that differs at the border (expected "
+            "count_include_pad = 1, or no padding (a Pad before it))");
+}
+
+TEST(IntegeriseErrors, NameAnActivationQuantisedByChannelAndAnInputByFloor) {
+  Network n = quantised();
+  const Graph whole = n.graph;
+  for (auto& node : n.graph.nodes)
+    if (node.name == "conv_q") {
+      auto& grid = std::get<graph::Quantise>(node.op).grid;
+      grid.axis = 1;
+      grid.scale.assign(4, 0.5);
+    }
+  n.graph[n.graph.find("conv_q")].grid.reset();
+  EXPECT_EQ(
+      integerise_message(n.graph),
+      "passes: node 'conv_q' (Quantise): gives an activation a scale for each channel (expected one scale for the "
+      "tensor)");
+  n.graph = whole;
+  for (auto& node : n.graph.nodes)
+    if (node.name == "x_q") std::get<graph::Quantise>(node.op).rounding = Rounding::Floor;
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: input 'x': has a quantiser that rounds by floor (expected half_up or half_even)");
+}
+
+TEST(PipelineErrors, SayWhichPassLeftAGraphThatIsNotRight) {
+  Network n = one_convolution();
+  const Pipeline broken{{"break_it", "", [](Graph& graph) {
+                           graph.nodes[0].name.clear();
+                           return 0;
+                         }}};
+  try {
+    run(broken, n.graph);
+    FAIL() << "no error";
+  } catch (const InternalError& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("pass 'break_it' left a graph that is not right: graph: "))
+        << error.what();
+  }
+}
+
+TEST(PipelineErrors, NameAFolderThatCannotBeWritten) {
+  Network n = one_convolution();
+  EXPECT_NE(message_of([&] { run(canonicalise(), n.graph, "/proc/nowhere"); }).find("passes: /proc/nowhere: "),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace nibble::passes::testing

@@ -1,0 +1,177 @@
+#include <gtest/gtest.h>
+
+#include "passes/scales.hpp"
+#include "unit/passes/networks.hpp"
+
+/// What integers a fake-quantised network becomes.
+namespace nibble::passes::testing {
+namespace {
+
+/// conv - relu - pool - fc, fake-quantised.
+Network small() {
+  Network n;
+  const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 6, 6}), 4, 3));
+  n.finish({n.gemm("fc", n.flatten("flatten", n.average_pool("pool", x)), 3)});
+  quantise_by(n.graph);
+  return n;
+}
+
+TEST(Integerise, LeavesNoRealsAndKeepsTheNamesThatQuantisersWrote) {
+  Network n = small();
+  const IntegeriseReport report = integerise(n.graph, {});
+  EXPECT_EQ(n.graph.stage, graph::Stage::ID);
+  for (const auto& value : n.graph.values) EXPECT_FALSE(is_real(value.type)) << value.name;
+  for (const char* name : {"x", "conv_w_q", "conv_q", "pool_q", "fc_w_q", "fc"})
+    EXPECT_NE(n.graph.find(name), graph::absent) << name;
+  EXPECT_EQ(report.nodes.size(), 2u);
+  EXPECT_EQ(report.exact_nodes(), 2);
+  EXPECT_EQ(count_of<graph::Requantise>(n.graph), 2);
+}
+
+TEST(Integerise, StopsAtTheRealFunctionsWhenAsked) {
+  Network n = small();
+  IntegeriseOptions options;
+  options.stop_at_qd = true;
+  integerise(n.graph, options);
+  EXPECT_EQ(n.graph.stage, graph::Stage::QD);
+  EXPECT_EQ(count_of<graph::Rescale>(n.graph), 2);
+}
+
+TEST(Integerise, BoundsEveryIntegerPerChannel) {
+  Network n = small();
+  integerise(n.graph, {});
+  for (const auto& node : n.graph.nodes) EXPECT_FALSE(n.graph[node.outputs[0]].bounds.empty()) << node.name;
+  EXPECT_EQ(n.graph[n.graph.find("conv_acc")].bounds.size(), 4u);
+}
+
+TEST(Integerise, GivesTheOutputTheGridOfItsSums) {
+  Network n = small();
+  const Grid fake = *n.graph[n.graph.find("fc")].grid;
+  integerise(n.graph, {});
+  EXPECT_EQ(*n.graph[n.graph.find("fc")].grid, fake);
+}
+
+TEST(Integerise, DropsAQuantiserOnTheGridThatItsInputHas) {
+  Network n;
+  const ValueId x = n.conv("conv", n.input({any, 2, 6, 6}), 4, 3);
+  n.finish({x});
+  quantise_by(n.graph);
+  Graph& g = n.graph;
+  const ValueId q = g.find("x_q");
+  const ValueId again = g.add_node("again", g.nodes[static_cast<size_t>(index_of(g, "x_q"))].op, {q});
+  for (auto& node : g.nodes)
+    if (node.name == "conv") node.inputs[0] = again;
+  graph::tidy(g);
+  EXPECT_EQ(integerise(g, {}).nodes.size(), 0u);
+}
+
+TEST(Integerise, WritesAFunctionAsATableOfItsLevels) {
+  Network n;
+  const ValueId x = n.node("swish", graph::HardSwish{}, {n.conv("conv", n.input({any, 2, 6, 6}), 4, 3)});
+  n.finish({n.conv("last", x, 2, 1)});
+  quantise_by(n.graph);
+  integerise(n.graph, {});
+  ASSERT_EQ(count_of<graph::Table>(n.graph), 1);
+  const auto& node = n.graph.nodes[static_cast<size_t>(index_of(n.graph, "swish_q"))];
+  EXPECT_EQ(n.graph[node.inputs[1]].shape, (Shape{256}));
+}
+
+TEST(Integerise, ReadsABiasOnTheAccumulatorsGridThoughNoQuantiserSaysSo) {
+  Network n = small();
+  Graph stripped = n.graph;
+  const auto& quantiser = stripped.nodes[static_cast<size_t>(index_of(stripped, "fc_b_q"))];
+  const auto& op = std::get<graph::Quantise>(quantiser.op);
+  const ValueId real = quantiser.inputs[0], fake = quantiser.outputs[0];
+  for (float& value : stripped[real].constant->as<float>())
+    value = static_cast<float>(op.grid.real(op.grid.quantise(value, 0, op.rounding), 0));
+  stripped.replace(fake, real);
+  graph::tidy(stripped);
+  integerise(n.graph, {});
+  integerise(stripped, {});
+  Random random(4);
+  const auto inputs = batch_for(n.graph, random);
+  EXPECT_EQ(graph::evaluate(n.graph, inputs).at(0), graph::evaluate(stripped, inputs).at(0));
+}
+
+TEST(Integerise, WritesTiesToEvenAtAHalfAsThresholds) {
+  Network n;
+  const ValueId x = n.input({any, 2, 6, 6});
+  Grid grid;
+  grid.scale = {0.25};
+  grid.low = -8, grid.high = 7;
+  const ValueId q = n.node("x_q", graph::Quantise{grid, Rounding::HalfEven}, {x});
+  const ValueId pool = n.node("pool", graph::AveragePool{{1, 2}, {1, 2}, {0, 0, 0, 0}, {1, 1}, false, false}, {q});
+  n.finish({n.node("pool_q", graph::Quantise{grid, Rounding::HalfEven}, {pool})});
+  n.graph.stage = graph::Stage::FQ;
+  Graph integer = n.graph;
+  const IntegeriseReport report = integerise(integer, {});
+  EXPECT_EQ(count_of<graph::Threshold>(integer), 1);
+  EXPECT_TRUE(report.nodes.at(0).by_thresholds);
+  EXPECT_EQ(report.exact_nodes(), 1);
+  Random random(4);
+  const auto inputs = batch_for(n.graph, random, 20);
+  const auto fake = graph::evaluate(n.graph, inputs).at(0).to_reals();
+  const auto levels = graph::evaluate(integer, inputs).at(0).to_integers();
+  for (size_t i = 0; i < fake.size(); ++i) EXPECT_EQ(fake[i], 0.25 * static_cast<double>(levels[i]));
+}
+
+TEST(Integerise, CountsWhatNarrowMultipliersGetWrong) {
+  Network n = small();
+  IntegeriseOptions options;
+  options.widths.multiplier = 5;
+  const IntegeriseReport report = integerise(n.graph, options);
+  EXPECT_LT(report.exact_nodes(), 2);
+  const Json json = to_json(report);
+  EXPECT_EQ(json["requantisations"], 2);
+  EXPECT_FALSE(json["inexact"].empty());
+  EXPECT_GT(json["inexact"][0]["differing"], 0);
+  EXPECT_EQ(json["overflow_free"], true);
+}
+
+TEST(Integerise, CertifiesEveryChannel) {
+  Network n = small();
+  const Json json = certificate_json(integerise(n.graph, {}));
+  ASSERT_EQ(json["nodes"].size(), 2u);
+  EXPECT_EQ(json["nodes"][0]["node"], "conv_q");
+  EXPECT_EQ(json["nodes"][0]["channels"].size(), 4u);
+  EXPECT_EQ(json["nodes"][0]["channels"][0]["differing"], 0);
+}
+
+TEST(Integerise, PadsASlicedAndJoinedTensorWithItsZeroPoint) {
+  Network n;
+  const ValueId x = n.conv("conv", n.input({any, 2, 6, 6}), 4, 3, 1, 1);
+  const ValueId left = n.node("left", graph::Slice{{0}, {2}, {1}, {1}}, {x});
+  const ValueId padded = n.node("pad", graph::Pad{{0, 0, 1, 0, 0, 2, 0, 1}, graph::PadMode::Constant, 0}, {left});
+  n.finish({padded});
+  quantise_by(n.graph);
+  Graph integer = n.graph;
+  integerise(integer, {});
+  Random random(4);
+  const auto inputs = batch_for(n.graph, random);
+  const auto fake = graph::evaluate(n.graph, inputs).at(0).to_reals();
+  const auto levels = graph::evaluate(integer, inputs).at(0).to_integers();
+  const Grid grid = *integer[integer.outputs[0]].grid;
+  EXPECT_NE(grid.zero_point, 0);
+  for (size_t i = 0; i < fake.size(); ++i) EXPECT_EQ(fake[i], grid.real(levels[i], 0));
+}
+
+TEST(Scales, ProductsOfShortenedScalesAreFloat32) {
+  Random random(1);
+  for (int i = 0; i < 1000; ++i) {
+    const double a = shortened(random.uniform() + 1e-6), b = shortened(random.uniform() * 1e-3 + 1e-9);
+    EXPECT_EQ(float_product(a, b), a * b);
+  }
+}
+
+TEST(Scales, AZeroPointTimesItsRatioIsExact) {
+  Random random(1);
+  for (int i = 0; i < 1000; ++i) {
+    const auto zero = static_cast<int64_t>(random.below(1024));
+    const double ratio = exact_at(random.uniform() * 3, zero);
+    EXPECT_EQ(static_cast<double>(static_cast<long double>(ratio) * static_cast<long double>(zero)),
+              static_cast<long double>(ratio) * static_cast<long double>(zero));
+  }
+}
+
+}  // namespace
+}  // namespace nibble::passes::testing
