@@ -25,7 +25,8 @@ class Network {
  public:
   /// Throws UserError where the graph is not FP or FQ, has several inputs or outputs, or learns nothing.
   explicit Network(const graph::Graph& graph);
-  /// x [B, ...] to the output; with `logits`, what the last node reads where that is a Softmax.
+  /// x [B, ...] to the output, with gradients in training mode only; with `logits`, what the last node reads where that
+  /// is a Softmax.
   at::Tensor run(const at::Tensor& x, const Mode& mode, bool logits = false) const;
   std::vector<Learned>& learned() { return learned_; }
   const std::vector<Learned>& learned() const { return learned_; }

@@ -180,7 +180,6 @@ class Trainer {
   Sums test() const {
     Sums sums;
     if (run_.test_set == nullptr || run_.test_set->size() == 0) return sums;
-    const at::NoGradGuard no_grad;
     constexpr int64_t batch_size = 256;
     data::Loader loader(run_.test_set, run_.preprocess, data::in_order(run_.test_set->size()), batch_size, 2);
     while (const std::optional<data::Batch> batch = loader.next()) {

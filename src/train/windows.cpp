@@ -69,6 +69,19 @@ at::Tensor window_sums(const Windows& windows, const at::Tensor& x) {
   return flat ? sums.squeeze(2) : sums;
 }
 
+/// Maxima over whole windows along one spatial axis. Axis after axis this is many times faster than libtorch's pool,
+/// but shares a gradient between equals.
+at::Tensor axis_maxima(const Windows& windows, size_t axis, const at::Tensor& x) {
+  at::Tensor most;
+  for (int64_t k = 0; k < windows.kernel[axis]; ++k) {
+    const int64_t first = k * windows.dilations[axis], step = windows.strides[axis];
+    const at::Tensor at =
+        x.slice(static_cast<int64_t>(axis) + 2, first, first + (windows.outputs[axis] - 1) * step + 1, step);
+    most = k == 0 ? at : at::maximum(most, at);
+  }
+  return most;
+}
+
 /// How many elements each window has inside x (and, if asked, inside its pads): [1,1,outputs].
 template <class Op>
 at::Tensor window_counts(const Op& op, const Windows& windows, const at::Tensor& x, bool with_pads) {
@@ -104,7 +117,11 @@ at::Tensor convolve(const graph::Conv& op, const at::Tensor& x, const at::Tensor
 
 at::Tensor max_pool(const graph::MaxPool& op, const at::Tensor& x) {
   const Windows windows(op, x);
-  const at::Tensor whole = padded(x, windows.begins, windows.ends, -std::numeric_limits<double>::infinity());
+  at::Tensor whole = padded(x, windows.begins, windows.ends, -std::numeric_limits<double>::infinity());
+  if (!x.requires_grad()) {
+    for (size_t i = 0; i < windows.kernel.size(); ++i) whole = axis_maxima(windows, i, whole);
+    return whole;
+  }
   if (x.dim() == 4) return at::max_pool2d(whole, windows.kernel, windows.strides, {0, 0}, windows.dilations);
   return at::max_pool2d(whole.unsqueeze(2), {1, windows.kernel[0]}, {1, windows.strides[0]}, {0, 0},
                         {1, windows.dilations[0]})
