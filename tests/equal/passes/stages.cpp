@@ -81,8 +81,7 @@ void expect_same_function(uint64_t seed) {
   for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5 * largest);
 }
 
-void expect_same_integers(uint64_t seed) {
-  Network network = random_network(seed);
+void expect_same_integers(Network network, uint64_t seed) {
   Graph& fake = network.graph;
   quantise_by(fake, options_for(seed));
   Graph deployable = fake, integer = fake;
@@ -120,8 +119,72 @@ TEST(Stages, CanonicalNetworksComputeTheSameFunction) {
 TEST(Stages, QuantisedAndIntegerDeployableGiveTheSameIntegersEverywhere) {
   for (uint64_t seed = 1; seed <= networks; ++seed) {
     SCOPED_TRACE(seed);
-    expect_same_integers(seed);
+    expect_same_integers(random_network(seed), seed);
   }
+}
+
+/// Every rounding and many widths of one network.
+void expect_same_integers_at_all_options(const Network& network) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(seed);
+    expect_same_integers(network, seed);
+  }
+}
+
+TEST(Stages, AgreeOnOneDimensionalConvolutionsOfAnAsymmetricPaddedInput) {
+  Network n(3);
+  ValueId x = n.conv("stem", n.input({any, 2, 12}), 4, 3, 2, 1);
+  x = n.node("tanh", graph::Tanh{}, {x});
+  n.finish({n.conv("last", n.conv("middle", x, 4, 3, 1, 1, 4), 2, 1)});
+  expect_same_integers_at_all_options(n);
+}
+
+TEST(Stages, AgreeOnAProductOfTwoActivations) {
+  Network n(4);
+  const ValueId x = n.input({any, 3, 5});
+  const ValueId keys = n.node("keys", graph::MatMul{}, {x, n.constant("k", n.normal({5, 4}))});
+  const ValueId queries = n.node("queries", graph::MatMul{}, {x, n.constant("q", n.normal({5, 4}))});
+  const ValueId turned = n.node("turned", graph::Transpose{{0, 2, 1}}, {keys});
+  n.finish({n.node("scores", graph::MatMul{}, {queries, turned})});
+  expect_same_integers_at_all_options(n);
+}
+
+TEST(Stages, AgreeOnPiecesThatAreCutMovedAndJoined) {
+  Network n(5);
+  const ValueId x = n.conv("conv", n.input({any, 2, 6, 6}), 6, 3, 1, 1);
+  Graph& g = n.graph;
+  const ValueId a = g.add_value("piece_a"), b = g.add_value("piece_b");
+  g.nodes.push_back({"split", graph::Split{1, {2, 4}}, {x}, {a, b}});
+  graph::infer_shapes(g);
+  const ValueId picked =
+      n.node("picked", graph::Gather{1}, {b, n.constant("indices", Tensor({3}, std::vector<int64_t>{3, 0, -1}))});
+  const ValueId resized = n.node("resized",
+                                 graph::Resize{{1, 1, 2, 2},
+                                               {},
+                                               graph::ResizeMode::Nearest,
+                                               graph::ResizeCoordinates::Asymmetric,
+                                               graph::ResizeNearest::Floor},
+                                 {a});
+  const ValueId pooled = n.max_pool("pooled", resized);
+  const ValueId joined = n.node("joined", graph::Concat{1}, {n.node("six", graph::Clip{0, 6}, {picked}), pooled});
+  n.finish({n.conv("last", joined, 2, 1)});
+  expect_same_integers_at_all_options(n);
+}
+
+TEST(Stages, AgreeOnABatchNormBeforeItsConvolutionAndOnAResidualOutput) {
+  Network n(6);
+  const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 6, 6}), 4, 3, 1, 1));
+  const ValueId y = n.conv("branch", n.relu("relu2", n.batch_norm("bn", x)), 4, 3, 1, 1);
+  n.finish({n.add("out", x, y)});
+  expect_same_integers_at_all_options(n);
+}
+
+TEST(Stages, AgreeWhereSeveralNodesReadALayerThatIsAlsoAnOutput) {
+  Network n(7);
+  const ValueId x = n.conv("conv", n.input({any, 2, 6, 6}), 4, 3, 1, 1);
+  const ValueId y = n.conv("next", n.relu("relu", x), 3, 1);
+  n.finish({y, x, n.node("gap", graph::GlobalAveragePool{}, {n.node("hs", graph::HardSigmoid{}, {x})})});
+  expect_same_integers_at_all_options(n);
 }
 
 }  // namespace
