@@ -6,8 +6,8 @@
 
 namespace nibble::onnx {
 
-/// The first opset that we read and the last whose meaning we know.
-inline constexpr int64_t oldest_opset = 6;
+/// The first opset that we read (of most ops the form of opset 6: the table says) and the last whose meaning we know.
+inline constexpr int64_t oldest_opset = 1;
 inline constexpr int64_t newest_opset = 25;
 /// Version of our own domain.
 inline constexpr int64_t nibble_version = 1;

@@ -245,7 +245,8 @@ graph::ValueId GraphReader::add_value(std::string name, ElementType type, Shape 
 
 std::vector<graph::ValueId> GraphReader::add_node(std::string name, graph::Op op, std::vector<graph::ValueId> inputs,
                                                   const std::vector<std::string>& names) {
-  graph::Node node{std::move(name), std::move(op), std::move(inputs), {}};
+  graph::Node node{std::move(name), std::move(op), std::move(inputs),
+                   std::vector<graph::ValueId>(names.size(), graph::absent)};
   std::vector<graph::TypedShape> held;
   held.reserve(node.inputs.size());
   std::vector<const graph::TypedShape*> typed;
@@ -260,7 +261,7 @@ std::vector<graph::ValueId> GraphReader::add_node(std::string name, graph::Op op
     element_count(inferred[i].shape, 1);
     ElementType type = inferred[i].type;
     if (std::holds_alternative<graph::Quantise>(node.op)) type = declared_type(metadata_of(names[i]), type, place_);
-    node.outputs.push_back(add_value(names[i], type, inferred[i].shape));
+    node.outputs[i] = add_value(names[i], type, inferred[i].shape);
   }
   graph_.nodes.push_back(node);
   return node.outputs;

@@ -102,9 +102,23 @@ void read_layer_normalization(NodeReader& node) {
   graph::LayerNormalization op;
   op.axis = node.attributes().integer("axis", -1);
   op.epsilon = node.attributes().real("epsilon", 1e-5);
-  std::vector<graph::ValueId> inputs{node.value(0), node.value(1)};
+  const auto x = node.value(0);
+  std::vector<graph::ValueId> inputs{x, node.value(1)};
   if (node.has(2)) inputs.push_back(node.value(2));
   node.emit(op, inputs);
+  if (node.output_count() < 2) return;
+  // The statistics, of which tidy leaves what is read.
+  graph::ReduceMean mean;
+  for (auto axis = node.axis(op.axis, node.shape(x).size()); axis < static_cast<int64_t>(node.shape(x).size()); ++axis)
+    mean.axes.push_back(axis);
+  const auto center = node.step("mean", mean, {x});
+  const auto rest = node.step("rest", graph::Sub{}, {x, center});
+  const auto variance = node.step("variance", mean, {node.step("square", graph::Mul{}, {rest, rest})});
+  const auto epsilon =
+      node.add_constant("epsilon", Tensor(Shape{}, std::vector<float>{static_cast<float>(op.epsilon)}));
+  const auto deviation = node.step("deviation", graph::Sqrt{}, {node.step("sum", graph::Add{}, {variance, epsilon})});
+  node.alias(center, 1);
+  if (node.output_count() > 2) node.alias(node.step("inverse", graph::Reciprocal{}, {deviation}), 2);
 }
 
 }  // namespace nibble::onnx

@@ -155,10 +155,11 @@ graph::ValueId NodeReader::add_constant(std::string_view suffix, Tensor tensor) 
   return id;
 }
 
-void NodeReader::alias(graph::ValueId id) {
+void NodeReader::alias(graph::ValueId id, size_t output) {
+  if (output_name(output).empty()) return;
   Item item;
   item.id = id;
-  reader_.define(output_name(0), std::move(item));
+  reader_.define(output_name(output), std::move(item));
 }
 
 void NodeReader::give(Folded folded, size_t output) {

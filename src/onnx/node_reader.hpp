@@ -74,7 +74,7 @@ class NodeReader {
   graph::ValueId step(std::string_view suffix, graph::Op op, std::vector<graph::ValueId> inputs);
   graph::ValueId add_constant(std::string_view suffix, Tensor tensor);
   /// The output is a value that is there already.
-  void alias(graph::ValueId id);
+  void alias(graph::ValueId id, size_t output = 0);
   /// The output is known.
   void give(Folded folded, size_t output = 0);
   void give(FileTensor constant);

@@ -1,0 +1,177 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "base/file.hpp"
+#include "base/random.hpp"
+#include "onnx/onnx.hpp"
+
+// Files that lie: each is an error that names the place, never a crash or an allocation of what was claimed.
+namespace nibble {
+namespace {
+
+std::string varint(uint64_t number) {
+  std::string bytes;
+  for (; number >= 128; number >>= 7) bytes += static_cast<char>(number | 128);
+  return bytes + static_cast<char>(number);
+}
+std::string field(int number, const std::string& bytes) {
+  return varint(static_cast<uint64_t>(number) << 3 | 2) + varint(bytes.size()) + bytes;
+}
+std::string number(int field_number, int64_t value) {
+  return varint(static_cast<uint64_t>(field_number) << 3) + varint(static_cast<uint64_t>(value));
+}
+
+// The format's own messages, by their field numbers (onnx.proto).
+std::string dims(const Shape& shape) {
+  std::string all;
+  for (int64_t extent : shape) all += field(1, number(1, extent));
+  return all;
+}
+std::string value_info(const std::string& name, const Shape& shape, int type = 1) {
+  return field(1, name) + field(2, field(1, number(1, type) + field(2, dims(shape))));
+}
+std::string node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+                 const std::string& attributes = {}) {
+  std::string bytes;
+  for (const auto& input : inputs) bytes += field(1, input);
+  for (const auto& output : outputs) bytes += field(2, output);
+  return field(1, bytes + field(3, "n") + field(4, op) + attributes);
+}
+std::string integers(const std::string& name, const std::vector<int64_t>& values) {
+  std::string bytes = field(1, name) + number(20, 7);
+  for (int64_t value : values) bytes += number(8, value);
+  return field(5, bytes);
+}
+std::string text(const std::string& name, const std::string& value) {
+  return field(5, field(1, name) + number(20, 3) + field(4, value));
+}
+std::string tensor(const std::string& name, int type, const Shape& shape, const std::string& raw) {
+  std::string bytes;
+  for (int64_t extent : shape) bytes += number(1, extent);
+  return field(5, bytes + number(2, type) + field(8, name) + field(9, raw));
+}
+std::string external(const std::string& name, const std::string& location, const std::string& offset) {
+  const auto entry = [](const std::string& key, const std::string& value) {
+    return field(13, field(1, key) + field(2, value));
+  };
+  return field(5, number(1, 4) + number(2, 1) + field(8, name) + entry("location", location) + entry("offset", offset) +
+                      number(14, 1));
+}
+std::string model(const std::string& graph, int64_t opset = 13) {
+  return number(1, 8) + field(7, graph) + field(8, number(2, opset));
+}
+/// x [1, 2, 4, 4] -> the given nodes -> y
+std::string around(const std::string& nodes, int64_t opset = 13) {
+  return model(nodes + field(11, value_info("x", {1, 2, 4, 4})) + field(12, value_info("y", {1})), opset);
+}
+
+std::string message_of(const std::string& bytes, const std::filesystem::path& folder = {}) {
+  try {
+    onnx::read_bytes(bytes, "m.onnx", {}, folder);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void expect_message(const std::string& bytes, std::string_view message) {
+  const std::string found = message_of(bytes);
+  EXPECT_NE(found.find(message), found.npos) << found;
+}
+
+TEST(HostileFile, ThatIsNotAModelIsSaidToBeNone) {
+  EXPECT_EQ(message_of(""), "onnx: m.onnx: an empty file (expected an ONNX model)");
+  EXPECT_EQ(message_of("not a model at all"),
+            "onnx: m.onnx: not an ONNX model, or a damaged or truncated one (expected a serialised ModelProto)");
+  expect_message(number(1, 8), "a model without a graph");
+  expect_message(around(node("Relu", {"x"}, {"y"}), 99), "m.onnx: opset 99 (expected 1 to 25)");
+}
+
+TEST(HostileFile, WithAnUnknownOpNamesItsNodeAndTheNearest) {
+  expect_message(
+      around(node("Rellu", {"x"}, {"y"})),
+      "m.onnx: node 'n' (Rellu): an op that is not supported (did you mean 'Relu'?) (expected one of Abs, Add");
+}
+
+TEST(HostileFile, WithAShapeItsBytesCannotFillIsRefusedBeforeAllocation) {
+  const auto with = [](const Shape& shape, int type = 1) {
+    return around(tensor("w", type, shape, "12345678") + node("Add", {"x", "w"}, {"y"}));
+  };
+  expect_message(with({int64_t{1} << 40}),
+                 "initializer 'w': shape [1099511627776] (expected at most 8589934592 elements)");
+  expect_message(with({int64_t{1} << 33}),
+                 "initializer 'w': 8 bytes for FLOAT [8589934592] (expected 34359738368 bytes)");
+  expect_message(with({int64_t{1} << 62, 4}), "expected at most 8589934592 elements");
+  expect_message(with({-5}), "initializer 'w': an extent of -5 (expected at least 0)");
+  expect_message(with({3}), "initializer 'w': 8 bytes for FLOAT [3] (expected 12 bytes)");
+  expect_message(with({2}, 77), "initializer 'w': elements of type 77 (expected one of FLOAT");
+  expect_message(with({2}, 8), "elements of STRING");
+}
+
+TEST(HostileFile, WithBrokenWiringNamesTheValue) {
+  expect_message(around(node("Relu", {"y"}, {"y"})), "node 'n' (Relu): waits for its own output");
+  expect_message(around(node("Relu", {"q"}, {"y"})), "node 'n' (Relu): value 'q', which nothing writes");
+  expect_message(around(node("Relu", {"x"}, {"x"})), "writes 'x', which has a writer (expected a new name)");
+  expect_message(around(node("Relu", {"x"}, {"z"})), "output 'y': value 'y', which nothing writes");
+  expect_message(around(node("Relu", {}, {"y"})), "node 'n' (Relu): 0 inputs (expected 1)");
+  expect_message(around(node("Relu", {"x"}, {})), "node 'n' (Relu): no first output (expected a name)");
+}
+
+TEST(HostileFile, WithAttributesOfTheWrongKindOrSizeNamesThem) {
+  expect_message(around(node("MaxPool", {"x"}, {"y"}, text("kernel_shape", "2"))),
+                 "attribute 'kernel_shape' is a string (expected integers)");
+  expect_message(around(node("MaxPool", {"x"}, {"y"}, integers("kernel_shape", {2}))),
+                 "attribute 'kernel_shape' has 1 numbers (expected 2)");
+  expect_message(around(node("MaxPool", {"x"}, {"y"}, integers("kernel_shape", {2, INT64_MAX}))),
+                 "attribute 'kernel_shape' holds 9223372036854775807");
+  expect_message(around(node("MaxPool", {"x"}, {"y"}, integers("kernel_shape", {2, 2}) + integers("strides", {0, 1}))),
+                 "attribute 'strides' holds 0");
+  expect_message(around(node("MaxPool", {"x"}, {"y"}, integers("kernel_shape", {2, 2}) + text("auto_pad", "UP"))),
+                 "attribute 'auto_pad' is 'UP'");
+  expect_message(around(node("Transpose", {"x"}, {"y"}, integers("perm", {0, 1, 2, 9}))),
+                 "attribute 'perm' is [0, 1, 2, 9] (expected each axis once)");
+  expect_message(around(node("Relu", {"x"}, {"y"}, integers("axes", {1}))),
+                 "attribute 'axes' at opset 13 (expected none)");
+  expect_message(around(node("Squeeze", {"x"}, {"y"}, integers("axes", {1 << 20})), 11), "axis 1048576 of 4");
+  expect_message(around(node("Split", {"x"}, {"y", "z"}, integers("split", {9, -7})), 11),
+                 "parts [9, -7] (expected parts that fill 1)");
+}
+
+TEST(HostileFile, WithExternalDataOutsideItsFolderIsRefused) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "nibble_external";
+  std::filesystem::create_directories(folder);
+  write_file(folder / "data.bin", std::string(16, '\0'), "test");
+  const auto message = [&](const std::string& location, const std::string& offset) {
+    return message_of(around(external("w", location, offset) + node("Add", {"x", "w"}, {"y"})), folder);
+  };
+  EXPECT_EQ(message("data.bin", "0"), "");
+  EXPECT_NE(
+      message("../data.bin", "0").find("external data at '../data.bin' (expected a path inside the model's folder)"),
+      std::string::npos);
+  EXPECT_NE(message("/etc/passwd", "0").find("expected a path inside the model's folder"), std::string::npos);
+  EXPECT_NE(message("none.bin", "0").find("external data file 'none.bin' is missing"), std::string::npos);
+  EXPECT_NE(message("data.bin", "8").find("external data of 16 bytes at 8 in 'data.bin' of 16 bytes"),
+            std::string::npos);
+  EXPECT_NE(message("data.bin", "18446744073709551615").find("(expected 16 bytes inside the file)"), std::string::npos);
+  EXPECT_NE(message("data.bin", "eight").find("external data with offset 'eight' (expected a whole number)"),
+            std::string::npos);
+}
+
+TEST(HostileFile, CutOrChangedAnywhereIsReadOrRefusedButNeverCrashes) {
+  const std::string weights = tensor("w", 1, {3, 2, 3, 3}, std::string(216, '\1'));
+  const std::string whole = around(weights + node("Conv", {"x", "w"}, {"c"}, integers("pads", {1, 1, 1, 1})) +
+                                   node("MaxPool", {"c"}, {"y"}, integers("kernel_shape", {2, 2})));
+  ASSERT_EQ(message_of(whole), "");
+  for (size_t length = 0; length + 1 < whole.size(); ++length) message_of(whole.substr(0, length));
+  Random random(7);
+  for (int i = 0; i < 3000; ++i) {
+    std::string changed = whole;
+    for (int change = 0; change < 3; ++change) changed[random.below(changed.size())] = static_cast<char>(random.bits());
+    message_of(changed);
+  }
+}
+
+}  // namespace
+}  // namespace nibble
