@@ -115,6 +115,23 @@ TEST(Integerise, WritesTiesToEvenAtAHalfAsThresholds) {
   for (size_t i = 0; i < fake.size(); ++i) EXPECT_EQ(fake[i], 0.25 * static_cast<double>(levels[i]));
 }
 
+TEST(Integerise, KeepsRealZeroAtZeroUnderFloorWhateverTheZeroPoint) {
+  for (int64_t zero = 1; zero < 255; ++zero) {
+    Network n;
+    Grid first, second;
+    first.scale = {static_cast<double>(0.1F)};
+    first.zero_point = zero;
+    second.scale = {static_cast<double>(0.07F)};
+    const ValueId q = n.node("x_q", graph::Quantise{first, Rounding::HalfUp}, {n.input({1, 1})});
+    n.finish({n.node("y", graph::Quantise{second, Rounding::Floor}, {q})});
+    n.graph.stage = graph::Stage::FQ;
+    second.zero_point = 7;
+    std::get<graph::Quantise>(n.graph.nodes[1].op).grid = second;
+    integerise(n.graph, {});
+    EXPECT_EQ(graph::evaluate(n.graph, {Tensor({1, 1}, std::vector<float>{0})}).at(0).to_integers()[0], 7) << zero;
+  }
+}
+
 TEST(Integerise, CountsWhatNarrowMultipliersGetWrong) {
   Network n = small();
   IntegeriseOptions options;
