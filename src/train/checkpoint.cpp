@@ -8,7 +8,18 @@
 namespace nibble::train {
 namespace {
 
-constexpr const char* mark = "nibble checkpoint 1";
+constexpr std::string_view mark = "nibble checkpoint 1\n";
+
+/// Of the bytes behind the header (FNV-1a): libtorch's reader takes a file without its last byte for whole.
+uint64_t checksum(std::string_view bytes) {
+  uint64_t hash = 14695981039346656037u;
+  for (char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211u;
+  return hash;
+}
+
+std::string header(std::string_view bytes) {
+  return std::string(mark) + std::to_string(checksum(bytes)) + "\n";
+}
 
 [[noreturn]] void refuse(const std::filesystem::path& file) {
   fail("train", file.string(), "not a checkpoint that can be read", "one that nibble wrote; or start without --resume");
@@ -31,21 +42,28 @@ void compare(const Json& before, const Json& asked, const std::string& key, cons
 void write_checkpoint(const std::filesystem::path& file, const Checkpoint& checkpoint) {
   c10::Dict<std::string, at::Tensor> tensors;
   for (const auto& [name, tensor] : checkpoint.tensors) tensors.insert(name, tensor.detach());
-  const c10::IValue whole = c10::ivalue::Tuple::create(
-      {std::string(mark), checkpoint.description.dump(), checkpoint.progress.dump(), tensors});
+  const c10::IValue whole =
+      c10::ivalue::Tuple::create({checkpoint.description.dump(), checkpoint.progress.dump(), tensors});
   const std::vector<char> bytes = torch::jit::pickle_save(whole);
-  write_file(file, {bytes.data(), bytes.size()}, "train");
+  std::string whole_file = header({bytes.data(), bytes.size()});
+  whole_file.append(bytes.data(), bytes.size());
+  write_file(file, whole_file, "train");
 }
 
 std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return std::nullopt;
-  const std::string bytes = read_file(file, "train");
+  std::string bytes = read_file(file, "train");
+  const size_t end = bytes.rfind(mark, 0) == 0 ? bytes.find('\n', mark.size()) : std::string::npos;
+  if (end == std::string::npos) refuse(file);
+  const std::string written = bytes.substr(0, end + 1);
+  bytes.erase(0, end + 1);
+  if (header(bytes) != written) refuse(file);
   try {
     const c10::IValue whole = torch::jit::pickle_load(std::vector<char>(bytes.begin(), bytes.end()));
     const auto& parts = whole.toTupleRef().elements();
-    if (parts.size() != 4 || parts[0].toStringRef() != mark) refuse(file);
-    Checkpoint checkpoint{Json::parse(parts[1].toStringRef()), Json::parse(parts[2].toStringRef()), {}};
-    for (const auto& entry : parts[3].toGenericDict())
+    if (parts.size() != 3) refuse(file);
+    Checkpoint checkpoint{Json::parse(parts[0].toStringRef()), Json::parse(parts[1].toStringRef()), {}};
+    for (const auto& entry : parts[2].toGenericDict())
       checkpoint.tensors[entry.key().toStringRef()] = entry.value().toTensor();
     return checkpoint;
   } catch (const c10::Error&) {

@@ -73,6 +73,7 @@ int run_victim(const std::filesystem::path& folder, int64_t steps, int64_t milli
   pid_t child = 0;
   const int spawned = ::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ);
   ::posix_spawn_file_actions_destroy(&actions);
+  ::unsetenv("NIBBLE_VICTIM");
   if (spawned != 0) return -1;
   if (milliseconds > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
