@@ -1,0 +1,71 @@
+#include "verbs/command_line.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <new>
+
+#include "base/error.hpp"
+#include "verbs/help.hpp"
+#include "verbs/parse.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+constexpr std::string_view version = "nibble " NIBBLE_VERSION "\n";
+
+void print(std::string_view text) {
+  const bool whole = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!whole) fail("verbs", "stdout", std::string("cannot be written: ") + std::strerror(errno));
+}
+
+bool asks_for_help(const std::vector<std::string>& words) {
+  return std::any_of(words.begin(), words.end(), [](const auto& word) { return word == "--help" || word == "-h"; });
+}
+
+int dispatch(const std::vector<std::string>& words) {
+  if (words.empty()) {
+    std::fputs("verbs: nibble: no verb (expected one of 'nibble --help')\n", stderr);
+    return 2;
+  }
+  const std::string& first = words.front();
+  if (first == "--version") return print(version), 0;
+  if (first == "--help" || first == "-h" || (first == "help" && words.size() == 1)) return print(help()), 0;
+  if (first == "help") return print(help_of(verb_named(words[1]))), 0;
+  const Verb& verb = verb_named(first);
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (asks_for_help(rest)) return print(help_of(verb)), 0;
+  const Call call = parse(verb, rest);
+  const Result result = verb.function(call);
+  print(call.json() ? result.json.dump(2) + "\n" : result.text);
+  return result.exit_code;
+}
+
+/// One line, whatever the message holds.
+int complain(std::string message, int exit_code) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::fprintf(stderr, "%s\n", message.c_str());
+  return exit_code;
+}
+
+}  // namespace
+
+int command_line(const std::vector<std::string>& words) {
+  try {
+    return dispatch(words);
+  } catch (const UserError& error) {
+    return complain(error.what(), 2);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return complain("verbs: " + error.path1().string() + ": " + error.code().message(), 2);
+  } catch (const std::bad_alloc&) {
+    return complain("verbs: memory: not enough for this network and data (expected a smaller batch or model)", 2);
+  } catch (const std::exception& error) {
+    return complain(std::string("verbs: a fault of Nibble's own: ") + error.what() +
+                        " (please report this line, the command and the files)",
+                    3);
+  }
+}
+
+}  // namespace nibble::verbs

@@ -1,0 +1,22 @@
+#pragma once
+#include "verbs/call.hpp"
+#include "verbs/verb.hpp"
+
+/// The functions of the table's rows; what each does is its row's help (table.cpp).
+namespace nibble::verbs {
+
+Result show(const Call& call);
+Result train(const Call& call);
+Result lab(const Call& call);
+Result quantize(const Call& call);
+Result integerize(const Call& call);
+Result convert(const Call& call);
+Result run(const Call& call);
+Result evaluate(const Call& call);
+Result compare(const Call& call);
+
+/// The passes that a verb runs, in order, for its help.
+std::string quantize_pipeline();
+std::string integerize_pipeline();
+
+}  // namespace nibble::verbs

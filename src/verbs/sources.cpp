@@ -1,0 +1,66 @@
+#include "verbs/sources.hpp"
+
+#include "base/error.hpp"
+#include "verbs/torch_module.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+data::Preprocess preprocess_in(const std::string& text, const std::string& place) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded()) fail("verbs", place, "not JSON", "a preprocessing");
+  return data::preprocess_from_json(json, place);
+}
+
+void check_fit(const graph::Graph& graph, const data::Dataset& set, const data::Preprocess& preprocess) {
+  if (graph.inputs.size() != 1)
+    fail("verbs", "network '" + graph.name + "'", std::to_string(graph.inputs.size()) + " inputs", "one");
+  const graph::Value& input = graph[graph.inputs.front()];
+  Shape shape = data::apply(preprocess, set.sample(0).x).shape();
+  shape.insert(shape.begin(), any);
+  bool fits = shape.size() == input.shape.size();
+  for (size_t i = 1; fits && i < shape.size(); ++i) fits = input.shape[i] == any || shape[i] == input.shape[i];
+  if (!fits)
+    fail("verbs", "input '" + input.name + "'", "examples of shape " + to_string(shape),
+         to_string(input.shape) + "; --preprocess resizes and crops");
+}
+
+}  // namespace
+
+NamedEngine engine_of(const Call& call) {
+  const std::string asked = call.text("engine", torch_module().api != nullptr ? "torch" : "reference");
+  if (asked == "reference") return {asked, graph::reference_engine};
+  const train::Api& api = torch_api(call.place("engine"));
+  const int threads = call.threads();
+  return {asked, [&api, threads](const graph::Graph& graph) { return api.engine(graph, {.threads = threads}); }};
+}
+
+std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph) {
+  const auto found = graph.metadata.find("preprocess");
+  if (found == graph.metadata.end()) return {};
+  return preprocess_in(found->second, "network '" + graph.name + "': metadata 'preprocess'");
+}
+
+data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph) {
+  if (call.has("preprocess"))
+    return data::preprocess_from_json(read_json(call.path("preprocess"), "verbs"), call.text("preprocess"));
+  if (const auto carried = carried_preprocess(graph)) return *carried;
+  data::Preprocess plain;
+  const bool image = graph.inputs.size() == 1 && graph[graph.inputs.front()].shape.size() == 4;
+  if (image && graph[graph.inputs.front()].shape[1] == 1) plain.channels = "gray";
+  return plain;
+}
+
+lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what) {
+  lab::Feed feed;
+  feed.set = data::open_dataset(call.text("data"));
+  feed.preprocess = preprocess_of(call, graph);
+  feed.threads = call.threads();
+  check_fit(graph, *feed.set, feed.preprocess);
+  const graph::Value& input = graph[graph.inputs.front()];
+  if (!input.shape.empty() && input.shape.front() != any) feed.batch_size = input.shape.front();
+  feed.progress = [&progress, what](int64_t done, int64_t of) { progress.update(what, done, of); };
+  return feed;
+}
+
+}  // namespace nibble::verbs

@@ -1,0 +1,32 @@
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "data/dataset.hpp"
+#include "graph/evaluate.hpp"
+#include "lab/metrics.hpp"
+#include "verbs/call.hpp"
+#include "verbs/progress.hpp"
+
+/// What verbs make of the options that they share: models, preprocessing, data, engines.
+namespace nibble::verbs {
+
+struct NamedEngine {
+  std::string name;  ///< reference or torch
+  graph::EngineMaker make;
+};
+
+/// The engine of `--engine`; else torch where its module loads, else the reference.
+NamedEngine engine_of(const Call& call);
+
+/// The preprocessing that a model carries, if it does. Throws UserError where its metadata is not one.
+std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph);
+
+/// `--preprocess`, else what the model carries, else pixels / 255 in the channels that the network's input has.
+data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph);
+
+/// `--data` as the graph wants them, with a progress bar under the name `what`. Throws UserError where the
+/// examples do not fit the network's input.
+lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what);
+
+}  // namespace nibble::verbs

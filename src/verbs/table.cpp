@@ -1,0 +1,179 @@
+#include "base/error.hpp"
+#include "verbs/rows.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+const Option data{.name = "data",
+                  .value = "SET:PATH[:SPLIT]",
+                  .help = "mnist:DIR:train|test, cifar10:DIR:train|test, images:DIR, npz:FILE",
+                  .required = true};
+const Option preprocess{.name = "preprocess",
+                        .value = "FILE.json",
+                        .help =
+                            "what is done to an image before the network sees it; else what the model carries; else "
+                            "pixels / 255"};
+const Option limit{.name = "limit", .value = "N", .help = "only the first N examples"};
+const Option engine{.name = "engine",
+                    .value = "NAME",
+                    .help = "who executes: reference (the definition, slow) or torch; else torch where it loads",
+                    .choices = {"reference", "torch"}};
+const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
+
+Option output(std::string value, std::string help) {
+  return {.name = "output", .value = std::move(value), .help = std::move(help), .letter = 'o', .required = true};
+}
+
+Option folder(std::string help) {
+  return {.name = "out", .value = "DIR", .help = std::move(help), .required = true};
+}
+
+Option optional(Option option, std::string help) {
+  option.help = std::move(help);
+  option.required = false;
+  return option;
+}
+
+Option choice(std::string name, std::vector<std::string> choices, std::string help) {
+  return {.name = std::move(name), .value = "NAME", .help = std::move(help), .choices = std::move(choices)};
+}
+
+Verb show_row() {
+  return {"show",
+          {{"MODEL", "an ONNX file at any stage"}},
+          {},
+          "the layers as a table: shapes, parameters, multiply-accumulates, bytes; bits, scales, accumulator bounds",
+          show};
+}
+
+Verb train_row() {
+  return {"train",
+          {{"EXPERIMENT.json", "the description of the experiment"}},
+          {folder("where the model, metrics and checkpoints go"), resume},
+          "trains a network in float as the description says; Ctrl-C stops it at a checkpoint",
+          train};
+}
+
+Verb lab_row() {
+  return {"lab",
+          {{"EXPERIMENT.json", "the description of the experiment"}},
+          {folder("where models, certificates, results.json and table.txt go"), resume},
+          "the whole experiment: trains, quantises, converts to integers, proves, evaluates, prints the table",
+          lab};
+}
+
+Verb quantize_row() {
+  return {"quantize",
+          {{"MODEL", "a float network"}},
+          {data,
+           output("FQ.onnx", "the fake-quantised network"),
+           preprocess,
+           {.name = "samples", .value = "N", .help = "examples that the ranges are taken from (1000)"},
+           {.name = "weights", .value = "BITS", .help = "1 to 16 (8)"},
+           {.name = "activations", .value = "BITS", .help = "1 to 16 (8)"},
+           {.name = "policy", .value = "FILE.json", .help = "per layer; the options here override its defaults"},
+           {.name = "range",
+            .value = "RULE",
+            .help = "of activations: min_max, percentile=P, sigma=K, mse or kl (min_max)"},
+           choice("granularity", {"channel", "tensor"}, "scales of weights (channel)"),
+           choice("rounding", {"half_up", "floor", "half_even"}, "how reals become integers (half_up)"),
+           {.name = "symmetric-activations", .value = "", .help = "zero point 0 for activations of both signs"},
+           engine,
+           {.name = "dump", .value = "DIR", .help = "the graph as text after every pass"}},
+          "float to fake-quantised without training: puts quantisers on weights and activations, ranges from data",
+          quantize,
+          quantize_pipeline};
+}
+
+Verb integerize_row() {
+  return {
+      "integerize",
+      {{"FQ.onnx", "a fake-quantised network"}},
+      {output("ID.onnx", "the integer network"),
+       choice("stop-at", {"qd"}, "keeps requantisations as exact real functions"),
+       choice("batch-norm", {"fold"}, "what becomes of a batch-norm: folded into weights and requantisation (fold)"),
+       {.name = "multiplier-bits", .value = "N", .help = "signed multiplier of a requantisation, 2 to 32 (32)"},
+       {.name = "accumulator-bits", .value = "N", .help = "signed accumulators, 8 to 64 (32)"},
+       choice("requantisation", {"exact", "nemo"}, "solved for, or NEMO's own choice for comparison (exact)"),
+       {.name = "certificate", .value = "FILE.json", .help = "what was proved of every channel"},
+       {.name = "dump", .value = "DIR", .help = "the graph as text after every pass"}},
+      "fake-quantised to integers alone, with a certificate for every requantisation",
+      integerize,
+      integerize_pipeline};
+}
+
+Verb convert_row() {
+  return {"convert",
+          {{"MODEL", "an ONNX file at any stage"}},
+          {output("OUT.onnx", "the converted network"),
+           {.name = "dialect",
+            .value = "NAME",
+            .help = "native, or qdq (fake-quantised networks for other tools)",
+            .choices = {"native", "qdq"},
+            .required = true}},
+          "writes another dialect",
+          convert};
+}
+
+Verb run_row() {
+  return {"run",
+          {{"MODEL", "an ONNX file at any stage"}},
+          {{.name = "input",
+            .value = "FILE",
+            .help = "IN.npz (arrays by input name), IN.npy or an image",
+            .required = true},
+           optional(output("OUT.npz", ""), "keeps the outputs by name"),
+           {.name = "expect", .value = "EXPECTED.npz", .help = "values by name; any difference: exit code 1"},
+           {.name = "trace", .value = "DIR", .help = "keeps every tensor as DIR/NAME.npy"},
+           optional(engine, "who executes: reference (the definition) or torch (reference)"),
+           preprocess},
+          "one inference",
+          run};
+}
+
+Verb evaluate_row() {
+  return {"evaluate",
+          {{"MODEL", "an ONNX file at any stage"}},
+          {data, preprocess, limit, engine},
+          "accuracy, or the mean square error where targets are given, with its 95 % interval",
+          evaluate};
+}
+
+Verb compare_row() {
+  return {"compare",
+          {{"A", "an ONNX file at any stage"}, {"B", "another"}},
+          {data, preprocess, limit, engine},
+          "runs both on the same data: differences per layer, decisions that flip, McNemar's test",
+          compare};
+}
+
+}  // namespace
+
+const std::vector<Verb>& table() {
+  static const std::vector<Verb> rows{show_row(),    train_row(), lab_row(),      quantize_row(), integerize_row(),
+                                      convert_row(), run_row(),   evaluate_row(), compare_row()};
+  return rows;
+}
+
+const std::vector<Option>& common_options() {
+  static const std::vector<Option> rows{
+      {.name = "json", .value = "", .help = "one JSON document on stdout and nothing else"},
+      {.name = "threads", .value = "N", .help = "1 to 1024 (as many as the machine runs at once)"},
+      {.name = "seed", .value = "N", .help = "of everything random; an experiment's own otherwise"},
+      {.name = "quiet", .value = "", .help = "no progress on stderr"},
+      {.name = "help", .value = "", .help = "this text", .letter = 'h'}};
+  return rows;
+}
+
+const Verb& verb_named(std::string_view name) {
+  std::vector<std::string_view> names;
+  std::string known;
+  for (const Verb& verb : table()) {
+    if (verb.name == name) return verb;
+    names.push_back(verb.name);
+    known.append(known.empty() ? "" : ", ").append(verb.name);
+  }
+  fail("verbs", "nibble", "no verb '" + std::string(name) + "'" + did_you_mean(name, names), known);
+}
+
+}  // namespace nibble::verbs

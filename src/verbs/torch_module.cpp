@@ -1,0 +1,65 @@
+#include "verbs/torch_module.hpp"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* file_name = "libnibble_torch.so";
+
+std::vector<fs::path> candidates() {
+  if (const char* named = std::getenv("NIBBLE_TORCH_MODULE")) return {named};
+  std::error_code error;
+  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  return {folder / file_name, folder.parent_path() / "lib" / "nibble" / file_name};
+}
+
+TorchModule load(const fs::path& file) {
+  // OpenMP reads this when it is loaded with torch. Waiting threads that spin cost a factor of ten and more where other
+  // processes want the cores too; waiting threads that sleep cost some microseconds a kernel.
+  ::setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
+  // Its symbols stay its own: the rooms that it shares with the binary are in both.
+  void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return {nullptr, ::dlerror()};
+  using Entry = const train::Api* (*)();
+  const auto entry = reinterpret_cast<Entry>(::dlsym(library, "nibble_train_api"));
+  if (entry == nullptr) return {nullptr, file.string() + " has no nibble_train_api"};
+  const train::Api* api = entry();
+  if (api->version != train::api_version)
+    return {nullptr, file.string() + " has version " + std::to_string(api->version) + ", this nibble needs " +
+                         std::to_string(train::api_version)};
+  return {api, ""};
+}
+
+TorchModule find() {
+  std::error_code error;
+  const auto files = candidates();
+  for (const fs::path& file : files)
+    if (fs::exists(file, error)) return load(file);
+  return {nullptr, "no " + files.front().string()};
+}
+
+}  // namespace
+
+const TorchModule& torch_module() {
+  static const TorchModule module = find();
+  return module;
+}
+
+const train::Api& torch_api(const std::string& what) {
+  const TorchModule& module = torch_module();
+  if (module.api == nullptr)
+    fail("verbs", what, "needs the libtorch module: " + module.why,
+         "a build with -DNIBBLE_TORCH=ON, or NIBBLE_TORCH_MODULE naming libnibble_torch.so");
+  return *module.api;
+}
+
+}  // namespace nibble::verbs
