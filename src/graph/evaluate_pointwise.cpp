@@ -3,7 +3,7 @@
 #include <limits>
 #include <numbers>
 
-#include "graph/arrays.hpp"
+#include "graph/evaluate_rules.hpp"
 
 namespace nibble::graph {
 namespace {
@@ -15,11 +15,15 @@ Tensors map_reals(const Call& call, F&& f) {
   return {y};
 }
 
-template <class T, class F>
-Tensor map_same(const Tensor& x, F&& f) {
-  Tensor y = x;
-  for (T& value : y.as<T>()) value = f(value);
-  return y;
+/// f on reals or on integers.
+template <class F>
+Tensors map_either(const Call& call, F&& f) {
+  return by_kind(call, [&](auto kind) {
+    using T = decltype(kind);
+    Tensor y = call[0];
+    for (T& value : y.template as<T>()) value = f(value);
+    return y;
+  });
 }
 
 /// Integer bound of a Clip, saturated.
@@ -29,18 +33,12 @@ int64_t integer_bound(double bound) {
   return static_cast<int64_t>(bound);
 }
 
-Tensors clip(const Call& call, const Clip& op) {
-  if (call.real()) return map_reals(call, [&](double x) { return std::min(std::max(x, op.low), op.high); });
-  const int64_t low = integer_bound(std::ceil(op.low)), high = integer_bound(std::floor(op.high));
-  return {map_same<int64_t>(call[0], [&](int64_t x) { return std::min(std::max(x, low), high); })};
-}
-
 double gelu(double x, bool tanh_form) {
   if (!tanh_form) return x / 2 * (1 + std::erf(x / std::numbers::sqrt2));
   return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
 }
 
-/// For each element of the broadcast result, the offsets of its operands.
+/// f of each pair of elements, broadcast.
 template <class T, class F>
 Tensor combine(const Tensor& a, const Tensor& b, F&& f) {
   Tensor y = zeros<T>(broadcast(a.shape(), b.shape()));
@@ -74,80 +72,95 @@ Tensor combine(const Tensor& a, const Tensor& b, F&& f) {
   return y;
 }
 
-/// `result` by reference: it is written while the arguments are evaluated, in an order that C++ leaves open.
-int64_t exactly(bool overflowed, const int64_t& result) {
-  if (overflowed) throw InternalError("an accumulator fits into 64 bits");
-  return result;
+template <class F>
+Tensors combine_either(const Call& call, F&& f) {
+  return by_kind(call, [&](auto kind) { return combine<decltype(kind)>(call[0], call[1], f); });
 }
 
-Tensors add(const Call& call) {
-  if (call.real()) return {combine<double>(call[0], call[1], [](double a, double b) { return a + b; })};
-  return {combine<int64_t>(call[0], call[1], [](int64_t a, int64_t b) {
-    int64_t sum = 0;
-    return exactly(__builtin_add_overflow(a, b, &sum), sum);
-  })};
+double quotient(const Call&, double a, double b) {
+  return a / b;
 }
-
-Tensors subtract(const Call& call) {
-  if (call.real()) return {combine<double>(call[0], call[1], [](double a, double b) { return a - b; })};
-  return {combine<int64_t>(call[0], call[1], [](int64_t a, int64_t b) {
-    int64_t difference = 0;
-    return exactly(__builtin_sub_overflow(a, b, &difference), difference);
-  })};
-}
-
-Tensors multiply(const Call& call) {
-  if (call.real()) return {combine<double>(call[0], call[1], [](double a, double b) { return a * b; })};
-  return {combine<int64_t>(call[0], call[1], [](int64_t a, int64_t b) {
-    int64_t product = 0;
-    return exactly(__builtin_mul_overflow(a, b, &product), product);
-  })};
-}
-
-Tensors divide(const Call& call) {
-  if (call.real()) return {combine<double>(call[0], call[1], [](double a, double b) { return a / b; })};
-  return {combine<int64_t>(call[0], call[1], [&](int64_t a, int64_t b) {
-    if (b == 0) fail("graph", call.place(), "a division by 0", "a divisor that is not");
-    return exactly(b == -1 && a == std::numeric_limits<int64_t>::min(), b == -1 ? -a : a / b);
-  })};
+int64_t quotient(const Call& call, int64_t a, int64_t b) {
+  if (b == 0) fail("graph", call.place(), "a division by 0", "a divisor that is not");
+  return b == -1 ? difference_of(int64_t{0}, a) : a / b;
 }
 
 }  // namespace
 
-Tensors evaluate_pointwise(const Call& call) {
-  const auto either = [&](auto&& f) -> Tensors {
-    if (call.real()) return {map_same<double>(call[0], f)};
-    return {map_same<int64_t>(call[0], f)};
-  };
-  const auto reals = [&](auto&& f) { return map_reals(call, f); };
-  const Op& op = call.node.op;
-  if (const auto* o = std::get_if<Clip>(&op)) return clip(call, *o);
-  if (const auto* o = std::get_if<LeakyRelu>(&op)) return reals([&](double x) { return x >= 0 ? x : o->alpha * x; });
-  if (const auto* o = std::get_if<HardSigmoid>(&op))
-    return reals([&](double x) { return std::clamp(o->alpha * x + o->beta, 0.0, 1.0); });
-  if (const auto* o = std::get_if<Gelu>(&op)) return reals([&](double x) { return gelu(x, o->tanh_form); });
-  if (std::holds_alternative<Identity>(op) || std::holds_alternative<Dropout>(op)) return {call[0]};
-  if (std::holds_alternative<Relu>(op)) return either([](auto x) { return std::max(x, decltype(x){0}); });
-  if (std::holds_alternative<Neg>(op)) return either([](auto x) { return -x; });
-  if (std::holds_alternative<Abs>(op)) return either([](auto x) { return x < 0 ? -x : x; });
-  if (std::holds_alternative<HardSwish>(op))
-    return reals([](double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); });
-  if (std::holds_alternative<Sigmoid>(op)) return reals([](double x) { return 1 / (1 + std::exp(-x)); });
-  if (std::holds_alternative<Tanh>(op)) return reals([](double x) { return std::tanh(x); });
-  if (std::holds_alternative<Erf>(op)) return reals([](double x) { return std::erf(x); });
-  if (std::holds_alternative<Exp>(op)) return reals([](double x) { return std::exp(x); });
-  if (std::holds_alternative<Log>(op)) return reals([](double x) { return std::log(x); });
-  if (std::holds_alternative<Sqrt>(op)) return reals([](double x) { return std::sqrt(x); });
-  if (std::holds_alternative<Reciprocal>(op)) return reals([](double x) { return 1 / x; });
-  if (std::holds_alternative<Softplus>(op))
-    return reals([](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); });
-  if (std::holds_alternative<Add>(op)) return add(call);
-  if (std::holds_alternative<Sub>(op)) return subtract(call);
-  if (std::holds_alternative<Mul>(op)) return multiply(call);
-  if (std::holds_alternative<Div>(op)) return divide(call);
-  if (std::holds_alternative<Pow>(op))
-    return {combine<double>(call[0], call[1], [](double a, double b) { return std::pow(a, b); })};
-  throw InternalError("a pointwise op has its function");
+Tensors meaning(const Call& call, const Identity&) {
+  return {call[0]};
+}
+Tensors meaning(const Call& call, const Dropout&) {
+  return {call[0]};
+}
+Tensors meaning(const Call& call, const Relu&) {
+  return map_either(call, [](auto x) { return std::max(x, decltype(x){0}); });
+}
+Tensors meaning(const Call& call, const Neg&) {
+  // -1 * x, not 0 - x: real zero has a sign.
+  return map_either(call, [](auto x) { return product_of(decltype(x){-1}, x); });
+}
+Tensors meaning(const Call& call, const Abs&) {
+  return map_either(call, [](auto x) { return x <= 0 ? difference_of(decltype(x){0}, x) : x; });
+}
+Tensors meaning(const Call& call, const Clip& op) {
+  if (call.real()) return map_reals(call, [&](double x) { return std::min(std::max(x, op.low), op.high); });
+  const int64_t low = integer_bound(std::ceil(op.low)), high = integer_bound(std::floor(op.high));
+  Tensor y = call[0];
+  for (int64_t& x : y.as<int64_t>()) x = std::min(std::max(x, low), high);
+  return {y};
+}
+Tensors meaning(const Call& call, const HardSwish&) {
+  return map_reals(call, [](double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); });
+}
+Tensors meaning(const Call& call, const Sigmoid&) {
+  return map_reals(call, [](double x) { return 1 / (1 + std::exp(-x)); });
+}
+Tensors meaning(const Call& call, const Tanh&) {
+  return map_reals(call, [](double x) { return std::tanh(x); });
+}
+Tensors meaning(const Call& call, const Erf&) {
+  return map_reals(call, [](double x) { return std::erf(x); });
+}
+Tensors meaning(const Call& call, const Exp&) {
+  return map_reals(call, [](double x) { return std::exp(x); });
+}
+Tensors meaning(const Call& call, const Log&) {
+  return map_reals(call, [](double x) { return std::log(x); });
+}
+Tensors meaning(const Call& call, const Sqrt&) {
+  return map_reals(call, [](double x) { return std::sqrt(x); });
+}
+Tensors meaning(const Call& call, const Reciprocal&) {
+  return map_reals(call, [](double x) { return 1 / x; });
+}
+Tensors meaning(const Call& call, const Softplus&) {
+  return map_reals(call, [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); });
+}
+Tensors meaning(const Call& call, const LeakyRelu& op) {
+  return map_reals(call, [&](double x) { return x >= 0 ? x : op.alpha * x; });
+}
+Tensors meaning(const Call& call, const HardSigmoid& op) {
+  return map_reals(call, [&](double x) { return std::clamp(op.alpha * x + op.beta, 0.0, 1.0); });
+}
+Tensors meaning(const Call& call, const Gelu& op) {
+  return map_reals(call, [&](double x) { return gelu(x, op.tanh_form); });
+}
+
+Tensors meaning(const Call& call, const Add&) {
+  return combine_either(call, [](auto a, auto b) { return sum_of(a, b); });
+}
+Tensors meaning(const Call& call, const Sub&) {
+  return combine_either(call, [](auto a, auto b) { return difference_of(a, b); });
+}
+Tensors meaning(const Call& call, const Mul&) {
+  return combine_either(call, [](auto a, auto b) { return product_of(a, b); });
+}
+Tensors meaning(const Call& call, const Div&) {
+  return combine_either(call, [&](auto a, auto b) { return quotient(call, a, b); });
+}
+Tensors meaning(const Call& call, const Pow&) {
+  return {combine<double>(call[0], call[1], [](double a, double b) { return std::pow(a, b); })};
 }
 
 }  // namespace nibble::graph

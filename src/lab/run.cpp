@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "graph/ops.hpp"
+#include "graph/count.hpp"
 #include "lab/metrics.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise.hpp"
@@ -104,16 +104,8 @@ int64_t weight_bytes(const graph::Graph& graph) {
     const bool linear = std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
                         std::holds_alternative<graph::MatMul>(node.op);
     if (!linear) continue;
-    const graph::ValueId id = node.inputs.at(1);
-    const int writer = uses.writer[static_cast<size_t>(id)];
-    const graph::Value& weights = graph[id];
-    if (writer >= 0) {
-      const auto* quantiser = std::get_if<graph::Quantise>(&graph.nodes[static_cast<size_t>(writer)].op);
-      if (quantiser != nullptr && is_static(weights.shape))
-        bits += quantiser->grid.bits() * element_count(weights.shape);
-    } else if (weights.constant) {
-      bits += (weights.grid && !is_real(weights.type) ? weights.grid->bits() : 32) * element_count(weights.shape);
-    }
+    const graph::ValueId weights = node.inputs.at(1);
+    bits += graph::constant_bits(graph, uses, weights) * element_count(graph[weights].shape, 1);
   }
   return (bits + 7) / 8;
 }
