@@ -2,48 +2,56 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nibble::verbs {
 namespace {
 
 constexpr size_t width = 120;
+
+/// What stands for the value: the choices where there are some.
+std::string value_of(const Option& option) {
+  std::string choices;
+  for (const std::string& choice : option.choices) choices.append(choices.empty() ? "" : "|").append(choice);
+  return choices.empty() ? option.value : choices;
+}
 
 std::string usage(const Verb& verb) {
   std::string text = "nibble " + verb.name;
   for (const Argument& argument : verb.arguments) text += " " + argument.name;
   for (const Option& option : verb.options)
     if (option.required)
-      text += option.letter != 0 ? fmt::format(" -{} {}", option.letter, option.value)
-                                 : fmt::format(" --{} {}", option.name, option.value);
+      text += option.letter != 0 ? fmt::format(" -{} {}", option.letter, value_of(option))
+                                 : fmt::format(" --{} {}", option.name, value_of(option));
   return text + " [options]";
 }
 
 std::string spelling(const Option& option) {
   std::string text = option.letter != 0 ? fmt::format("-{}, --{}", option.letter, option.name) : "--" + option.name;
-  return option.value.empty() ? text : text + " " + option.value;
+  return option.value.empty() ? text : text + " " + value_of(option);
 }
 
 /// A name and what is said of it, broken at spaces and set in.
 std::string entry(const std::string& name, const std::string& about) {
-  constexpr size_t column = 32;
-  std::string text = fmt::format("  {:<{}}", name, column - 2);
-  size_t at = name.size() + 3 > column ? width : column;
+  constexpr size_t column = 34;
+  std::string text, line = fmt::format("  {:<{}}", name, column - 2);
+  if (name.size() + 4 > column) {
+    text = "  " + name + "\n";
+    line = std::string(column, ' ');
+  }
+  bool first = true;
   for (size_t begin = 0; begin < about.size();) {
-    size_t end = about.find(' ', begin);
-    if (end == std::string::npos) end = about.size();
-    if (at + end - begin > width) {
-      text += "\n" + std::string(column, ' ');
-      at = column;
+    const size_t end = std::min(about.find(' ', begin), about.size());
+    if (!first && line.size() + 1 + end - begin > width) {
+      text += line + "\n";
+      line = std::string(column, ' ');
+      first = true;
     }
-    text += about.substr(begin, end - begin);
-    at += end - begin;
-    if (end < about.size() && at < width) {
-      text += ' ';
-      ++at;
-    }
+    line += (first ? "" : " ") + about.substr(begin, end - begin);
+    first = false;
     begin = end + 1;
   }
-  while (text.back() == ' ') text.pop_back();
-  return text + "\n";
+  return text + line + "\n";
 }
 
 std::string about(const Option& option) {

@@ -75,7 +75,7 @@ Verb quantize_row() {
            {.name = "range",
             .value = "RULE",
             .help = "of activations: min_max, percentile=P, sigma=K, mse or kl (min_max)"},
-           choice("granularity", {"channel", "tensor"}, "scales of weights (channel)"),
+           choice("granularity", {"channel", "tensor"}, "a scale a channel or a tensor of weights (channel)"),
            choice("rounding", {"half_up", "floor", "half_even"}, "how reals become integers (half_up)"),
            {.name = "symmetric-activations", .value = "", .help = "zero point 0 for activations of both signs"},
            engine,
@@ -159,7 +159,7 @@ const std::vector<Option>& common_options() {
   static const std::vector<Option> rows{
       {.name = "json", .value = "", .help = "one JSON document on stdout and nothing else"},
       {.name = "threads", .value = "N", .help = "1 to 1024 (as many as the machine runs at once)"},
-      {.name = "seed", .value = "N", .help = "of everything random; an experiment's own otherwise"},
+      {.name = "seed", .value = "N", .help = "of everything random, in place of the experiment's own"},
       {.name = "quiet", .value = "", .help = "no progress on stderr"},
       {.name = "help", .value = "", .help = "this text", .letter = 'h'}};
   return rows;
