@@ -3,66 +3,10 @@
 #include <cmath>
 #include <optional>
 
-#include "graph/arrays.hpp"
+#include "graph/evaluate_rules.hpp"
 
 namespace nibble::graph {
 namespace {
-
-/// Which of the evaluator's files an op belongs to: one line an op, so that the compiler names a new one.
-struct Dispatch {
-  const Call& call;
-  bool integer_output;
-
-  Tensors operator()(const Conv& op) const { return evaluate_linear(call, op); }
-  Tensors operator()(const Gemm& op) const { return evaluate_linear(call, op); }
-  Tensors operator()(const MatMul& op) const { return evaluate_linear(call, op); }
-  Tensors operator()(const BatchNormalization& op) const { return evaluate_normalisation(call, op); }
-  Tensors operator()(const LayerNormalization& op) const { return evaluate_normalisation(call, op); }
-  Tensors operator()(const Softmax& op) const { return evaluate_normalisation(call, op); }
-  Tensors operator()(const MaxPool& op) const { return evaluate_window(call, op); }
-  Tensors operator()(const AveragePool& op) const { return evaluate_window(call, op); }
-  Tensors operator()(const SumPool& op) const { return evaluate_window(call, op); }
-  Tensors operator()(const GlobalAveragePool&) const {
-    Ints axes;
-    for (size_t i = 2; i < call[0].rank(); ++i) axes.push_back(static_cast<int64_t>(i));
-    return axes.empty() ? Tensors{call[0]} : evaluate_reduction(call, axes, true, true, 0);
-  }
-  Tensors operator()(const ReduceMean& op) const { return evaluate_reduction(call, op.axes, op.keep_dims, true, 0); }
-  Tensors operator()(const ReduceSum& op) const {
-    return evaluate_reduction(call, op.axes, op.keep_dims, false, op.zero_point);
-  }
-#define NIBBLE_GROUP(FUNCTION, OP)      \
-  Tensors operator()(const OP&) const { \
-    return FUNCTION;                    \
-  }
-  // clang-format off
-  NIBBLE_GROUP(evaluate_pointwise(call), Identity) NIBBLE_GROUP(evaluate_pointwise(call), Dropout)
-  NIBBLE_GROUP(evaluate_pointwise(call), Relu) NIBBLE_GROUP(evaluate_pointwise(call), HardSwish)
-  NIBBLE_GROUP(evaluate_pointwise(call), Sigmoid) NIBBLE_GROUP(evaluate_pointwise(call), Tanh)
-  NIBBLE_GROUP(evaluate_pointwise(call), Erf) NIBBLE_GROUP(evaluate_pointwise(call), Exp)
-  NIBBLE_GROUP(evaluate_pointwise(call), Log) NIBBLE_GROUP(evaluate_pointwise(call), Sqrt)
-  NIBBLE_GROUP(evaluate_pointwise(call), Neg) NIBBLE_GROUP(evaluate_pointwise(call), Abs)
-  NIBBLE_GROUP(evaluate_pointwise(call), Reciprocal) NIBBLE_GROUP(evaluate_pointwise(call), Softplus)
-  NIBBLE_GROUP(evaluate_pointwise(call), Add) NIBBLE_GROUP(evaluate_pointwise(call), Sub)
-  NIBBLE_GROUP(evaluate_pointwise(call), Mul) NIBBLE_GROUP(evaluate_pointwise(call), Div)
-  NIBBLE_GROUP(evaluate_pointwise(call), Pow) NIBBLE_GROUP(evaluate_pointwise(call), Clip)
-  NIBBLE_GROUP(evaluate_pointwise(call), LeakyRelu) NIBBLE_GROUP(evaluate_pointwise(call), HardSigmoid)
-  NIBBLE_GROUP(evaluate_pointwise(call), Gelu)
-  NIBBLE_GROUP(evaluate_movement(call), Concat) NIBBLE_GROUP(evaluate_movement(call), Split)
-  NIBBLE_GROUP(evaluate_movement(call), Slice) NIBBLE_GROUP(evaluate_movement(call), Pad)
-  NIBBLE_GROUP(evaluate_movement(call), Flatten) NIBBLE_GROUP(evaluate_movement(call), Reshape)
-  NIBBLE_GROUP(evaluate_movement(call), Transpose) NIBBLE_GROUP(evaluate_movement(call), Squeeze)
-  NIBBLE_GROUP(evaluate_movement(call), Unsqueeze) NIBBLE_GROUP(evaluate_movement(call), Gather)
-  NIBBLE_GROUP(evaluate_movement(call), Resize)
-  NIBBLE_GROUP(evaluate_quantisation(call, integer_output), Quantise)
-  NIBBLE_GROUP(evaluate_quantisation(call, integer_output), Dequantise)
-  NIBBLE_GROUP(evaluate_quantisation(call, integer_output), Rescale)
-  NIBBLE_GROUP(evaluate_quantisation(call, integer_output), Requantise)
-  NIBBLE_GROUP(evaluate_quantisation(call, integer_output), Threshold)
-  NIBBLE_GROUP(evaluate_quantisation(call, integer_output), Table)
-  // clang-format on
-#undef NIBBLE_GROUP
-};
 
 Tensor widened(const Tensor& tensor) {
   return tensor.cast(is_real(tensor.type()) ? ElementType::Float64 : ElementType::Int64);
@@ -90,18 +34,43 @@ Tensor quantised(const Value& input, const Tensor& reals) {
   return evaluate(node, {&x}, true).front();
 }
 
+/// Integers that the input cannot hold: beyond its grid or, where the proven bounds are narrower, beyond those.
+void check_range(const Value& input, const Tensor& integers) {
+  std::vector<Interval> ranges = input.bounds;
+  if (ranges.empty() && input.grid) ranges = {{input.grid->low, input.grid->high}};
+  if (ranges.empty()) return;
+  const auto values = integers.as<int64_t>();
+  const size_t inner = ranges.size() == 1 ? values.size() : static_cast<size_t>(strides_of(integers.shape()).at(1));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Interval& range = ranges[i / inner % ranges.size()];
+    if (!range.contains(values[i]))
+      fail("graph", place_of(input), "integer " + std::to_string(values[i]),
+           std::to_string(range.low) + " to " + std::to_string(range.high));
+  }
+}
+
 Tensor prepared(const Value& input, const Tensor& given) {
   if (!fits(given.shape(), input.shape))
     fail("graph", place_of(input), "shape " + to_string(given.shape()), to_string(input.shape));
   if (is_real(input.type)) return given.cast(ElementType::Float64);
   if (is_real(given.type())) return quantised(input, given);
-  const Tensor integers = given.cast(ElementType::Int64);
-  if (!input.grid) return integers;
-  for (int64_t q : integers.as<int64_t>())
-    if (q < input.grid->low || q > input.grid->high)
-      fail("graph", place_of(input), "integer " + std::to_string(q),
-           std::to_string(input.grid->low) + " to " + std::to_string(input.grid->high));
+  Tensor integers = given.cast(ElementType::Int64);
+  check_range(input, integers);
   return integers;
+}
+
+/// All inputs with a symbolic batch have the same one.
+void check_batch(const Graph& graph, const std::vector<Tensor>& given) {
+  std::optional<size_t> first;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const Value& input = graph[graph.inputs[i]];
+    if (input.shape.empty() || input.shape[0] != any) continue;
+    if (!first) first = i;
+    const int64_t batch = given[*first].shape()[0];
+    if (given[i].shape()[0] != batch)
+      fail("graph", place_of(input), "a batch of " + std::to_string(given[i].shape()[0]),
+           std::to_string(batch) + ", that of " + place_of(graph[graph.inputs[*first]]));
+  }
 }
 
 class Reference : public Engine {
@@ -123,12 +92,13 @@ std::vector<Tensor> prepare_inputs(const Graph& graph, const std::vector<Tensor>
          std::to_string(graph.inputs.size()));
   std::vector<Tensor> result;
   for (size_t i = 0; i < inputs.size(); ++i) result.push_back(prepared(graph[graph.inputs[i]], inputs[i]));
+  check_batch(graph, result);
   return result;
 }
 
 std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>& inputs, bool integer_output) {
-  const Call call{node, inputs};
-  return std::visit(Dispatch{call, integer_output}, node.op);
+  const Call call{node, inputs, integer_output};
+  return std::visit([&](const auto& op) { return meaning(call, op); }, node.op);
 }
 
 std::vector<Tensor> evaluate(const Graph& graph, const std::vector<Tensor>& inputs, const Observer& observer) {

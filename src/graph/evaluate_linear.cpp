@@ -1,8 +1,13 @@
-#include "graph/arrays.hpp"
+#include "graph/evaluate_rules.hpp"
 #include "graph/windows.hpp"
 
 namespace nibble::graph {
 namespace {
+
+template <class T>
+void add_product(T& sum, T a, T b) {
+  sum = sum_of(sum, product_of(a, b));
+}
 
 /// The sum of one output of a convolution: over the channels of its group and the kernel's positions inside x.
 template <class T>
@@ -11,6 +16,7 @@ class Convolution {
   Convolution(const Call& call, const Conv& op)
       : op_(op), x_(call[0]), w_(call[1]), spatial_(x_.rank() - 2), x_strides_(strides_of(x_.shape())) {
     const Shape& w = w_.shape();
+    ensure(x_.shape()[1] == w[1] * op.group, "a convolution's weights read the channels that there are");
     kernel_.assign(w.begin() + 2, w.end());
     y_shape_ = {x_.shape()[0], w[0]};
     for (size_t axis = 0; axis < spatial_; ++axis) {
@@ -29,8 +35,8 @@ class Convolution {
       place_taps(position);
       for (int64_t n = 0; n < y_shape_[0]; ++n)
         for (int64_t o = 0; o < channels; ++o) {
-          T sum = sum_of(n, o);
-          if (bias != nullptr) multiply_add(sum, bias->as<T>()[static_cast<size_t>(o)], T{1});
+          T sum = products(n, o);
+          if (bias != nullptr) sum = sum_of(sum, bias->as<T>()[static_cast<size_t>(o)]);
           out[(n * channels + o) * positions_ + position] = sum;
         }
     }
@@ -61,7 +67,7 @@ class Convolution {
     }
   }
 
-  T sum_of(int64_t n, int64_t o) const {
+  T products(int64_t n, int64_t o) const {
     const int64_t per_group = w_.shape()[1];
     const int64_t group = o / (w_.shape()[0] / op_.group);
     const auto zero_point = static_cast<T>(op_.zero_point);
@@ -69,7 +75,7 @@ class Convolution {
     const T* w = w_.as<T>().data() + o * per_group * taps_;
     T sum = 0;
     for (int64_t c = 0; c < per_group; ++c, x += x_strides_[1], w += taps_)
-      for (const Tap& tap : taps_inside_) multiply_add(sum, static_cast<T>(x[tap.x] - zero_point), w[tap.w]);
+      for (const Tap& tap : taps_inside_) add_product(sum, difference_of(x[tap.x], zero_point), w[tap.w]);
     return sum;
   }
 
@@ -91,9 +97,9 @@ void multiply(const T* a, int64_t a_row, int64_t a_column, T zero_a, const T* b,
               T zero_b, T* c, int64_t rows, int64_t inner, int64_t columns) {
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t k = 0; k < inner; ++k) {
-      const T left = a[i * a_row + k * a_column] - zero_a;
+      const T left = difference_of(a[i * a_row + k * a_column], zero_a);
       for (int64_t j = 0; j < columns; ++j)
-        multiply_add(c[i * columns + j], left, static_cast<T>(b[k * b_row + j * b_column] - zero_b));
+        add_product(c[i * columns + j], left, difference_of(b[k * b_row + j * b_column], zero_b));
     }
 }
 
@@ -102,6 +108,7 @@ Tensor gemm(const Call& call, const Gemm& op) {
   const Shape& a = call[0].shape();
   const Shape& b = call[1].shape();
   const int64_t rows = a[op.transpose_a], inner = a[!op.transpose_a], columns = b[!op.transpose_b];
+  ensure(inner == b[op.transpose_b], "the matrices of a product fit");
   Tensor y = zeros<T>({rows, columns});
   const auto out = y.as<T>();
   multiply<T>(call[0].as<T>().data(), op.transpose_a ? 1 : inner, op.transpose_a ? rows : 1,
@@ -116,8 +123,8 @@ Tensor gemm(const Call& call, const Gemm& op) {
   const auto bias = call[2].as<T>();
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j)
-      multiply_add(out[static_cast<size_t>(i * columns + j)], bias[static_cast<size_t>(i * down + j * across)],
-                   static_cast<T>(op.beta));
+      add_product(out[static_cast<size_t>(i * columns + j)], bias[static_cast<size_t>(i * down + j * across)],
+                  static_cast<T>(op.beta));
   return y;
 }
 
@@ -143,6 +150,7 @@ Tensor matmul(const Call& call, const MatMul& op) {
   if (row) a.insert(a.begin(), 1);
   if (column) b.push_back(1);
   const int64_t rows = a[a.size() - 2], inner = a.back(), columns = b.back();
+  ensure(inner == b[b.size() - 2], "the matrices of a product fit");
   const Shape of_a(a.begin(), a.end() - 2), of_b(b.begin(), b.end() - 2);
   const Shape batch = broadcast(of_a, of_b);
   Shape shape = batch;
@@ -160,16 +168,16 @@ Tensor matmul(const Call& call, const MatMul& op) {
 
 }  // namespace
 
-Tensors evaluate_linear(const Call& call, const Conv& op) {
+Tensors meaning(const Call& call, const Conv& op) {
   return by_kind(
       call, [&](auto kind) { return Convolution<decltype(kind)>(call, op).run(call.has(2) ? &call[2] : nullptr); });
 }
 
-Tensors evaluate_linear(const Call& call, const Gemm& op) {
+Tensors meaning(const Call& call, const Gemm& op) {
   return by_kind(call, [&](auto kind) { return gemm<decltype(kind)>(call, op); });
 }
 
-Tensors evaluate_linear(const Call& call, const MatMul& op) {
+Tensors meaning(const Call& call, const MatMul& op) {
   return by_kind(call, [&](auto kind) { return matmul<decltype(kind)>(call, op); });
 }
 

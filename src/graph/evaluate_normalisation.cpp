@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/arrays.hpp"
+#include "graph/evaluate_rules.hpp"
 
 namespace nibble::graph {
 
-Tensors evaluate_normalisation(const Call& call, const BatchNormalization& op) {
+Tensors meaning(const Call& call, const BatchNormalization& op) {
   Tensor y = call[0];
   const auto channels = static_cast<size_t>(y.shape()[1]);
   const auto scale = call[1].as<double>(), bias = call[2].as<double>();
@@ -19,30 +19,43 @@ Tensors evaluate_normalisation(const Call& call, const BatchNormalization& op) {
   return {y};
 }
 
-Tensors evaluate_normalisation(const Call& call, const LayerNormalization& op) {
+/// Where element `i` of a tensor of shape `whole` reads an operand that broadcasts to it.
+static size_t operand_index(size_t i, const Shape& whole, const Shape& operand) {
+  auto rest = static_cast<int64_t>(i);
+  int64_t offset = 0, stride = 1;
+  for (size_t axis = 0; axis < operand.size(); ++axis) {
+    const int64_t extent = whole[whole.size() - 1 - axis], own = operand[operand.size() - 1 - axis];
+    if (own != 1) offset += rest % extent * stride;
+    stride *= own;
+    rest /= extent;
+  }
+  return static_cast<size_t>(offset);
+}
+
+Tensors meaning(const Call& call, const LayerNormalization& op) {
   Tensor y = call[0];
   const auto axis = static_cast<size_t>(normalise_axis(op.axis, y.rank()));
   const Shape tail(y.shape().begin() + static_cast<std::ptrdiff_t>(axis), y.shape().end());
   const auto width = static_cast<size_t>(element_count(tail));
-  // scale and bias broadcast to the tail; a smaller one repeats from the right.
-  const auto scale = call[1].as<double>();
+  std::vector<double> scale(width), bias(width, 0);
+  for (size_t i = 0; i < width; ++i) {
+    scale[i] = call[1].as<double>()[operand_index(i, tail, call[1].shape())];
+    if (call.has(2)) bias[i] = call[2].as<double>()[operand_index(i, tail, call[2].shape())];
+  }
   const auto values = y.as<double>();
-  for (size_t row = 0; row + width <= values.size(); row += width) {
+  for (size_t row = 0; row < values.size(); row += width) {
     double mean = 0, variance = 0;
     for (size_t i = 0; i < width; ++i) mean += values[row + i];
     mean /= static_cast<double>(width);
     for (size_t i = 0; i < width; ++i) variance += (values[row + i] - mean) * (values[row + i] - mean);
     variance /= static_cast<double>(width);
-    for (size_t i = 0; i < width; ++i) {
-      double& value = values[row + i];
-      value = (value - mean) / std::sqrt(variance + op.epsilon) * scale[i % scale.size()];
-      if (call.has(2)) value += call[2].as<double>()[i % call[2].size()];
-    }
+    for (size_t i = 0; i < width; ++i)
+      values[row + i] = (values[row + i] - mean) / std::sqrt(variance + op.epsilon) * scale[i] + bias[i];
   }
   return {y};
 }
 
-Tensors evaluate_normalisation(const Call& call, const Softmax& op) {
+Tensors meaning(const Call& call, const Softmax& op) {
   Tensor y = call[0];
   const auto axis = static_cast<size_t>(normalise_axis(op.axis, y.rank()));
   const auto extent = static_cast<size_t>(y.shape()[axis]);

@@ -3,7 +3,7 @@
 
 #include "base/int128.hpp"
 #include "base/rescale.hpp"
-#include "graph/arrays.hpp"
+#include "graph/evaluate_rules.hpp"
 
 namespace nibble::graph {
 namespace {
@@ -19,14 +19,16 @@ void each(const Tensor& x, int64_t axis, F&& f) {
       for (size_t k = 0; k < inner; ++k, ++i) f(i, channel);
 }
 
-Tensors quantise(const Call& call, const Quantise& op, bool integer_output) {
+}  // namespace
+
+Tensors meaning(const Call& call, const Quantise& op) {
   const Tensor& x = call[0];
-  Tensor y = integer_output ? zeros<int64_t>(x.shape()) : zeros<double>(x.shape());
+  Tensor y = call.integer_output ? zeros<int64_t>(x.shape()) : zeros<double>(x.shape());
   const auto values = x.as<double>();
   each(x, op.grid.axis, [&](size_t i, size_t channel) {
     if (std::isnan(values[i])) fail("graph", call.place(), "NaN at index " + std::to_string(i), "finite numbers");
     const int64_t q = op.grid.quantise(values[i], channel, op.rounding);
-    if (integer_output)
+    if (call.integer_output)
       y.as<int64_t>()[i] = q;
     else
       y.as<double>()[i] = op.grid.real(q, channel);
@@ -34,7 +36,7 @@ Tensors quantise(const Call& call, const Quantise& op, bool integer_output) {
   return {y};
 }
 
-Tensors dequantise(const Call& call, const Dequantise& op) {
+Tensors meaning(const Call& call, const Dequantise& op) {
   Tensor y = zeros<double>(call[0].shape());
   const auto values = call[0].as<int64_t>();
   const auto out = y.as<double>();
@@ -42,19 +44,20 @@ Tensors dequantise(const Call& call, const Dequantise& op) {
   return {y};
 }
 
-Tensors rescale(const Call& call, const Rescale& op) {
+Tensors meaning(const Call& call, const Rescale& op) {
   Tensor y = call[0];
   const auto values = y.as<int64_t>();
   const bool per_channel = op.kappa.size() > 1 || op.lambda.size() > 1;
   each(call[0], per_channel ? 1 : -1, [&](size_t i, size_t channel) {
     const double kappa = op.kappa[op.kappa.size() > 1 ? channel : 0];
     const double lambda = op.lambda[op.lambda.size() > 1 ? channel : 0];
-    values[i] = std::clamp(rescaled(kappa, lambda, values[i], op.rounding) + op.zero_point, op.low, op.high);
+    const int64_t rounded = rescaled(kappa, lambda, values[i], op.rounding);
+    values[i] = std::clamp(sum_of(rounded, op.zero_point), op.low, op.high);
   });
   return {y};
 }
 
-Tensors requantise(const Call& call, const Requantise& op) {
+Tensors meaning(const Call& call, const Requantise& op) {
   Tensor y = call[0];
   const auto values = y.as<int64_t>();
   each(call[0], op.multiplier.size() > 1 ? 1 : -1, [&](size_t i, size_t channel) {
@@ -65,7 +68,7 @@ Tensors requantise(const Call& call, const Requantise& op) {
   return {y};
 }
 
-Tensors threshold(const Call& call, const Threshold& op) {
+Tensors meaning(const Call& call, const Threshold& op) {
   Tensor y = call[0];
   const auto values = y.as<int64_t>();
   const auto rows = static_cast<size_t>(call[1].shape()[0]), steps = static_cast<size_t>(call[1].shape()[1]);
@@ -82,30 +85,18 @@ Tensors threshold(const Call& call, const Threshold& op) {
   return {y};
 }
 
-Tensors look_up(const Call& call, const Table& op) {
+Tensors meaning(const Call& call, const Table& op) {
   Tensor y = call[0];
   const auto table = call[1].as<int64_t>();
   for (int64_t& value : y.as<int64_t>()) {
-    const int64_t index = value - op.first;
-    if (index < 0 || index >= static_cast<int64_t>(table.size()))
+    // Below `first` wraps to far beyond the end.
+    const uint64_t index = static_cast<uint64_t>(value) - static_cast<uint64_t>(op.first);
+    if (index >= table.size())
       fail("graph", call.place(), "input " + std::to_string(value),
            std::to_string(op.first) + " to " + std::to_string(op.first + static_cast<int64_t>(table.size()) - 1));
-    value = table[static_cast<size_t>(index)];
+    value = table[index];
   }
   return {y};
-}
-
-}  // namespace
-
-Tensors evaluate_quantisation(const Call& call, bool integer_output) {
-  const Op& op = call.node.op;
-  if (const auto* o = std::get_if<Quantise>(&op)) return quantise(call, *o, integer_output);
-  if (const auto* o = std::get_if<Dequantise>(&op)) return dequantise(call, *o);
-  if (const auto* o = std::get_if<Rescale>(&op)) return rescale(call, *o);
-  if (const auto* o = std::get_if<Requantise>(&op)) return requantise(call, *o);
-  if (const auto* o = std::get_if<Threshold>(&op)) return threshold(call, *o);
-  if (const auto* o = std::get_if<Table>(&op)) return look_up(call, *o);
-  throw InternalError("a quantisation op has its meaning");
 }
 
 }  // namespace nibble::graph

@@ -1,64 +1,72 @@
 #include <algorithm>
 #include <limits>
 
-#include "graph/arrays.hpp"
+#include "graph/evaluate_rules.hpp"
 #include "graph/windows.hpp"
 
 namespace nibble::graph {
 namespace {
 
-/// Visits every window of a pool: `use(first, inside, whole)` for each output element, with the offsets of the elements
-/// inside x relative to `first`, the start of the channel, and how many positions lie inside x and its pads.
-template <class Pool, class Use>
-Shape walk_windows(const Call& call, const Pool& op, bool ceil_mode, Use&& use) {
-  const Shape& x = call[0].shape();
-  const size_t spatial = x.size() - 2;
-  const auto strides = strides_of(x);
-  std::vector<Window> windows;
-  Shape y{x[0], x[1]};
-  for (size_t axis = 0; axis < spatial; ++axis) {
-    windows.push_back(window_of(op.kernel, op.strides, op.pads, op.dilations, ceil_mode, axis));
-    y.push_back(window_count(x[axis + 2], windows.back()));
+/// The windows of a pool over each channel of x.
+class Windows {
+ public:
+  template <class Pool>
+  Windows(const Shape& x, const Pool& op) : x_(x), strides_(strides_of(x)), shape_{x[0], x[1]} {
+    for (size_t axis = 0; axis + 2 < x.size(); ++axis) {
+      windows_.push_back(window_of(op.kernel, op.strides, op.pads, op.dilations, op.ceil_mode, axis));
+      shape_.push_back(window_count(x[axis + 2], windows_.back()));
+    }
+    taps_ = element_count(op.kernel);
   }
-  const int64_t positions = element_count(Shape(y.begin() + 2, y.end()));
-  const int64_t taps = element_count(op.kernel);
-  std::vector<int64_t> inside;
-  for (int64_t position = 0; position < positions; ++position) {
-    inside.clear();
-    int64_t whole = 0;
-    for (int64_t tap = 0; tap < taps; ++tap) {
+
+  /// Each element of the result is value(channel, inside, whole): the channel's elements, the offsets in it of those
+  /// that the window covers, and how many positions of the window lie inside x and its pads.
+  template <class T, class Value>
+  Tensor pool(const Tensor& x, Value&& value) {
+    Tensor y = zeros<T>(shape_);
+    const auto out = y.template as<T>();
+    const auto in = x.as<T>();
+    const auto channels = static_cast<size_t>(x_[0] * x_[1]);
+    if (out.empty()) return y;
+    const size_t positions = out.size() / channels, elements = in.size() / channels;
+    for (size_t position = 0; position < positions; ++position) {
+      place(static_cast<int64_t>(position));
+      for (size_t channel = 0; channel < channels; ++channel)
+        out[channel * positions + position] = value(in.data() + channel * elements, inside_, whole_);
+    }
+    return y;
+  }
+
+ private:
+  /// Which positions of the window at an output position lie inside x.
+  void place(int64_t position) {
+    inside_.clear();
+    whole_ = 0;
+    for (int64_t tap = 0; tap < taps_; ++tap) {
       int64_t p = position, t = tap, offset = 0;
       bool in_x = true, in_pads = true;
-      for (size_t axis = spatial; axis-- > 0;) {
-        const Window& w = windows[axis];
-        const int64_t extent = x[axis + 2];
-        const int64_t at = p % y[axis + 2] * w.stride - w.pad_begin + t % w.kernel * w.dilation;
+      for (size_t axis = windows_.size(); axis-- > 0;) {
+        const Window& w = windows_[axis];
+        const int64_t extent = x_[axis + 2];
+        const int64_t at = p % shape_[axis + 2] * w.stride - w.pad_begin + t % w.kernel * w.dilation;
         in_x &= at >= 0 && at < extent;
         in_pads &= at < extent + w.pad_end;
-        offset += at * strides[axis + 2];
-        p /= y[axis + 2];
+        offset += at * strides_[axis + 2];
+        p /= shape_[axis + 2];
         t /= w.kernel;
       }
-      whole += in_pads;
-      if (in_x) inside.push_back(offset);
+      whole_ += in_pads;
+      if (in_x) inside_.push_back(offset);
     }
-    for (int64_t channel = 0; channel < x[0] * x[1]; ++channel)
-      use(channel * positions + position, channel * strides[1], inside, whole);
   }
-  return y;
-}
 
-template <class T, class Pool, class Value>
-Tensor pool(const Call& call, const Pool& op, bool ceil_mode, Value&& value) {
-  std::vector<T> out;
-  const auto x = call[0].as<T>();
-  const Shape shape = walk_windows(call, op, ceil_mode,
-                                   [&](int64_t at, int64_t first, const std::vector<int64_t>& inside, int64_t whole) {
-                                     if (out.size() <= static_cast<size_t>(at)) out.resize(static_cast<size_t>(at) + 1);
-                                     out[static_cast<size_t>(at)] = value(x.data() + first, inside, whole);
-                                   });
-  return Tensor(shape, out);
-}
+  const Shape& x_;
+  std::vector<int64_t> strides_;
+  Shape shape_;
+  std::vector<Window> windows_;
+  std::vector<int64_t> inside_;
+  int64_t taps_ = 1, whole_ = 0;
+};
 
 /// Where axis extents are kept as 1, the offset of an element's sum.
 struct Reduction {
@@ -79,8 +87,9 @@ Reduction reduction_of(const Shape& x, const Ints& axes, bool keep_dims) {
   return r;
 }
 
+/// Sums of x - zero_point over the axes.
 template <class T>
-Tensor reduce(const Call& call, const Ints& axes, bool keep_dims, bool mean, int64_t zero_point) {
+Tensor reduce(const Call& call, const Ints& axes, bool keep_dims, T zero_point) {
   const Shape& x = call[0].shape();
   const Reduction r = reduction_of(x, axes, keep_dims);
   Tensor y = zeros<T>(r.shape);
@@ -93,48 +102,67 @@ Tensor reduce(const Call& call, const Ints& axes, bool keep_dims, bool mean, int
       if (r.kept[axis] != 1) offset += rest % x[axis] * to[axis];
       rest /= x[axis];
     }
-    multiply_add(out[static_cast<size_t>(offset)], static_cast<T>(values[i] - static_cast<T>(zero_point)), T{1});
+    T& sum = out[static_cast<size_t>(offset)];
+    sum = sum_of(sum, difference_of(values[i], zero_point));
   }
-  if constexpr (std::is_same_v<T, double>)
-    if (mean)
-      for (double& each : out) each /= static_cast<double>(r.count);
   return y;
+}
+
+Tensors mean(const Call& call, const Ints& axes, bool keep_dims) {
+  Tensor y = reduce(call, axes, keep_dims, 0.0);
+  const auto count = static_cast<double>(reduction_of(call[0].shape(), axes, keep_dims).count);
+  for (double& each : y.as<double>()) each /= count;
+  return {y};
 }
 
 }  // namespace
 
-Tensors evaluate_window(const Call& call, const MaxPool& op) {
+Tensors meaning(const Call& call, const MaxPool& op) {
   return by_kind(call, [&](auto kind) {
     using T = decltype(kind);
-    return pool<T>(call, op, op.ceil_mode, [](const T* x, const std::vector<int64_t>& inside, int64_t) {
-      T most = std::numeric_limits<T>::lowest();
+    using Limits = std::numeric_limits<T>;
+    constexpr T outside = Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
+    return Windows(call[0].shape(), op).pool<T>(call[0], [](const T* x, const Ints& inside, int64_t) {
+      T most = outside;
       for (int64_t offset : inside) most = std::max(most, x[offset]);
       return most;
     });
   });
 }
 
-Tensors evaluate_window(const Call& call, const AveragePool& op) {
-  return {pool<double>(call, op, op.ceil_mode, [&](const double* x, const std::vector<int64_t>& inside, int64_t whole) {
+Tensors meaning(const Call& call, const AveragePool& op) {
+  return {Windows(call[0].shape(), op).pool<double>(call[0], [&](const double* x, const Ints& inside, int64_t whole) {
     double sum = 0;
     for (int64_t offset : inside) sum += x[offset];
     return sum / static_cast<double>(op.count_include_pad ? whole : static_cast<int64_t>(inside.size()));
   })};
 }
 
-Tensors evaluate_window(const Call& call, const SumPool& op) {
+Tensors meaning(const Call& call, const SumPool& op) {
   return by_kind(call, [&](auto kind) {
     using T = decltype(kind);
-    return pool<T>(call, op, op.ceil_mode, [&](const T* x, const std::vector<int64_t>& inside, int64_t) {
+    const auto zero_point = static_cast<T>(op.zero_point);
+    return Windows(call[0].shape(), op).pool<T>(call[0], [&](const T* x, const Ints& inside, int64_t) {
       T sum = 0;
-      for (int64_t offset : inside) multiply_add(sum, static_cast<T>(x[offset] - static_cast<T>(op.zero_point)), T{1});
+      for (int64_t offset : inside) sum = sum_of(sum, difference_of(x[offset], zero_point));
       return sum;
     });
   });
 }
 
-Tensors evaluate_reduction(const Call& call, const Ints& axes, bool keep_dims, bool mean, int64_t zero_point) {
-  return by_kind(call, [&](auto kind) { return reduce<decltype(kind)>(call, axes, keep_dims, mean, zero_point); });
+Tensors meaning(const Call& call, const GlobalAveragePool&) {
+  Ints axes;
+  for (size_t i = 2; i < call[0].rank(); ++i) axes.push_back(static_cast<int64_t>(i));
+  return axes.empty() ? Tensors{call[0]} : mean(call, axes, true);
+}
+
+Tensors meaning(const Call& call, const ReduceMean& op) {
+  return mean(call, op.axes, op.keep_dims);
+}
+
+Tensors meaning(const Call& call, const ReduceSum& op) {
+  return by_kind(
+      call, [&](auto kind) { return reduce(call, op.axes, op.keep_dims, static_cast<decltype(kind)>(op.zero_point)); });
 }
 
 }  // namespace nibble::graph
