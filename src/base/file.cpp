@@ -13,7 +13,9 @@
 namespace nibble {
 namespace {
 
-std::string cause() { return std::strerror(errno); }
+std::string cause() {
+  return std::strerror(errno);
+}
 
 void write_all(int descriptor, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -25,6 +27,19 @@ void write_all(int descriptor, std::string_view bytes) {
   if (::fsync(descriptor) != 0 && errno != EINVAL && errno != EROFS) throw std::runtime_error(cause());
 }
 
+/// A device or a pipe is written to: a rename would replace it.
+void write_device(const std::filesystem::path& file, std::string_view bytes, std::string_view room) {
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(room, file.string(), "cannot be written: " + cause());
+  try {
+    write_all(descriptor, bytes);
+  } catch (const std::runtime_error& error) {
+    ::close(descriptor);
+    fail(room, file.string(), std::string("cannot be written: ") + error.what());
+  }
+  ::close(descriptor);
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& file, std::string_view room, size_t limit) {
@@ -33,8 +48,7 @@ std::string read_file(const std::filesystem::path& file, std::string_view room, 
   std::ifstream stream(file, std::ios::binary | std::ios::ate);
   if (!stream) fail(room, file.string(), "cannot be opened: " + cause());
   const auto size = static_cast<size_t>(stream.tellg());
-  if (size > limit)
-    fail(room, file.string(), std::to_string(size) + " bytes", "at most " + std::to_string(limit));
+  if (size > limit) fail(room, file.string(), std::to_string(size) + " bytes", "at most " + std::to_string(limit));
   std::string bytes(size, '\0');
   stream.seekg(0);
   if (!stream.read(bytes.data(), static_cast<std::streamsize>(size)))
@@ -43,6 +57,8 @@ std::string read_file(const std::filesystem::path& file, std::string_view room, 
 }
 
 void write_file(const std::filesystem::path& file, std::string_view bytes, std::string_view room) {
+  std::error_code unknown;
+  if (std::filesystem::is_other(file, unknown)) return write_device(file, bytes, room);
   const std::string beside = file.string() + ".partial." + std::to_string(::getpid());
   const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0) fail(room, file.string(), "cannot be written: " + cause());

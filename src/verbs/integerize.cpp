@@ -32,7 +32,8 @@ std::string line_of(const passes::CertifiedNode& node) {
 }
 
 std::string describe(const passes::IntegeriseReport& report) {
-  std::string text = fmt::format("{} requantisations, {} exact; {}\n", report.nodes.size(), report.exact_nodes(),
+  std::string text = fmt::format("{} {}, {} exact; {}\n", report.nodes.size(),
+                                 report.nodes.size() == 1 ? "requantisation" : "requantisations", report.exact_nodes(),
                                  report.overflow_free ? "no accumulator overflows" : "accumulators may overflow");
   if (report.exact_nodes() == static_cast<int>(report.nodes.size())) return text;
   text += "not exact, because the multiplier or the rule leaves no parameters with the same steps:\n";

@@ -24,8 +24,8 @@ std::vector<std::string> cells_of(const Layer& layer, bool quantised) {
                                  layer.op,
                                  shapes_of(layer.inputs),
                                  shapes_of(layer.outputs),
-                                 number(layer.parameters),
-                                 number(layer.macs),
+                                 number(layer.counts.parameters),
+                                 number(layer.counts.multiply_accumulates),
                                  number(layer.bytes())};
   if (!quantised) return cells;
   const std::optional<Grid>& grid = layer.grid;
@@ -52,8 +52,8 @@ Json json_of(const Layer& layer) {
                {"op", layer.op},
                {"inputs", shapes_json(layer.inputs)},
                {"outputs", shapes_json(layer.outputs)},
-               {"parameters", layer.parameters},
-               {"macs", layer.macs},
+               {"parameters", layer.counts.parameters},
+               {"macs", layer.counts.multiply_accumulates},
                {"bytes", layer.bytes()}};
   if (layer.weight_bits) json["weight_bits"] = *layer.weight_bits;
   if (layer.grid) {
@@ -95,8 +95,8 @@ Result show(const Call& call) {
   for (const Layer& layer : layers) {
     columns.add(cells_of(layer, quantised));
     list.push_back(json_of(layer));
-    totals.parameters += layer.parameters;
-    totals.macs += layer.macs;
+    totals.parameters += layer.counts.parameters;
+    totals.macs += layer.counts.multiply_accumulates;
     totals.bytes += layer.bytes();
   }
   const Json json = {

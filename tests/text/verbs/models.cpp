@@ -1,0 +1,77 @@
+#include "text/verbs/models.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "base/random.hpp"
+#include "data/npz.hpp"
+#include "graph/graph.hpp"
+#include "onnx/onnx.hpp"
+
+namespace nibble::tests {
+namespace {
+
+/// Numbers on a grid of 1/64: sums of them are exact, so every machine prints the same.
+Tensor numbers(Shape shape, Random& random, double least, double most) {
+  Tensor tensor(ElementType::Float32, std::move(shape));
+  for (float& x : tensor.as<float>())
+    x = static_cast<float>(std::floor((least + (most - least) * random.uniform()) * 64) / 64);
+  return tensor;
+}
+
+graph::Graph tiny(const std::string& name, Tensor weights, Random& random) {
+  graph::Graph graph;
+  graph.name = name;
+  const auto constant = [&](const char* of, Shape shape, double least, double most) {
+    return graph.add_constant(of, numbers(std::move(shape), random, least, most));
+  };
+  const graph::ValueId input = graph.add_value("image", ElementType::Float32, {any, 1, 4, 4});
+  graph.inputs = {input};
+  graph::ValueId x = graph.add_node("conv", graph::Conv{{1, 1}, {1, 1, 1, 1}, {1, 1}, 1, 0},
+                                    {input, graph.add_constant("conv_w", std::move(weights))});
+  x = graph.add_node("bn", graph::BatchNormalization{},
+                     {x, constant("bn_scale", {2}, 0.5, 1.5), constant("bn_bias", {2}, -0.5, 0.5),
+                      constant("bn_mean", {2}, -0.5, 0.5), constant("bn_variance", {2}, 0.5, 1.5)});
+  x = graph.add_node("relu", graph::Relu{}, {x});
+  x = graph.add_node("pool", graph::MaxPool{{2, 2}, {2, 2}, {0, 0, 0, 0}, {1, 1}, false}, {x});
+  x = graph.add_node("flatten", graph::Flatten{}, {x});
+  x = graph.add_node("classifier", graph::Gemm{1, 1, false, true, 0},
+                     {x, constant("classifier_w", {3, 8}, -1, 1), constant("classifier_b", {3}, -0.5, 0.5)});
+  graph.outputs = {x};
+  graph::tidy(graph);
+  return graph;
+}
+
+void write_tiny(const std::filesystem::path& file, float (*change)(size_t index, float weight)) {
+  Random random(7);
+  Tensor weights = numbers({2, 1, 3, 3}, random, -1, 1);
+  auto values = weights.as<float>();
+  for (size_t i = 0; i < values.size(); ++i) values[i] = change(i, values[i]);
+  onnx::write_native(tiny(file.stem().string(), std::move(weights), random), file);
+}
+
+void write_data(const std::filesystem::path& folder) {
+  Random random(11);
+  std::vector<int64_t> labels(24);
+  std::vector<uint8_t> pixels(24 * 16);
+  for (int64_t& label : labels) label = static_cast<int64_t>(random.below(3));
+  for (uint8_t& pixel : pixels) pixel = static_cast<uint8_t>(random.below(256));
+  const Tensor y({24}, labels);
+  data::write_npz(folder / "examples.npz", {{"x", numbers({24, 1, 4, 4}, random, 0, 1)}, {"y", y}});
+  data::write_npz(folder / "pixels.npz", {{"x", Tensor({24, 4, 4, 1}, pixels)}, {"y", y}});
+  data::write_npz(folder / "empty.npz", {{"x", Tensor(ElementType::Float32, {0, 1, 4, 4})}});
+  data::write_npy(folder / "one.npy", numbers({1, 1, 4, 4}, random, 0, 1));
+  data::write_npy(folder / "wide.npy", numbers({1, 1, 5, 5}, random, 0, 1));
+}
+
+}  // namespace
+
+void write_models(const std::filesystem::path& folder) {
+  write_tiny(folder / "tiny.onnx", [](size_t, float weight) { return weight; });
+  write_tiny(folder / "zero_channel.onnx", [](size_t i, float weight) { return i < 9 ? weight : 0; });
+  write_tiny(folder / "nan.onnx",
+             [](size_t i, float weight) { return i == 4 ? std::numeric_limits<float>::quiet_NaN() : weight; });
+  write_data(folder);
+}
+
+}  // namespace nibble::tests
