@@ -4,8 +4,15 @@
 #include <cmath>
 
 namespace nibble::quant {
+namespace {
+
+/// Bounds what is counted, so that the width stays finite however often it doubles.
+constexpr double largest = 0x1p1000;
+
+}  // namespace
 
 void Histogram::add(double value) {
+  value = std::clamp(value, -largest, largest);
   if (counts_.empty()) {
     if (value == 0) {
       // Zeros say nothing about the range: the smallest one that may have to be doubled to.

@@ -185,21 +185,25 @@ Requantisation solve_nearly(const RealStep& step, const Corners& corners, Interv
   Requantisation best;
   best.differing = std::numeric_limits<int64_t>::max();
   const auto consider = [&](int128 m, int128 b, int shift) {
-    if (!product_fits(m, b, accumulator, widths)) return;
+    if (!product_fits(m, b, accumulator, widths)) return false;
     Requantisation candidate{static_cast<int64_t>(m), static_cast<int64_t>(b), shift};
     certify(candidate, step, accumulator);
     if (std::pair(candidate.differing, candidate.worst) < std::pair(best.differing, best.worst)) best = candidate;
+    return true;
   };
-  const int highest = std::max(0, largest_shift(step.kappa, widths));
-  for (int shift = highest; shift >= std::max(0, highest - 2); --shift) {
+  // A narrow product may rule out the highest shifts that the multiplier allows: three that it does not.
+  int tried = 0;
+  for (int shift = std::max(0, largest_shift(step.kappa, widths)); shift >= 0 && tried < 3; --shift) {
+    bool fitting = false;
     const int128 unit = int128{1} << shift;
     const int128 centre = scaled(step.kappa, shift);
-    for (int128 m = centre - 1; m <= centre + 1; ++m) {
+    for (int128 m = std::max<int128>(0, centre - 1); m <= centre + 1; ++m) {
       int128 least = std::numeric_limits<int64_t>::min(), most = std::numeric_limits<int64_t>::max();
       for (const Corner& corner : corners.reach) least = std::max(least, unit * corner.level - m * corner.at);
       for (const Corner& corner : corners.miss) most = std::min(most, unit * corner.level - 1 - m * corner.at);
-      for (int part = 0; part <= 8; ++part) consider(m, most + (least - most) * part / 8, shift);
+      for (int part = 0; part <= 8; ++part) fitting |= consider(m, most + (least - most) * part / 8, shift);
     }
+    tried += fitting;
   }
   // Nothing fits (a width of one bit, say): the constant that is right most often in the middle.
   if (best.differing == std::numeric_limits<int64_t>::max())

@@ -37,7 +37,10 @@ RealRange least_squares(std::span<const Weighted> values, RealRange whole, const
     }
   };
   scan(0.05, 1, 38);
-  scan(std::max(0.01, best_part - 0.025), std::min(1.0, best_part + 0.025), 20);
+  // With far outliers the error has a second minimum, in a part this small.
+  for (double highest = 0.05; highest > 0x1p-12; highest /= 2) scan(highest / 2, highest, 2);
+  const double reach = std::min(0.025, best_part / 4);
+  scan(best_part - reach, std::min(1.0, best_part + reach), 20);
   return clipped(whole, best_part);
 }
 

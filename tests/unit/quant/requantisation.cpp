@@ -216,3 +216,77 @@ TEST(SolveRequantisation, RefusesWhatIsNotANumber) {
     EXPECT_STREQ(error.what(), "quant: requantisation: kappa nan, lambda 0.000000 (expected finite numbers)");
   }
 }
+
+TEST(SolveRequantisation, StaysNearWhenTheProductIsNarrowerThanTheMultiplier) {
+  Random random(11);
+  for (int i = 0; i < 500; ++i) {
+    const RealStep step{.kappa = std::ldexp(1 + random.uniform(), -6),
+                        .lambda = 8 * random.uniform(),
+                        .rounding = Rounding::Floor,
+                        .levels = {0, 255}};
+    const Problem problem{step, {-4000, 12000}};
+    const Widths narrow{.multiplier = 32, .shift = 31, .product = 20};
+    const Requantisation found = solve_requantisation(step, problem.accumulator, narrow);
+    const auto [differing, worst] = walk(problem, found);
+    ASSERT_EQ(found.differing, differing) << i;
+    ASSERT_EQ(found.worst, worst) << i;
+    // 12000 m < 2^19 leaves m of 21 and more: half of its unit is 1/42 of 255 levels, and one is rounding.
+    ASSERT_LE(found.worst, 7) << i;
+    for (int64_t a : {problem.accumulator.low, problem.accumulator.high})
+      ASSERT_LT(std::abs(a * found.multiplier + found.addend), int64_t{1} << 19);
+  }
+}
+
+TEST(SolveRequantisation, CountsAKappaTooSmallForTheShift) {
+  // kappa 2^31 is below 1/2: only multipliers 0 and 1 are near.
+  const RealStep step{.kappa = 0x1p-36, .lambda = 0.25, .rounding = Rounding::Floor, .levels = {0, 15}};
+  const Interval wide{0, int64_t{1} << 38};
+  Requantisation found = solve_requantisation(step, wide, {.multiplier = 8, .shift = 31, .product = 64});
+  EXPECT_GE(found.multiplier, 0);
+  const Requantisation claimed = found;
+  certify(found, step, wide);
+  EXPECT_EQ(claimed.differing, found.differing);
+  EXPECT_GT(found.differing, 0);
+}
+
+TEST(SolveRequantisation, TakesExtremeExponentsAsTheyAre) {
+  constexpr Interval wide{-1000, 1000};
+  for (const double kappa : {1e300, -1e300, 5e-324, -5e-324, 0x1p60, -0x1p60})
+    for (const double lambda : {0.0, 3.25, 1e300, -1e300, 5e-324}) {
+      const Problem problem{{.kappa = kappa, .lambda = lambda, .levels = {-8, 7}}, wide};
+      const Requantisation found = solve_requantisation(problem.step, wide);
+      int64_t differing = 0;
+      for (int64_t a = wide.low; a <= wide.high; ++a)
+        differing += apply(problem.step, a) != apply(found, problem.step.levels, a);
+      EXPECT_EQ(found.differing, differing) << kappa << " " << lambda;
+    }
+}
+
+TEST(Certify, CountsTheVectorsOfPlainRounding) {
+  // shared/conformance requant_precision_vs_D: m = round(r 2^d) of the rational r = 153/4000, clipped to 255. The
+  // double 0.03825 is not r; an offset far below 1/4000 gives floor(r q) for every q of the interval.
+  const RealStep step{.kappa = 0.03825, .lambda = 1e-6, .rounding = Rounding::Floor, .levels = {0, 255}};
+  for (int64_t q = 0; q <= 65535; ++q) ASSERT_EQ(apply(step, q), std::min<int64_t>(255, q * 153 / 4000));
+  struct Row {
+    int shift;
+    int64_t multiplier, differing;
+  };
+  for (const Row& row :
+       {Row{8, 10, 6058}, Row{12, 157, 1785}, Row{16, 2507, 86}, Row{19, 20054, 1}, Row{24, 641729, 0}}) {
+    Requantisation plain{.multiplier = row.multiplier, .addend = 0, .shift = row.shift};
+    certify(plain, step, {0, 65535});
+    EXPECT_EQ(plain.differing, row.differing) << "shift " << row.shift;
+  }
+}
+
+TEST(NemoRequantisation, ChoosesTheShiftsOfTheVectors) {
+  // shared/conformance nemo_D_rule (D_raw): factor 32, kappa = eps_in / eps_out.
+  struct Row {
+    double in, out;
+    int shift;
+  };
+  for (const Row& row : {Row{1e-5, 0.02, 16}, Row{0.003, 0.02, 8}, Row{1e-8, 0.02, 26}}) {
+    const RealStep step{.kappa = row.in / row.out, .lambda = 0, .rounding = Rounding::Floor, .levels = {0, 255}};
+    EXPECT_EQ(nemo_requantisation(step, {0, 1000}).shift, row.shift) << row.in;
+  }
+}
