@@ -23,9 +23,11 @@ std::string free_name(const Graph& graph, std::string name) {
 }
 
 std::string free_node_name(const Graph& graph, std::string name) {
+  const auto has_name = [&](const Node& node) { return node.name == name; };
+  if (!name.empty() && std::none_of(graph.nodes.begin(), graph.nodes.end(), has_name)) return name;
+  if (name.empty()) name = "node";
   std::unordered_set<std::string_view> taken;
   for (const Node& node : graph.nodes) taken.insert(node.name);
-  if (!name.empty() && !taken.contains(name)) return name;
   for (int number = 1;; ++number) {
     std::string numbered = name + "_" + std::to_string(number);
     if (!taken.contains(numbered)) return numbered;

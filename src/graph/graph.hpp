@@ -80,7 +80,8 @@ struct Uses {
 };
 
 /// Removes nodes whose outputs nobody reads and values that nothing names, sorts nodes by dependence (keeping their
-/// order where it is free), infers every type and shape. Throws InternalError on a cycle. Returns how many nodes went.
+/// order where it is free), infers every type and shape. Throws UserError naming a node on a cycle, or one whose inputs
+/// do not fit. Returns how many nodes went.
 int tidy(Graph& graph);
 
 /// Only the sorting: UserError naming a node on the cycle.

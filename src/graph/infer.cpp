@@ -27,20 +27,33 @@ Shape broadcast_of(const Context& c, const Shape& a, const Shape& b) {
   }
 }
 
+void check_extents(const Value& value) {
+  try {
+    element_count(value.shape, 1);
+  } catch (const UserError& error) {
+    const std::string_view message = error.what();
+    throw UserError("graph: value '" + value.name + "': " + std::string(message.substr(message.find(": ") + 2)));
+  }
+}
+
 std::vector<TypedShape> infer(const Node& node, const std::vector<const TypedShape*>& inputs,
                               const std::vector<const Tensor*>& constants) {
   const Context context{node, inputs, constants};
+  const std::string place = "graph: node '" + node.name + "' (" + std::string(name_of(node.op)) + "): ";
   try {
-    return std::visit([&](const auto& op) { return rule(context, op); }, node.op);
+    Types types = std::visit([&](const auto& op) { return rule(context, op); }, node.op);
+    for (const TypedShape& type : types) element_count(type.shape, 1);
+    return types;
   } catch (const UserError& error) {
     const std::string_view message = error.what();
-    if (!message.starts_with("base: ")) throw;
-    throw UserError("graph: node '" + node.name + "' (" + std::string(name_of(node.op)) +
-                    "): " + std::string(message.substr(6)));
+    if (message.starts_with(place)) throw;
+    // Shared arithmetic knows no node: its room gives way to the node's name.
+    throw UserError(place + std::string(message.substr(message.find(": ") + 2)));
   }
 }
 
 void infer_shapes(Graph& graph) {
+  for (ValueId id : graph.inputs) check_extents(graph[id]);
   for (const Node& node : graph.nodes) {
     std::vector<TypedShape> held;
     std::vector<const TypedShape*> inputs;

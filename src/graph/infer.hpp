@@ -18,6 +18,10 @@ struct TypedShape {
 std::vector<TypedShape> infer(const Node& node, const std::vector<const TypedShape*>& inputs,
                               const std::vector<const Tensor*>& constants);
 
+/// Throws UserError "graph: value '<name>': shape ..." where extents are negative (but for `any`) or hold more than
+/// largest_tensor elements.
+void check_extents(const Value& value);
+
 /// infer over the whole graph, in order; writes values' types and shapes. A Quantise whose output value is of an
 /// integer type keeps it.
 void infer_shapes(Graph& graph);

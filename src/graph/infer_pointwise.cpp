@@ -60,7 +60,7 @@ Types rule(const Context& c, const Gelu&) {
   return same_as_input(c, true);
 }
 Types rule(const Context& c, const Clip& op) {
-  c.check(!(op.low > op.high), "bounds " + std::to_string(op.low) + " and " + std::to_string(op.high), "low <= high");
+  c.check(op.low <= op.high, "bounds " + std::to_string(op.low) + " and " + std::to_string(op.high), "low <= high");
   return same_as_input(c, false);
 }
 Types rule(const Context& c, const Softmax& op) {

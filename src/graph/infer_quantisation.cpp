@@ -61,7 +61,9 @@ Types rule(const Context& c, const Threshold& op) {
   check_channels(c, static_cast<size_t>(t[0]), "rows of thresholds");
   c.check(op.falling.empty() || static_cast<int64_t>(op.falling.size()) == t[0],
           std::to_string(op.falling.size()) + " flags of falling", "none, or one a row");
-  return {{container(op.low, op.low + t[1]), c.shape(0)}};
+  int64_t high = 0;
+  c.check(!__builtin_add_overflow(op.low, t[1], &high), "low " + std::to_string(op.low), "room for the thresholds");
+  return {{container(op.low, high), c.shape(0)}};
 }
 Types rule(const Context& c, const Table&) {
   c.count_inputs(2, 2);

@@ -40,6 +40,26 @@ class Scanner {
     return name;
   }
   int64_t integer() { return number<int64_t>("a whole number"); }
+  int64_t integer(int64_t low, int64_t high) {
+    const int64_t found = integer();
+    if (found < low || found > high)
+      complain(std::to_string(found), std::to_string(low) + " to " + std::to_string(high));
+    return found;
+  }
+  /// A word that `find` understands; its UserError, with the line's number in front.
+  template <class Find>
+  auto named(Find find) {
+    const std::string found = word();
+    try {
+      return find(found);
+    } catch (const UserError& error) {
+      const std::string_view message = error.what();
+      throw UserError("graph: line " + std::to_string(number_) + ": " +
+                      std::string(message.substr(message.find(": ") + 2)));
+    }
+  }
+  /// Characters not read yet.
+  size_t left() const { return rest_.size(); }
   double real() { return number<double>("a number"); }
   float single() { return number<float>("a number"); }
 

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
 #include "base/error.hpp"
+#include "graph/infer.hpp"
 #include "graph/scanner.hpp"
 #include "graph/verify.hpp"
 
@@ -32,8 +35,13 @@ bool is_plain(std::string_view name) {
   return true;
 }
 
+/// A JSON string; bytes that are no UTF-8 (protobuf lets them pass) become U+FFFD.
+std::string json_string(std::string_view text) {
+  return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::string word(std::string_view name) {
-  return is_plain(name) ? std::string(name) : nlohmann::json(std::string(name)).dump();
+  return is_plain(name) ? std::string(name) : json_string(name);
 }
 
 std::string text_of(double x) {
@@ -119,21 +127,34 @@ void read(Scanner& scan, int64_t& x) {
   x = scan.integer();
 }
 void read(Scanner& scan, int& x) {
-  x = static_cast<int>(scan.integer());
+  x = static_cast<int>(scan.integer(INT32_MIN, INT32_MAX));
 }
 void read(Scanner& scan, double& x) {
   x = scan.real();
 }
 void read(Scanner& scan, bool& x) {
-  x = scan.integer() != 0;
+  x = scan.integer(0, 1) != 0;
 }
 void read(Scanner& scan, Rounding& x) {
-  x = rounding_named(scan.word());
+  x = scan.named(rounding_named);
+}
+// How many names each enumeration of ops.hpp has; a new one does not compile without a line here.
+int64_t enumerators(PadMode) {
+  return int64_t{1} + static_cast<int64_t>(PadMode::Edge);
+}
+int64_t enumerators(ResizeMode) {
+  return int64_t{1} + static_cast<int64_t>(ResizeMode::Linear);
+}
+int64_t enumerators(ResizeCoordinates) {
+  return int64_t{1} + static_cast<int64_t>(ResizeCoordinates::Asymmetric);
+}
+int64_t enumerators(ResizeNearest) {
+  return int64_t{1} + static_cast<int64_t>(ResizeNearest::Ceil);
 }
 template <class Enum>
 requires std::is_enum_v<Enum>
 void read(Scanner& scan, Enum& x) {
-  x = static_cast<Enum>(scan.integer());
+  x = static_cast<Enum>(scan.integer(0, enumerators(Enum{}) - 1));
 }
 template <class T>
 void read(Scanner& scan, std::vector<T>& list) {
@@ -180,7 +201,7 @@ class Reader {
     const std::string kind = scan.word();
     if (kind == "graph") {
       graph_.name = scan.word();
-      graph_.stage = stage_named(scan.word());
+      graph_.stage = scan.named(stage_named);
     } else if (kind == "meta") {
       const std::string key = scan.word();
       graph_.metadata[key] = scan.word();
@@ -208,7 +229,7 @@ class Reader {
   void read_value(Scanner& scan, bool constant) {
     Value value;
     value.name = scan.word();
-    value.type = element_type(scan.word());
+    value.type = scan.named([](std::string_view type) { return element_type(type); });
     read(scan, value.shape);
     if (scan.peek('{')) read(scan, value.grid.emplace());
     if (scan.take('<'))
@@ -228,6 +249,11 @@ class Reader {
   }
 
   static Tensor read_elements(Scanner& scan, const Value& value) {
+    if (!is_static(value.shape)) scan.complain("a constant of " + to_string(value.shape), "fixed extents");
+    check_extents(value);
+    // An element is a digit and a space at least: a line that lies about its length allocates nothing.
+    const auto count = static_cast<size_t>(element_count(value.shape));
+    if (count > scan.left()) scan.complain("too few elements", std::to_string(count));
     Tensor tensor(value.type, value.shape);
     with_element_type(value.type, [&](auto kind) {
       using T = decltype(kind);
@@ -237,7 +263,7 @@ class Reader {
         else if constexpr (std::is_same_v<T, double>)
           element = scan.real();
         else
-          element = static_cast<T>(scan.integer());
+          element = static_cast<T>(scan.integer(std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
       }
     });
     return tensor;
@@ -280,8 +306,7 @@ class Reader {
 
 std::string to_text(const Graph& graph, Constants constants) {
   std::string text = fmt::format("graph {} {}\n", word(graph.name), to_string(graph.stage));
-  for (const auto& [key, value] : graph.metadata)
-    text += fmt::format("meta {} {}\n", word(key), nlohmann::json(value).dump());
+  for (const auto& [key, value] : graph.metadata) text += fmt::format("meta {} {}\n", word(key), json_string(value));
   for (const Value& value : graph.values) text += value_line(value, constants);
   for (const Node& node : graph.nodes) text += node_line(graph, node);
   text += "inputs " + names(graph, graph.inputs) + "\n";

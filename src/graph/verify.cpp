@@ -40,6 +40,7 @@ void check_constant(const Value& value) {
 }
 
 void check_value(const Value& value) {
+  check_extents(value);
   if (value.constant) check_constant(value);
   if (value.grid) {
     check_grid(*value.grid, "graph", place_of(value));
@@ -50,6 +51,9 @@ void check_value(const Value& value) {
             place_of(value), std::to_string(grid.scale.size()) + " scales for " + to_string(value.shape),
             "one for each index of axis " + std::to_string(grid.axis));
   }
+  const size_t bounds = value.bounds.size();
+  check(bounds <= 1 || (value.shape.size() >= 2 && value.shape[1] == static_cast<int64_t>(bounds)), place_of(value),
+        std::to_string(bounds) + " bounds for " + to_string(value.shape), "one, or one for each channel of axis 1");
   for (const Interval& bound : value.bounds)
     check(bound.low <= bound.high, place_of(value),
           "bounds " + std::to_string(bound.low) + " to " + std::to_string(bound.high), "low <= high");
@@ -102,17 +106,17 @@ void check_node_names(const Graph& graph) {
 
 /// What a node's fields promise beyond shapes.
 void check_fields(const Node& node) {
-  const auto finite = [&](const std::vector<double>& numbers, const char* what) {
-    for (double number : numbers)
-      check(std::isfinite(number), place_of(node), std::string(what) + " " + std::to_string(number), "a finite number");
+  const auto number = [&]<class T>(std::string_view key, const T& field) {
+    const auto text = [&](double x) { return std::string(key) + " " + std::to_string(x); };
+    if constexpr (std::is_same_v<T, double>) check(!std::isnan(field), place_of(node), text(field), "a number");
+    if constexpr (std::is_same_v<T, std::vector<double>>)
+      for (double x : field) check(std::isfinite(x), place_of(node), text(x), "a finite number");
   };
+  std::visit([&](const auto& op) { std::decay_t<decltype(op)>::fields(number, op); }, node.op);
   if (const auto* op = std::get_if<Quantise>(&node.op)) check_grid(op->grid, "graph", place_of(node));
   if (const auto* op = std::get_if<Dequantise>(&node.op)) check_grid(op->grid, "graph", place_of(node));
-  if (const auto* op = std::get_if<Rescale>(&node.op)) {
-    finite(op->kappa, "kappa");
-    finite(op->lambda, "lambda");
+  if (const auto* op = std::get_if<Rescale>(&node.op))
     check(op->low <= op->high, place_of(node), "low above high", "low <= high");
-  }
   if (const auto* op = std::get_if<Requantise>(&node.op))
     check(op->low <= op->high, place_of(node), "low above high", "low <= high");
 }

@@ -32,18 +32,12 @@ std::string complaint(const Graph& graph) {
   return "nothing";
 }
 
-std::string inference_complaint(Op op, std::vector<Shape> shapes) {
-  Graph graph;
-  std::vector<ValueId> ids;
-  for (const Shape& shape : shapes) ids.push_back(graph.add_value("x", ElementType::Float32, shape));
-  graph.inputs = ids;
-  graph.outputs = {graph.add_node("n", std::move(op), ids)};
-  try {
-    infer_shapes(graph);
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "nothing";
+/// A chain that ends in `op`.
+Graph ending_in(Op op) {
+  Graph graph = chain();
+  graph.outputs = {graph.add_node("n", std::move(op), graph.outputs)};
+  tidy(graph);
+  return graph;
 }
 
 }  // namespace
@@ -112,25 +106,101 @@ TEST(Sort, NamesANodeOnACycle) {
   }
 }
 
-TEST(Infer, NamesWhatDoesNotFit) {
-  Conv conv;
-  conv.strides = conv.dilations = {1, 1};
-  conv.pads = {0, 0, 0, 0};
-  EXPECT_EQ(inference_complaint(conv, {{1, 8, 4, 4}, {4, 3, 3, 3}}),
-            "graph: node 'n' (Conv): weights [4, 3, 3, 3] with input [1, 8, 4, 4] and group 1 (expected [O, C/group, "
-            "kernel], O a multiple of group)");
-  conv.group = 3;
-  EXPECT_EQ(inference_complaint(conv, {{1, 8, 4, 4}, {4, 3, 3, 3}}),
-            "graph: node 'n' (Conv): group 3 with 8 input channels (expected a divisor of the channels)");
-  conv.group = 1;
-  EXPECT_EQ(inference_complaint(conv, {{1, 3, 2, 2}, {4, 3, 3, 3}}),
-            "graph: node 'n' (Conv): input [1, 3, 2, 2] smaller than the window (expected room for one window)");
-  EXPECT_EQ(inference_complaint(Add{}, {{2, 3}, {2, 4}}),
-            "graph: node 'n' (Add): shapes [2, 3] and [2, 4] (expected shapes that broadcast)");
-  EXPECT_EQ(inference_complaint(Gemm{}, {{2, 3}, {4, 5}}),
-            "graph: node 'n' (Gemm): [2, 3] times [4, 5] (expected equal inner extents)");
-  EXPECT_EQ(inference_complaint(Relu{}, {}), "graph: node 'n' (Relu): 0 inputs (expected 1)");
-  EXPECT_EQ(inference_complaint(Reshape{{5, -1}, false}, {{any, 4}}),
-            "graph: node 'n' (Reshape): input [N, 4] (expected as many elements as [5, N])");
-  EXPECT_EQ(inference_complaint(Softmax{3}, {{2, 2}}), "graph: node 'n' (Softmax): axis: 3 (expected -2 to 1)");
+TEST(Verify, NamesASharedNodeName) {
+  Graph graph = chain();
+  graph.nodes[1].name = "a";
+  EXPECT_EQ(complaint(graph), "graph: node 'a' (Relu): its name is taken or empty (expected unique names)");
+}
+
+TEST(Verify, NamesIdsThatAreNoValues) {
+  Graph graph = chain();
+  graph.nodes[1].inputs = {99};
+  EXPECT_EQ(complaint(graph), "graph: node 'b' (Relu): input value 99 (expected a value of the graph)");
+  graph = chain();
+  graph.nodes[1].outputs = {-7};
+  EXPECT_EQ(complaint(graph), "graph: node 'b' (Relu): writes value -7 (expected a value that nothing else writes)");
+  graph = chain();
+  graph.inputs.push_back(graph.inputs[0]);
+  EXPECT_EQ(complaint(graph), "graph: graph input: value 0 (expected a value that nothing else writes)");
+  graph = chain();
+  graph.outputs = {42};
+  EXPECT_EQ(complaint(graph), "graph: graph output: value 42 (expected a value that a node writes)");
+}
+
+TEST(Verify, NamesAValueOfAnotherType) {
+  Graph graph = chain();
+  graph[graph.outputs.front()].type = ElementType::Int8;
+  EXPECT_EQ(complaint(graph), "graph: node 'b' (Relu): writes 'b' as int8 (expected float32)");
+}
+
+TEST(Verify, NamesANodeWithTooManyOutputs) {
+  Graph graph = chain();
+  graph.nodes[1].outputs.push_back(graph.add_value("more"));
+  EXPECT_EQ(complaint(graph), "graph: node 'b' (Relu): 2 outputs (expected 1)");
+  EXPECT_THROW(infer_shapes(graph), UserError);
+}
+
+TEST(Verify, NamesAConstantThatIsNotItsValue) {
+  Graph graph = chain();
+  const ValueId c = graph.add_constant("c", Tensor(ElementType::Float64, {2}));
+  graph[c].shape = {3};
+  EXPECT_EQ(complaint(graph), "graph: value 'c': a constant of float64 [2] (expected float64 [3])");
+  graph[c].constant = Tensor({3}, std::vector<double>{1, 2, -INFINITY});
+  EXPECT_EQ(complaint(graph), "graph: constant 'c': infinity at index 2 (expected finite numbers)");
+}
+
+TEST(Verify, NamesAShapeThatNothingCouldHold) {
+  Graph graph = chain();
+  graph[graph.inputs.front()].shape = {any, int64_t{1} << 40};
+  EXPECT_EQ(complaint(graph),
+            "graph: value 'x': shape [N, 1099511627776]: too many elements (expected at most 8589934592)");
+  EXPECT_THROW(infer_shapes(graph), UserError);
+  graph[graph.inputs.front()].shape = {any, -2};
+  EXPECT_EQ(complaint(graph), "graph: value 'x': shape [N, -2]: extent -2 (expected at least 0)");
+}
+
+TEST(Verify, NamesGridsAndBoundsThatDoNotFitTheirValue) {
+  Graph graph = chain();
+  Value& x = graph[graph.inputs.front()];
+  x.grid = Grid{{1, 2, 4}, 1, 0, 0, 255};
+  EXPECT_EQ(complaint(graph), "graph: value 'x': 3 scales for [N, 2] (expected one for each index of axis 1)");
+  x.grid = Grid{{1}, -1, 0, 3, 3};
+  EXPECT_EQ(complaint(graph), "graph: value 'x': levels 3 to 3 (expected at least two levels)");
+  x.grid = Grid{{1, 2}, -1, 0, 0, 3};
+  EXPECT_EQ(complaint(graph), "graph: value 'x': 2 scales (expected one, or one per index of an axis)");
+  x.grid.reset();
+  x.bounds = {{2, 1}};
+  EXPECT_EQ(complaint(graph), "graph: value 'x': bounds 2 to 1 (expected low <= high)");
+  x.bounds = {{0, 1}, {0, 1}, {0, 1}};
+  EXPECT_EQ(complaint(graph),
+            "graph: value 'x': 3 bounds for [N, 2] (expected one, or one for each channel of axis 1)");
+}
+
+TEST(Verify, NamesFieldsThatAreNoNumbers) {
+  EXPECT_EQ(complaint(ending_in(LeakyRelu{NAN})), "graph: node 'n' (LeakyRelu): alpha nan (expected a number)");
+  Graph graph = chain();
+  graph[graph.inputs.front()].type = ElementType::Int32;
+  graph.outputs = {graph.add_node("n", Rescale{{INFINITY}, {0}, Rounding::Floor, 0, 0, 255}, graph.outputs)};
+  tidy(graph);
+  EXPECT_EQ(complaint(graph), "graph: node 'n' (Rescale): kappa inf (expected a finite number)");
+}
+
+TEST(Verify, NamesLevelsUpsideDown) {
+  Graph graph = chain();
+  graph[graph.inputs.front()].type = ElementType::Int32;
+  const ValueId sum = graph.outputs.front();
+  graph.outputs = {graph.add_node("n", Rescale{{1}, {0}, Rounding::Floor, 0, 9, 8}, {sum})};
+  tidy(graph);
+  EXPECT_EQ(complaint(graph), "graph: node 'n' (Rescale): low above high (expected low <= high)");
+  graph.nodes.back().op = Requantise{{1}, {0}, {0}, 9, 8};
+  EXPECT_EQ(complaint(graph), "graph: node 'n' (Requantise): low above high (expected low <= high)");
+}
+
+TEST(StageNamed, NamesTheStages) {
+  try {
+    stage_named("XY");
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "graph: stage: 'XY' (expected FP, FQ, QD or ID)");
+  }
 }
