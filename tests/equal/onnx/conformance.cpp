@@ -55,7 +55,7 @@ void expect_near(const Tensor& found, const Tensor& expected) {
   const std::vector<double> a = found.to_reals(), b = expected.to_reals();
   for (size_t i = 0; i < a.size(); ++i) {
     if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
-    ASSERT_NEAR(a[i], b[i], 1e-6 + 1e-4 * std::abs(b[i])) << "element " << i;
+    ASSERT_NEAR(a[i], b[i], 1e-7 + 1e-4 * std::abs(b[i])) << "element " << i;
   }
 }
 
