@@ -154,6 +154,13 @@ std::filesystem::path scratch(const char* name) {
   return std::filesystem::path(testing::TempDir()) / name;
 }
 
+std::vector<Grid> grids_of(const Graph& graph) {
+  std::vector<Grid> grids;
+  for (const graph::Node& node : graph.nodes)
+    if (const auto* quantise = std::get_if<graph::Quantise>(&node.op)) grids.push_back(quantise->grid);
+  return grids;
+}
+
 TEST(Qdq, ReadBackComputesWhatTheFakeQuantisedGraphComputes) {
   for (int64_t weight_low : {int64_t{-128}, int64_t{-8}, int64_t{-2}}) {
     for (int64_t levels : {256, 16}) {
@@ -163,6 +170,7 @@ TEST(Qdq, ReadBackComputesWhatTheFakeQuantisedGraphComputes) {
       onnx::write_qdq(graph, file);
       const Graph again = onnx::read(file);
       EXPECT_EQ(again.stage, graph::Stage::FQ);
+      EXPECT_TRUE(grids_of(again) == grids_of(graph)) << "levels " << levels << ", weights from " << weight_low;
       const std::vector<Tensor> inputs{ramp({2, 2, 6, 6}, 0.17f)};
       EXPECT_EQ(graph::evaluate(again, inputs), graph::evaluate(graph, inputs));
     }
