@@ -129,7 +129,7 @@ Tensors meaning(const Call& call, const Gather& op) {
     if (chosen < 0) chosen += x[axis];
     if (chosen < 0 || chosen >= x[axis])
       fail("graph", call.place(), "index " + std::to_string(indices[static_cast<size_t>(offset)]),
-           "one of " + std::to_string(x[axis]));
+           std::to_string(-x[axis]) + " to " + std::to_string(x[axis] - 1));
     for (size_t i = 0; i < x.size(); ++i) index[i] = i < axis ? at[i] : i == axis ? chosen : at[i + taken.size() - 1];
     return true;
   });
