@@ -122,6 +122,7 @@ Types rule(const Context& c, const Transpose& op) {
 Types rule(const Context& c, const Squeeze& op) {
   c.count_inputs(1, 1);
   const Shape& x = c.shape(0);
+  c.check(!op.axes.empty() || is_static(x), "no axes with a symbolic batch", "axes, for the batch may be 1");
   const Ints axes = normalised_axes(op.axes, x.size(), false);
   Shape y;
   for (size_t i = 0; i < x.size(); ++i) {

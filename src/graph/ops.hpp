@@ -322,7 +322,7 @@ struct Transpose {
   }
 };
 
-/// Drops `axes` of extent 1 (empty: all of extent 1).
+/// Drops `axes` of extent 1 (empty: all of extent 1; only where no batch is symbolic, for it may be 1).
 struct Squeeze {
   Ints axes;
   static constexpr std::string_view name = "Squeeze";

@@ -190,6 +190,11 @@ void read_transpose(NodeReader& node) {
 void read_squeeze(NodeReader& node) {
   graph::Squeeze squeeze{moved_axes(node, false)};
   const auto x = node.value(0);
+  // Named now, for a batch of 1 is no axis to drop.
+  if (squeeze.axes.empty())
+    for (size_t i = 0; i < node.shape(x).size(); ++i)
+      if (node.shape(x)[i] == 1) squeeze.axes.push_back(static_cast<int64_t>(i));
+  if (squeeze.axes.empty()) return node.emit(graph::Identity{}, {x});
   graph::Ints axes;
   for (int64_t axis : squeeze.axes) axes.push_back(node.axis(axis, node.shape(x).size()));
   check_distinct(node, axes);

@@ -165,6 +165,8 @@ TEST(Infer, NamesShapesThatCannotFollow) {
             "Flatten): shape [N, 2] (expected the batch on its own, or a fixed batch)");
   EXPECT_EQ(complaint(Transpose{{0}}, {{2, 2}}), "Transpose): a permutation of 1 axes (expected 2)");
   EXPECT_EQ(complaint(Transpose{{0, 0}}, {{2, 2}}), "Transpose): axes: an axis named twice (expected each axis once)");
+  EXPECT_EQ(complaint(Squeeze{}, {{any, 1}}),
+            "Squeeze): no axes with a symbolic batch (expected axes, for the batch may be 1)");
   EXPECT_EQ(complaint(Squeeze{{1}}, {{1, 2}}), "Squeeze): axis 1 of [1, 2] (expected an extent of 1)");
   EXPECT_EQ(complaint(Unsqueeze{{4}}, {{2, 2}}), "Unsqueeze): axis: 4 (expected -3 to 2)");
   EXPECT_EQ(complaint(Gather{}, {{2}, {2}}), "Gather): input 1 of float32 (expected integers)");

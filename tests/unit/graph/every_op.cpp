@@ -85,7 +85,7 @@ std::vector<Case> movement() {
       {Reshape{{0, 2, -1}, false}, {q}, {{I8, {any, 2, 12}}}},
       {Reshape{{0, 5}, true}, {{I8, {0, 4}}}, {{I8, {0, 5}}}},
       {Transpose{{1, 0, 2}}, {q}, {{I8, {4, any, 6}}}},
-      {Squeeze{}, {{I8, {any, 1, 3, 1}}}, {{I8, {any, 3}}}},
+      {Squeeze{}, {{I8, {2, 1, 3, 1}}}, {{I8, {2, 3}}}},
       {Squeeze{{-1}}, {{I8, {any, 1, 3, 1}}}, {{I8, {any, 1, 3}}}},
       {Unsqueeze{{-1, 1}}, {q}, {{I8, {any, 1, 4, 6, 1}}}},
       {Gather{1}, {q, {I64, {2, 2}}}, {{I8, {any, 2, 2, 6}}}},
