@@ -34,7 +34,9 @@ double round_by(double u, Rounding rounding) {
   throw InternalError("a rounding is one of the enumeration");
 }
 
-int Grid::bits() const { return static_cast<int>(std::bit_width(static_cast<uint64_t>(levels() - 1))); }
+int Grid::bits() const {
+  return static_cast<int>(std::bit_width(static_cast<uint64_t>(levels() - 1)));
+}
 
 int64_t Grid::quantise(double x, size_t channel, Rounding rounding) const {
   const double rounded = round_by(x / scale_of(channel), rounding);
@@ -56,8 +58,7 @@ ElementType Grid::container() const {
 
 void check_grid(const Grid& grid, std::string_view room, std::string_view place) {
   if (grid.high <= grid.low)
-    fail(room, place, "levels " + std::to_string(grid.low) + " to " + std::to_string(grid.high),
-         "at least two levels");
+    fail(room, place, "levels " + std::to_string(grid.low) + " to " + std::to_string(grid.high), "at least two levels");
   if (grid.scale.empty() || (!grid.per_channel() && grid.scale.size() != 1))
     fail(room, place, std::to_string(grid.scale.size()) + " scales", "one, or one per index of an axis");
   for (double scale : grid.scale)

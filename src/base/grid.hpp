@@ -45,9 +45,7 @@ struct Grid {
   double scale_of(size_t channel) const { return scale[per_channel() ? channel : 0]; }
   /// clip(round(x / scale) + zero_point, low, high). NaN is the caller's error.
   int64_t quantise(double x, size_t channel, Rounding rounding) const;
-  double real(int64_t q, size_t channel) const {
-    return scale_of(channel) * static_cast<double>(q - zero_point);
-  }
+  double real(int64_t q, size_t channel) const { return scale_of(channel) * static_cast<double>(q - zero_point); }
   /// The smallest of int8, uint8, int16, uint16, int32 that holds [low, high].
   ElementType container() const;
   bool operator==(const Grid&) const = default;

@@ -33,7 +33,9 @@ uint64_t Random::bits() {
   return result;
 }
 
-double Random::uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
+double Random::uniform() {
+  return static_cast<double>(bits() >> 11) * 0x1p-53;
+}
 
 uint64_t Random::below(uint64_t bound) {
   const uint64_t reject = -bound % bound;

@@ -6,7 +6,9 @@
 
 namespace nibble {
 
-int64_t element_count(const Shape& shape) { return element_count(shape, any); }
+int64_t element_count(const Shape& shape) {
+  return element_count(shape, any);
+}
 
 int64_t element_count(const Shape& shape, int64_t batch) {
   int64_t count = 1;
@@ -14,8 +16,7 @@ int64_t element_count(const Shape& shape, int64_t batch) {
     if (extent == any) extent = batch;
     if (extent < 0) fail("base", "shape " + to_string(shape), "extent " + std::to_string(extent), "at least 0");
     if (__builtin_mul_overflow(count, extent, &count) || count > largest_tensor)
-      fail("base", "shape " + to_string(shape), "too many elements",
-           "at most " + std::to_string(largest_tensor));
+      fail("base", "shape " + to_string(shape), "too many elements", "at most " + std::to_string(largest_tensor));
   }
   return count;
 }

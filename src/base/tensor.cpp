@@ -40,7 +40,9 @@ To convert(From value) {
 
 }  // namespace
 
-std::string_view to_string(ElementType type) { return types.at(static_cast<size_t>(type)).name; }
+std::string_view to_string(ElementType type) {
+  return types.at(static_cast<size_t>(type)).name;
+}
 
 ElementType element_type(std::string_view name) {
   for (const TypeRow& row : types)
@@ -48,9 +50,13 @@ ElementType element_type(std::string_view name) {
   fail("base", "element type", "'" + std::string(name) + "'", "float32, float64, int8 ... int64 or bool");
 }
 
-size_t size_of(ElementType type) { return types.at(static_cast<size_t>(type)).size; }
+size_t size_of(ElementType type) {
+  return types.at(static_cast<size_t>(type)).size;
+}
 
-bool is_real(ElementType type) { return type == ElementType::Float32 || type == ElementType::Float64; }
+bool is_real(ElementType type) {
+  return type == ElementType::Float32 || type == ElementType::Float64;
+}
 
 Tensor::Tensor(ElementType type, Shape shape) : type_(type), shape_(std::move(shape)) {
   bytes_.resize(static_cast<size_t>(element_count(shape_)) * size_of(type));

@@ -62,7 +62,7 @@ try {
     const session = await ort.InferenceSession.create(join(folder, variant, "qdq.onnx"));
     const feed = { [session.inputNames[0]]: new ort.Tensor("float32", x, [count, 1, 28, 28]) };
     const theirs = (await session.run(feed))[session.outputNames[0]].data;
-    execFileSync(nibble, ["run", join(folder, variant, "fq.onnx"), "--input", join(work, "x.npy"), "--output",
+    execFileSync(nibble, ["run", join(folder, variant, "fq.onnx"), "--input", join(work, "x.npy"), "--engine", "torch", "--output",
                           join(work, "y.npz")]);
     const ours = firstArray(join(work, "y.npz"));
     if (ours.length !== theirs.length) throw new Error(`${ours.length} outputs, ONNX Runtime ${theirs.length}`);
