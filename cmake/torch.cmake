@@ -16,4 +16,4 @@ target_link_libraries(nibble_torch PRIVATE nibble_train)
 target_include_directories(nibble_torch SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
 set_target_properties(nibble_torch PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/torch_exports.map
                       LINK_OPTIONS "LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/torch_exports.map")
-install(TARGETS nibble_torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/nibble)
+install(TARGETS nibble_torch LIBRARY DESTINATION lib/nibble)

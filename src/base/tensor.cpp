@@ -58,8 +58,8 @@ bool is_real(ElementType type) {
   return type == ElementType::Float32 || type == ElementType::Float64;
 }
 
-Tensor::Tensor(ElementType type, Shape shape) : type_(type), shape_(std::move(shape)) {
-  bytes_.resize(static_cast<size_t>(element_count(shape_)) * size_of(type));
+void Tensor::allocate() {
+  bytes_.resize(static_cast<size_t>(element_count(shape_)) * size_of(type_));
 }
 
 void Tensor::check_type(ElementType asked) const {

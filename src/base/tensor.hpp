@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -37,8 +38,12 @@ class Tensor {
  public:
   /// A float32 tensor of shape [0].
   Tensor() : Tensor(ElementType::Float32, {0}) {}
-  /// Zeros. Throws UserError on a shape that is not static or too large.
-  Tensor(ElementType type, Shape shape);
+  /// Zeros. Throws UserError on a shape that is not static or too large. A template, so that the `{}` of a scalar's
+  /// shape is never taken for an element type.
+  template <std::same_as<ElementType> Type>
+  Tensor(Type type, Shape shape) : type_(type), shape_(std::move(shape)) {
+    allocate();
+  }
   /// Throws InternalError when the number of values is not the shape's.
   template <class T>
   Tensor(Shape shape, const std::vector<T>& values) : Tensor(element_type_of<T>::value, std::move(shape)) {
@@ -77,6 +82,7 @@ class Tensor {
   bool operator==(const Tensor& other) const = default;
 
  private:
+  void allocate();
   void check_type(ElementType asked) const;
 
   ElementType type_;

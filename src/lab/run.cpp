@@ -43,7 +43,7 @@ Row row_of(const Evaluation& evaluation, const graph::Graph& graph, const Evalua
 graph::Graph fake_quantise(const Bench& bench, const graph::Graph& network, const Experiment::Variant& variant) {
   passes::QuantiseOptions options;
   options.policy = variant.policy;
-  options.inputs = input_grids(network, bench.experiment.preprocess);
+  options.inputs = input_grids(network, bench.calibration);
   Feed feed = bench.calibration;
   feed.limit = variant.samples;
   graph::Graph fake = network;
@@ -110,8 +110,14 @@ int64_t weight_bytes(const graph::Graph& graph) {
   return (bits + 7) / 8;
 }
 
-std::vector<passes::InputGrid> input_grids(const graph::Graph& network, const data::Preprocess& preprocess) {
-  if (!preprocess.mean.empty() || !preprocess.standard_deviation.empty() || preprocess.resize) return {};
+std::vector<passes::InputGrid> input_grids(const graph::Graph& network, const Feed& feed) {
+  const data::Preprocess& preprocess = feed.preprocess;
+  const auto all = [](const std::vector<double>& numbers, double same) {
+    return std::all_of(numbers.begin(), numbers.end(), [&](double number) { return number == same; });
+  };
+  const bool scaled_only = all(preprocess.mean, 0) && all(preprocess.standard_deviation, 1) && !preprocess.resize;
+  const bool pixels = feed.count() > 0 && feed.set->sample(0).x.type() == ElementType::UInt8;
+  if (!scaled_only || !pixels) return {};
   Grid grid;
   grid.scale = {static_cast<double>(static_cast<float>(preprocess.scale))};
   return {{network[network.inputs.front()].name, grid}};
@@ -125,6 +131,11 @@ std::vector<Row> run_experiment(const Experiment& experiment, const train::Api& 
     made.set = data::open_dataset(description);
     made.preprocess = experiment.preprocess;
     made.threads = options.threads;
+    made.progress = [&options](int64_t done, int64_t of) {
+      if (options.interrupted != nullptr && *options.interrupted != 0)
+        fail("lab", "interrupted", "the trained network is in " + options.out.string(), "to go on with --resume");
+      if (options.progress) options.progress("measuring", done, of);
+    };
     return made;
   };
   Bench bench{experiment, api, options, feed(experiment.train_data), feed(experiment.test_data), {}};

@@ -1,5 +1,6 @@
 #pragma once
 #include "lab/experiment.hpp"
+#include "lab/metrics.hpp"
 #include "passes/quantise.hpp"
 
 namespace nibble::lab {
@@ -11,7 +12,7 @@ Json to_json(const Row& row);
 int64_t weight_bytes(const graph::Graph& graph);
 
 /// The grid that 8-bit pixels have after a preprocessing that only scales them: no calibration needed, nothing lost.
-/// Empty where the preprocessing does more.
-std::vector<passes::InputGrid> input_grids(const graph::Graph& network, const data::Preprocess& preprocess);
+/// Empty where the preprocessing does more, and for data that are not pixels.
+std::vector<passes::InputGrid> input_grids(const graph::Graph& network, const Feed& feed);
 
 }  // namespace nibble::lab

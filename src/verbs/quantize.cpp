@@ -39,7 +39,7 @@ Result quantize(const Call& call) {
   lab::Feed feed = feed_of(call, graph, progress, "calibrating");
   feed.limit = call.integer("samples", 1000, 1, int64_t{1} << 40);
   const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
-  if (pixels) options.inputs = lab::input_grids(graph, feed.preprocess);
+  options.inputs = lab::input_grids(graph, feed);
   const NamedEngine engine = engine_of(call);
   passes::quantise(graph, options, engine.make,
                    [&](const auto& use) { feed.each([&](const data::Batch& batch) { use({batch.x}); }); });

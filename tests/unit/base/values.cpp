@@ -56,3 +56,10 @@ TEST(Random, PermutesAndForksWithoutItsOwnOrder) {
   std::sort(order.begin(), order.end());
   for (int64_t i = 0; i < 50; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
 }
+
+TEST(Tensor, TakesEmptyBracesAsTheShapeOfAScalar) {
+  const Tensor scalar({}, std::vector<int64_t>{7});
+  EXPECT_EQ(scalar.type(), ElementType::Int64);
+  EXPECT_EQ(scalar.shape(), Shape{});
+  EXPECT_EQ(scalar.as<int64_t>()[0], 7);
+}

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "lab/run.hpp"
+
 using namespace nibble;
 using namespace nibble::lab;
 using graph::Graph;
@@ -116,4 +118,20 @@ TEST(Evaluate, RefusesAnEmptySet) {
   } catch (const UserError& error) {
     EXPECT_STREQ(error.what(), "lab: data set: no examples (expected at least one)");
   }
+}
+
+TEST(InputGrids, KnowWhatPixelsBecomeWhenTheyAreOnlyScaled) {
+  Graph graph;
+  graph.inputs = {graph.add_value("image", ElementType::Float32, {any, 1, 1, 1})};
+  Feed feed;
+  feed.set = std::make_shared<Listed>(std::vector<data::Sample>{{Tensor(ElementType::UInt8, {1, 1, 1}), 0, {}}});
+  feed.preprocess.mean = {0};
+  feed.preprocess.standard_deviation = {1};
+  ASSERT_EQ(input_grids(graph, feed).size(), 1U);
+  EXPECT_EQ(input_grids(graph, feed).front().grid.scale, std::vector<double>{static_cast<double>(1.0F / 255)});
+  feed.preprocess.mean = {0.5};
+  EXPECT_TRUE(input_grids(graph, feed).empty());
+  feed.preprocess.mean = {};
+  feed.set = std::make_shared<Listed>(std::vector<data::Sample>{{Tensor({1}, std::vector<float>{1}), 0, {}}});
+  EXPECT_TRUE(input_grids(graph, feed).empty()) << "features are not pixels";
 }
