@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include "base/file.hpp"
 #include "base/grid.hpp"
@@ -59,6 +61,26 @@ TEST(FileErrors, NameTheCause) {
   EXPECT_EQ(message_of([] { read_file("/", "x"); }), "x: /: a folder (expected a file)");
   EXPECT_EQ(message_of([] { write_file("/none/a", "", "x"); }),
             "x: /none/a: cannot be written: No such file or directory");
+}
+
+TEST(FileErrors, NameADeviceAndAFileThatIsTooLarge) {
+  EXPECT_EQ(message_of([] { read_file("/dev/zero", "x"); }), "x: /dev/zero: a device (expected a file or a pipe)");
+  EXPECT_EQ(message_of([] { write_file("/dev/full", "a", "x"); }),
+            "x: /dev/full: cannot be written: No space left on device");
+  const std::string file = temporary("large");
+  write_file(file, "abcd", "x");
+  EXPECT_EQ(message_of([&] { read_file(file, "x", 3); }), "x: " + file + ": 4 bytes (expected at most 3)");
+  EXPECT_EQ(read_file(file, "x", 4), "abcd");
+  std::filesystem::remove(file);
+}
+
+TEST(FileErrors, NameAPipeThatGivesTooMuch) {
+  const std::string pipe = temporary("wide");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] { write_file(pipe, "abcd", "x"); });
+  EXPECT_EQ(message_of([&] { read_file(pipe, "x", 3); }), "x: " + pipe + ": more than 3 bytes (expected at most 3)");
+  writer.join();
+  std::filesystem::remove(pipe);
 }
 
 TEST(FileErrors, AFullDiskLeavesTheOldFileWholeAndNothingBeside) {
