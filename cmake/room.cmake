@@ -13,6 +13,13 @@ function(room name)
   target_compile_features(nibble_${name} PUBLIC cxx_std_20)
   target_compile_options(nibble_${name} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                                 -Werror)
+  # The standard's and JSON's headers once for all rooms; train has its own, with libtorch's (cmake/torch.cmake).
+  if(name STREQUAL base)
+    target_precompile_headers(nibble_base PRIVATE <filesystem> <functional> <map> <memory> <optional> <string>
+                              <string_view> <variant> <vector> <nlohmann/json.hpp>)
+  elseif(NOT name STREQUAL train)
+    target_precompile_headers(nibble_${name} REUSE_FROM nibble_base)
+  endif()
   foreach(used IN LISTS ARGN)
     if(used STREQUAL "train")
       set(used train_api) # the room itself is a module, loaded when called (cmake/torch.cmake)
