@@ -11,14 +11,17 @@ int64_t element_count(const Shape& shape) {
 }
 
 int64_t element_count(const Shape& shape, int64_t batch) {
+  // Strides are products of extents beside a 0, so that one hides no other.
   int64_t count = 1;
+  bool empty = false;
   for (int64_t extent : shape) {
     if (extent == any) extent = batch;
     if (extent < 0) fail("base", "shape " + to_string(shape), "extent " + std::to_string(extent), "at least 0");
-    if (__builtin_mul_overflow(count, extent, &count) || count > largest_tensor)
+    empty |= extent == 0;
+    if (__builtin_mul_overflow(count, std::max<int64_t>(extent, 1), &count) || count > largest_tensor)
       fail("base", "shape " + to_string(shape), "too many elements", "at most " + std::to_string(largest_tensor));
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 bool is_static(const Shape& shape) {

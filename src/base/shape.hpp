@@ -13,8 +13,8 @@ inline constexpr int64_t any = -1;
 /// The largest tensor that Nibble allocates, in elements (2^33): a shape beyond it is refused before any allocation.
 inline constexpr int64_t largest_tensor = int64_t{1} << 33;
 
-/// Product of the extents; 1 for a scalar. Throws UserError on a negative extent (`any` included), on overflow and
-/// beyond `largest_tensor`.
+/// Product of the extents; 1 for a scalar. Throws UserError on a negative extent (`any` included), and where the
+/// extents that are not 0 multiply beyond `largest_tensor`.
 int64_t element_count(const Shape& shape);
 
 /// As element_count, with `any` counted as `batch`.

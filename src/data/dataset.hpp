@@ -33,17 +33,24 @@ class Dataset {
 };
 
 /// Opens `SET:PATH[:SPLIT]` (COMMANDS.md): mnist:DIR:train|test (idx, .gz or not), cifar10:DIR:train|test,
-/// images:DIR (one folder a class, or labels.csv), npz:FILE (x, optional y). Throws UserError "data: ..." on anything
-/// missing, truncated, inconsistent or empty.
+/// images:DIR (one folder a class in sorted order, or labels.csv of lines file,label), npz:FILE (x, optional y). In
+/// npz, x of uint8 [N, H, W] is gray images, [N, H, W, 1 or 3] gray or RGB ones, all else features; y of integers [N]
+/// is labels, every other y targets. Throws UserError "data: ..." on anything missing, truncated, inconsistent or
+/// empty.
 std::unique_ptr<Dataset> open_dataset(std::string_view description);
 
 /// The first `count` examples of a set (all when count < 0 or more than there are), or those listed.
 std::unique_ptr<Dataset> subset(std::shared_ptr<const Dataset> set, std::vector<int64_t> indices);
 
-/// What is done to an image before the network sees it (COMMANDS.md): each value = (pixel * scale - mean) / std, NCHW.
+/// What is done to an image before the network sees it (COMMANDS.md), in this order: resize, crop, channels, then each
+/// value = (pixel * scale - mean) / std; NCHW.
+///
+/// resize is bilinear with half-pixel centres, held at the borders, without antialiasing: a large reduction skips
+/// pixels. A gray image gives its one plane to all three channels of RGB or BGR; RGB to gray is
+/// 0.299 R + 0.587 G + 0.114 B.
 struct Preprocess {
-  std::optional<std::pair<int64_t, int64_t>> resize;  ///< H, W; bilinear
-  std::optional<std::pair<int64_t, int64_t>> crop;    ///< H, W; centre
+  std::optional<std::pair<int64_t, int64_t>> resize;  ///< H, W
+  std::optional<std::pair<int64_t, int64_t>> crop;    ///< H, W; centre, rounded to the top left
   std::string channels = "RGB";                       ///< RGB, BGR or gray
   double scale = 1.0 / 255;
   std::vector<double> mean, standard_deviation;  ///< per channel, or empty (0 and 1)
@@ -65,7 +72,9 @@ struct Batch {
 /// Changes a preprocessed example for training; `random` is the example's own stream, so the result does not depend on
 /// threads or order.
 using Augmentation = std::function<void(Tensor& x, Random& random)>;
-/// [{"crop": {"padding": 4}}, {"flip": "horizontal"}] ...; throws UserError naming the key.
+/// [{"crop": {"padding": 4}}, {"flip": "horizontal"}] ...; throws UserError naming the key. crop shifts the image by up
+/// to `padding` (0 to 1024) pixels each way, every shift alike; what enters is 0 after preprocessing, which is the
+/// mean, not black. flip mirrors every second image on average. Both throw UserError on features.
 Augmentation augmentation_from_json(const Json& json, std::string_view place);
 
 /// Batches of a set in a given order, prepared by `threads` threads ahead of the reader; what it yields depends on the

@@ -202,11 +202,12 @@ Tensor parse_npy(std::string_view bytes, std::string_view place) {
   if (length > bytes.size() - 8 - field) fail("data", place, "the npy header ends early", "a whole header");
   const Header header = HeaderReader(bytes.substr(8 + field, length), place).read();
   const std::string_view data = bytes.substr(8 + field + length);
-  int64_t count = 1;
+  int64_t most = 1;
   for (int64_t extent : header.shape)
-    if (__builtin_mul_overflow(count, extent, &count) || count > largest_tensor)
+    if (__builtin_mul_overflow(most, std::max<int64_t>(extent, 1), &most) || most > largest_tensor)
       fail("data", place, "shape " + to_string(header.shape),
            "at most " + std::to_string(largest_tensor) + " elements");
+  const int64_t count = element_count(header.shape);
   if (data.size() != static_cast<size_t>(count) * header.width)
     fail("data", place, std::to_string(data.size()) + " bytes of elements",
          std::to_string(static_cast<size_t>(count) * header.width) + " for shape " + to_string(header.shape));

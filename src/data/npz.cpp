@@ -5,11 +5,28 @@
 #include "data/zip.hpp"
 
 namespace nibble::data {
+namespace {
+
+/// Deflate packs a thousandfold, and entries may share their bytes: what the directory states is summed before any is
+/// expanded.
+void check_expansion(const std::vector<ZipEntry>& entries, std::string_view place) {
+  constexpr auto most = static_cast<uint64_t>(largest_tensor);
+  uint64_t total = 0;
+  for (const ZipEntry& entry : entries) {
+    if (entry.size > most - total)
+      fail("data", place, "expands beyond " + std::to_string(most) + " bytes", "at most as many");
+    total += entry.size;
+  }
+}
+
+}  // namespace
 
 Arrays read_npz(const std::filesystem::path& file) {
   const std::string place = file.string(), archive = read_file(file, "data");
   Arrays arrays;
-  for (const ZipEntry& entry : zip_entries(archive, place)) {
+  const std::vector<ZipEntry> entries = zip_entries(archive, place);
+  check_expansion(entries, place);
+  for (const ZipEntry& entry : entries) {
     std::string name = entry.name;
     if (name.ends_with(".npy")) name.resize(name.size() - 4);
     for (const auto& [other, array] : arrays)

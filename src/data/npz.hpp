@@ -15,7 +15,7 @@ using Arrays = std::vector<std::pair<std::string, Tensor>>;
 /// that Nibble holds (float16 becomes float32; uint32/uint64 become int64 where they fit). Throws UserError naming file
 /// and place.
 Tensor read_npy(const std::filesystem::path& file);
-/// .npz: stored or deflated entries, zip64.
+/// .npz: stored or deflated entries, zip64. Throws UserError where all together expand beyond `largest_tensor` bytes.
 Arrays read_npz(const std::filesystem::path& file);
 std::string npy_bytes(const Tensor& tensor);
 /// Deflated; written beside and renamed.

@@ -10,7 +10,7 @@
 namespace nibble::data {
 namespace {
 
-constexpr uint64_t whole32 = 0xffffffff;
+constexpr uint64_t whole16 = 0xffff, whole32 = 0xffffffff;
 
 struct Reader {
   std::string_view bytes, place;
@@ -44,7 +44,7 @@ Directory find_directory(const Reader& reader) {
     --at;
   }
   Directory found{reader.number(at + 10, 2), reader.number(at + 16, 4)};
-  if (found.count != 0xffff && found.offset != whole32 && reader.number(at + 12, 4) != whole32) return found;
+  if (found.count != whole16 && found.offset != whole32 && reader.number(at + 12, 4) != whole32) return found;
   if (at < 20 || reader.number(at - 20, 4) != 0x07064b50) return found;
   const uint64_t end64 = reader.number(at - 12, 8);
   if (reader.number(end64, 4) != 0x06064b50)
@@ -133,13 +133,17 @@ std::string zip_read(std::string_view archive, const ZipEntry& entry, std::strin
   return bytes;
 }
 
-std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& files, std::string_view place) {
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& files, std::string_view place,
+                      uint64_t limit) {
   std::string out, directory;
+  if (files.size() >= whole16) fail("data", place, std::to_string(files.size()) + " arrays", "less than 65535");
   for (const auto& [name, bytes] : files) {
+    if (name.size() > whole16)
+      fail("data", place, "an array's name of " + std::to_string(name.size()) + " bytes", "at most 65535");
     const std::string packed = deflate_bytes(bytes);
     const ZipEntry entry{name, true, crc_of(bytes), packed.size(), bytes.size(), out.size()};
-    if (std::max(bytes.size(), out.size() + packed.size()) >= whole32 || name.size() > 0xffff || files.size() >= 0xffff)
-      fail("data", place, "arrays of more than 4 GiB", "less in one npz file");
+    if (std::max(bytes.size(), out.size() + packed.size()) >= limit)
+      fail("data", place, "arrays of " + std::to_string(limit) + " bytes or more", "less in one npz file");
     put(out, 0x04034b50, 4);
     put_shared(out, entry);
     out.append(name).append(packed);

@@ -19,7 +19,9 @@ struct ZipEntry {
 std::vector<ZipEntry> zip_entries(std::string_view archive, std::string_view place);
 /// The entry's bytes, size and CRC checked.
 std::string zip_read(std::string_view archive, const ZipEntry& entry, std::string_view place);
-/// An archive of deflated files. Throws UserError where one, or all together, passes 4 GiB.
-std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& files, std::string_view place);
+/// An archive of deflated files, without zip64. Throws UserError where there are more than its 16 bits count, a name is
+/// longer, or a file or all together reach `limit` bytes.
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& files, std::string_view place,
+                      uint64_t limit = 0xffffffff);
 
 }  // namespace nibble::data

@@ -37,6 +37,10 @@ TEST(ShapeErrors, NameTheShape) {
               element_count({1 << 20, 1 << 20});
             }),
             "base: shape [1048576, 1048576]: too many elements (expected at most 8589934592)");
+  EXPECT_EQ(message_of([] {
+              element_count({0, INT64_MAX, 2});
+            }),
+            "base: shape [0, 9223372036854775807, 2]: too many elements (expected at most 8589934592)");
   EXPECT_EQ(message_of([] { broadcast({2}, {3}); }),
             "base: shapes [2] and [3]: do not broadcast (expected equal extents, or 1, from the right)");
   EXPECT_EQ(message_of([] { normalise_axis(2, 2); }), "base: axis: 2 (expected -2 to 1)");

@@ -67,3 +67,56 @@ TEST(NpyErrors, NameThePlaceAndNeverAllocateAClaim) {
   EXPECT_EQ(npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,)}", "\2"),
             "data: f: a bool that is neither 0 nor 1 (expected 0 or 1)");
 }
+
+namespace {
+
+/// Example i is an image of height 1 and width i + 1.
+class Growing : public Dataset {
+ public:
+  int64_t size() const override { return 3; }
+  int64_t classes() const override { return 0; }
+  Sample sample(int64_t index) const override { return {Tensor(ElementType::UInt8, {1, index + 1, 1}), -1, {}}; }
+};
+
+std::string loading(int64_t batch_size, int threads) {
+  return message_of([&] { Loader(std::make_shared<Growing>(), {}, in_order(3), batch_size, threads).next(); });
+}
+
+}  // namespace
+
+TEST(LoaderErrors, NameTheNumberOrTheExample) {
+  EXPECT_EQ(loading(0, 2), "data: loader: batch size 0 (expected at least 1)");
+  EXPECT_EQ(loading(2, 0), "data: loader: 0 threads (expected at least 1)");
+  EXPECT_EQ(loading(2, 1),
+            "data: batch: an example of shape [3, 1, 2] (expected [3, 1, 1] as the one before; resize or crop makes "
+            "images alike)");
+  EXPECT_THROW(Loader(std::make_shared<Growing>(), {}, {3}, 1), InternalError);
+}
+
+TEST(SubsetErrors, NameTheIndex) {
+  const auto taking = [](std::vector<int64_t> indices) {
+    return message_of([&] { subset(std::make_shared<Growing>(), indices); });
+  };
+  EXPECT_EQ(taking({}), "data: subset: no examples (expected at least one)");
+  EXPECT_EQ(taking({0, 3}), "data: subset: index 3 (expected 0 to 2)");
+  EXPECT_EQ(taking({-1}), "data: subset: index -1 (expected 0 to 2)");
+}
+
+TEST(AugmentationErrors, NameAnExampleThatIsNoImage) {
+  for (const char* step : {R"([{"flip": "horizontal"}])", R"([{"crop": {"padding": 1}}])"})
+    EXPECT_EQ(message_of([&] {
+                Tensor features({2}, std::vector<float>{1, 2});
+                Random random(1);
+                augmentation_from_json(Json::parse(step), "a")(features, random);
+              }),
+              "data: augmentation: an example of shape [2] (expected an image [C, H, W])");
+}
+
+TEST(PreprocessErrors, NameMeansThatFitNoChannels) {
+  Preprocess steps;
+  steps.mean = {1, 2};
+  EXPECT_EQ(message_of([&] {
+              apply(steps, Tensor(ElementType::UInt8, {1, 1, 3}));
+            }),
+            "data: preprocess: 2 values of mean or std (expected one, or one for each of 3 channels)");
+}

@@ -1,5 +1,6 @@
 #include "data/dataset.hpp"
 #include "data/npz.hpp"
+#include "unit/data/archives.hpp"
 #include "unit/data/files.hpp"
 
 using namespace nibble;
@@ -86,6 +87,19 @@ TEST(ImagesErrors, NameTheFolderTheLineOrTheFile) {
             "data: DIR/labels.csv:2: 'cat/a.png,x' (expected file,label with a label of 0 or more)");
   folder.write("labels.csv", "cat/b.png,1\n");
   EXPECT_EQ(opening(folder, "images", ""), "data: DIR/labels.csv:1: no file 'cat/b.png' (expected an image)");
+}
+
+TEST(ImageErrors, NameAPictureThatIsCutOrTooLarge) {
+  const Folder folder;
+  const auto reading = [&](const std::string& bytes) {
+    return message_of([&] { read_image(folder.write("a.png", bytes)); }, folder.path);
+  };
+  const std::string whole = nibble::testing::png(3, 2, 0, "abcdef");
+  EXPECT_EQ(reading(""), "data: DIR/a.png: cannot be decoded: unknown image type (expected a JPEG or PNG image)");
+  for (size_t size = 0; size + 12 < whole.size(); ++size)
+    EXPECT_TRUE(reading(whole.substr(0, size)).starts_with("data: DIR/a.png: cannot be decoded: ")) << size;
+  EXPECT_EQ(reading(nibble::testing::png(20000, 20000, 0, std::string(20000, 'x'))),
+            "data: DIR/a.png: 20000 x 20000 pixels (expected at most 2^28)");
 }
 
 TEST(NpzSetErrors, NameTheArray) {

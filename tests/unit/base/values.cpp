@@ -12,6 +12,7 @@ using namespace nibble;
 TEST(Shape, CountsBroadcastsAndPrints) {
   EXPECT_EQ(element_count({}), 1);
   EXPECT_EQ(element_count({any, 3}, 4), 12);
+  EXPECT_EQ(element_count({5, 0, 3}), 0);
   EXPECT_EQ(to_string(Shape{any, 3}), "[N, 3]");
   EXPECT_EQ(strides_of({2, 3, 4}), (std::vector<int64_t>{12, 4, 1}));
   EXPECT_EQ(broadcast({any, 1, 3}, {2, 1}), (Shape{any, 2, 3}));
