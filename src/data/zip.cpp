@@ -150,7 +150,7 @@ std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& fi
     put(directory, 0x02014b50, 4);
     put(directory, 20, 2);
     put_shared(directory, entry);
-    put(directory, 0, 10);
+    directory.append(10, '\0');
     put(directory, entry.offset, 4);
     directory += name;
   }
