@@ -1,8 +1,20 @@
+#include <optional>
+
 #include "base/error.hpp"
 #include "onnx/onnx.hpp"
+#include "verbs/golden_writer.hpp"
 #include "verbs/rows.hpp"
 
 namespace nibble::verbs {
+
+namespace {
+
+/// The files in which a dialect's tools keep goldens.
+GoldenForm form_of(const std::string& dialect) {
+  return dialect == "quantlab" || dialect == "nemo" ? GoldenForm::Text : GoldenForm::Npz;
+}
+
+}  // namespace
 
 Result convert(const Call& call) {
   const graph::Graph graph = onnx::read(call.path("MODEL"));
@@ -10,12 +22,18 @@ Result convert(const Call& call) {
   if (dialect == "qdq" && graph.stage != graph::Stage::FQ)
     fail("verbs", call.place("dialect"), "qdq of a network at stage " + std::string(to_string(graph.stage)),
          "stage FQ, which quantize gives");
+  if (call.has("samples") && !call.has("golden")) fail("verbs", call.place("samples"), "no --golden", "both");
+  std::optional<Tensor> examples;
+  if (call.has("golden")) examples = golden_examples(call, graph, form_of(dialect));
   if (dialect == "qdq")
     onnx::write_qdq(graph, call.path("output"));
   else
     onnx::write_native(graph, call.path("output"));
   Json json = {{"output", call.text("output")}, {"dialect", dialect}, {"stage", graph::to_string(graph.stage)}};
-  return {json, "wrote " + call.text("output") + " (" + dialect + ", " + std::string(to_string(graph.stage)) + ")\n"};
+  std::string text =
+      "wrote " + call.text("output") + " (" + dialect + ", " + std::string(to_string(graph.stage)) + ")\n";
+  if (examples) text += write_goldens(graph, *examples, call.path("output"), form_of(dialect));
+  return {json, text};
 }
 
 }  // namespace nibble::verbs

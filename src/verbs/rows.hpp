@@ -12,6 +12,7 @@ Result quantize(const Call& call);
 Result integerize(const Call& call);
 Result convert(const Call& call);
 Result run(const Call& call);
+Result check(const Call& call);
 Result evaluate(const Call& call);
 Result compare(const Call& call);
 

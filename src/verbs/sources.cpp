@@ -51,9 +51,10 @@ data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph) {
   return plain;
 }
 
-lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what) {
+lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what,
+                  std::string_view option) {
   lab::Feed feed;
-  feed.set = data::open_dataset(call.text("data"));
+  feed.set = data::open_dataset(call.text(option));
   feed.preprocess = preprocess_of(call, graph);
   feed.threads = call.threads();
   check_fit(graph, *feed.set, feed.preprocess);

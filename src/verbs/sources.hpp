@@ -25,8 +25,9 @@ std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph);
 /// `--preprocess`, else what the model carries, else pixels / 255 in the channels that the network's input has.
 data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph);
 
-/// `--data` as the graph wants them, with a progress bar under the name `what`. Throws UserError where the
-/// examples do not fit the network's input.
-lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what);
+/// `--data` (or another option that names a set) as the graph wants them, with a progress bar under the name `what`.
+/// Throws UserError where the examples do not fit the network's input.
+lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what,
+                  std::string_view option = "data");
 
 }  // namespace nibble::verbs

@@ -110,7 +110,12 @@ Verb convert_row() {
             .value = "NAME",
             .help = "native, or qdq (fake-quantised networks for other tools)",
             .choices = {"native", "qdq"},
-            .required = true}},
+            .required = true},
+           {.name = "golden",
+            .value = "SET:PATH[:SPLIT]",
+            .help = "writes goldens beside OUT in the dialect's own files: inputs, every activation, outputs"},
+           {.name = "samples", .value = "N", .help = "examples in the goldens (1, or the network's own batch)"},
+           preprocess},
           "writes another dialect",
           convert};
 }
@@ -129,6 +134,16 @@ Verb run_row() {
            preprocess},
           "one inference",
           run};
+}
+
+Verb check_row() {
+  return {"check",
+          {{"DIR",
+            "a golden folder of any dialect: network.onnx or the only *.onnx, inputs.npz with outputs.npz and "
+            "activations.npz, or input.txt with out_layer<i>.txt and output.txt; or a folder of such folders"}},
+          {optional(engine, "who executes: reference (the definition) or torch (reference)")},
+          "runs a network on the inputs beside it and compares every recorded tensor; any difference: exit code 1",
+          check};
 }
 
 Verb evaluate_row() {
@@ -150,8 +165,8 @@ Verb compare_row() {
 }  // namespace
 
 const std::vector<Verb>& table() {
-  static const std::vector<Verb> rows{show_row(),    train_row(), lab_row(),      quantize_row(), integerize_row(),
-                                      convert_row(), run_row(),   evaluate_row(), compare_row()};
+  static const std::vector<Verb> rows{show_row(),    train_row(), lab_row(),   quantize_row(), integerize_row(),
+                                      convert_row(), run_row(),   check_row(), evaluate_row(), compare_row()};
   return rows;
 }
 
