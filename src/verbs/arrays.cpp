@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -20,13 +22,15 @@ std::vector<Tensor> inputs_by_name(const graph::Graph& graph, const data::Arrays
   const std::vector<std::string> names = names_of(graph, graph.inputs);
   if (arrays.size() == 1 && names.size() == 1) return {arrays.front().second};
   std::vector<Tensor> inputs;
-  for (const std::string& name : names) {
-    const auto named = [&](const auto& array) { return array.first == name; };
-    const auto found = std::find_if(arrays.begin(), arrays.end(), named);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto named = [&](const auto& array) { return array.first == names[i]; };
+    const auto placed = [&](const auto& array) { return position_in(array.first, "input") == i; };
+    auto found = std::find_if(arrays.begin(), arrays.end(), named);
+    if (found == arrays.end()) found = std::find_if(arrays.begin(), arrays.end(), placed);
     if (found == arrays.end()) {
       std::string held;
       for (const auto& array : arrays) held.append(held.empty() ? "" : ", ").append(array.first);
-      fail("verbs", file, "arrays " + (held.empty() ? "none" : held), "one named '" + name + "'");
+      fail("verbs", file, "arrays " + (held.empty() ? "none" : held), "one named '" + names[i] + "'");
     }
     inputs.push_back(found->second);
   }
@@ -81,6 +85,18 @@ std::optional<Difference> compare_elements(const std::string& name, const Shape&
 }
 
 }  // namespace
+
+std::optional<size_t> position_in(std::string_view name, std::string_view stem) {
+  if (name == stem) return 0;
+  for (const std::string_view before : {std::string_view("arr"), stem}) {
+    if (!name.starts_with(before) || name.size() < before.size() + 2 || name[before.size()] != '_') continue;
+    const std::string_view digits = name.substr(before.size() + 1);
+    size_t position = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), position);
+    if (error == std::errc() && end == digits.data() + digits.size()) return position;
+  }
+  return {};
+}
 
 data::Arrays read_arrays(const std::filesystem::path& file) {
   if (file.extension() == ".npz") return data::read_npz(file);

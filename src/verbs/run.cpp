@@ -45,11 +45,18 @@ class Trace {
   std::set<std::string> taken_;
 };
 
-/// The expected arrays by the names of values; an array without a name is the only output's.
+/// The value that an expected array belongs to: of its name, or the output at its place; without a name the first.
+std::string value_named(const graph::Graph& graph, const std::string& name) {
+  if (graph.find(name) != graph::absent) return name;
+  const auto place = name.empty() ? 0 : position_in(name, "output");
+  return place && *place < graph.outputs.size() ? graph[graph.outputs[*place]].name : name;
+}
+
+/// The expected arrays by the names of values.
 Tensors expected_of(const Call& call, const graph::Graph& graph) {
   Tensors expected;
   for (auto& [name, tensor] : read_arrays(call.path("expect"))) {
-    const std::string value = name.empty() ? graph[graph.outputs.front()].name : name;
+    const std::string value = value_named(graph, name);
     const graph::ValueId id = graph.find(value);
     if (id == graph::absent || graph[id].constant) {
       std::vector<std::string> names;

@@ -1,0 +1,571 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "graph/graph.hpp"
+#include "graph/infer.hpp"
+#include "graph/verify.hpp"
+
+/// Random integer networks, the same on every run and machine: every one verified, every accumulator within 32 bits.
+namespace nibble::tests {
+
+/// A value of a network that is being made, and the range that its integers cannot leave.
+struct Live {
+  graph::ValueId id = graph::absent;
+  Interval range;
+};
+
+/// Integer ops with random fields, one after the other.
+class IntegerNetwork {
+ public:
+  explicit IntegerNetwork(uint64_t seed) : random(seed) {
+    graph.name = "random" + std::to_string(seed);
+    graph.stage = graph::Stage::ID;
+  }
+
+  graph::Graph graph;
+  Random random;
+
+  // ---- chance
+
+  /// In [least, most].
+  int64_t between(int64_t least, int64_t most) {
+    return least + static_cast<int64_t>(random.below(static_cast<uint64_t>(most - least + 1)));
+  }
+  bool chance(int64_t one_in) { return random.below(static_cast<uint64_t>(one_in)) == 0; }
+  template <class T>
+  T one_of(const std::vector<T>& choices) {
+    return choices[random.below(choices.size())];
+  }
+  /// The levels of 1 to 8 bits, signed or not; now and then a number of levels that is no power of two.
+  Interval levels(int64_t bits) {
+    const int64_t n = int64_t{1} << bits;
+    if (chance(8)) return {-n / 2, std::max<int64_t>(n / 2 - 2, 0)};
+    return chance(2) ? Interval{0, n - 1} : Interval{-n / 2, n / 2 - 1};
+  }
+
+  // ---- construction
+
+  const Shape& shape(const Live& x) const { return graph[x.id].shape; }
+  size_t spatial(const Live& x) const { return shape(x).size() - 2; }
+  int64_t elements(const Live& x) const { return element_count(shape(x), 1); }
+
+  Live input(Shape extents, Interval range) {
+    Grid grid{.low = range.low, .high = range.high};
+    grid.scale = {std::ldexp(1.0, static_cast<int>(-between(0, 8)))};
+    grid.zero_point = std::clamp<int64_t>(0, range.low, range.high);
+    const graph::ValueId id =
+        graph.add_value("x" + std::to_string(graph.inputs.size()), grid.container(), std::move(extents));
+    graph[id].grid = grid;
+    graph[id].bounds = {range};
+    graph.inputs.push_back(id);
+    return {id, range};
+  }
+
+  /// Random integers of `range` in the smallest type that holds it, or in the type given.
+  graph::ValueId constant(const std::string& what, const Shape& extents, Interval range,
+                          std::optional<ElementType> type = {}) {
+    Tensor tensor(ElementType::Int64, extents);
+    for (int64_t& value : tensor.as<int64_t>()) value = between(range.low, range.high);
+    const Grid grid{.scale = {0.25}, .low = range.low, .high = range.high};
+    const graph::ValueId id = graph.add_constant(what, tensor.cast(type.value_or(grid.container())));
+    if (!type) graph[id].grid = grid;
+    return id;
+  }
+
+  Live node(const std::string& what, graph::Op op, std::vector<graph::ValueId> inputs, Interval range) {
+    const std::string name = what + std::to_string(graph.nodes.size());
+    const graph::ValueId id = graph.add_node(name, std::move(op), std::move(inputs));
+    infer(id);
+    graph[id].bounds = {range};
+    return {id, range};
+  }
+
+  // ---- ranges
+
+  static int64_t largest(Interval range) { return std::max(std::abs(range.low), std::abs(range.high)); }
+  static Interval united(Interval a, Interval b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
+  /// Of up to `terms` products of x - zero_point with integers of at most `weight`, and an addend.
+  static Interval sum_of(Interval x, int64_t zero_point, int64_t terms, int64_t weight, int64_t addend = 0) {
+    const int64_t most =
+        std::max(std::abs(x.low - zero_point), std::abs(x.high - zero_point)) * weight * terms + addend;
+    return {-most, most};
+  }
+  static bool narrow(const Live& x) { return x.range.high - x.range.low < 256; }
+
+  /// A zero point of x: mostly none.
+  int64_t zero_point(const Live& x) { return chance(3) ? between(x.range.low, x.range.high) : 0; }
+
+  // ---- layers
+
+  Live conv(const Live& x, int64_t outputs, int64_t group, Interval weights, graph::Conv op, int64_t kernel,
+            bool bias) {
+    Shape extents{outputs, shape(x)[1] / group};
+    extents.resize(shape(x).size(), kernel);
+    op.group = group;
+    const int64_t terms = element_count(extents) / outputs;
+    std::vector<graph::ValueId> inputs{x.id, constant(graph.name + "_w", extents, weights)};
+    if (bias) inputs.push_back(constant(graph.name + "_b", {outputs}, {-bias_most, bias_most}, ElementType::Int32));
+    return node("conv", op, inputs, sum_of(x.range, op.zero_point, terms, largest(weights), bias ? bias_most : 0));
+  }
+
+  Live gemm(const Live& x, int64_t outputs, Interval weights, bool transposed, int64_t zero, bool bias) {
+    const int64_t terms = shape(x)[1];
+    const Shape extents = transposed ? Shape{outputs, terms} : Shape{terms, outputs};
+    std::vector<graph::ValueId> inputs{x.id, constant(graph.name + "_w", extents, weights)};
+    if (bias) inputs.push_back(constant(graph.name + "_b", {outputs}, {-bias_most, bias_most}, ElementType::Int32));
+    return node("gemm", graph::Gemm{1, 1, false, transposed, zero}, inputs,
+                sum_of(x.range, zero, terms, largest(weights), bias ? bias_most : 0));
+  }
+
+  /// Parameters that spread x over the levels, a little more or less; one set or one a channel.
+  Live requantise(const Live& x, Interval to, bool per_channel, int64_t multiplier_bits, bool negative) {
+    graph::Requantise op;
+    op.low = to.low, op.high = to.high;
+    const int64_t count = per_channel && shape(x).size() >= 2 ? shape(x)[1] : 1;
+    const double reach = static_cast<double>(std::max<int64_t>(largest(x.range), 1));
+    const double wanted = static_cast<double>(std::max<int64_t>(to.high - to.low, 1));
+    for (int64_t c = 0; c < count; ++c) {
+      const int64_t m = between(1, (int64_t{1} << multiplier_bits) - 1);
+      const double bits = std::log2(reach * static_cast<double>(m) / wanted);
+      const int64_t shift = std::clamp<int64_t>(static_cast<int64_t>(std::ceil(bits)) - between(0, 2), 1, 31);
+      op.multiplier.push_back(negative && chance(4) ? -m : m);
+      op.shift.push_back(shift);
+      op.addend.push_back(between(to.low, to.high) * (int64_t{1} << (shift - 1)) + between(-3, 3));
+    }
+    return node("rq", op, {x.id}, to);
+  }
+
+  Live max_pool(const Live& x, graph::MaxPool op) { return node("maxpool", std::move(op), {x.id}, x.range); }
+
+  Live sum_pool(const Live& x, graph::SumPool op) {
+    int64_t count = 1;
+    for (int64_t extent : op.kernel) count *= extent;
+    return node("sumpool", op, {x.id}, sum_of(x.range, op.zero_point, count, 1));
+  }
+
+  Live add(const Live& a, const Live& b) {
+    return node("add", graph::Add{}, {a.id, b.id}, {a.range.low + b.range.low, a.range.high + b.range.high});
+  }
+
+  /// Values that nothing reads become outputs: the last ones, at most `most`.
+  graph::Graph finish(int64_t most) {
+    const graph::Uses uses(graph);
+    for (size_t i = graph.nodes.size(); i-- > 0 && static_cast<int64_t>(graph.outputs.size()) < most;)
+      for (graph::ValueId id : graph.nodes[i].outputs)
+        if (uses.readers[static_cast<size_t>(id)].empty()) graph.outputs.push_back(id);
+    graph::tidy(graph);
+    graph::verify(graph);
+    return graph;
+  }
+
+  static constexpr int64_t bias_most = 500;
+
+ private:
+  void infer(graph::ValueId id) {
+    const graph::Node& node = graph.nodes.back();
+    std::vector<graph::TypedShape> held;
+    held.reserve(node.inputs.size());
+    std::vector<const graph::TypedShape*> types;
+    std::vector<const Tensor*> constants;
+    for (graph::ValueId input : node.inputs) {
+      held.push_back({graph[input].type, graph[input].shape});
+      types.push_back(&held.back());
+      constants.push_back(graph.constant(input));
+    }
+    const auto inferred = graph::infer(node, types, constants);
+    for (size_t i = 0; i < inferred.size(); ++i) {
+      graph::Value& value = graph[i == 0 ? id : node.outputs[i]];
+      value.type = inferred[i].type;
+      value.shape = inferred[i].shape;
+    }
+  }
+};
+
+/// Any wiring of any integer op: values are picked at random, so branches, residuals and several outputs come about.
+class AnyNetwork : public IntegerNetwork {
+ public:
+  using IntegerNetwork::IntegerNetwork;
+
+  graph::Graph make() {
+    const int64_t batch = chance(2) ? any : 1;
+    const size_t axes = chance(3) ? 1 : 2;
+    Shape extents{batch, between(1, 4)};
+    for (size_t i = 0; i < axes; ++i) extents.push_back(between(3, 6));
+    live_.push_back(input(extents, levels(between(1, 8))));
+    if (chance(4)) live_.push_back(input(extents, levels(between(1, 8))));
+    const int64_t count = between(4, 12);
+    for (int64_t i = 0; i < count; ++i) step();
+    if (graph.nodes.empty()) keep(relu(live_.front()));
+    return finish(between(1, 3));
+  }
+
+ private:
+  std::vector<Live> live_;
+
+  void keep(const Live& x) { live_.push_back(x); }
+
+  /// Recent values more often than old ones.
+  Live pick() {
+    const auto from_end = std::min(random.below(live_.size()), random.below(live_.size()));
+    return live_[live_.size() - 1 - from_end];
+  }
+  Live narrowed(const Live& x) { return narrow(x) ? x : any_requantise(x); }
+  bool has_space(const Live& x) const { return shape(x).size() >= 3 && shape(x).size() <= 4; }
+
+  Live any_requantise(const Live& x) {
+    return requantise(x, levels(between(1, 8)), chance(2), chance(6) ? 31 : between(1, 16), true);
+  }
+
+  void step() {
+    const Live x = pick();
+    switch (random.below(22)) {
+      case 0:
+      case 1:
+      case 2:
+        if (has_space(x)) keep(any_conv(narrowed(x)));
+        break;
+      case 3:
+      case 4: keep(any_requantise(x)); break;
+      case 5:
+        if (has_space(x)) keep(any_max_pool(x));
+        break;
+      case 6:
+        if (has_space(x)) keep(any_sum_pool(narrowed(x)));
+        break;
+      case 7:
+      case 8: keep(combined(x)); break;
+      case 9: concat(x); break;
+      case 10: split(x); break;
+      case 11: slice(x); break;
+      case 12: pad(x); break;
+      case 13: keep(reshaped(x)); break;
+      case 14: keep(transposed(x)); break;
+      case 15: keep(gather(x)); break;
+      case 16: resize(x); break;
+      case 17: keep(chance(2) ? relu(x) : clip(x)); break;
+      case 18: keep(threshold(x)); break;
+      case 19: keep(table(narrowed(x))); break;
+      case 20: keep(product(narrowed(x))); break;
+      default: reduce(narrowed(x)); break;
+    }
+  }
+
+  /// kernel, strides, pads and dilations such that a window fits; pads smaller than the window.
+  template <class Op>
+  int64_t window(Op& op, const Live& x) {
+    const int64_t kernel = between(1, 3);
+    for (size_t i = 0; i < spatial(x); ++i) {
+      const int64_t extent = shape(x)[i + 2];
+      int64_t dilation = between(1, 2);
+      if ((kernel - 1) * dilation + 1 > extent) dilation = 1;
+      op.strides.push_back(between(1, 2));
+      op.dilations.push_back(dilation);
+    }
+    const auto pads = [&](size_t i) {
+      const int64_t reach = (kernel - 1) * op.dilations[i], extent = shape(x)[i + 2];
+      const int64_t needed = std::max<int64_t>(reach + 1 - extent, 0);
+      return std::min(std::max(needed, between(0, reach)), std::max<int64_t>(kernel - 1, 0));
+    };
+    for (size_t side = 0; side < 2; ++side)
+      for (size_t i = 0; i < spatial(x); ++i) op.pads.push_back(pads(i));
+    return kernel;
+  }
+
+  Live any_conv(const Live& x) {
+    graph::Conv op;
+    const int64_t kernel = window(op, x);
+    op.zero_point = zero_point(x);
+    const int64_t channels = shape(x)[1];
+    const int64_t group = chance(3) ? channels : (channels % 2 == 0 && chance(3) ? 2 : 1);
+    return conv(x, group * between(1, std::max<int64_t>(4 / group, 1)), group, levels(between(1, 8)), op, kernel,
+                chance(2));
+  }
+
+  Live any_max_pool(const Live& x) {
+    graph::MaxPool op;
+    op.kernel.assign(spatial(x), window(op, x));
+    op.ceil_mode = chance(3);
+    return max_pool(x, op);
+  }
+
+  Live any_sum_pool(const Live& x) {
+    graph::SumPool op;
+    op.kernel.assign(spatial(x), window(op, x));
+    op.ceil_mode = chance(3);
+    op.zero_point = zero_point(x);
+    return sum_pool(x, op);
+  }
+
+  std::optional<Live> partner(const Live& x, bool same_type) {
+    std::vector<Live> found;
+    for (const Live& y : live_)
+      if (shape(y) == shape(x) && (!same_type || graph[y.id].type == graph[x.id].type)) found.push_back(y);
+    if (found.empty()) return {};
+    return one_of(found);
+  }
+
+  bool small(const Live& x) const { return largest(x.range) < (int64_t{1} << 20); }
+
+  /// x with another of its shape, or with constants: one, or one a channel.
+  Live combined(Live x) {
+    if (!small(x)) x = any_requantise(x);
+    auto other = partner(x, false);
+    if (!other || !small(*other) || chance(4)) {
+      Shape extents(shape(x).size(), 1);
+      if (extents.size() >= 2 && chance(2)) extents[1] = shape(x)[1];
+      const Interval range = levels(between(1, 8));
+      other = Live{constant("c", extents, range), range};
+    }
+    const Interval a = x.range, b = other->range;
+    switch (random.below(3)) {
+      case 0: return node("sub", graph::Sub{}, {x.id, other->id}, {a.low - b.high, a.high - b.low});
+      case 1:
+        if (narrow(x) && narrow(*other)) {
+          const int64_t most = largest(a) * largest(b);
+          return node("mul", graph::Mul{}, {x.id, other->id}, {-most, most});
+        }
+        [[fallthrough]];
+      default: return add(x, *other);
+    }
+  }
+
+  void concat(const Live& x) {
+    const auto other = partner(x, true);
+    if (!other || elements(x) > 200 || shape(x).size() < 2) return;
+    const int64_t axis = chance(3) ? between(1, static_cast<int64_t>(shape(x).size()) - 1) : 1;
+    keep(node("concat", graph::Concat{axis}, {x.id, other->id}, united(x.range, other->range)));
+  }
+
+  void split(const Live& x) {
+    if (shape(x).size() < 2 || shape(x)[1] < 2) return;
+    const int64_t first = between(1, shape(x)[1] - 1);
+    const std::string name = "split" + std::to_string(graph.nodes.size());
+    graph::Node node{name, graph::Split{1, {first, shape(x)[1] - first}}, {x.id}, {}};
+    for (const char* end : {"_a", "_b"}) {
+      const graph::ValueId id = graph.add_value(name + end, graph[x.id].type, shape(x));
+      graph[id].shape[1] = node.outputs.empty() ? first : shape(x)[1] - first;
+      graph[id].bounds = {x.range};
+      node.outputs.push_back(id);
+    }
+    graph.nodes.push_back(node);
+    for (graph::ValueId id : node.outputs) keep({id, x.range});
+  }
+
+  void slice(const Live& x) {
+    if (shape(x).size() < 2) return;
+    const int64_t axis = between(1, static_cast<int64_t>(shape(x).size()) - 1);
+    const int64_t extent = shape(x)[static_cast<size_t>(axis)];
+    if (extent < 2) return;
+    graph::Slice op{{between(0, extent - 2)}, {extent}, {axis}, {between(1, 2)}};
+    if (chance(3)) op = {{extent - 1}, {-extent - 1}, {axis}, {-between(1, 2)}};
+    keep(node("slice", op, {x.id}, x.range));
+  }
+
+  void pad(const Live& x) {
+    if (shape(x).size() < 3 || elements(x) > 200) return;
+    graph::Pad op;
+    op.mode = one_of<graph::PadMode>({graph::PadMode::Constant, graph::PadMode::Reflect, graph::PadMode::Edge});
+    const auto rank = shape(x).size();
+    for (size_t i = 0; i < 2 * rank; ++i) {
+      const int64_t extent = shape(x)[i % rank];
+      op.pads.push_back(i % rank < 2 ? 0 : std::min(between(0, 2), extent - 1));
+    }
+    if (op.mode == graph::PadMode::Constant) op.value = static_cast<double>(between(x.range.low, x.range.high));
+    keep(node("pad", op, {x.id}, x.range));
+  }
+
+  Live reshaped(const Live& x) {
+    const Shape& extents = shape(x);
+    if (extents.size() >= 3 && extents.back() == 1 && chance(2))
+      return node("squeeze", graph::Squeeze{{static_cast<int64_t>(extents.size()) - 1}}, {x.id}, x.range);
+    if (extents.size() <= 3 && extents.size() >= 2 && chance(2))
+      return node("unsqueeze", graph::Unsqueeze{{between(1, static_cast<int64_t>(extents.size()))}}, {x.id}, x.range);
+    if (extents.size() >= 3 && chance(2))
+      return node("reshape", graph::Reshape{{0, extents[1], -1}, false}, {x.id}, x.range);
+    return node("flatten", graph::Flatten{1}, {x.id}, x.range);
+  }
+
+  Live transposed(const Live& x) {
+    graph::Transpose op;
+    for (int64_t i = 0; i < static_cast<int64_t>(shape(x).size()); ++i) op.perm.push_back(i);
+    if (op.perm.size() >= 3) std::rotate(op.perm.begin() + 1, op.perm.begin() + between(1, 2), op.perm.end());
+    return node("transpose", op, {x.id}, x.range);
+  }
+
+  Live gather(const Live& x) {
+    const int64_t axis = between(1, static_cast<int64_t>(shape(x).size()) - 1);
+    const int64_t extent = shape(x)[static_cast<size_t>(axis)];
+    return node("gather", graph::Gather{axis},
+                {x.id, constant("at", {between(1, 3)}, {-extent, extent - 1}, ElementType::Int64)}, x.range);
+  }
+
+  void resize(const Live& x) {
+    if (!has_space(x) || elements(x) > 100) return;
+    graph::Resize op;
+    op.scales = {1, 1};
+    for (size_t i = 0; i < spatial(x); ++i) op.scales.push_back(one_of<double>({1, 1.5, 2}));
+    op.coordinates =
+        one_of<graph::ResizeCoordinates>({graph::ResizeCoordinates::HalfPixel, graph::ResizeCoordinates::Asymmetric});
+    op.nearest = one_of<graph::ResizeNearest>({graph::ResizeNearest::Floor, graph::ResizeNearest::RoundPreferFloor});
+    keep(node("resize", op, {x.id}, x.range));
+  }
+
+  Live relu(const Live& x) {
+    return node("relu", graph::Relu{}, {x.id}, {std::max<int64_t>(x.range.low, 0), std::max<int64_t>(x.range.high, 0)});
+  }
+
+  Live clip(const Live& x) {
+    const int64_t low = between(x.range.low, x.range.high), high = between(low, x.range.high);
+    return node("clip", graph::Clip{static_cast<double>(low), static_cast<double>(high)}, {x.id}, {low, high});
+  }
+
+  Live threshold(const Live& x) {
+    const Interval to = levels(between(1, 4));
+    const int64_t rows = shape(x).size() >= 2 && chance(2) ? shape(x)[1] : 1, steps = to.high - to.low;
+    Tensor thresholds(ElementType::Int64, {rows, steps});
+    const auto values = thresholds.as<int64_t>();
+    for (int64_t& value : values) value = between(x.range.low, x.range.high);
+    for (int64_t row = 0; row < rows; ++row)
+      std::sort(values.begin() + row * steps, values.begin() + (row + 1) * steps);
+    graph::Threshold op{to.low, {}};
+    if (chance(2))
+      for (int64_t row = 0; row < rows; ++row) op.falling.push_back(between(0, 1));
+    return node("threshold", op, {x.id, graph.add_constant("steps", thresholds)}, to);
+  }
+
+  Live table(const Live& x) {
+    const Interval to = chance(4) ? Interval{-30000, 30000} : levels(between(1, 8));
+    return node("table", graph::Table{x.range.low}, {x.id, constant("table", {x.range.high - x.range.low + 1}, to)},
+                to);
+  }
+
+  /// A product with constant weights, or with itself transposed.
+  Live product(const Live& x) {
+    const Interval weights = levels(between(1, 8));
+    const int64_t outputs = between(1, 4), zero = zero_point(x);
+    if (shape(x).size() == 2 && chance(2)) return gemm(x, outputs, weights, chance(2), zero, chance(2));
+    const int64_t terms = shape(x).back();
+    if (shape(x).size() == 3 && chance(2)) {
+      const Live turned = node("transpose", graph::Transpose{{0, 2, 1}}, {x.id}, x.range);
+      const int64_t other = zero_point(x);
+      const int64_t most = std::max(std::abs(x.range.low - other), std::abs(x.range.high - other));
+      return node("matmul", graph::MatMul{zero, other}, {x.id, turned.id}, sum_of(x.range, zero, terms, most));
+    }
+    return node("matmul", graph::MatMul{zero, 0}, {x.id, constant("w", {terms, outputs}, weights)},
+                sum_of(x.range, zero, terms, largest(weights)));
+  }
+
+  void reduce(const Live& x) {
+    if (shape(x).size() < 3) return;
+    graph::ReduceSum op{{}, chance(2), zero_point(x)};
+    int64_t count = 1;
+    for (size_t axis = 2; axis < shape(x).size(); ++axis) {
+      op.axes.push_back(static_cast<int64_t>(axis));
+      count *= shape(x)[axis];
+    }
+    keep(node("sum", op, {x.id}, sum_of(x.range, op.zero_point, count, 1)));
+  }
+};
+
+/// Networks as microcontrollers run them: convolutions (dense or depthwise) with a requantisation a channel, residual
+/// adds, pools, a last layer in raw sums; 2, 4 or 8 bits; no zero points.
+class DeployableNetwork : public IntegerNetwork {
+ public:
+  using IntegerNetwork::IntegerNetwork;
+
+  graph::Graph make() {
+    const int64_t side = between(4, 8);
+    Live x = input({chance(2) ? any : 1, between(1, 3), side, side}, activation(chance(4)));
+    x = layer(x, 4, 3, 1);
+    const int64_t blocks = between(1, 4);
+    for (int64_t i = 0; i < blocks; ++i) x = block(x);
+    return head(x);
+  }
+
+ private:
+  Interval activation(bool sign) {
+    const int64_t n = int64_t{1} << one_of<int64_t>({8, 8, 4, 2});
+    return sign ? Interval{-n / 2, n / 2 - 1} : Interval{0, n - 1};
+  }
+  Interval weights() {
+    const int64_t n = int64_t{1} << one_of<int64_t>({8, 8, 4, 2});
+    return {-n / 2, n / 2 - 1};
+  }
+
+  Live layer(const Live& x, int64_t outputs, int64_t kernel, int64_t group) {
+    graph::Conv op;
+    const int64_t stride = shape(x)[2] >= 4 && chance(4) ? 2 : 1;
+    op.strides = {stride, stride}, op.dilations = {1, 1}, op.pads = graph::Ints(4, kernel / 2);
+    const Live sum = conv(x, outputs, group, weights(), op, kernel, chance(3));
+    return requantise(sum, activation(false), !chance(4), between(8, 15), false);
+  }
+
+  /// x + layers of x, each branch requantised to the sum's grid.
+  Live residual(const Live& x) {
+    const int64_t channels = shape(x)[1];
+    graph::Conv op;
+    op.strides = {1, 1}, op.dilations = {1, 1}, op.pads = {1, 1, 1, 1};
+    const Live sum = conv(x, channels, 1, weights(), op, 3, false);
+    const Live y = requantise(sum, activation(false), true, between(8, 15), false);
+    const Interval to = activation(false);
+    const Live a = requantise(x, to, false, between(4, 12), false), b = requantise(y, to, false, between(4, 12), false);
+    return requantise(add(a, b), to, false, between(2, 12), false);
+  }
+
+  Live pooled(const Live& x) {
+    if (chance(2)) return max_pool(x, {{2, 2}, {2, 2}, {0, 0, 0, 0}, {1, 1}, false});
+    const Live sum = sum_pool(x, {{2, 2}, {2, 2}, {0, 0, 0, 0}, {1, 1}, false, 0});
+    graph::Requantise mean;
+    mean.multiplier = {1}, mean.addend = {0}, mean.shift = {2};
+    mean.low = x.range.low, mean.high = x.range.high;
+    return node("mean", mean, {sum.id}, x.range);
+  }
+
+  Live block(const Live& x) {
+    const int64_t channels = shape(x)[1];
+    switch (random.below(4)) {
+      case 0: return layer(layer(x, channels, 3, channels), between(2, 5), 1, 1);
+      case 1: return residual(x);
+      case 2: return shape(x)[2] >= 4 ? pooled(x) : residual(x);
+      default: return layer(x, between(2, 5), one_of<int64_t>({1, 3}), 1);
+    }
+  }
+
+  graph::Graph head(Live x) {
+    x = node("flatten", graph::Flatten{1}, {x.id}, x.range);
+    if (chance(3))
+      x = requantise(gemm(x, between(3, 6), weights(), true, 0, chance(2)), activation(false), true, 12, false);
+    gemm(x, between(2, 4), weights(), true, 0, chance(2));
+    return finish(1);
+  }
+};
+
+enum class Style { Any, Deployable };
+
+inline graph::Graph random_integer_network(uint64_t seed, Style style) {
+  if (style == Style::Any) return AnyNetwork(seed).make();
+  return DeployableNetwork(seed).make();
+}
+
+/// Inputs over the whole range that the network's inputs have.
+inline std::vector<Tensor> random_integers(const graph::Graph& graph, uint64_t seed, int64_t batch = 2) {
+  Random random(seed);
+  std::vector<Tensor> inputs;
+  for (graph::ValueId id : graph.inputs) {
+    Shape shape = graph[id].shape;
+    if (!shape.empty() && shape.front() == any) shape.front() = batch;
+    const Interval range = graph[id].bounds.front();
+    Tensor tensor(ElementType::Int64, shape);
+    for (int64_t& value : tensor.as<int64_t>())
+      value = range.low + static_cast<int64_t>(random.below(static_cast<uint64_t>(range.high - range.low + 1)));
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+}  // namespace nibble::tests
