@@ -1,14 +1,12 @@
 #include "quant/requantisation.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <limits>
 
 #include "base/error.hpp"
 #include "base/int128.hpp"
 #include "base/rescale.hpp"
-#include "quant/staircase.hpp"
+#include "quant/nearest.hpp"
 
 namespace nibble::quant {
 namespace {
@@ -123,97 +121,75 @@ int128 scaled(double kappa, int shift) {
   return std::llround(std::min(std::ldexp(kappa, shift), 0x1p62));
 }
 
-bool fits(int128 value, int bits) {
-  const int128 limit = int128{1} << (bits - 1);
-  return value >= -limit && value < limit;
-}
-
-bool product_fits(int128 m, int128 b, Interval accumulator, const Widths& widths) {
-  return fits(m, widths.multiplier) && fits(m * accumulator.low + b, widths.product) &&
-         fits(m * accumulator.high + b, widths.product) && fits(m * accumulator.low, widths.product) &&
-         fits(m * accumulator.high, widths.product) && fits(b, widths.product);
-}
-
 /// The largest shift for which kappa * 2^shift is a multiplier of that width.
 int largest_shift(double kappa, const Widths& widths) {
   int exponent = 0;
   std::frexp(kappa, &exponent);  // kappa < 2^exponent
-  return std::clamp(widths.multiplier - 1 - exponent, -1, widths.shift);
+  return std::clamp(widths.multiplier - 1 - exponent, widths.least_shift - 1, widths.shift);
 }
 
-Requantisation constant(const RealStep& step, Interval accumulator) {
-  Requantisation result{0, apply(step, accumulator.low), 0};
-  return result;
-}
+/// A channel with kappa >= 0.
+struct Problem {
+  const RealStep& step;
+  Staircase steps;
+  Limits limits;
+  Widths widths;
+};
 
 /// The smallest shift with a solution, by bisection: (m, b) at d gives (2m, 2b) at d + 1.
-bool solve_exactly(const RealStep& step, const Corners& corners, Interval accumulator, const Widths& widths,
-                   Requantisation& result) {
-  const int highest = largest_shift(step.kappa, widths);
-  const int128 limit = int128{1} << (widths.multiplier - 1);
-  const auto attempt = [&](int shift) {
+std::optional<Requantisation> smallest_shift(const Problem& problem) {
+  const RealStep& step = problem.step;
+  const Widths& widths = problem.widths;
+  const Corners all = corners_of(problem.steps, problem.limits.accumulator, step.levels);
+  const Corners corners{hull(all.reach, -1), hull(all.miss, 1)};
+  const auto attempt = [&](int shift) -> std::optional<Requantisation> {
     Feasibility at(corners, shift);
-    if (!at.find(scaled(step.kappa, shift), -limit, limit - 1)) return false;
+    if (!at.find(scaled(step.kappa, shift), 0, problem.limits.multiplier)) return std::nullopt;
     // The middle of the addends leaves the widest margin; the product decides whether it is allowed.
-    const int128 middle = at.least + (at.most - at.least) / 2;
-    for (int128 addend : {middle, at.least, at.most})
-      if (product_fits(at.multiplier, addend, accumulator, widths)) {
-        result = {static_cast<int64_t>(at.multiplier), static_cast<int64_t>(addend), shift};
-        return true;
-      }
-    return false;
+    const Limits::Addends allowed = problem.limits.addends(at.multiplier);
+    const int128 least = std::max(at.least, allowed.low), most = std::min(at.most, allowed.high);
+    if (least > most) return std::nullopt;
+    const int128 addend = std::clamp(at.least + (at.most - at.least) / 2, least, most);
+    return Requantisation{static_cast<int64_t>(at.multiplier), static_cast<int64_t>(addend), shift};
   };
-  int low = 0, high = std::min(highest + 1, widths.shift);
-  if (high < 0 || !attempt(high)) {
-    // The widest shift may overflow the product where a smaller one does not: walk down.
-    while (--high >= 0 && !attempt(high)) {
-    }
-    if (high < 0) return false;
-  }
-  while (low < high) {
+  int low = widths.least_shift, high = std::min(largest_shift(step.kappa, widths) + 1, widths.shift);
+  std::optional<Requantisation> found;
+  // The widest shift may overflow the product where a smaller one does not: walk down.
+  while (high >= low && !(found = attempt(high))) --high;
+  while (found && low < high) {
     const int middle = (low + high) / 2;
-    if (attempt(middle))
+    if (auto smaller = attempt(middle)) {
+      found = smaller;
       high = middle;
-    else
+    } else {
       low = middle + 1;
+    }
   }
-  return attempt(high);
+  return found;
 }
 
-/// The best of a few multipliers and addends around kappa and lambda, at the shifts that the widths allow.
-Requantisation solve_nearly(const RealStep& step, const Corners& corners, Interval accumulator, const Widths& widths) {
-  Requantisation best;
-  best.differing = std::numeric_limits<int64_t>::max();
-  const auto consider = [&](int128 m, int128 b, int shift) {
-    if (!product_fits(m, b, accumulator, widths)) return false;
-    Requantisation candidate{static_cast<int64_t>(m), static_cast<int64_t>(b), shift};
-    certify(candidate, step, accumulator);
-    if (std::pair(candidate.differing, candidate.worst) < std::pair(best.differing, best.worst)) best = candidate;
-    return true;
-  };
-  // A narrow product may rule out the highest shifts that the multiplier allows: three that it does not.
-  int tried = 0;
-  for (int shift = std::max(0, largest_shift(step.kappa, widths)); shift >= 0 && tried < 3; --shift) {
-    bool fitting = false;
-    const int128 unit = int128{1} << shift;
-    const int128 centre = scaled(step.kappa, shift);
-    for (int128 m = std::max<int128>(0, centre - 1); m <= centre + 1; ++m) {
-      int128 least = std::numeric_limits<int64_t>::min(), most = std::numeric_limits<int64_t>::max();
-      for (const Corner& corner : corners.reach) least = std::max(least, unit * corner.level - m * corner.at);
-      for (const Corner& corner : corners.miss) most = std::min(most, unit * corner.level - 1 - m * corner.at);
-      for (int part = 0; part <= 8; ++part) fitting |= consider(m, most + (least - most) * part / 8, shift);
-    }
-    tried += fitting;
-  }
-  // Nothing fits (a width of one bit, say): the constant that is right most often in the middle.
-  if (best.differing == std::numeric_limits<int64_t>::max())
-    consider(0, apply(step, accumulator.low + (accumulator.high - accumulator.low) / 2), 0);
-  return best;
+std::optional<Requantisation> solve_exactly(const Problem& problem) {
+  if (!problem.steps.at.empty()) return smallest_shift(problem);
+  const int128 addend = static_cast<int128>(problem.steps.first) << problem.widths.least_shift;
+  if (!problem.limits.fits(0, addend)) return std::nullopt;
+  return Requantisation{0, static_cast<int64_t>(addend), problem.widths.least_shift};
 }
 
 RealStep mirrored(RealStep step) {
   step.kappa = -step.kappa;
   return step;
+}
+
+void check(const Widths& widths) {
+  const auto within = [](int value, int low, int high) { return low <= value && value <= high; };
+  if (!within(widths.multiplier, 2, 32))
+    fail("quant", "requantisation", std::to_string(widths.multiplier) + " multiplier bits", "2 to 32");
+  if (!within(widths.product, 8, 64))
+    fail("quant", "requantisation", std::to_string(widths.product) + " product bits", "8 to 64");
+  if (!within(widths.least_shift, 0, 62) || !within(widths.shift, widths.least_shift, 62))
+    fail("quant", "requantisation",
+         "shifts from " + std::to_string(widths.least_shift) + " to " + std::to_string(widths.shift),
+         "a range within 0 to 62");
 }
 
 void check(const RealStep& step, Interval accumulator) {
@@ -225,6 +201,25 @@ void check(const RealStep& step, Interval accumulator) {
   ensure(accumulator.low > -widest && accumulator.high < widest, "an accumulator has at most 61 bits");
 }
 
+/// A falling function is the mirror image of a rising one, whose multiplier it takes with the other sign.
+template <class Solve>
+std::optional<Requantisation> solve_by(const RealStep& step, Interval accumulator, const Widths& widths,
+                                       Solve&& solve) {
+  check(widths);
+  check(step, accumulator);
+  const bool falling = step.kappa < 0;
+  const RealStep rising = falling ? mirrored(step) : step;
+  if (falling) accumulator = {-accumulator.high, -accumulator.low};
+  const int128 most = (int128{1} << (widths.multiplier - 1)) - !falling;
+  std::optional<Requantisation> result =
+      solve(Problem{rising,
+                    staircase(rising, accumulator),
+                    {accumulator, most, widths.least_shift, widths.shift, widths.product},
+                    widths});
+  if (result && falling) result->multiplier = -result->multiplier;
+  return result;
+}
+
 }  // namespace
 
 int64_t apply(const RealStep& step, int64_t a) {
@@ -234,36 +229,41 @@ int64_t apply(const RealStep& step, int64_t a) {
 
 int64_t apply(const Requantisation& r, Interval levels, int64_t a) {
   const int128 sum = static_cast<int128>(a) * r.multiplier + r.addend;
-  if (!fits(sum, 64)) throw InternalError("a requantisation's product fits into 64 bits");
+  if (sum != static_cast<int64_t>(sum)) throw InternalError("a requantisation's product fits into 64 bits");
   return static_cast<int64_t>(std::clamp<int128>(sum >> r.shift, levels.low, levels.high));
 }
 
+std::optional<Requantisation> solve_exactly(const RealStep& step, Interval accumulator, Widths widths) {
+  return solve_by(step, accumulator, widths, [](const Problem& problem) { return solve_exactly(problem); });
+}
+
 Requantisation solve_requantisation(const RealStep& step, Interval accumulator, Widths widths) {
-  check(step, accumulator);
-  if (step.kappa < 0) {
-    Requantisation result = solve_requantisation(mirrored(step), {-accumulator.high, -accumulator.low}, widths);
-    result.multiplier = -result.multiplier;
-    return result;
-  }
-  const Staircase steps = staircase(step, accumulator);
-  if (steps.at.empty()) return constant(step, accumulator);
-  const Corners all = corners_of(steps, accumulator, step.levels);
-  const Corners binding{hull(all.reach, -1), hull(all.miss, 1)};
-  Requantisation result;
-  if (solve_exactly(step, binding, accumulator, widths, result)) return result;
-  return solve_nearly(step, binding, accumulator, widths);
+  return *solve_by(step, accumulator, widths, [](const Problem& problem) {
+    if (const auto exact = solve_exactly(problem)) return exact;
+    Requantisation nearest =
+        nearest_requantisation(problem.steps, problem.step.kappa, problem.step.levels, problem.limits);
+    certify(nearest, problem.step, problem.limits.accumulator);
+    return std::optional(nearest);
+  });
 }
 
 Requantisation nemo_requantisation(const RealStep& step, Interval accumulator, double factor) {
   check(step, accumulator);
-  if (step.kappa == 0) return constant(step, accumulator);
-  Requantisation result;
-  result.shift = std::clamp(static_cast<int>(std::ceil(std::log2(factor / std::abs(step.kappa)))), 0, 62);
   const double half = step.rounding == Rounding::Floor ? 0 : 0.5;
   const double offset = step.lambda + half + static_cast<double>(step.zero_point);
-  result.multiplier = static_cast<int64_t>(std::floor(std::ldexp(step.kappa, result.shift)));
-  result.addend = static_cast<int64_t>(std::floor(std::ldexp(offset, result.shift)));
+  Requantisation result;
+  result.shift = std::clamp(static_cast<int>(std::ceil(std::log2(factor / std::abs(step.kappa)))), 0, 62);
+  const auto floored = [&](double x) { return std::floor(std::ldexp(x, result.shift)); };
+  const double reach = static_cast<double>(std::max(std::abs(accumulator.low), std::abs(accumulator.high)));
+  // NEMO computes on 64 bits; a shift beyond them would say nothing of its rule.
+  while (result.shift > 0 && std::abs(floored(step.kappa)) * reach + std::abs(floored(offset)) >= 0x1p62)
+    --result.shift;
+  if (std::abs(floored(step.kappa)) * reach + std::abs(floored(offset)) >= 0x1p62)
+    fail("quant", "requantisation", "NEMO's rule needs more than 64 bits", "the exact rule");
+  result.multiplier = static_cast<int64_t>(floored(step.kappa));
+  result.addend = static_cast<int64_t>(floored(offset));
   certify(result, step, accumulator);
+  result.fewest = result.differing == 0;
   return result;
 }
 

@@ -8,12 +8,13 @@
 /// The exact requantisation solver and its certificate. Source: NUMERICS.md, section 5.
 namespace nibble::quant {
 
-/// What the target's arithmetic can hold: signed multiplier of `multiplier` bits, shift in [0, shift], product and sum
-/// in `product` bits.
+/// What the target's arithmetic can hold: signed multiplier of `multiplier` bits (2 to 32), shift in [least_shift,
+/// shift] (0 to 62), a*m, b and a*m + b in `product` signed bits (8 to 64) for every accumulator a of the interval.
 struct Widths {
   int multiplier = 32;
   int shift = 62;
   int product = 64;
+  int least_shift = 0;
 };
 
 /// What one channel of the fake network asks for: y(a) = clip(round(kappa * a + lambda) + zero_point, levels).
@@ -34,6 +35,7 @@ struct Requantisation {
   int shift = 0;
   int64_t differing = 0;  ///< number of accumulator values on which y and y' differ: 0 is the certificate of exactness
   int64_t worst = 0;      ///< largest |y - y'| in levels
+  bool fewest = true;     ///< proved: nothing within the widths differs on fewer
 };
 
 /// y(a), exactly: no float rounding decides a level.
@@ -45,9 +47,13 @@ int64_t apply(const Requantisation& requantisation, Interval levels, int64_t a);
 /// kappa > 0 (for kappa < 0: of the mirrored function a -> y(-a)). Exact rational arithmetic.
 std::vector<int64_t> thresholds(const RealStep& step, Interval accumulator);
 
+/// As solve_requantisation, or nothing where no exact parameters within the widths were found.
+std::optional<Requantisation> solve_exactly(const RealStep& step, Interval accumulator, Widths widths = {});
+
 /// Integer parameters whose staircase has the step's thresholds on the whole accumulator interval; the smallest shift
-/// for which they exist within `widths`. Where none is exact: the best within the widths, with `differing` and `worst`
-/// counted over the whole interval. Throws UserError when kappa or lambda is not finite.
+/// for which they exist within `widths`. Where none is exact: those that differ on the fewest accumulators
+/// (nearest.hpp), with `differing` and `worst` counted over the whole interval; `fewest` says whether the search was
+/// exhaustive. Throws UserError when kappa or lambda is not finite, or widths are not widths.
 Requantisation solve_requantisation(const RealStep& step, Interval accumulator, Widths widths = {});
 
 /// NEMO's own choice for comparison: d = ceil(log2(factor / kappa)), m = floor(kappa 2^d), b = floor(lambda 2^d); its

@@ -30,11 +30,36 @@ int64_t first_reaching(const RealStep& step, int64_t level, int64_t guess, Inter
   return above;
 }
 
-int64_t estimate(const RealStep& step, int64_t level) {
-  const double half = step.rounding == Rounding::Floor ? 0 : 0.5;
-  const double a = std::ceil((static_cast<double>(level - step.zero_point) - half - step.lambda) / step.kappa);
-  return static_cast<int64_t>(std::clamp(a, -0x1p61, 0x1p61));
-}
+/// The smallest a with y(a) >= level where double arithmetic leaves no doubt of it. a solves kappa a + lambda + 1/2 =
+/// level - zero_point; each of four roundings moves it by 2^-53 of its largest operand.
+struct Estimate {
+  int64_t a;
+  bool certain;
+};
+
+class Estimator {
+ public:
+  explicit Estimator(const RealStep& step)
+      : inverse_(1 / step.kappa),
+        offset_(static_cast<double>(step.zero_point) + (step.rounding == Rounding::Floor ? 0 : 0.5) + step.lambda),
+        error_(0x1p-50 * std::abs(inverse_) *
+               (std::abs(step.lambda) + std::abs(static_cast<double>(step.zero_point)) + 1)) {}
+
+  Estimate of(int64_t level) const {
+    const auto wanted = static_cast<double>(level);
+    const double a = (wanted - offset_) * inverse_;
+    if (!(std::abs(a) < 0x1p52)) return {a < 0 ? -widest : widest, false};
+    const auto down = static_cast<int64_t>(a);  // toward zero
+    const double part = a - static_cast<double>(down);
+    const double error = error_ + 0x1p-50 * (std::abs(wanted * inverse_) + std::abs(a));
+    const int64_t up = part > 0 ? down + 1 : down;
+    return {up, std::abs(part) > error && 1 - std::abs(part) > error};
+  }
+
+ private:
+  static constexpr int64_t widest = int64_t{1} << 61;
+  double inverse_, offset_, error_;
+};
 
 }  // namespace
 
@@ -45,13 +70,16 @@ Staircase staircase(const RealStep& step, Interval accumulator) {
   const int64_t last = apply(step, accumulator.high);
   int64_t below = accumulator.low;
   result.at.reserve(static_cast<size_t>(last - result.first));
+  const Estimator estimator(step);
   for (int64_t level = result.first + 1; level <= last; ++level) {
-    // `below` may itself reach this level when several share a step.
-    if (!result.at.empty() && apply(step, result.at.back()) >= level) {
-      result.at.push_back(result.at.back());
-      continue;
+    const Estimate estimate = estimator.of(level);
+    if (estimate.certain && accumulator.low < estimate.a && estimate.a <= accumulator.high) {
+      result.at.push_back(estimate.a);
+    } else if (!result.at.empty() && apply(step, result.at.back()) >= level) {
+      result.at.push_back(result.at.back());  // `below` itself reaches this level when several share a step
+    } else {
+      result.at.push_back(first_reaching(step, level, estimate.a, {below, accumulator.high}));
     }
-    result.at.push_back(first_reaching(step, level, estimate(step, level), {below, accumulator.high}));
     below = result.at.back();
   }
   return result;
@@ -62,12 +90,14 @@ Staircase staircase(const Requantisation& r, Interval levels, Interval accumulat
   Staircase result;
   result.first = apply(r, levels, accumulator.low);
   const int64_t last = apply(r, levels, accumulator.high);
+  result.at.reserve(static_cast<size_t>(last - result.first));
   for (int64_t level = result.first + 1; level <= last; ++level) {
     // a*m + b >= level * 2^d
     const int128 needed = (static_cast<int128>(level) << r.shift) - r.addend;
-    const int128 quotient = needed / r.multiplier;
-    const bool exact = quotient * r.multiplier == needed;
-    result.at.push_back(static_cast<int64_t>(needed > 0 && !exact ? quotient + 1 : quotient));
+    const auto narrow = static_cast<int64_t>(needed);
+    const auto quotient = narrow == needed ? narrow / r.multiplier : static_cast<int64_t>(needed / r.multiplier);
+    const bool exact = static_cast<int128>(quotient) * r.multiplier == needed;
+    result.at.push_back(needed > 0 && !exact ? quotient + 1 : quotient);
   }
   return result;
 }
