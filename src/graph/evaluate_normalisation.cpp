@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/broadcast.hpp"
 #include "graph/evaluate_rules.hpp"
 
 namespace nibble::graph {
@@ -51,6 +52,38 @@ Tensors meaning(const Call& call, const LayerNormalization& op) {
     variance /= static_cast<double>(width);
     for (size_t i = 0; i < width; ++i)
       values[row + i] = (values[row + i] - mean) / std::sqrt(variance + op.epsilon) * scale[i] + bias[i];
+  }
+  return {y};
+}
+
+Tensors meaning(const Call& call, const RmsNormalization& op) {
+  Tensor y = call[0];
+  const auto axis = static_cast<std::ptrdiff_t>(normalise_axis(op.axis, y.rank()));
+  const Shape row(y.shape().begin() + axis, y.shape().end());
+  const auto width = static_cast<size_t>(element_count(row));
+  const Tensor scale = broadcast_to<double>(call[1], row);
+  const auto values = y.as<double>();
+  for (size_t begin = 0; begin < values.size(); begin += width) {
+    double square = 0;
+    for (size_t i = 0; i < width; ++i) square += values[begin + i] * values[begin + i];
+    const double root = std::sqrt(square / static_cast<double>(width) + op.epsilon);
+    for (size_t i = 0; i < width; ++i) values[begin + i] = values[begin + i] / root * scale.as<double>()[i];
+  }
+  return {y};
+}
+
+Tensors meaning(const Call& call, const LogSoftmax& op) {
+  Tensor y = call[0];
+  const auto axis = static_cast<size_t>(normalise_axis(op.axis, y.rank()));
+  const auto extent = static_cast<size_t>(y.shape()[axis]);
+  const auto stride = static_cast<size_t>(strides_of(y.shape())[axis]);
+  const auto values = y.as<double>();
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i / stride % extent != 0) continue;
+    double most = values[i], sum = 0;
+    for (size_t k = 0; k < extent; ++k) most = std::max(most, values[i + k * stride]);
+    for (size_t k = 0; k < extent; ++k) sum += std::exp(values[i + k * stride] - most);
+    for (size_t k = 0; k < extent; ++k) values[i + k * stride] -= most + std::log(sum);
   }
   return {y};
 }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <numbers>
 
+#include "graph/broadcast.hpp"
 #include "graph/evaluate_rules.hpp"
 
 namespace nibble::graph {
@@ -145,6 +146,36 @@ Tensors meaning(const Call& call, const HardSigmoid& op) {
 }
 Tensors meaning(const Call& call, const Gelu& op) {
   return map_reals(call, [&](double x) { return gelu(x, op.tanh_form); });
+}
+
+Tensors meaning(const Call& call, const Mish&) {
+  return map_reals(call, [](double x) { return x * std::tanh(std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)))); });
+}
+Tensors meaning(const Call& call, const Elu& op) {
+  return map_reals(call, [&](double x) { return x >= 0 ? x : op.alpha * std::expm1(x); });
+}
+Tensors meaning(const Call& call, const Swish& op) {
+  return map_reals(call, [&](double x) { return x / (1 + std::exp(-op.alpha * x)); });
+}
+
+Tensors meaning(const Call& call, const Min&) {
+  return combine_either(call, [](auto a, auto b) { return std::min(a, b); });
+}
+Tensors meaning(const Call& call, const Max&) {
+  return combine_either(call, [](auto a, auto b) { return std::max(a, b); });
+}
+Tensors meaning(const Call& call, const Where&) {
+  const Shape shape = broadcast(broadcast(call[0].shape(), call[1].shape()), call[2].shape());
+  const Tensor condition = broadcast_to<int64_t>(call[0], shape);
+  const auto choose = [&](auto kind) {
+    using T = decltype(kind);
+    Tensor y = broadcast_to<T>(call[1], shape);
+    const Tensor other = broadcast_to<T>(call[2], shape);
+    for (size_t i = 0; i < y.size(); ++i)
+      if (condition.as<int64_t>()[i] == 0) y.as<T>()[i] = other.as<T>()[i];
+    return y;
+  };
+  return {is_real(call[1].type()) ? choose(double{}) : choose(int64_t{})};
 }
 
 Tensors meaning(const Call& call, const Add&) {

@@ -120,5 +120,20 @@ Tensors meaning(const Call& call, const Rescale& op);
 Tensors meaning(const Call& call, const Requantise& op);
 Tensors meaning(const Call& call, const Threshold& op);
 Tensors meaning(const Call& call, const Table& op);
+Tensors meaning(const Call& call, const ConvTranspose& op);
+Tensors meaning(const Call& call, const RmsNormalization& op);
+Tensors meaning(const Call& call, const Mish& op);
+Tensors meaning(const Call& call, const Min& op);
+Tensors meaning(const Call& call, const Max& op);
+Tensors meaning(const Call& call, const Where& op);
+Tensors meaning(const Call& call, const Elu& op);
+Tensors meaning(const Call& call, const Swish& op);
+Tensors meaning(const Call& call, const LogSoftmax& op);
+Tensors meaning(const Call& call, const ReduceMax& op);
+Tensors meaning(const Call& call, const ArgMax& op);
+Tensors meaning(const Call& call, const InterpolatedTable& op);
+Tensors meaning(const Call& call, const TableSoftmax& op);
+Tensors meaning(const Call& call, const IntegerNormalization& op);
+Tensors meaning(const Call& call, const RoundedDivision& op);
 
 }  // namespace nibble::graph

@@ -87,6 +87,20 @@ Reduction reduction_of(const Shape& x, const Ints& axes, bool keep_dims) {
   return r;
 }
 
+/// Calls f(element, the one of the result that it belongs to).
+template <class F>
+void each_reduced(const Shape& x, const Shape& kept, size_t elements, F&& f) {
+  const auto to = strides_of(kept);
+  for (size_t i = 0; i < elements; ++i) {
+    int64_t rest = static_cast<int64_t>(i), offset = 0;
+    for (size_t axis = x.size(); axis-- > 0;) {
+      if (kept[axis] != 1) offset += rest % x[axis] * to[axis];
+      rest /= x[axis];
+    }
+    f(i, static_cast<size_t>(offset));
+  }
+}
+
 /// Sums of x - zero_point over the axes.
 template <class T>
 Tensor reduce(const Call& call, const Ints& axes, bool keep_dims, T zero_point) {
@@ -95,16 +109,42 @@ Tensor reduce(const Call& call, const Ints& axes, bool keep_dims, T zero_point) 
   Tensor y = zeros<T>(r.shape);
   const auto out = y.template as<T>();
   const auto values = call[0].as<T>();
-  const auto to = strides_of(r.kept);
-  for (size_t i = 0; i < values.size(); ++i) {
-    int64_t rest = static_cast<int64_t>(i), offset = 0;
-    for (size_t axis = x.size(); axis-- > 0;) {
-      if (r.kept[axis] != 1) offset += rest % x[axis] * to[axis];
-      rest /= x[axis];
-    }
-    T& sum = out[static_cast<size_t>(offset)];
-    sum = sum_of(sum, difference_of(values[i], zero_point));
-  }
+  each_reduced(x, r.kept, values.size(),
+               [&](size_t i, size_t to) { out[to] = sum_of(out[to], difference_of(values[i], zero_point)); });
+  return y;
+}
+
+template <class T>
+Tensor maxima(const Call& call, const ReduceMax& op) {
+  const Shape& x = call[0].shape();
+  const Reduction r = reduction_of(x, op.axes, op.keep_dims);
+  Tensor y = zeros<T>(r.shape);
+  const auto out = y.template as<T>();
+  const auto values = call[0].as<T>();
+  std::vector<bool> seen(out.size());
+  each_reduced(x, r.kept, values.size(), [&](size_t i, size_t to) {
+    out[to] = seen[to] ? std::max(out[to], values[i]) : values[i];
+    seen[to] = true;
+  });
+  return y;
+}
+
+template <class T>
+Tensor places_of_maxima(const Call& call, const ArgMax& op) {
+  const Shape& x = call[0].shape();
+  const Reduction r = reduction_of(x, {op.axis}, op.keep_dims);
+  const auto axis = static_cast<size_t>(normalise_axis(op.axis, x.size()));
+  const auto stride = static_cast<size_t>(strides_of(x)[axis]), extent = static_cast<size_t>(x[axis]);
+  Tensor y = zeros<int64_t>(r.shape);
+  const auto places = y.as<int64_t>();
+  const auto values = call[0].as<T>();
+  std::vector<T> most(places.size());
+  each_reduced(x, r.kept, values.size(), [&](size_t i, size_t to) {
+    const size_t place = i / stride % extent;
+    if (place != 0 && (op.last ? values[i] < most[to] : values[i] <= most[to])) return;
+    most[to] = values[i];
+    places[to] = static_cast<int64_t>(place);
+  });
   return y;
 }
 
@@ -163,6 +203,14 @@ Tensors meaning(const Call& call, const ReduceMean& op) {
 Tensors meaning(const Call& call, const ReduceSum& op) {
   return by_kind(
       call, [&](auto kind) { return reduce(call, op.axes, op.keep_dims, static_cast<decltype(kind)>(op.zero_point)); });
+}
+
+Tensors meaning(const Call& call, const ReduceMax& op) {
+  return by_kind(call, [&](auto kind) { return maxima<decltype(kind)>(call, op); });
+}
+
+Tensors meaning(const Call& call, const ArgMax& op) {
+  return by_kind(call, [&](auto kind) { return places_of_maxima<decltype(kind)>(call, op); });
 }
 
 }  // namespace nibble::graph

@@ -58,4 +58,15 @@ Types rule(const Context& c, const LayerNormalization& op) {
   return {{c.type(0), x}};
 }
 
+Types rule(const Context& c, const RmsNormalization& op) {
+  c.count_inputs(2, 2);
+  c.reals(0);
+  const Shape& x = c.shape(0);
+  const auto axis = static_cast<size_t>(normalise_axis(op.axis, x.size()));
+  const Shape tail(x.begin() + static_cast<std::ptrdiff_t>(axis), x.end());
+  c.check(broadcast_of(c, c.shape(1), tail) == tail, "input 1 " + to_string(c.shape(1)),
+          "one that broadcasts to " + to_string(tail));
+  return {{c.type(0), x}};
+}
+
 }  // namespace nibble::graph

@@ -59,6 +59,20 @@ Types rule(const Context& c, const HardSigmoid&) {
 Types rule(const Context& c, const Gelu&) {
   return same_as_input(c, true);
 }
+Types rule(const Context& c, const Mish&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Elu&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const Swish&) {
+  return same_as_input(c, true);
+}
+Types rule(const Context& c, const LogSoftmax& op) {
+  Types types = same_as_input(c, true);
+  normalise_axis(op.axis, c.shape(0).size());
+  return types;
+}
 Types rule(const Context& c, const Clip& op) {
   c.check(op.low <= op.high, "bounds " + std::to_string(op.low) + " and " + std::to_string(op.high), "low <= high");
   return same_as_input(c, false);
@@ -84,6 +98,26 @@ Types rule(const Context& c, const Mul&) {
 }
 Types rule(const Context& c, const Div&) {
   return two_operands(c);
+}
+/// The narrower type where both are of one.
+static Types one_of_two(const Context& c, size_t a, size_t b) {
+  const ElementType type = c.type(a) == c.type(b) ? c.type(a) : accumulated(c, {a, b});
+  return {{type, broadcast_of(c, c.shape(a), c.shape(b))}};
+}
+Types rule(const Context& c, const Min&) {
+  c.count_inputs(2, 2);
+  return one_of_two(c, 0, 1);
+}
+Types rule(const Context& c, const Max&) {
+  c.count_inputs(2, 2);
+  return one_of_two(c, 0, 1);
+}
+Types rule(const Context& c, const Where&) {
+  c.count_inputs(3, 3);
+  c.integers(0);
+  Types types = one_of_two(c, 1, 2);
+  types[0].shape = broadcast_of(c, types[0].shape, c.shape(0));
+  return types;
 }
 Types rule(const Context& c, const Pow&) {
   c.count_inputs(2, 2);

@@ -103,5 +103,20 @@ Types rule(const Context& c, const Rescale& op);
 Types rule(const Context& c, const Requantise& op);
 Types rule(const Context& c, const Threshold& op);
 Types rule(const Context& c, const Table& op);
+Types rule(const Context& c, const ConvTranspose& op);
+Types rule(const Context& c, const RmsNormalization& op);
+Types rule(const Context& c, const Mish& op);
+Types rule(const Context& c, const Min& op);
+Types rule(const Context& c, const Max& op);
+Types rule(const Context& c, const Where& op);
+Types rule(const Context& c, const Elu& op);
+Types rule(const Context& c, const Swish& op);
+Types rule(const Context& c, const LogSoftmax& op);
+Types rule(const Context& c, const ReduceMax& op);
+Types rule(const Context& c, const ArgMax& op);
+Types rule(const Context& c, const InterpolatedTable& op);
+Types rule(const Context& c, const TableSoftmax& op);
+Types rule(const Context& c, const IntegerNormalization& op);
+Types rule(const Context& c, const RoundedDivision& op);
 
 }  // namespace nibble::graph

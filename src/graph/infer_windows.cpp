@@ -59,6 +59,37 @@ Types rule(const Context& c, const Conv& op) {
   return {{accumulated(c, {0, 1}), slid(c, w[0], kernel, op.strides, op.pads, op.dilations, false)}};
 }
 
+Types rule(const Context& c, const ConvTranspose& op) {
+  c.count_inputs(2, 3);
+  const Shape& x = c.shape(0);
+  const Shape& w = c.shape(1);
+  c.check(x.size() >= 3 && w.size() == x.size(), "input " + to_string(x) + ", weights " + to_string(w),
+          "[N, C, spatial] and [C, O/group, kernel]");
+  c.check(is_static(w) && w[0] == x[1] && w[1] >= 1, "weights " + to_string(w) + " with input " + to_string(x),
+          "[C, O/group, kernel]");
+  c.check(op.group >= 1 && x[1] % op.group == 0,
+          "group " + std::to_string(op.group) + " with " + std::to_string(x[1]) + " input channels",
+          "a divisor of the channels");
+  const size_t spatial = x.size() - 2;
+  const auto fits = [&](const Ints& field, size_t size) { return field.empty() || field.size() == size; };
+  c.check(fits(op.strides, spatial) && fits(op.dilations, spatial) && fits(op.pads, 2 * spatial) &&
+              fits(op.output_pads, spatial),
+          "strides, pads, dilations or output_pads of another rank", std::to_string(spatial) + " spatial axes");
+  Shape y{x[0], w[1] * op.group};
+  if (c.has(2)) c.check(c.shape(2) == Shape{y[1]}, "bias " + to_string(c.shape(2)), to_string(Shape{y[1]}));
+  for (size_t axis = 0; axis < spatial; ++axis) {
+    const Window window = window_of(Ints(w.begin() + 2, w.end()), op.strides, op.pads, op.dilations, false, axis);
+    check_window(c, window);
+    c.check(x[axis + 2] != any, "a symbolic spatial extent", "only the batch to be symbolic");
+    const int64_t added = op.output_pads.empty() ? 0 : op.output_pads[axis];
+    c.check(added >= 0 && added < std::max(window.stride, window.dilation), "output pad " + std::to_string(added),
+            "less than the stride or the dilation");
+    y.push_back(widened_extent(x[axis + 2], window, op.output_pads, axis));
+    c.check(y.back() > 0, "pads that leave " + std::to_string(y.back()) + " of " + to_string(x), "at least 1");
+  }
+  return {{accumulated(c, {0, 1}), y}};
+}
+
 Types rule(const Context& c, const MaxPool& op) {
   c.count_inputs(1, 1);
   return pooled(c, op, c.type(0), op.ceil_mode);
@@ -98,6 +129,20 @@ Types rule(const Context& c, const ReduceMean& op) {
   c.count_inputs(1, 1);
   c.reals(0);
   return {{c.type(0), reduced(c, op)}};
+}
+Types rule(const Context& c, const ReduceMax& op) {
+  c.count_inputs(1, 1);
+  for (int64_t axis : normalised_axes(op.axes, c.shape(0).size(), true))
+    c.check(c.shape(0)[static_cast<size_t>(axis)] != 0, "a maximum of nothing", "at least one element");
+  return {{c.type(0), reduced(c, op)}};
+}
+Types rule(const Context& c, const ArgMax& op) {
+  c.count_inputs(1, 1);
+  ReduceMax over;
+  over.axes = {op.axis}, over.keep_dims = op.keep_dims;
+  c.check(c.shape(0).at(static_cast<size_t>(normalise_axis(op.axis, c.shape(0).size()))) != 0, "a maximum of nothing",
+          "at least one element");
+  return {{ElementType::Int64, reduced(c, over)}};
 }
 Types rule(const Context& c, const ReduceSum& op) {
   c.count_inputs(1, 1);

@@ -34,6 +34,22 @@ struct Conv {
   }
 };
 
+/// The transposed Conv: y[n,o,p] = sum over c,k with p = i*stride - pad + k*dilation of w[c,o,k] * (x[n,c,i] -
+/// zero_point) + b[o]. Inputs x [N,C,spatial], w [C,O/group,kernel], optional b [O]. Along each spatial axis y has
+/// (extent - 1) * stride + (kernel - 1) * dilation + 1 - pads + output_pads elements. zero_point is x's, on integers
+/// only.
+struct ConvTranspose {
+  Ints strides, pads, dilations, output_pads;
+  int64_t group = 1;
+  int64_t zero_point = 0;
+  static constexpr std::string_view name = "ConvTranspose";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("strides", s.strides), v("pads", s.pads), v("dilations", s.dilations), v("output_pads", s.output_pads);
+    v("group", s.group), v("zero_point", s.zero_point);
+  }
+};
+
 /// y = alpha * a' b' + beta * c, a' = transposed a if transpose_a, likewise b'. Inputs a [M,K] (minus zero_point on
 /// integers), b [K,N], optional c broadcast to [M,N]. On integers alpha = beta = 1.
 struct Gemm {
@@ -81,6 +97,17 @@ struct LayerNormalization {
   }
 };
 
+/// y = x / sqrt(mean of x^2 + epsilon) * scale, the mean over axes `axis`.. of each row. Reals only. Inputs x, scale.
+struct RmsNormalization {
+  int64_t axis = -1;
+  double epsilon = 1e-5;
+  static constexpr std::string_view name = "RMSNormalization";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis), v("epsilon", s.epsilon);
+  }
+};
+
 // ---- pointwise functions (reals only but for Relu, Clip, Identity)
 // ----------------------------------------------------
 
@@ -103,11 +130,15 @@ NIBBLE_POINTWISE(Neg);         ///< y = -x
 NIBBLE_POINTWISE(Abs);         ///< y = |x|
 NIBBLE_POINTWISE(Reciprocal);  ///< y = 1 / x
 NIBBLE_POINTWISE(Softplus);    ///< y = ln(1 + exp(x))
+NIBBLE_POINTWISE(Mish);        ///< y = x * tanh(ln(1 + exp(x)))
 NIBBLE_POINTWISE(Add);         ///< y = a + b, broadcast; on integers, of the stored integers
 NIBBLE_POINTWISE(Sub);         ///< y = a - b, broadcast
 NIBBLE_POINTWISE(Mul);         ///< y = a * b, broadcast
 NIBBLE_POINTWISE(Div);         ///< y = a / b, broadcast; on integers truncated toward zero
 NIBBLE_POINTWISE(Pow);         ///< y = a ^ b, broadcast; reals only
+NIBBLE_POINTWISE(Min);         ///< y = min(a, b), broadcast; reals or integers
+NIBBLE_POINTWISE(Max);         ///< y = max(a, b), broadcast; reals or integers
+NIBBLE_POINTWISE(Where);       ///< y = condition != 0 ? a : b, broadcast; condition of integers
 #undef NIBBLE_POINTWISE
 
 /// y = x; in training each element is 0 with probability `ratio`, else x / (1 - ratio). The optional mask output is not
@@ -142,6 +173,26 @@ struct LeakyRelu {
   }
 };
 
+/// y = x >= 0 ? x : alpha * (exp(x) - 1)
+struct Elu {
+  double alpha = 1;
+  static constexpr std::string_view name = "Elu";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("alpha", s.alpha);
+  }
+};
+
+/// y = x / (1 + exp(-alpha * x)); alpha = 1 is SiLU
+struct Swish {
+  double alpha = 1;
+  static constexpr std::string_view name = "Swish";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("alpha", s.alpha);
+  }
+};
+
 /// y = clip(alpha * x + beta, 0, 1)
 struct HardSigmoid {
   double alpha = 0.2, beta = 0.5;
@@ -166,6 +217,16 @@ struct Gelu {
 struct Softmax {
   int64_t axis = -1;
   static constexpr std::string_view name = "Softmax";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis);
+  }
+};
+
+/// y = ln of Softmax. Reals only.
+struct LogSoftmax {
+  int64_t axis = -1;
+  static constexpr std::string_view name = "LogSoftmax";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
     v("axis", s.axis);
@@ -241,6 +302,28 @@ struct ReduceSum {
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
     v("axes", s.axes), v("keep_dims", s.keep_dims), v("zero_point", s.zero_point);
+  }
+};
+
+/// Maximum over `axes` (empty: all).
+struct ReduceMax {
+  Ints axes;
+  bool keep_dims = true;
+  static constexpr std::string_view name = "ReduceMax";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axes", s.axes), v("keep_dims", s.keep_dims);
+  }
+};
+
+/// Index of the maximum along axis, Int64; of equals the first, or the last.
+struct ArgMax {
+  int64_t axis = 0;
+  bool keep_dims = true, last = false;
+  static constexpr std::string_view name = "ArgMax";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis), v("keep_dims", s.keep_dims), v("last", s.last);
   }
 };
 
@@ -446,11 +529,86 @@ struct Table {
   }
 };
 
+/// QD, ID. A table of 2^shift times fewer entries than levels, with straight lines between:
+///
+///     i = (x - first) >> shift,  f = x - first - (i << shift)
+///     y = clip(((table[i] << shift) + (table[i + 1] - table[i]) * f + half) >> (shift + fraction), low, high)
+///
+/// half is 1/2 of what the shift drops. Inputs x, table [n] with `fraction` bits after the point.
+struct InterpolatedTable {
+  int64_t first = 0, shift = 0, fraction = 0, low = 0, high = 255;
+  static constexpr std::string_view name = "InterpolatedTable";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("first", s.first), v("shift", s.shift), v("fraction", s.fraction), v("low", s.low), v("high", s.high);
+  }
+};
+
+/// QD, ID. Softmax along axis by a table of exp(-scale * d), fixed point:
+///
+///     e_i = table[max - x_i], 0 beyond its end
+///     y_i = clip(round(e_i * multiplier / (2^shift * sum of e)) + zero_point, low, high)
+///
+/// The ratio is rounded exactly. Inputs x, table [n] with table[0] > 0. docs/design/integer_functions.md.
+struct TableSoftmax {
+  int64_t axis = -1;
+  int64_t multiplier = 255, shift = 0;
+  Rounding rounding = Rounding::HalfUp;
+  int64_t zero_point = 0, low = 0, high = 255;
+  static constexpr std::string_view name = "TableSoftmax";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis), v("multiplier", s.multiplier), v("shift", s.shift), v("rounding", s.rounding);
+    v("zero_point", s.zero_point), v("low", s.low), v("high", s.high);
+  }
+};
+
+/// QD, ID. LayerNormalization (centred) or RMSNormalization over the axes `axis`.. of each row of n elements:
+///
+///     u_i = n (x_i - zero_point) - m,  m = sum of (x - zero_point) if centred, else 0
+///     v   = n * sum of (x - zero_point)^2 - m^2 + epsilon
+///     s   = floor(sqrt(v << 2 root_shift)),   r = floor((2^inverse_shift + s/2) / s), 0 where s is 0
+///     y_i = clip((u_i * r * multiplier_i + addend_i) >> shift, low, high)
+///
+/// Inputs x, multiplier, addend: constants that broadcast to a row. docs/design/integer_functions.md.
+struct IntegerNormalization {
+  int64_t axis = -1;
+  bool centred = true;
+  int64_t zero_point = 0, epsilon = 0, root_shift = 0, inverse_shift = 0, shift = 0, low = 0, high = 255;
+  static constexpr std::string_view name = "IntegerNormalization";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("axis", s.axis), v("centred", s.centred), v("zero_point", s.zero_point), v("epsilon", s.epsilon);
+    v("root_shift", s.root_shift), v("inverse_shift", s.inverse_shift), v("shift", s.shift);
+    v("low", s.low), v("high", s.high);
+  }
+};
+
+/// QD, ID. The quotient of two activations, the ratio rounded exactly:
+///
+///     y = clip(round((a - zero_point_a) * multiplier / ((b - zero_point_b) * 2^shift)) + zero_point, low, high)
+///
+/// Where b is its zero point: high, low or zero_point, as a is above, below or at its own. Broadcast.
+struct RoundedDivision {
+  int64_t zero_point_a = 0, zero_point_b = 0, multiplier = 1, shift = 0;
+  Rounding rounding = Rounding::HalfUp;
+  int64_t zero_point = 0, low = 0, high = 255;
+  static constexpr std::string_view name = "RoundedDivision";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("zero_point_a", s.zero_point_a), v("zero_point_b", s.zero_point_b), v("multiplier", s.multiplier);
+    v("shift", s.shift), v("rounding", s.rounding), v("zero_point", s.zero_point), v("low", s.low);
+    v("high", s.high);
+  }
+};
+
 using Op = std::variant<Conv, Gemm, MatMul, BatchNormalization, LayerNormalization, Identity, Relu, HardSwish, Sigmoid,
                         Tanh, Erf, Exp, Log, Sqrt, Neg, Abs, Reciprocal, Softplus, Dropout, Add, Sub, Mul, Div, Pow,
                         Clip, LeakyRelu, HardSigmoid, Gelu, Softmax, MaxPool, AveragePool, SumPool, GlobalAveragePool,
                         ReduceMean, ReduceSum, Concat, Split, Slice, Pad, Flatten, Reshape, Transpose, Squeeze,
-                        Unsqueeze, Gather, Resize, Quantise, Dequantise, Rescale, Requantise, Threshold, Table>;
+                        Unsqueeze, Gather, Resize, Quantise, Dequantise, Rescale, Requantise, Threshold, Table,
+                        ConvTranspose, RmsNormalization, Mish, Min, Max, Where, Elu, Swish, LogSoftmax, ReduceMax,
+                        ArgMax, InterpolatedTable, TableSoftmax, IntegerNormalization, RoundedDivision>;
 
 inline std::string_view name_of(const Op& op) {
   return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::name; }, op);

@@ -32,6 +32,12 @@ Window window_of(const Ints& kernel, const Ints& strides, const Ints& pads, cons
   return window;
 }
 
+int64_t widened_extent(int64_t extent, const Window& window, const Ints& output_pads, size_t axis) {
+  const int64_t reach = window.dilation * (window.kernel - 1) + 1;
+  const int64_t added = output_pads.empty() ? 0 : output_pads.at(axis);
+  return (extent - 1) * window.stride + reach - window.pad_begin - window.pad_end + added;
+}
+
 Cut slice_of(int64_t start, int64_t end, int64_t step, int64_t extent) {
   const auto resolve = [&](int64_t index, int64_t least, int64_t most) {
     if (index < 0) index = index < -extent ? least : index + extent;

@@ -23,6 +23,9 @@ int64_t window_count(int64_t extent, const Window& window);
 Window window_of(const Ints& kernel, const Ints& strides, const Ints& pads, const Ints& dilations, bool ceil_mode,
                  size_t axis);
 
+/// Extent of a transposed convolution's output along spatial axis `axis`; empty output_pads mean 0.
+int64_t widened_extent(int64_t extent, const Window& window, const Ints& output_pads, size_t axis);
+
 /// What a Slice takes of an axis: element begin + i * step for i in [0, count).
 struct Cut {
   int64_t begin = 0, step = 1, count = 0;

@@ -227,6 +227,63 @@ class Standard {
     set_text(proto, "nearest_mode", nearest[static_cast<size_t>(op.nearest)]);
     return true;
   }
+  bool operator()(const graph::ConvTranspose& op) const {
+    if (!reals() || op.zero_point != 0 || !explicit_window(op) || op.output_pads.empty()) return false;
+    auto& proto = same("ConvTranspose");
+    const Shape& weights = value(1).shape;
+    set_integers(proto, "kernel_shape", Ints(weights.begin() + 2, weights.end()));
+    set_integers(proto, "strides", op.strides);
+    set_integers(proto, "pads", op.pads);
+    set_integers(proto, "dilations", op.dilations);
+    set_integers(proto, "output_padding", op.output_pads);
+    set_integer(proto, "group", op.group);
+    return true;
+  }
+  bool operator()(const graph::RmsNormalization& op) const {
+    if (!reals() || !survives_float(op.epsilon) || writer_.opset() < 23) return false;
+    auto& proto = same("RMSNormalization");
+    set_integer(proto, "axis", op.axis);
+    set_real(proto, "epsilon", op.epsilon);
+    return true;
+  }
+  bool operator()(const graph::Elu& op) const {
+    if (!reals() || !survives_float(op.alpha)) return false;
+    set_real(same("Elu"), "alpha", op.alpha);
+    return true;
+  }
+  bool operator()(const graph::Swish&) const { return false; }
+  bool operator()(const graph::Mish&) const { return reals() && writer_.opset() >= 18 && named("Mish"); }
+  bool operator()(const graph::Min&) const { return reals() && named("Min"); }
+  bool operator()(const graph::Max&) const { return reals() && named("Max"); }
+  bool operator()(const graph::Where&) const {
+    return type(0) == ElementType::Bool && type(1) == type(2) && output_is(type(1)) && named("Where");
+  }
+  bool operator()(const graph::LogSoftmax& op) const {
+    if (!reals()) return false;
+    set_integer(same("LogSoftmax"), "axis", op.axis);
+    return true;
+  }
+  bool operator()(const graph::ReduceMax& op) const {
+    if (!(reals() || is_eight_bit(type(0))) || !non_negative(op.axes)) return false;
+    auto& proto = same("ReduceMax");
+    if (writer_.opset() >= 18 && !op.axes.empty())
+      proto.add_input(list("axes", op.axes));
+    else if (!op.axes.empty())
+      set_integers(proto, "axes", op.axes);
+    set_integer(proto, "keepdims", op.keep_dims);
+    return true;
+  }
+  bool operator()(const graph::ArgMax& op) const {
+    auto& proto = same("ArgMax");
+    set_integer(proto, "axis", op.axis);
+    set_integer(proto, "keepdims", op.keep_dims);
+    set_integer(proto, "select_last_index", op.last);
+    return true;
+  }
+  bool operator()(const graph::InterpolatedTable&) const { return false; }
+  bool operator()(const graph::TableSoftmax&) const { return false; }
+  bool operator()(const graph::IntegerNormalization&) const { return false; }
+  bool operator()(const graph::RoundedDivision&) const { return false; }
   bool operator()(const graph::Quantise&) const { return false; }
   bool operator()(const graph::Dequantise&) const { return false; }
   bool operator()(const graph::Rescale&) const { return false; }

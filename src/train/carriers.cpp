@@ -141,6 +141,15 @@ class Planner {
     const int64_t terms = graph_[node.inputs[1]].shape.at(op.transpose_b ? 1 : 0);
     return linear(node, shifted(in(node, 0), -op.zero_point), 1, op.transpose_b ? 0 : 1, terms, false, 0);
   }
+  Step conv_transpose(const Node& node, const ConvTranspose& op) const {
+    const Shape& shape = graph_[node.inputs[1]].shape;
+    int64_t terms = shape[0];
+    for (size_t i = 2; i < shape.size(); ++i) terms *= shape[i];
+    const double most = times(static_cast<double>(terms),
+                              times(shifted(in(node, 0), -op.zero_point).magnitude(), in(node, 1).magnitude())) +
+                        (has(node, 2) ? in(node, 2).magnitude() : 0);
+    return {{{-most, most}}, most};
+  }
   Step matmul(const Node& node, const MatMul& op) const {
     const Shape &a = graph_[node.inputs[0]].shape, &b = graph_[node.inputs[1]].shape;
     const int64_t terms = std::max(a.back(), b.size() == 1 ? b[0] : b[b.size() - 2]);
@@ -276,7 +285,38 @@ Step Planner::integer_step(const Node& node) const {
       },
       [&](const Requantise& op) { return requantise(node, op); },
       [&](const Threshold& op) { return threshold(node, op); },  //
-      [&](const Table& op) { return table(node, op); });
+      [&](const Table& op) { return table(node, op); },
+      [&](const ConvTranspose& op) { return conv_transpose(node, op); },
+      [&](const RmsNormalization&) { return beyond(); }, [&](const Mish&) { return beyond(); },
+      [&](const Min&) {
+        return Step{{{std::min(in(node, 0).low, in(node, 1).low), std::min(in(node, 0).high, in(node, 1).high)}}, 0};
+      },
+      [&](const Max&) {
+        return Step{{{std::max(in(node, 0).low, in(node, 1).low), std::max(in(node, 0).high, in(node, 1).high)}}, 0};
+      },
+      [&](const Where&) {
+        return Step{{hull(in(node, 1), in(node, 2))}, 0};
+      },
+      [&](const Elu&) { return beyond(); }, [&](const Swish&) { return beyond(); },
+      [&](const LogSoftmax&) { return beyond(); }, [&](const ReduceMax&) { return same(); },
+      // Which of equals libtorch names is not said; the algorithms below have no float form: the evaluator's.
+      [&](const ArgMax& op) {
+        const Shape& x = graph_[node.inputs[0]].shape;
+        const int64_t extent = x.at(static_cast<size_t>(normalise_axis(op.axis, x.size())));
+        return Step{{{0, extent < 0 ? unbounded : static_cast<double>(extent)}}, unbounded};
+      },
+      [&](const InterpolatedTable& op) {
+        return Step{{interval(op.low, op.high)}, unbounded};
+      },
+      [&](const TableSoftmax& op) {
+        return Step{{interval(op.low, op.high)}, unbounded};
+      },
+      [&](const IntegerNormalization& op) {
+        return Step{{interval(op.low, op.high)}, unbounded};
+      },
+      [&](const RoundedDivision& op) {
+        return Step{{interval(op.low, op.high)}, unbounded};
+      });
 }
 
 }  // namespace

@@ -54,6 +54,19 @@ at::Tensor layer_norm(const graph::LayerNormalization& op, const Tensors& in) {
   return bias.defined() ? y + bias : y;
 }
 
+at::Tensor rms_norm(const graph::RmsNormalization& op, const Tensors& in) {
+  const at::Tensor& x = in[0];
+  std::vector<int64_t> axes;
+  for (int64_t i = op.axis < 0 ? op.axis + x.dim() : op.axis; i < x.dim(); ++i) axes.push_back(i);
+  return x / at::sqrt(at::mean(x * x, axes, true) + op.epsilon) * in[1];
+}
+
+at::Tensor maximum(const graph::ReduceMax& op, const at::Tensor& x) {
+  std::vector<int64_t> axes = op.axes;
+  for (int64_t i = 0; axes.empty() && i < x.dim(); ++i) axes.push_back(i);
+  return at::amax(x, axes, op.keep_dims);
+}
+
 at::Tensor dropout(const graph::Dropout& op, const at::Tensor& x, const Mode& mode) {
   if (!mode.training || op.ratio == 0) return x;
   const at::Tensor kept = at::bernoulli(at::full(x.sizes(), 1 - op.ratio, x.options()), mode.random);
@@ -163,7 +176,24 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const Dequantise& op) -> Tensors { return {dequantise(op, in[0])}; },
       [&](const Rescale&) -> Tensors { return refuse(node); },
       [&](const Requantise&) -> Tensors { return refuse(node); },
-      [&](const Threshold&) -> Tensors { return refuse(node); }, [&](const Table&) -> Tensors { return refuse(node); });
+      [&](const Threshold&) -> Tensors { return refuse(node); }, [&](const Table&) -> Tensors { return refuse(node); },
+      [&](const ConvTranspose& op) -> Tensors {
+        return {convolve_transposed(op, without(in[0], op.zero_point), in[1], input(in, 2))};
+      },
+      [&](const RmsNormalization& op) -> Tensors { return {rms_norm(op, in)}; },
+      [&](const Mish&) -> Tensors { return {at::mish(in[0])}; },
+      [&](const Min&) -> Tensors { return {at::minimum(in[0], in[1])}; },
+      [&](const Max&) -> Tensors { return {at::maximum(in[0], in[1])}; },
+      [&](const Where&) -> Tensors { return {at::where(in[0] != 0, in[1], in[2])}; },
+      [&](const Elu& op) -> Tensors { return {at::elu(in[0], op.alpha)}; },
+      [&](const Swish& op) -> Tensors { return {in[0] * at::sigmoid(in[0] * op.alpha)}; },
+      [&](const LogSoftmax& op) -> Tensors { return {at::log_softmax(in[0], op.axis)}; },
+      [&](const ReduceMax& op) -> Tensors { return {maximum(op, in[0])}; },
+      [&](const ArgMax&) -> Tensors { return refuse(node); },
+      [&](const InterpolatedTable&) -> Tensors { return refuse(node); },
+      [&](const TableSoftmax&) -> Tensors { return refuse(node); },
+      [&](const IntegerNormalization&) -> Tensors { return refuse(node); },
+      [&](const RoundedDivision&) -> Tensors { return refuse(node); });
 }
 
 }  // namespace nibble::train

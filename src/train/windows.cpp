@@ -115,6 +115,21 @@ at::Tensor convolve(const graph::Conv& op, const at::Tensor& x, const at::Tensor
                          op.dilations.empty() ? ones : op.dilations, false, zeros, op.group);
 }
 
+at::Tensor convolve_transposed(const graph::ConvTranspose& op, const at::Tensor& x, const at::Tensor& weights,
+                               const at::Tensor& bias) {
+  const size_t axes = static_cast<size_t>(x.dim() - 2);
+  const Ints ones(axes, 1), zeros(axes, 0);
+  at::Tensor y = at::convolution(x, weights, bias, op.strides.empty() ? ones : op.strides, zeros,
+                                 op.dilations.empty() ? ones : op.dilations, true,
+                                 op.output_pads.empty() ? zeros : op.output_pads, op.group);
+  // Pads may differ at the two ends: they are cut off.
+  for (size_t i = 0; i < axes && !op.pads.empty(); ++i) {
+    const int64_t axis = static_cast<int64_t>(i) + 2;
+    y = y.slice(axis, op.pads[i], y.size(axis) - op.pads[i + axes]);
+  }
+  return y;
+}
+
 at::Tensor max_pool(const graph::MaxPool& op, const at::Tensor& x) {
   const Windows windows(op, x);
   at::Tensor whole = padded(x, windows.begins, windows.ends, -std::numeric_limits<double>::infinity());

@@ -8,6 +8,8 @@
 namespace nibble::train {
 
 at::Tensor convolve(const graph::Conv& op, const at::Tensor& x, const at::Tensor& weights, const at::Tensor& bias);
+at::Tensor convolve_transposed(const graph::ConvTranspose& op, const at::Tensor& x, const at::Tensor& weights,
+                               const at::Tensor& bias);
 at::Tensor max_pool(const graph::MaxPool& op, const at::Tensor& x);
 at::Tensor average_pool(const graph::AveragePool& op, const at::Tensor& x);
 at::Tensor sum_pool(const graph::SumPool& op, const at::Tensor& x);

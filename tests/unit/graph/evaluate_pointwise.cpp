@@ -37,6 +37,9 @@ TEST(EvaluatePointwise, GivesTheFunctionsOfRealNumbers) {
   EXPECT_EQ(at(Abs{}, -2), 2);
   EXPECT_EQ(at(Reciprocal{}, -4), -0.25);
   EXPECT_DOUBLE_EQ(at(Softplus{}, 1), 1.3132616875182228);
+  EXPECT_DOUBLE_EQ(at(Mish{}, 1), 0.86509838826731033);
+  EXPECT_DOUBLE_EQ(at(Elu{2}, -1), -1.2642411176571153);
+  EXPECT_DOUBLE_EQ(at(Swish{1}, 1), 0.7310585786300049);
   EXPECT_EQ(at(Clip{-1, 6}, -2), -1);
   EXPECT_EQ(at(Clip{-1, 6}, 7), 6);
   EXPECT_EQ(at(LeakyRelu{0.25}, -2), -0.5);

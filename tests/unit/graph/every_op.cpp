@@ -32,6 +32,12 @@ std::vector<Case> windows() {
       {Conv{{2, 2}, {1, 1, 1, 1}, {1, 1}, 1, 0}, {x, {F32, {6, 4, 3, 3}}, {F32, {6}}}, {{F32, {any, 6, 4, 4}}}},
       {Conv{{1}, {0, 2}, {2}, 2, 3}, {{U8, {any, 4, 9}}, {I8, {2, 2, 3}}}, {{I32, {any, 2, 7}}}},
       {Conv{}, {x, {F32, {6, 4, 3, 3}}}, {{F32, {any, 6, 6, 6}}}},
+      {ConvTranspose{{2, 2}, {1, 1, 1, 1}, {1, 1}, {1, 1}, 2, 0},
+       {x, {F32, {4, 3, 3, 3}}, {F32, {6}}},
+       {{F32, {any, 6, 16, 16}}}},
+      {ConvTranspose{{3}, {}, {2}, {}, 1, 7}, {{U8, {any, 4, 5}}, {I8, {4, 2, 2}}}, {{I32, {any, 2, 15}}}},
+      {ReduceMax{{2, -1}, false}, {q}, {{U8, {any, 4}}}},
+      {ArgMax{1, false, true}, {q}, {{I64, {any, 8, 8}}}},
       {MaxPool{{3, 3}, {2, 2}, {0, 0, 0, 0}, {1, 1}, true}, {q}, {{U8, {any, 4, 4, 4}}}},
       {AveragePool{{2, 2}, {2, 2}, {}, {}, false, true}, {x}, {{F32, {any, 4, 4, 4}}}},
       {SumPool{{2, 2}, {2, 2}, {}, {}, false, -3}, {q}, {{I32, {any, 4, 4, 4}}}},
@@ -51,6 +57,7 @@ std::vector<Case> linear() {
       {MatMul{}, {{F32, {2, 3}}, {F32, {3}}}, {{F32, {2}}}},
       {BatchNormalization{1e-3}, {{F32, {any, 4, 2}}, c, c, c, c}, {{F32, {any, 4, 2}}}},
       {LayerNormalization{-1, 1e-6}, {{F32, {any, 3, 4}}, c, c}, {{F32, {any, 3, 4}}}},
+      {RmsNormalization{-2, 1e-6}, {{F32, {any, 3, 4}}, c}, {{F32, {any, 3, 4}}}},
   };
 }
 
@@ -63,12 +70,18 @@ std::vector<Case> pointwise() {
                        Op(Neg{}),         Op(Abs{}),          Op(Reciprocal{}),
                        Op(Softplus{}),    Op(Dropout{0.1}),   Op(Clip{}),
                        Op(Clip{-0.0, 6}), Op(LeakyRelu{0.2}), Op(HardSigmoid{1.0 / 6, 0.5}),
-                       Op(Gelu{true}),    Op(Softmax{1})})
+                       Op(Gelu{true}),    Op(Softmax{1}),     Op(Mish{}),
+                       Op(Elu{0.5}),      Op(Swish{1.702}),   Op(LogSoftmax{1})})
     cases.push_back({op, {x}, {x}});
   for (const Op& op : {Op(Add{}), Op(Sub{}), Op(Mul{}), Op(Div{}), Op(Pow{})})
     cases.push_back({op, {x, {F32, {3, 1, 1}}}, {{F32, {3, any, 5}}}});
   cases.push_back({Add{}, {{I8, {any, 5}}, {U8, {1, 5}}}, {{I32, {any, 5}}}});
   cases.push_back({Add{}, {{I32, {any, 5}}, {I64, {}}}, {{I64, {any, 5}}}});
+  for (const Op& op : {Op(Min{}), Op(Max{})}) {
+    cases.push_back({op, {x, {F32, {1}}}, {x}});
+    cases.push_back({op, {{I8, {any, 5}}, {I8, {5}}}, {{I8, {any, 5}}}});
+  }
+  cases.push_back({Where{}, {{ElementType::Bool, {4, 1, 1}}, x, {F32, {}}}, {{F32, {4, any, 5}}}});
   return cases;
 }
 
@@ -105,6 +118,10 @@ std::vector<Case> quantisation() {
       {Rescale{{-0.1, 1e-300}, {0.3}, Rounding::HalfEven, 3, 0, 15}, {sum}, {{I8, {any, 2, 3}}}},
       {Requantise{{3, -5}, {1, INT64_MIN}, {0, 63}, 0, 255}, {sum}, {q}},
       {Threshold{-7, {0, 1}}, {sum, {I64, {2, 15}}}, {{I8, {any, 2, 3}}}},
+      {InterpolatedTable{-128, 4, 6, -8, 7}, {{I16, {any, 2, 3}}, {I32, {17}}}, {{I8, {any, 2, 3}}}},
+      {TableSoftmax{-1, 255, 0, Rounding::HalfUp, 0, 0, 255}, {q, {I32, {9}}}, {q}},
+      {IntegerNormalization{-1, false, 3, 7, 10, 40, 30, -128, 127}, {q, {I32, {3}}, {I64, {1}}}, {{I8, {any, 2, 3}}}},
+      {RoundedDivision{1, 2, 3, 4, Rounding::HalfEven, 5, 0, 255}, {q, {I8, {3}}}, {q}},
       {Table{-128}, {{I8, {any, 2, 3}}, {I16, {256}}}, {{I16, {any, 2, 3}}}},
   };
 }
