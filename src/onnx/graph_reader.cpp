@@ -7,6 +7,7 @@
 #include "onnx/container.hpp"
 #include "onnx/import.hpp"
 #include "onnx/metadata.hpp"
+#include "onnx/settle_quantised.hpp"
 #include "onnx/tensors.hpp"
 
 namespace nibble::onnx {
@@ -168,8 +169,9 @@ void GraphReader::read_outputs() {
     Item& found = item(output.name(), where);
     graph::ValueId id = value_of(found, output.name(), where);
     if (found.integers_of) {
-      id = add_node(free_node_name(output.name()), graph::Quantise{*found.integers_of, Rounding::HalfEven},
-                    {graph_.nodes[found.quantise].inputs[0]}, {free_value_name(output.name() + ".integers")})[0];
+      const graph::ValueId reals = found.quantise ? graph_.nodes[*found.quantise].inputs[0] : id;
+      id = add_node(free_node_name(output.name()), graph::Quantise{*found.integers_of, Rounding::HalfEven}, {reals},
+                    {free_value_name(output.name() + ".integers")})[0];
       graph_[id].type = found.integers_of->container();
       rename(id, output.name());
     } else if (graph_[id].name != output.name()) {
@@ -183,10 +185,12 @@ void GraphReader::finish() {
   bool quantised = false;
   for (const auto& node : graph_.nodes) quantised |= std::holds_alternative<graph::Quantise>(node.op);
   graph_.stage = quantised ? graph::Stage::FQ : graph::Stage::FP;
-  if (native_)
+  if (native_) {
     apply_metadata(metadata_, graph_, place_);
-  else
+  } else {
+    if (quantised) settle_quantised(graph_, metadata_, place_);
     graph::tidy(graph_);
+  }
   graph::verify(graph_);
 }
 

@@ -19,6 +19,8 @@ struct Import {
   /// Computes it where all inputs are known; nullptr: never.
   bool (*fold)(NodeReader&);
   std::string_view remark;  ///< for the reference page
+  /// It only moves elements: between a QuantizeLinear and its DequantizeLinear it may stand on the integers.
+  bool moves = false;
 };
 
 /// Every op that is read, in alphabetical order: the one table.
@@ -47,6 +49,8 @@ void read_flatten(NodeReader&); void read_reshape(NodeReader&); void read_transp
 void read_squeeze(NodeReader&); void read_unsqueeze(NodeReader&); void read_gather(NodeReader&);
 void read_resize(NodeReader&); void read_upsample(NodeReader&);
 void read_quantize_linear(NodeReader&); void read_dequantize_linear(NodeReader&);
+/// A Clip on the integers of a QuantizeLinear or of a constant (QCDQ): fewer levels. False where they are none.
+bool clip_levels(NodeReader&);
 // Folding, in fold_<kind>.cpp: false where an input is not known.
 bool fold_shape(NodeReader&); bool fold_size(NodeReader&); bool fold_constant_of_shape(NodeReader&);
 bool fold_range(NodeReader&); bool fold_cast(NodeReader&); bool fold_identity(NodeReader&);

@@ -86,6 +86,7 @@ void read_cast(NodeReader& node) {
 
 void read_clip(NodeReader& node) {
   node.expect_inputs(1, node.opset() < 11 ? 1 : 3);
+  if (clip_levels(node)) return;
   graph::Clip clip;
   read_bound(node, 1, "min", clip.low);
   read_bound(node, 2, "max", clip.high);

@@ -42,7 +42,7 @@ Item& NodeReader::item(size_t index) const {
 
 graph::ValueId NodeReader::value(size_t index) const {
   Item& found = item(index);
-  if (found.integers_of)
+  if (found.integers_of && found.integers_of != moved_)
     fail("reads " + in_quotes(input_name(index)) + ", the integers of a QuantizeLinear",
          "a DequantizeLinear behind it");
   return reader_.value_of(found, input_name(index), place_);
@@ -138,6 +138,7 @@ void NodeReader::emit(graph::Op op, std::vector<graph::ValueId> inputs, size_t o
   for (size_t i = 0; i < ids.size(); ++i) {
     Item item;
     item.id = ids[i];
+    item.integers_of = moved_;
     reader_.define(names[i], std::move(item));
   }
 }
@@ -159,6 +160,7 @@ void NodeReader::alias(graph::ValueId id, size_t output) {
   if (output_name(output).empty()) return;
   Item item;
   item.id = id;
+  item.integers_of = moved_;
   reader_.define(output_name(output), std::move(item));
 }
 

@@ -19,8 +19,9 @@ struct Item {
   std::optional<FileTensor> constant;
   std::optional<Folded> folded;
   std::optional<Grid> integers_of;  ///< the integers that a QuantizeLinear gives; id is the fake-quantised value
-  size_t quantise = 0;              ///< the node that writes it, in the graph
+  std::optional<size_t> quantise;   ///< the quantiser that writes it, in the graph; none where they were moved since
   bool renamed = false;             ///< it has a DequantizeLinear's name
+  std::optional<IntegerRange> cut;  ///< levels that a Clip left of a constant's integers
   std::string refusal;              ///< why nothing may read it
 };
 
@@ -78,6 +79,9 @@ class NodeReader {
   /// The output is known.
   void give(Folded folded, size_t output = 0);
   void give(FileTensor constant);
+  /// From here on the integers of a QuantizeLinear on this grid are read as what they stand for, and the outputs are
+  /// integers of the same grid: the op only moves elements.
+  void move_levels(Grid grid) { moved_ = std::move(grid); }
   /// The graph's own reader, for what concerns more than one node.
   GraphReader& reader() const { return reader_; }
 
@@ -87,6 +91,7 @@ class NodeReader {
   std::string name_;
   std::string place_;
   Attributes attributes_;
+  std::optional<Grid> moved_;
 };
 
 }  // namespace nibble::onnx

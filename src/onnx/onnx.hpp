@@ -29,9 +29,16 @@ graph::Graph read_bytes(std::string_view bytes, const std::string& place, const 
 void write_native(const graph::Graph& graph, const std::filesystem::path& file);
 std::string native_bytes(const graph::Graph& graph);
 
-/// The FQ graph as plain QDQ for any ONNX tool (opset 13 for 8 bits, 21 for 4). Throws UserError naming the nodes that
-/// the standard cannot say. Rounding other than half_even differs on exact ties: that is the dialect's.
-void write_qdq(const graph::Graph& graph, const std::filesystem::path& file);
+/// Which integer types a QDQ file uses: Byte 8 and 16 bits only (opset 13; what every tool reads); FourBit also INT4
+/// and UINT4 for constants of at most 4 bits (opset 21); Exact also INT2 and UINT2 (opset 25), and both of activations
+/// that have exactly these levels.
+enum class Containers : uint8_t { Byte, FourBit, Exact };
+
+/// The FQ graph as plain QDQ for any ONNX tool. Activations of other widths lie in the next wider type, cut by a Clip
+/// between QuantizeLinear and DequantizeLinear (QCDQ). Throws UserError naming the nodes that the standard cannot say.
+/// Rounding other than half_even differs on exact ties: that is the dialect's.
+void write_qdq(const graph::Graph& graph, const std::filesystem::path& file,
+               Containers containers = Containers::FourBit);
 
 /// docs/reference/onnx.md: which ops, versions and attributes are read and written, from the tables.
 std::string reference_page();

@@ -32,10 +32,10 @@ std::string reference_page() {
       "  src/graph/ops.hpp under its own name, its fields as attributes. Tensors have their real integer types. One "
       "JSON\n"
       "  document under the metadata key `nibble` holds stage, types, grids and bounds. Reads back to an equal graph.\n"
-      "- qdq: opset 13 for 8 bits, 21 for 4-bit weights and 16-bit activations; weights as integers with\n"
-      "  DequantizeLinear. Activations of other widths lie in the next wider container behind a Clip. Exact ties "
-      "round\n"
-      "  to even: that is the dialect's rule.\n";
+      "- qdq: opset 13 for 8 bits, 21 for 4-bit weights and 16-bit activations, 25 for 2-bit types where asked; "
+      "weights as\n"
+      "  integers with DequantizeLinear. Activations of other widths lie in the next wider container, a Clip between\n"
+      "  QuantizeLinear and DequantizeLinear. Exact ties round to even: that is the dialect's rule.\n";
   return page;
 }
 

@@ -177,6 +177,30 @@ TEST(Qdq, ReadBackComputesWhatTheFakeQuantisedGraphComputes) {
   }
 }
 
+TEST(Qdq, KeepsGridsAndIntegersInEveryContainer) {
+  for (auto containers : {onnx::Containers::Byte, onnx::Containers::FourBit, onnx::Containers::Exact}) {
+    for (int64_t weight_low : {int64_t{-128}, int64_t{-20}, int64_t{-8}, int64_t{-4}, int64_t{-2}, int64_t{-1}}) {
+      for (int64_t levels : {4, 10, 16, 100, 256, 1000}) {
+        Graph graph = fake_quantised(Rounding::HalfEven, levels, weight_low);
+        graph::tidy(graph);
+        const auto file = scratch("containers.onnx");
+        onnx::write_qdq(graph, file, containers);
+        const Graph again = onnx::read(file);
+        EXPECT_EQ(grids_of(again), grids_of(graph)) << "levels " << levels << ", weights from " << weight_low;
+        for (const graph::Node& node : again.nodes) {
+          EXPECT_NE(graph::name_of(node.op), "Clip");
+          const auto* op = std::get_if<graph::Quantise>(&node.op);
+          if (op) {
+            EXPECT_EQ(again[node.outputs[0]].grid, op->grid);
+          }
+        }
+        const std::vector<Tensor> inputs{ramp({2, 2, 6, 6}, 0.17f)};
+        EXPECT_EQ(graph::evaluate(again, inputs), graph::evaluate(graph, inputs));
+      }
+    }
+  }
+}
+
 TEST(Qdq, NamesTheQuantisersThatItCannotSay) {
   Graph graph = fake_quantised(Rounding::Floor, 256, -128);
   graph::tidy(graph);
