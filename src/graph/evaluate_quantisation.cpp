@@ -68,6 +68,18 @@ Tensors meaning(const Call& call, const Requantise& op) {
   return {y};
 }
 
+Tensors meaning(const Call& call, const FloorDivide& op) {
+  Tensor y = call[0];
+  const auto values = y.as<int64_t>();
+  each(call[0], op.multiplier.size() > 1 ? 1 : -1, [&](size_t i, size_t channel) {
+    const int128 sum = static_cast<int128>(values[i]) * op.multiplier[channel] + op.addend[channel];
+    const int128 truncated = sum / op.divisor[channel];
+    const int128 floored = truncated - (sum % op.divisor[channel] < 0 ? 1 : 0);
+    values[i] = static_cast<int64_t>(std::clamp<int128>(floored, op.low, op.high));
+  });
+  return {y};
+}
+
 Tensors meaning(const Call& call, const Threshold& op) {
   Tensor y = call[0];
   const auto values = y.as<int64_t>();

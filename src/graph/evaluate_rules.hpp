@@ -118,6 +118,7 @@ Tensors meaning(const Call& call, const Quantise& op);
 Tensors meaning(const Call& call, const Dequantise& op);
 Tensors meaning(const Call& call, const Rescale& op);
 Tensors meaning(const Call& call, const Requantise& op);
+Tensors meaning(const Call& call, const FloorDivide& op);
 Tensors meaning(const Call& call, const Threshold& op);
 Tensors meaning(const Call& call, const Table& op);
 Tensors meaning(const Call& call, const ConvTranspose& op);

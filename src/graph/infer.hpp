@@ -13,8 +13,8 @@ struct TypedShape {
 
 /// Types and shapes of a node's outputs from those of its inputs (absent inputs: nullptr), static or with `any` as
 /// batch. Reals give Float32 (Float64 if any input is); integer linear ops, sums and Add give Int32 (Int64 if an input
-/// is wider than Int32); Rescale, Requantise, Threshold and integer Quantise give the container of [low, high]. Throws
-/// UserError "graph: node '<name>' (<op>): <found> (expected <what>)".
+/// is wider than Int32); Rescale, Requantise, FloorDivide, Threshold and integer Quantise give the container of [low,
+/// high]. Throws UserError "graph: node '<name>' (<op>): <found> (expected <what>)".
 std::vector<TypedShape> infer(const Node& node, const std::vector<const TypedShape*>& inputs,
                               const std::vector<const Tensor*>& constants);
 

@@ -53,6 +53,17 @@ Types rule(const Context& c, const Requantise& op) {
   for (int64_t shift : op.shift) c.check(shift >= 0 && shift <= 63, "shift " + std::to_string(shift), "0 to 63");
   return {{container(op.low, op.high), c.shape(0)}};
 }
+Types rule(const Context& c, const FloorDivide& op) {
+  c.count_inputs(1, 1);
+  c.integers(0);
+  check_channels(c, op.multiplier.size(), "multipliers");
+  c.check(op.addend.size() == op.multiplier.size() && op.divisor.size() == op.multiplier.size(),
+          std::to_string(op.multiplier.size()) + " multipliers, " + std::to_string(op.addend.size()) + " addends, " +
+              std::to_string(op.divisor.size()) + " divisors",
+          "as many of each");
+  for (int64_t divisor : op.divisor) c.check(divisor > 0, "divisor " + std::to_string(divisor), "at least 1");
+  return {{container(op.low, op.high), c.shape(0)}};
+}
 Types rule(const Context& c, const Threshold& op) {
   c.count_inputs(2, 2);
   c.integers(0), c.integers(1);

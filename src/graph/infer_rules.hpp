@@ -101,6 +101,7 @@ Types rule(const Context& c, const Quantise& op);
 Types rule(const Context& c, const Dequantise& op);
 Types rule(const Context& c, const Rescale& op);
 Types rule(const Context& c, const Requantise& op);
+Types rule(const Context& c, const FloorDivide& op);
 Types rule(const Context& c, const Threshold& op);
 Types rule(const Context& c, const Table& op);
 Types rule(const Context& c, const ConvTranspose& op);

@@ -507,6 +507,19 @@ struct Requantise {
   }
 };
 
+/// ID. y = clip(floor((x * multiplier + addend) / divisor), low, high), divisor > 0. One of each, or one for each
+/// channel of axis 1. What foreign tools divide by a number that is no power of two: NEMO's 2^n - 1, a pool's sum by
+/// its window.
+struct FloorDivide {
+  Ints multiplier, addend, divisor;
+  int64_t low = std::numeric_limits<int32_t>::min(), high = std::numeric_limits<int32_t>::max();
+  static constexpr std::string_view name = "FloorDivide";
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("multiplier", s.multiplier), v("addend", s.addend), v("divisor", s.divisor), v("low", s.low), v("high", s.high);
+  }
+};
+
 /// ID. y = low + number of thresholds t with x >= t (falling[c] != 0: with x <= t). Inputs x, thresholds [1 or C, T]
 /// int64; T = high - low. Channels along axis 1.
 struct Threshold {
@@ -606,9 +619,9 @@ using Op = std::variant<Conv, Gemm, MatMul, BatchNormalization, LayerNormalizati
                         Tanh, Erf, Exp, Log, Sqrt, Neg, Abs, Reciprocal, Softplus, Dropout, Add, Sub, Mul, Div, Pow,
                         Clip, LeakyRelu, HardSigmoid, Gelu, Softmax, MaxPool, AveragePool, SumPool, GlobalAveragePool,
                         ReduceMean, ReduceSum, Concat, Split, Slice, Pad, Flatten, Reshape, Transpose, Squeeze,
-                        Unsqueeze, Gather, Resize, Quantise, Dequantise, Rescale, Requantise, Threshold, Table,
-                        ConvTranspose, RmsNormalization, Mish, Min, Max, Where, Elu, Swish, LogSoftmax, ReduceMax,
-                        ArgMax, InterpolatedTable, TableSoftmax, IntegerNormalization, RoundedDivision>;
+                        Unsqueeze, Gather, Resize, Quantise, Dequantise, Rescale, Requantise, FloorDivide, Threshold,
+                        Table, ConvTranspose, RmsNormalization, Mish, Min, Max, Where, Elu, Swish, LogSoftmax,
+                        ReduceMax, ArgMax, InterpolatedTable, TableSoftmax, IntegerNormalization, RoundedDivision>;
 
 inline std::string_view name_of(const Op& op) {
   return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::name; }, op);

@@ -119,6 +119,8 @@ void check_fields(const Node& node) {
     check(op->low <= op->high, place_of(node), "low above high", "low <= high");
   if (const auto* op = std::get_if<Requantise>(&node.op))
     check(op->low <= op->high, place_of(node), "low above high", "low <= high");
+  if (const auto* op = std::get_if<FloorDivide>(&node.op))
+    check(op->low <= op->high, place_of(node), "low above high", "low <= high");
 }
 
 void check_types(const Graph& graph) {

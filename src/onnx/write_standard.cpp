@@ -288,6 +288,7 @@ class Standard {
   bool operator()(const graph::Dequantise&) const { return false; }
   bool operator()(const graph::Rescale&) const { return false; }
   bool operator()(const graph::Requantise&) const { return false; }
+  bool operator()(const graph::FloorDivide&) const { return false; }
   bool operator()(const graph::Threshold&) const { return false; }
   bool operator()(const graph::Table&) const { return false; }
 

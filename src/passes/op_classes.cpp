@@ -52,6 +52,7 @@ OpClass placed(const graph::SumPool&) { return OpClass::Integer; }
 OpClass placed(const graph::ReduceSum&) { return OpClass::Integer; }
 OpClass placed(const graph::Rescale&) { return OpClass::Integer; }
 OpClass placed(const graph::Requantise&) { return OpClass::Integer; }
+OpClass placed(const graph::FloorDivide&) { return OpClass::Integer; }
 OpClass placed(const graph::Threshold&) { return OpClass::Integer; }
 OpClass placed(const graph::Table&) { return OpClass::Integer; }
 OpClass placed(const graph::Mish&) { return OpClass::Function; }

@@ -284,6 +284,10 @@ Step Planner::integer_step(const Node& node) const {
         return Step{{interval(op.low, op.high)}, 0};
       },
       [&](const Requantise& op) { return requantise(node, op); },
+      // The evaluator's: exact at any width.
+      [&](const FloorDivide& op) {
+        return Step{{interval(op.low, op.high)}, unbounded};
+      },
       [&](const Threshold& op) { return threshold(node, op); },  //
       [&](const Table& op) { return table(node, op); },
       [&](const ConvTranspose& op) { return conv_transpose(node, op); },

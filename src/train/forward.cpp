@@ -176,6 +176,7 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const Dequantise& op) -> Tensors { return {dequantise(op, in[0])}; },
       [&](const Rescale&) -> Tensors { return refuse(node); },
       [&](const Requantise&) -> Tensors { return refuse(node); },
+      [&](const FloorDivide&) -> Tensors { return refuse(node); },
       [&](const Threshold&) -> Tensors { return refuse(node); }, [&](const Table&) -> Tensors { return refuse(node); },
       [&](const ConvTranspose& op) -> Tensors {
         return {convolve_transposed(op, without(in[0], op.zero_point), in[1], input(in, 2))};

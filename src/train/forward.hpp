@@ -15,8 +15,8 @@ struct Mode {
 
 /// The outputs of a node from its inputs (undefined: absent) in floats of the inputs' own precision. The same code
 /// computes integers that are carried as floats, for every op that graph/ops.hpp allows on them but Div, Rescale,
-/// Requantise, Threshold, Table and a Quantise that gives integers (train/steps.hpp). Differentiable; a real Quantise
-/// passes gradients inside its range (straight-through).
+/// Requantise, FloorDivide, Threshold, Table and a Quantise that gives integers (train/steps.hpp). Differentiable; a
+/// real Quantise passes gradients inside its range (straight-through).
 std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::Tensor>& inputs, const Mode& mode = {});
 
 }  // namespace nibble::train

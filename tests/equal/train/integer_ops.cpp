@@ -150,6 +150,11 @@ TEST_P(Steps, RequantiseOfAllChannelsAlikeIsExact) {
   check(builder.node(Requantise{{1234567}, {1 << 20}, {21}, 0, 255}, {input()}));
 }
 
+TEST_P(Steps, FloorDivideIsExact) {
+  check(builder.node(
+      FloorDivide{{7, -5, 1, 3, 1234567, 2}, {0, 9, -4, 1, 8, 3}, {255, 3, 49, 1, 1000003, 5}, -300, 299}, {input()}));
+}
+
 TEST_P(Steps, RescaleIsExactForEveryRounding) {
   for (Rounding rounding : {Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven}) {
     builder = Builder(Stage::QD);

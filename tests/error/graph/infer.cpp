@@ -198,6 +198,9 @@ TEST(Infer, NamesQuantisationThatDoesNotFit) {
   EXPECT_EQ(complaint(Requantise{{1}, {}, {1}}, {{1, 3}}, I32),
             "Requantise): 1 multipliers, 0 addends, 1 shifts (expected as many of each)");
   EXPECT_EQ(complaint(Requantise{{1}, {0}, {64}}, {{1, 3}}, I32), "Requantise): shift 64 (expected 0 to 63)");
+  EXPECT_EQ(complaint(FloorDivide{{1}, {0}, {0}}, {{1, 3}}, I32), "FloorDivide): divisor 0 (expected at least 1)");
+  EXPECT_EQ(complaint(FloorDivide{{1}, {0}, {1, 2}}, {{1, 3}}, I32),
+            "FloorDivide): 1 multipliers, 1 addends, 2 divisors (expected as many of each)");
   EXPECT_EQ(complaint(Threshold{}, {{1, 3}, {4}}, I32), "Threshold): thresholds [4] (expected [1 or C, T])");
   EXPECT_EQ(complaint(Threshold{}, {{1, 3}, {2, 4}}, I32),
             "Threshold): 2 rows of thresholds with input [1, 3] (expected one, or one for each channel of axis 1)");

@@ -194,6 +194,8 @@ TEST(Verify, NamesLevelsUpsideDown) {
   EXPECT_EQ(complaint(graph), "graph: node 'n' (Rescale): low above high (expected low <= high)");
   graph.nodes.back().op = Requantise{{1}, {0}, {0}, 9, 8};
   EXPECT_EQ(complaint(graph), "graph: node 'n' (Requantise): low above high (expected low <= high)");
+  graph.nodes.back().op = FloorDivide{{1}, {0}, {3}, 9, 8};
+  EXPECT_EQ(complaint(graph), "graph: node 'n' (FloorDivide): low above high (expected low <= high)");
 }
 
 TEST(StageNamed, NamesTheStages) {

@@ -63,6 +63,22 @@ TEST(EvaluateRequantise, ClipsAndTakesEachChannelsParameters) {
   EXPECT_EQ(evaluated(op, {integers({2, 2, 1}, {-1, -4, 9, 2})}), integers({2, 2, 1}, {0, 6, 7, 0}));
 }
 
+TEST(EvaluateFloorDivide, DividesToTheFloor) {
+  EXPECT_EQ(evaluated(FloorDivide{{3}, {1}, {7}}, {integers({5}, {-5, -3, -1, 2, 9})}),
+            integers({5}, {-2, -2, -1, 1, 4}));
+}
+
+TEST(EvaluateFloorDivide, ClipsAndTakesEachChannelsParameters) {
+  const FloorDivide op{{1, -2}, {0, 5}, {3, 255}, 0, 7};
+  EXPECT_EQ(evaluated(op, {integers({1, 2, 2}, {-1, 25, 3, -510})}), integers({1, 2, 2}, {0, 7, 0, 4}));
+}
+
+TEST(EvaluateFloorDivide, HoldsProductsOfMoreThan64Bits) {
+  const int64_t large = std::numeric_limits<int64_t>::max();
+  const FloorDivide op{{large}, {0}, {large}, -large, large};
+  EXPECT_EQ(evaluated(op, {integers({2}, {large, -large})}), integers({2}, {large, -large}));
+}
+
 TEST(EvaluateRequantise, HoldsProductsOfMoreThan64Bits) {
   const int64_t large = std::numeric_limits<int64_t>::max();
   EXPECT_EQ(evaluated(Requantise{{large}, {large}, {63}, -large - 1, large}, {integers({2}, {large, -large})}),

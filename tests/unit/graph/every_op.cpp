@@ -117,6 +117,8 @@ std::vector<Case> quantisation() {
       {Dequantise{channels}, {q}, {x}},
       {Rescale{{-0.1, 1e-300}, {0.3}, Rounding::HalfEven, 3, 0, 15}, {sum}, {{I8, {any, 2, 3}}}},
       {Requantise{{3, -5}, {1, INT64_MIN}, {0, 63}, 0, 255}, {sum}, {q}},
+      {FloorDivide{{3, -5}, {1, INT64_MIN}, {7, INT64_MAX}, -8, 7}, {sum}, {{I8, {any, 2, 3}}}},
+      {FloorDivide{{1}, {0}, {49}}, {sum}, {sum}},
       {Threshold{-7, {0, 1}}, {sum, {I64, {2, 15}}}, {{I8, {any, 2, 3}}}},
       {InterpolatedTable{-128, 4, 6, -8, 7}, {{I16, {any, 2, 3}}, {I32, {17}}}, {{I8, {any, 2, 3}}}},
       {TableSoftmax{-1, 255, 0, Rounding::HalfUp, 0, 0, 255}, {q, {I32, {9}}}, {q}},
