@@ -7,10 +7,17 @@
 namespace nibble::passes {
 namespace {
 
-void check_layers(const graph::Graph& graph, const Policy& policy) {
+std::vector<std::string> layers_of(const graph::Graph& graph) {
   std::vector<std::string> names;
   for (const graph::Node& node : graph.nodes) names.push_back(node.name);
   for (graph::ValueId id : graph.inputs) names.push_back(graph[id].name);
+  return names;
+}
+
+/// `names`: of the layers as the file has them; those that canonicalising made count too.
+void check_layers(const Policy& policy, std::vector<std::string> names, const graph::Graph& canonical) {
+  const std::vector<std::string> made = layers_of(canonical);
+  names.insert(names.end(), made.begin(), made.end());
   for (const auto& [pattern, keys] : policy.overrides)
     if (std::none_of(names.begin(), names.end(), [&p = pattern](const auto& name) { return matches(p, name); }))
       fail("passes", "policy", "no layer '" + pattern + "'" + did_you_mean(pattern, names),
@@ -34,12 +41,13 @@ void quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::
   if (graph.stage != graph::Stage::FP)
     fail("passes", "quantise", "the network is " + std::string(to_string(graph.stage)) + " already",
          "a network in full precision");
-  check_layers(graph, options.policy);
+  const std::vector<std::string> names = layers_of(graph);
   check_inputs(graph, options.inputs);
   Pipeline pipeline = canonicalise();
   pipeline.push_back({"place_quantisers", "Puts calibrated quantisers on inputs, weights and activations",
                       [&](graph::Graph& canonical) {
                         if (canonical.stage != graph::Stage::FP) return 0;
+                        check_layers(options.policy, names, canonical);
                         const QuantiserPlan plan = plan_quantisers(canonical, options);
                         return place_quantisers(canonical, plan, calibrate(canonical, plan, engine, batches));
                       }});

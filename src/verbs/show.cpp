@@ -3,6 +3,7 @@
 #include "onnx/onnx.hpp"
 #include "verbs/columns.hpp"
 #include "verbs/layers.hpp"
+#include "verbs/memory.hpp"
 #include "verbs/rows.hpp"
 
 namespace nibble::verbs {
@@ -83,10 +84,16 @@ Columns columns_for(bool quantised) {
   return Columns(std::move(columns));
 }
 
+Result show_memory(const graph::Graph& graph) {
+  const passes::MemoryTable table = passes::memory_of(graph);
+  return {{{"stage", graph::to_string(graph.stage)}, {"memory", passes::to_json(table)}}, describe(table)};
+}
+
 }  // namespace
 
 Result show(const Call& call) {
   const graph::Graph graph = onnx::read(call.path("MODEL"));
+  if (call.has("memory")) return show_memory(graph);
   const bool quantised = graph.stage != graph::Stage::FP;
   Columns columns = columns_for(quantised);
   Json list = Json::array();

@@ -41,7 +41,10 @@ Option choice(std::string name, std::vector<std::string> choices, std::string he
 Verb show_row() {
   return {"show",
           {{"MODEL", "an ONNX file at any stage"}},
-          {},
+          {{.name = "memory",
+            .value = "",
+            .help = "the tensors that stand in memory instead: bits and bytes of each layer's input and output, all "
+                    "that is live"}},
           "the layers as a table: shapes, parameters, multiply-accumulates, bytes; bits, scales, accumulator bounds",
           show};
 }
@@ -72,6 +75,11 @@ Verb quantize_row() {
            {.name = "weights", .value = "BITS", .help = "1 to 16 (8)"},
            {.name = "activations", .value = "BITS", .help = "1 to 16 (8)"},
            {.name = "policy", .value = "FILE.json", .help = "per layer; the options here override its defaults"},
+           {.name = "fit",
+            .value = "BUDGETS",
+            .help = "activations=400KB,weights=1MB (or one): cuts bits to 4 and 2 until each layer's input + output "
+                    "and all weights fit"},
+           {.name = "policy-out", .value = "FILE.json", .help = "keeps the policy that was used, for --policy"},
            {.name = "range",
             .value = "RULE",
             .help = "of activations: min_max, percentile=P, sigma=K, mse or kl (min_max)"},
