@@ -158,6 +158,23 @@ QuantiserPlan plan_quantisers(const graph::Graph& graph, const QuantiseOptions& 
 std::vector<Grid> calibrate(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& engine,
                             const Batches& batches);
 
+/// How a point's quantiser rounds: by its policy, but for what the network is given, which is read to the nearest level.
+Rounding rounding_of(const graph::Graph& graph, const Point& point);
+
+/// The grid of a linear op's weights, by its policy.
+Grid weight_grid(const graph::Graph& graph, const LinearPoint& linear);
+
+/// Makes the mean of what each linear op gives what it was before its weights and its input were quantised.
+///
+///     before   y = conv(x, w, b)
+///     after    y = conv(x, w, b + mean over examples and positions of conv(x, w) - conv(quantised x, quantised w))
+///
+/// x is the float network's, so that each op answers for its own error. Skips MatMul, which has no bias. Runs the
+/// network and the twins of its linear ops on the batches. Returns how many biases it set. Source: Nagel et al. 2019,
+/// Data-free quantization, section 4.2, the empirical form.
+int correct_biases(graph::Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids,
+                   const graph::EngineMaker& engine, const Batches& batches);
+
 /// Writes the quantisers of a plan into the graph: stage FQ afterwards. `grids` has one grid a point. Returns how many.
 int place_quantisers(graph::Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids);
 

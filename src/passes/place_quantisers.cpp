@@ -28,20 +28,6 @@ quant::GridSpec weight_spec(const LayerPolicy& policy) {
   return {policy.weight_levels, narrow ? quant::Symmetry::Narrow : quant::Symmetry::Symmetric, Rounding::HalfUp};
 }
 
-Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
-  const graph::Node& node = graph.nodes[linear.node];
-  const ValueId weights = node.inputs[linear.slot];
-  // Channels of a MatMul are not on axis 1 of its result, where a requantisation could tell them apart.
-  const bool per_channel =
-      linear.policy.per_channel && !linear.writes_output && !std::holds_alternative<graph::MatMul>(node.op);
-  Grid grid =
-      quant::grid_of_weights(*graph.constant(weights), per_channel ? 0 : -1, weight_spec(linear.policy),
-                             linear.policy.weight_range, place_of(node) + ": weights '" + graph[weights].name + "'");
-  if (linear.writes_output)
-    for (double& scale : grid.scale) scale = shortened(scale);
-  return grid;
-}
-
 void quantise_bias(Graph& graph, size_t index, const Grid& accumulator) {
   graph::Node& node = graph.nodes[index];
   if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return;
@@ -107,17 +93,33 @@ void spread_output_grids(Graph& graph) {
 
 }  // namespace
 
+Rounding rounding_of(const Graph& graph, const Point& point) {
+  // A pixel is a whole number of levels but for its float's last bit.
+  const bool given =
+      point.behind < 0 && std::find(graph.inputs.begin(), graph.inputs.end(), point.source) != graph.inputs.end();
+  return given ? Rounding::HalfUp : point.policy.rounding;
+}
+
+Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
+  const graph::Node& node = graph.nodes[linear.node];
+  const ValueId weights = node.inputs[linear.slot];
+  // Channels of a MatMul are not on axis 1 of its result, where a requantisation could tell them apart.
+  const bool per_channel =
+      linear.policy.per_channel && !linear.writes_output && !std::holds_alternative<graph::MatMul>(node.op);
+  Grid grid =
+      quant::grid_of_weights(*graph.constant(weights), per_channel ? 0 : -1, weight_spec(linear.policy),
+                             linear.policy.weight_range, place_of(node) + ": weights '" + graph[weights].name + "'");
+  if (linear.writes_output)
+    for (double& scale : grid.scale) scale = shortened(scale);
+  return grid;
+}
+
 int place_quantisers(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
   std::vector<ValueId> placed;
   for (size_t p = 0; p < plan.points.size(); ++p) {
     const Point& point = plan.points[p];
     const ValueId source = point.behind < 0 ? point.source : placed[static_cast<size_t>(point.behind)];
-    // What a network is given is read to the nearest level, whatever its layers do: a pixel is a whole number of levels
-    // but for its float's last bit.
-    const bool given =
-        point.behind < 0 && std::find(graph.inputs.begin(), graph.inputs.end(), source) != graph.inputs.end();
-    const Rounding rounding = given ? Rounding::HalfUp : point.policy.rounding;
-    placed.push_back(add_quantiser(graph, point.layer + "_q", source, grids[p], rounding));
+    placed.push_back(add_quantiser(graph, point.layer + "_q", source, grids[p], rounding_of(graph, point)));
   }
   for (const Reading& reading : plan.readings)
     graph.nodes[reading.node].inputs[reading.slot] = placed[static_cast<size_t>(reading.point)];

@@ -49,7 +49,9 @@ void quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::
                         if (canonical.stage != graph::Stage::FP) return 0;
                         check_layers(options.policy, names, canonical);
                         const QuantiserPlan plan = plan_quantisers(canonical, options);
-                        return place_quantisers(canonical, plan, calibrate(canonical, plan, engine, batches));
+                        const std::vector<Grid> grids = calibrate(canonical, plan, engine, batches);
+                        if (options.bias_correction) correct_biases(canonical, plan, grids, engine, batches);
+                        return place_quantisers(canonical, plan, grids);
                       }});
   run(pipeline, graph, options.dump);
 }

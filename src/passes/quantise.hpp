@@ -22,6 +22,7 @@ struct InputGrid {
 struct QuantiseOptions {
   Policy policy;
   std::vector<InputGrid> inputs;  ///< inputs with an exact grid of their own
+  bool bias_correction = true;    ///< correct_biases, with a second run over the batches
   std::filesystem::path dump;
 };
 

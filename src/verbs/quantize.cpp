@@ -64,6 +64,7 @@ Result quantize(const Call& call) {
   passes::QuantiseOptions options;
   Json policy = policy_of(call);
   options.policy = passes::policy_from_json(policy, "options");
+  options.bias_correction = !call.has("no-bias-correction");
   if (call.has("dump")) options.dump = call.path("dump");
   graph::Graph graph = onnx::read(call.path("MODEL"));
   Progress progress(call.quiet());
@@ -93,7 +94,8 @@ Result quantize(const Call& call) {
 
 std::string quantize_pipeline() {
   return "The passes before calibration, in order\n" + passes::describe(passes::canonicalise()) +
-         "Then quantisers are planned, ranges taken from the data, and quantisers placed.\n";
+         "Then quantisers are planned, ranges taken from the data, biases corrected for what quantised layers\n"
+         "lose in the mean, and quantisers placed.\n";
 }
 
 }  // namespace nibble::verbs

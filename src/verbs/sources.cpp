@@ -1,5 +1,7 @@
 #include "verbs/sources.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "verbs/torch_module.hpp"
 
@@ -51,6 +53,9 @@ data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph) {
   return plain;
 }
 
+/// Numbers in a batch of inputs: activations of a few dozen times that stay within a gigabyte.
+constexpr int64_t largest_batch = int64_t{1} << 22;
+
 lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what,
                   std::string_view option) {
   lab::Feed feed;
@@ -59,7 +64,11 @@ lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progres
   feed.threads = call.threads();
   check_fit(graph, *feed.set, feed.preprocess);
   const graph::Value& input = graph[graph.inputs.front()];
-  if (!input.shape.empty() && input.shape.front() != any) feed.batch_size = input.shape.front();
+  if (!input.shape.empty() && input.shape.front() != any)
+    feed.batch_size = input.shape.front();
+  else
+    feed.batch_size =
+        std::clamp<int64_t>(largest_batch / std::max<int64_t>(1, element_count(input.shape, 1)), 1, feed.batch_size);
   feed.progress = [&progress, what](int64_t done, int64_t of) { progress.update(what, done, of); };
   return feed;
 }

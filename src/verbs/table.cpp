@@ -86,6 +86,7 @@ Verb quantize_row() {
            choice("granularity", {"channel", "tensor"}, "a scale a channel or a tensor of weights (channel)"),
            choice("rounding", {"half_up", "floor", "half_even"}, "how reals become integers (half_up)"),
            {.name = "symmetric-activations", .value = "", .help = "zero point 0 for activations of both signs"},
+           {.name = "no-bias-correction", .value = "", .help = "keeps biases though quantised layers lose their mean"},
            engine,
            {.name = "dump", .value = "DIR", .help = "the graph as text after every pass"}},
           "float to fake-quantised without training: puts quantisers on weights and activations, ranges from data",
