@@ -136,5 +136,15 @@ Tensors meaning(const Call& call, const InterpolatedTable& op);
 Tensors meaning(const Call& call, const TableSoftmax& op);
 Tensors meaning(const Call& call, const IntegerNormalization& op);
 Tensors meaning(const Call& call, const RoundedDivision& op);
+Tensors meaning(const Call& call, const ISoftmax& op);
+Tensors meaning(const Call& call, const ItaMax& op);
+Tensors meaning(const Call& call, const ItaPartialMax& op);
+Tensors meaning(const Call& call, const IGelu& op);
+Tensors meaning(const Call& call, const ILayerNorm& op);
+Tensors meaning(const Call& call, const IRmsNorm& op);
+Tensors meaning(const Call& call, const IHardSwish& op);
+Tensors meaning(const Call& call, const IntegerDiv& op);
+Tensors meaning(const Call& call, const TrueIntegerDiv& op);
+Tensors meaning(const Call& call, const INoNorm& op);
 
 }  // namespace nibble::graph

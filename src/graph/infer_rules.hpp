@@ -119,5 +119,15 @@ Types rule(const Context& c, const InterpolatedTable& op);
 Types rule(const Context& c, const TableSoftmax& op);
 Types rule(const Context& c, const IntegerNormalization& op);
 Types rule(const Context& c, const RoundedDivision& op);
+Types rule(const Context& c, const ISoftmax& op);
+Types rule(const Context& c, const ItaMax& op);
+Types rule(const Context& c, const ItaPartialMax& op);
+Types rule(const Context& c, const IGelu& op);
+Types rule(const Context& c, const ILayerNorm& op);
+Types rule(const Context& c, const IRmsNorm& op);
+Types rule(const Context& c, const IHardSwish& op);
+Types rule(const Context& c, const IntegerDiv& op);
+Types rule(const Context& c, const TrueIntegerDiv& op);
+Types rule(const Context& c, const INoNorm& op);
 
 }  // namespace nibble::graph

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/grid.hpp"
+#include "graph/ops_dialect.hpp"
 
 /// The closed set of operations: one struct an op, its formula above it. Names and fields are ONNX's where ONNX has the
 /// op (fields that ONNX passes as constant inputs are fields here). `fields` lists them once, for the text form, the
@@ -615,13 +616,15 @@ struct RoundedDivision {
   }
 };
 
-using Op = std::variant<Conv, Gemm, MatMul, BatchNormalization, LayerNormalization, Identity, Relu, HardSwish, Sigmoid,
-                        Tanh, Erf, Exp, Log, Sqrt, Neg, Abs, Reciprocal, Softplus, Dropout, Add, Sub, Mul, Div, Pow,
-                        Clip, LeakyRelu, HardSigmoid, Gelu, Softmax, MaxPool, AveragePool, SumPool, GlobalAveragePool,
-                        ReduceMean, ReduceSum, Concat, Split, Slice, Pad, Flatten, Reshape, Transpose, Squeeze,
-                        Unsqueeze, Gather, Resize, Quantise, Dequantise, Rescale, Requantise, FloorDivide, Threshold,
-                        Table, ConvTranspose, RmsNormalization, Mish, Min, Max, Where, Elu, Swish, LogSoftmax,
-                        ReduceMax, ArgMax, InterpolatedTable, TableSoftmax, IntegerNormalization, RoundedDivision>;
+using Op =
+    std::variant<Conv, Gemm, MatMul, BatchNormalization, LayerNormalization, Identity, Relu, HardSwish, Sigmoid, Tanh,
+                 Erf, Exp, Log, Sqrt, Neg, Abs, Reciprocal, Softplus, Dropout, Add, Sub, Mul, Div, Pow, Clip, LeakyRelu,
+                 HardSigmoid, Gelu, Softmax, MaxPool, AveragePool, SumPool, GlobalAveragePool, ReduceMean, ReduceSum,
+                 Concat, Split, Slice, Pad, Flatten, Reshape, Transpose, Squeeze, Unsqueeze, Gather, Resize, Quantise,
+                 Dequantise, Rescale, Requantise, FloorDivide, Threshold, Table, ConvTranspose, RmsNormalization, Mish,
+                 Min, Max, Where, Elu, Swish, LogSoftmax, ReduceMax, ArgMax, InterpolatedTable, TableSoftmax,
+                 IntegerNormalization, RoundedDivision, ISoftmax, ItaMax, ItaPartialMax, IGelu, ILayerNorm, IRmsNorm,
+                 IHardSwish, IntegerDiv, TrueIntegerDiv, INoNorm>;
 
 inline std::string_view name_of(const Op& op) {
   return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::name; }, op);

@@ -291,6 +291,7 @@ class Standard {
   bool operator()(const graph::FloorDivide&) const { return false; }
   bool operator()(const graph::Threshold&) const { return false; }
   bool operator()(const graph::Table&) const { return false; }
+  bool operator()(const graph::IntegerFunction auto&) const { return false; }
 
  private:
   const graph::Value& value(size_t input) const { return writer_.graph()[node_.inputs.at(input)]; }

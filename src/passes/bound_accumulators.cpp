@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "passes/bound_functions.hpp"
 #include "passes/passes.hpp"
 #include "passes/rewrite.hpp"
 #include "quant/bounds.hpp"
@@ -74,6 +75,7 @@ class Bounder {
       return {{static_cast<int64_t>(op->low), static_cast<int64_t>(op->high)}};
     if (const auto* op = std::get_if<graph::Rescale>(&node.op)) return {{op->low, op->high}};
     if (const auto* op = std::get_if<graph::Quantise>(&node.op)) return {{op->grid.low, op->grid.high}};
+    if (const auto function = function_bounds(node, x)) return {*function};
     return {x()};
   }
 

@@ -70,6 +70,7 @@ OpClass placed(const graph::Where&) { return OpClass::Refused; }
 OpClass placed(const graph::LogSoftmax&) { return OpClass::Refused; }
 OpClass placed(const graph::ReduceMax&) { return OpClass::Movement; }
 OpClass placed(const graph::ArgMax&) { return OpClass::Refused; }
+OpClass placed(const graph::IntegerFunction auto&) { return OpClass::Integer; }
 OpClass placed(const graph::Pow&) { return OpClass::Refused; }
 OpClass placed(const graph::Softmax&) { return OpClass::Refused; }
 OpClass placed(const graph::LayerNormalization&) { return OpClass::Refused; }

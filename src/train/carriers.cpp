@@ -320,7 +320,9 @@ Step Planner::integer_step(const Node& node) const {
       },
       [&](const RoundedDivision& op) {
         return Step{{interval(op.low, op.high)}, unbounded};
-      });
+      },
+      // As the evaluator computes them.
+      [&](const IntegerFunction auto&) { return beyond(); });
 }
 
 }  // namespace

@@ -194,7 +194,8 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const InterpolatedTable&) -> Tensors { return refuse(node); },
       [&](const TableSoftmax&) -> Tensors { return refuse(node); },
       [&](const IntegerNormalization&) -> Tensors { return refuse(node); },
-      [&](const RoundedDivision&) -> Tensors { return refuse(node); });
+      [&](const RoundedDivision&) -> Tensors { return refuse(node); },
+      [&](const IntegerFunction auto&) -> Tensors { return refuse(node); });
 }
 
 }  // namespace nibble::train

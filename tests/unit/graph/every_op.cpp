@@ -128,9 +128,26 @@ std::vector<Case> quantisation() {
   };
 }
 
+std::vector<Case> functions() {
+  const TypedShape x{I8, {any, 3, 8}}, sum{I32, {any, 3, 8}}, row{I32, {8}}, one{I64, {}};
+  return {
+      {ISoftmax{1, 345, 62395, 255, 256}, {x}, {{U8, {any, 3, 8}}}},
+      {ItaMax{16}, {x}, {x}},
+      {ItaPartialMax{512, 4}, {x}, {{U8, {any, 3, 8}}}},
+      {IGelu{-40, 1743}, {x}, {sum}},
+      {ILayerNorm{14, 256}, {x, row, {I32, {1}}}, {x}},
+      {IRmsNorm{16, 65536}, {sum, one}, {{I16, {any, 3, 8}}}},
+      {IHardSwish{765, 1530, 33}, {x}, {sum}},
+      {IntegerDiv{1000, 1, 3}, {x, {I64, {3, 1}}}, {{I64, {any, 3, 8}}}},
+      {TrueIntegerDiv{16384, 1, 200000, 2}, {x}, {sum}},
+      {TrueIntegerDiv{16384, 1, 2, 0}, {{I8, {8}}, x}, {sum}},
+      {INoNorm{425, 16, 256}, {x, {I8, {3, 8}}, {I16, {8}}}, {x}},
+  };
+}
+
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const auto& some : {linear(), windows(), pointwise(), movement(), quantisation()})
+  for (const auto& some : {linear(), windows(), pointwise(), movement(), quantisation(), functions()})
     all.insert(all.end(), some.begin(), some.end());
   return all;
 }
