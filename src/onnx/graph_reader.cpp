@@ -1,5 +1,6 @@
 #include "onnx/graph_reader.hpp"
 
+#include <algorithm>
 #include <queue>
 
 #include "graph/infer.hpp"
@@ -46,6 +47,13 @@ Shape input_shape(const pb::TypeProto::Tensor& type, const std::string& place, i
   return shape;
 }
 
+bool has_integer_ops(const pb::ModelProto& model) {
+  return std::any_of(model.graph().node().begin(), model.graph().node().end(), [](const pb::NodeProto& node) {
+    const std::string_view op = node.op_type();
+    return op.starts_with("QLinear") || op == "QGemm" || op == "ConvInteger" || op == "MatMulInteger";
+  });
+}
+
 }  // namespace
 
 std::string_view found_part(std::string_view message) {
@@ -69,6 +77,7 @@ graph::Graph GraphReader::run() {
     value_names_.insert(node.output().begin(), node.output().end());
     if (!node.name().empty()) file_node_names_.insert(node.name());
   }
+  integer_form_ = !native_ && has_integer_ops(model_);
   read_initialisers();
   read_inputs();
   read_nodes();
@@ -156,8 +165,10 @@ void GraphReader::read_nodes() {
         import_standard(node);
       else if (proto.domain() == nibble_domain)
         import_nibble(node);
+      else if (proto.domain() == microsoft_domain)
+        import_microsoft(node);
       else
-        node.fail("an op of domain " + in_quotes(proto.domain()), "the standard domain or 'nibble'");
+        node.fail("an op of domain " + in_quotes(proto.domain()), "the standard domain, 'com.microsoft' or 'nibble'");
     });
   }
 }
@@ -167,6 +178,10 @@ void GraphReader::read_outputs() {
   for (const auto& output : model_.graph().output()) {
     const std::string where = place_ + ": output " + in_quotes(output.name());
     Item& found = item(output.name(), where);
+    if (found.reals_of) {
+      graph_.outputs.push_back(give_integers(found, output.name()));
+      continue;
+    }
     graph::ValueId id = value_of(found, output.name(), where);
     if (found.integers_of) {
       const graph::ValueId reals = found.quantise ? graph_.nodes[*found.quantise].inputs[0] : id;
@@ -182,10 +197,16 @@ void GraphReader::read_outputs() {
 }
 
 void GraphReader::finish() {
-  bool quantised = false;
-  for (const auto& node : graph_.nodes) quantised |= std::holds_alternative<graph::Quantise>(node.op);
+  bool quantised = false, real = false;
+  for (const auto& node : graph_.nodes) {
+    quantised |= std::holds_alternative<graph::Quantise>(node.op);
+    for (graph::ValueId id : node.outputs) real |= is_real(graph_[id].type);
+  }
   graph_.stage = quantised ? graph::Stage::FQ : graph::Stage::FP;
-  if (native_) {
+  if (integer_form_) {
+    graph_.stage = real ? graph::Stage::QD : graph::Stage::ID;
+    graph::tidy(graph_);
+  } else if (native_) {
     apply_metadata(metadata_, graph_, place_);
   } else {
     if (quantised) settle_quantised(graph_, metadata_, place_);
@@ -211,6 +232,12 @@ void GraphReader::define(const std::string& name, Item item) {
 
 graph::ValueId GraphReader::value_of(Item& item, const std::string& name, const std::string& node_place) {
   if (item.id != graph::absent) return item.id;
+  if (item.reals_of) {
+    item.id = add_node(free_node_name(name), graph::Dequantise{item.reals_of->grid}, {item.reals_of->integers},
+                       {free_value_name(name + ".real")})[0];
+    rename(item.id, name);
+    return item.id;
+  }
   if (!item.constant) {
     ensure(item.folded.has_value(), "what is read is a value, a constant or folded");
     if (item.folded->has_batch())
@@ -221,6 +248,30 @@ graph::ValueId GraphReader::value_of(Item& item, const std::string& name, const 
   item.id = add_value(name, item.constant->tensor.type(), item.constant->tensor.shape());
   graph_[item.id].constant = item.constant->tensor;
   return item.id;
+}
+
+graph::ValueId GraphReader::give_integers(const Item& item, const std::string& name) {
+  graph::ValueId id = item.reals_of->integers;
+  const auto taken = [&](const std::vector<graph::ValueId>& ids) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+  };
+  // Where something reads the reals too, the name is theirs.
+  const bool named = item.id == graph::absent;
+  if (taken(graph_.inputs) || taken(graph_.outputs))
+    id = add_node(free_node_name(name), graph::Identity{}, {id}, {free_value_name(name + ".integers")})[0];
+  if (named) rename(id, name);
+  graph_[id].grid = item.reals_of->grid;
+  return id;
+}
+
+bool GraphReader::read_only_by(const std::string& name, std::string_view op) const {
+  bool found = false;
+  for (const auto& node : model_.graph().node())
+    for (const std::string& input : node.input()) {
+      if (input == name && node.op_type() != op) return false;
+      found |= input == name;
+    }
+  return found;
 }
 
 std::string GraphReader::free_value_name(std::string name) {

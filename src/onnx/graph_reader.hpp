@@ -19,6 +19,10 @@ class GraphReader {
   int64_t opset() const { return opset_; }
   /// Written by write_native: values carry types and grids, and nothing is folded or rearranged.
   bool native() const { return native_; }
+  /// The file computes with integers (QLinearConv and its kin): QuantizeLinear gives integers, not a fake quantiser.
+  bool integer_form() const { return integer_form_; }
+  /// Whether every node that reads the name is of this op, and one is.
+  bool read_only_by(const std::string& name, std::string_view op) const;
   const TensorRules& rules() const { return rules_; }
   const ReadOptions& options() const { return options_; }
   graph::Graph& graph() { return graph_; }
@@ -48,6 +52,8 @@ class GraphReader {
   void read_outputs();
   void finish();
   std::vector<int> order_of_nodes() const;
+  /// The integers behind the reals that are a graph output: an integer network's output, under its name.
+  graph::ValueId give_integers(const Item& item, const std::string& name);
 
   const pb::ModelProto& model_;
   std::string place_;
@@ -55,6 +61,7 @@ class GraphReader {
   TensorRules rules_;
   int64_t opset_ = 0;
   bool native_ = false;
+  bool integer_form_ = false;
   Json metadata_;
   graph::Graph graph_;
   std::unordered_map<std::string, Item> items_;

@@ -61,6 +61,8 @@ constexpr Import table[] = {
     {"Or", 7, "", nullptr, fold_arithmetic, "known inputs only"},
     {"Pad", 6, "mode pads<11 value<11", read_pad, nullptr, "constant, reflect, edge; constant pads"},
     {"Pow", 6, "axis<7 broadcast<7", read_arithmetic, nullptr, ""},
+    {"QLinearConv", 10, "auto_pad dilations group kernel_shape pads strides", read_qlinear_conv, nullptr, "a requantisation: docs/design/dialects.md"},
+    {"QLinearMatMul", 10, "", read_qlinear_matmul, nullptr, "a requantisation; one scale for a"},
     {"QuantizeLinear", 10, "axis>=13 block_size>=21 output_dtype>=21 precision>=23 saturate>=19", read_quantize_linear, nullptr, "one zero point; no blocks"},
     {"Range", 11, "", nullptr, fold_range, "known inputs only"},
     {"Reciprocal", 6, "", read_pointwise, nullptr, ""},
@@ -89,7 +91,25 @@ constexpr Import table[] = {
     {"Upsample", 7, "mode scales<9", read_upsample, nullptr, "nearest, linear: a Resize; until opset 9"},
     {"Where", 9, "", nullptr, fold_where, "known inputs only"},
 };
+
+/// Domain com.microsoft, version 1: what ONNX Runtime's quantiser writes beside the standard's ops.
+constexpr Import microsoft_table[] = {
+    {"QGemm", 1, "alpha transA transB", read_qgemm, nullptr, "alpha above 0; without a y_scale reals"},
+    {"QLinearAdd", 1, "", read_qlinear_add, nullptr, "every pair of integers checked"},
+    {"QLinearAveragePool", 1, "auto_pad ceil_mode channels_last count_include_pad kernel_shape pads strides", read_qlinear_average_pool, nullptr, "one divisor: no pads that do not count, no ceil_mode"},
+    {"QLinearConcat", 1, "axis", read_qlinear_concat, nullptr, "a table a branch"},
+    {"QLinearGlobalAveragePool", 1, "channels_last", read_qlinear_global_average_pool, nullptr, "channels first"},
+    {"QLinearLeakyRelu", 1, "alpha", read_qlinear_leaky_relu, nullptr, "a table"},
+    {"QLinearMul", 1, "", read_qlinear_mul, nullptr, ""},
+    {"QLinearReduceMean", 1, "axes keepdims", read_qlinear_reduce_mean, nullptr, "known extents"},
+    {"QLinearSigmoid", 1, "", read_qlinear_sigmoid, nullptr, "a table"},
+};
 // clang-format on
+
+const Import* row_of(std::span<const Import> rows, std::string_view op) {
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const Import& row) { return row.op == op; });
+  return found == rows.end() ? nullptr : &*found;
+}
 
 /// "min<11": the name, and whether an attribute of that name belongs to the opset.
 bool attribute_matches(std::string_view rule, std::string_view name, int64_t opset) {
@@ -143,23 +163,13 @@ void check_outputs(const NodeReader& node) {
   if (node.output_count() == 0 || node.output_name(0).empty()) node.fail("no first output", "a name");
 }
 
-}  // namespace
-
-std::span<const Import> imports() {
-  return table;
-}
-
-const Import* import_of(std::string_view op) {
-  const auto found = std::find_if(std::begin(table), std::end(table), [&](const Import& row) { return row.op == op; });
-  return found == std::end(table) ? nullptr : found;
-}
-
-void import_standard(NodeReader& node) {
+/// Reads a node by its row of a domain's table.
+void import_row(NodeReader& node, std::span<const Import> rows) {
   const std::string op = node.op_type();
-  const Import* row = import_of(op);
+  const Import* row = row_of(rows, op);
   if (!row) {
     std::vector<std::string_view> names;
-    for (const Import& each : table)
+    for (const Import& each : rows)
       if (each.read) names.push_back(each.op);
     std::string supported;
     for (std::string_view each : names) supported += (supported.empty() ? "" : ", ") + std::string(each);
@@ -176,6 +186,28 @@ void import_standard(NodeReader& node) {
     node.fail("of a value that is computed", "inputs that are known while reading: " + op + " is folded, not run");
   if (!folded) row->read(node);
   refuse_other_outputs(node);
+}
+
+}  // namespace
+
+std::span<const Import> imports() {
+  return table;
+}
+
+const Import* import_of(std::string_view op) {
+  return row_of(table, op);
+}
+
+void import_standard(NodeReader& node) {
+  import_row(node, table);
+}
+
+std::span<const Import> microsoft_imports() {
+  return microsoft_table;
+}
+
+void import_microsoft(NodeReader& node) {
+  import_row(node, microsoft_table);
 }
 
 void import_nibble(NodeReader& node) {

@@ -29,6 +29,9 @@ const Import* import_of(std::string_view op);
 
 /// Reads a node of the standard by its row: version, attributes and unknown ops are checked here.
 void import_standard(NodeReader& node);
+/// The ops of domain com.microsoft that are read.
+std::span<const Import> microsoft_imports();
+void import_microsoft(NodeReader& node);
 /// Reads a node of domain `nibble`: any op of ours, its fields as attributes.
 void import_nibble(NodeReader& node);
 
@@ -49,8 +52,21 @@ void read_flatten(NodeReader&); void read_reshape(NodeReader&); void read_transp
 void read_squeeze(NodeReader&); void read_unsqueeze(NodeReader&); void read_gather(NodeReader&);
 void read_resize(NodeReader&); void read_upsample(NodeReader&);
 void read_quantize_linear(NodeReader&); void read_dequantize_linear(NodeReader&);
+/// What QuantizeLinear and DequantizeLinear say: scale (input 1), zero point (input 2), levels of the type.
+Grid grid_of_quantize(const NodeReader&, size_t rank); Grid grid_of_dequantize(const NodeReader&, ElementType, size_t rank);
 /// A Clip on the integers of a QuantizeLinear or of a constant (QCDQ): fewer levels. False where they are none.
 bool clip_levels(NodeReader&);
+/// A convolution's attributes for x and w; the one zero point of an integer op's input, 0 where it is absent.
+graph::Conv conv_of(const NodeReader&, graph::ValueId x, graph::ValueId w); int64_t zero_point(const NodeReader&, size_t index);
+/// The constant integers of input `slot` less their zero points (input `points`, one or one for each index of `axis`).
+graph::ValueId centred_weights(NodeReader&, size_t slot, size_t points, int64_t axis);
+// Integers of the standard, in import_qlinear.cpp and import_integers.cpp.
+void read_qlinear_conv(NodeReader&); void read_qlinear_matmul(NodeReader&); void read_qgemm(NodeReader&);
+void read_qlinear_add(NodeReader&); void read_qlinear_mul(NodeReader&); void read_qlinear_concat(NodeReader&);
+void read_qlinear_average_pool(NodeReader&); void read_qlinear_global_average_pool(NodeReader&);
+void read_qlinear_reduce_mean(NodeReader&);
+void read_qlinear_sigmoid(NodeReader&); void read_qlinear_leaky_relu(NodeReader&);
+void quantise_integers(NodeReader&); void dequantise_integers(NodeReader&);
 // Folding, in fold_<kind>.cpp: false where an input is not known.
 bool fold_shape(NodeReader&); bool fold_size(NodeReader&); bool fold_constant_of_shape(NodeReader&);
 bool fold_range(NodeReader&); bool fold_cast(NodeReader&); bool fold_identity(NodeReader&);

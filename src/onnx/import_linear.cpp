@@ -11,6 +11,8 @@ bool flag(const NodeReader& node, std::string_view name, bool otherwise) {
   return value == 1;
 }
 
+}  // namespace
+
 graph::Conv conv_of(const NodeReader& node, graph::ValueId x, graph::ValueId w) {
   const Shape& weights = node.shape(w);
   if (weights.size() < 3 || !is_static(weights))
@@ -43,8 +45,6 @@ int64_t zero_point(const NodeReader& node, size_t index) {
   return points[0];
 }
 
-}  // namespace
-
 void read_conv(NodeReader& node) {
   node.expect_inputs(2, 3);
   const auto x = node.value(0), w = node.value(1);
@@ -58,8 +58,8 @@ void read_conv_integer(NodeReader& node) {
   const auto x = node.value(0), w = node.value(1);
   graph::Conv conv = conv_of(node, x, w);
   conv.zero_point = zero_point(node, 2);
-  if (zero_point(node, 3) != 0) node.fail("weights with a zero point", "0");
-  node.emit(conv, {x, w});
+  if (node.native() && zero_point(node, 3) == 0) return node.emit(conv, {x, w});
+  node.emit(conv, {x, centred_weights(node, 1, 3, 0)});
 }
 
 void read_gemm(NodeReader& node) {
@@ -83,6 +83,8 @@ void read_matmul_integer(NodeReader& node) {
   node.expect_inputs(2, 4);
   graph::MatMul product;
   product.zero_point_a = zero_point(node, 2);
+  const bool columns = node.has(3) && node.integers(3, "zero point").size() > 1;
+  if (columns) return node.emit(product, {node.value(0), centred_weights(node, 1, 3, -1)});
   product.zero_point_b = zero_point(node, 3);
   node.emit(product, {node.value(0), node.value(1)});
 }

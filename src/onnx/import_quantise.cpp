@@ -3,6 +3,7 @@
 #include "onnx/container.hpp"
 #include "onnx/graph_reader.hpp"
 #include "onnx/import.hpp"
+#include "onnx/integer_ops.hpp"
 #include "onnx/metadata.hpp"
 
 namespace nibble::onnx {
@@ -49,6 +50,22 @@ Grid grid_of(const NodeReader& node, int data_type, size_t rank) {
   return grid;
 }
 
+}  // namespace
+
+Grid grid_of_quantize(const NodeReader& node, size_t rank) {
+  const int64_t asked = node.attributes().integer("output_dtype", 0);
+  int data_type =
+      asked == 0 ? static_cast<int>(pb::TensorProto::UINT8) : static_cast<int>(std::clamp<int64_t>(asked, 0, 127));
+  if (node.has(2)) data_type = node.constant(2, "zero point").data_type;
+  return grid_of(node, data_type, rank);
+}
+
+Grid grid_of_dequantize(const NodeReader& node, ElementType type, size_t rank) {
+  return grid_of(node, file_type(type), rank);
+}
+
+namespace {
+
 /// Our own metadata may say that fewer levels than the container's are used.
 Grid narrowed(const NodeReader& node, Grid grid) {
   if (node.native()) return grid;
@@ -74,14 +91,17 @@ void each_channel(const NodeReader& node, const Shape& shape, const Grid& grid, 
   for (size_t i = 0; i < count; ++i) f(i, i / inner % channels);
 }
 
-/// scale * (q - zero point) as float32.
-Tensor reals_of(const NodeReader& node, const Tensor& integers, const Grid& grid) {
+}  // namespace
+
+Tensor dequantised(const NodeReader& node, const Tensor& integers, const Grid& grid) {
   const std::vector<int64_t> q = integers.to_integers();
   Tensor reals(ElementType::Float32, integers.shape());
   each_channel(node, integers.shape(), grid,
                [&](size_t i, size_t channel) { reals.as<float>()[i] = static_cast<float>(grid.real(q[i], channel)); });
   return reals;
 }
+
+namespace {
 
 /// Integers of the file, whether or not they are a value of the graph already.
 const Tensor* integer_constant(const NodeReader& node, const Item& item) {
@@ -112,7 +132,7 @@ Centred centred(const NodeReader& node, const Tensor& integers, int data_type) {
 }
 
 void give_quantised(NodeReader& node, const Tensor& integers, const Grid& grid) {
-  Tensor reals = reals_of(node, integers, grid);
+  Tensor reals = dequantised(node, integers, grid);
   const std::vector<int64_t> q = integers.to_integers();
   const std::vector<double> x = reals.to_reals();
   bool survives = true;
@@ -190,13 +210,10 @@ bool clip_levels(NodeReader& node) {
 void read_quantize_linear(NodeReader& node) {
   node.expect_inputs(2, 3);
   refuse_unusual(node);
+  if (node.reader().integer_form()) return quantise_integers(node);
   const auto x = node.value(0);
   if (!is_real(node.typed(x).type)) node.fail("of " + std::string(to_string(node.typed(x).type)), "reals");
-  const int64_t asked = node.attributes().integer("output_dtype", 0);
-  int data_type =
-      asked == 0 ? static_cast<int>(pb::TensorProto::UINT8) : static_cast<int>(std::clamp<int64_t>(asked, 0, 127));
-  if (node.has(2)) data_type = node.constant(2, "zero point").data_type;
-  const Grid grid = grid_of(node, data_type, node.shape(x).size());
+  const Grid grid = grid_of_quantize(node, node.shape(x).size());
   const graph::Quantise op{grid, Rounding::HalfEven};
   GraphReader& reader = node.reader();
   Item item;
@@ -210,6 +227,7 @@ void read_quantize_linear(NodeReader& node) {
 void read_dequantize_linear(NodeReader& node) {
   node.expect_inputs(2, 3);
   refuse_unusual(node);
+  if (node.reader().integer_form()) return dequantise_integers(node);
   Item& item = node.item(0);
   GraphReader& reader = node.reader();
   if (!item.integers_of) {

@@ -13,6 +13,12 @@ namespace nibble::onnx {
 
 class GraphReader;
 
+/// Reals that are nothing but integers of the graph times a scale.
+struct RealsOf {
+  graph::ValueId integers = graph::absent;
+  Grid grid;
+};
+
 /// What a name of the file leads to: a value of the graph, or something known that becomes one when a node reads it.
 struct Item {
   graph::ValueId id = graph::absent;
@@ -22,6 +28,7 @@ struct Item {
   std::optional<size_t> quantise;   ///< the quantiser that writes it, in the graph; none where they were moved since
   bool renamed = false;             ///< it has a DequantizeLinear's name
   std::optional<IntegerRange> cut;  ///< levels that a Clip left of a constant's integers
+  std::optional<RealsOf> reals_of;  ///< of an integer network; id follows where something reads the reals
   std::string refusal;              ///< why nothing may read it
 };
 

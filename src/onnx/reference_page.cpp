@@ -24,6 +24,12 @@ std::string reference_page() {
     page += "| " + std::string(row.op) + " | " + std::to_string(row.since) + " | " + attributes + " | " +
             (row.read ? "yes" : "") + " | " + (row.fold ? "yes" : "") + " | " + std::string(row.remark) + " |\n";
   }
+  page += "\nDomain `com.microsoft`, version 1:\n\n| op | attributes | remark |\n| --- | --- | --- |\n";
+  for (const Import& row : microsoft_imports()) {
+    std::string attributes;
+    for (char c : row.attributes) attributes += c == ' ' ? ", " : std::string(1, c);
+    page += "| " + std::string(row.op) + " | " + attributes + " | " + std::string(row.remark) + " |\n";
+  }
   page +=
       "\n## Written\n\n"
       "- native: opset 17 (20 where the graph has a Gelu) and domain `nibble` version " +

@@ -49,6 +49,15 @@ inline std::string attribute(const std::string& name, const std::vector<int64_t>
   return field(5, bytes);
 }
 
+inline std::string attribute(const std::string& name, float value) {
+  std::string raw(sizeof(float), '\0');
+  std::memcpy(raw.data(), &value, sizeof(float));
+  return field(5, field(1, name) + number(20, 1) + varint(2 << 3 | 5) + raw);
+}
+inline std::string attribute(const std::string& name, int value) {
+  return attribute(name, static_cast<int64_t>(value));
+}
+
 /// A model under construction; names of nodes are their first outputs'.
 class Model {
  public:
