@@ -26,10 +26,43 @@ TEST(RandomIntegerNetworks, StayWithinTheRangesTheyStateAndHaveEveryIntegerOp) {
       EXPECT_NO_THROW(tensor.cast(graph[id].type));
     });
   }
-  const std::set<std::string_view> all{
-      "Add", "Clip",    "Concat", "Conv",       "Flatten",   "Gather",    "Gemm",     "MatMul", "MaxPool",
-      "Mul", "Pad",     "Relu",   "ReduceSum",  "Reshape",   "Resize",    "Slice",    "Split",  "Squeeze",
-      "Sub", "SumPool", "Table",  "Requantise", "Threshold", "Transpose", "Unsqueeze"};
+  const std::set<std::string_view> all{"Add",
+                                       "ArgMax",
+                                       "Clip",
+                                       "Concat",
+                                       "Conv",
+                                       "ConvTranspose",
+                                       "Div",
+                                       "Flatten",
+                                       "FloorDivide",
+                                       "Gather",
+                                       "Gemm",
+                                       "IntegerNormalization",
+                                       "InterpolatedTable",
+                                       "MatMul",
+                                       "Max",
+                                       "MaxPool",
+                                       "Min",
+                                       "Mul",
+                                       "Pad",
+                                       "ReduceMax",
+                                       "ReduceSum",
+                                       "Relu",
+                                       "Requantise",
+                                       "Reshape",
+                                       "Resize",
+                                       "RoundedDivision",
+                                       "Slice",
+                                       "Split",
+                                       "Squeeze",
+                                       "Sub",
+                                       "SumPool",
+                                       "Table",
+                                       "TableSoftmax",
+                                       "Threshold",
+                                       "Transpose",
+                                       "Unsqueeze",
+                                       "Where"};
   EXPECT_EQ(ops, all);
 }
 

@@ -1,190 +1,8 @@
 #pragma once
-#include <algorithm>
-#include <cmath>
-#include <optional>
-#include <string>
-#include <vector>
+#include "equal/onnx/integer_network.hpp"
 
-#include "base/random.hpp"
-#include "graph/graph.hpp"
-#include "graph/infer.hpp"
-#include "graph/verify.hpp"
-
-/// Random integer networks, the same on every run and machine: every one verified, every accumulator within 32 bits.
+/// Random integer networks, every one verified.
 namespace nibble::tests {
-
-/// A value of a network that is being made, and the range that its integers cannot leave.
-struct Live {
-  graph::ValueId id = graph::absent;
-  Interval range;
-};
-
-/// Integer ops with random fields, one after the other.
-class IntegerNetwork {
- public:
-  explicit IntegerNetwork(uint64_t seed) : random(seed) {
-    graph.name = "random" + std::to_string(seed);
-    graph.stage = graph::Stage::ID;
-  }
-
-  graph::Graph graph;
-  Random random;
-
-  // ---- chance
-
-  /// In [least, most].
-  int64_t between(int64_t least, int64_t most) {
-    return least + static_cast<int64_t>(random.below(static_cast<uint64_t>(most - least + 1)));
-  }
-  bool chance(int64_t one_in) { return random.below(static_cast<uint64_t>(one_in)) == 0; }
-  template <class T>
-  T one_of(const std::vector<T>& choices) {
-    return choices[random.below(choices.size())];
-  }
-  /// The levels of 1 to 8 bits, signed or not; now and then a number of levels that is no power of two.
-  Interval levels(int64_t bits) {
-    const int64_t n = int64_t{1} << bits;
-    if (chance(8)) return {-n / 2, std::max<int64_t>(n / 2 - 2, 0)};
-    return chance(2) ? Interval{0, n - 1} : Interval{-n / 2, n / 2 - 1};
-  }
-
-  // ---- construction
-
-  const Shape& shape(const Live& x) const { return graph[x.id].shape; }
-  size_t spatial(const Live& x) const { return shape(x).size() - 2; }
-  int64_t elements(const Live& x) const { return element_count(shape(x), 1); }
-
-  Live input(Shape extents, Interval range) {
-    Grid grid{.low = range.low, .high = range.high};
-    grid.scale = {std::ldexp(1.0, static_cast<int>(-between(0, 8)))};
-    grid.zero_point = std::clamp<int64_t>(0, range.low, range.high);
-    const graph::ValueId id =
-        graph.add_value("x" + std::to_string(graph.inputs.size()), grid.container(), std::move(extents));
-    graph[id].grid = grid;
-    graph[id].bounds = {range};
-    graph.inputs.push_back(id);
-    return {id, range};
-  }
-
-  /// Random integers of `range` in the smallest type that holds it, or in the type given.
-  graph::ValueId constant(const std::string& what, const Shape& extents, Interval range,
-                          std::optional<ElementType> type = {}) {
-    Tensor tensor(ElementType::Int64, extents);
-    for (int64_t& value : tensor.as<int64_t>()) value = between(range.low, range.high);
-    const Grid grid{.scale = {0.25}, .low = range.low, .high = range.high};
-    const graph::ValueId id = graph.add_constant(what, tensor.cast(type.value_or(grid.container())));
-    if (!type) graph[id].grid = grid;
-    return id;
-  }
-
-  Live node(const std::string& what, graph::Op op, std::vector<graph::ValueId> inputs, Interval range) {
-    const std::string name = what + std::to_string(graph.nodes.size());
-    const graph::ValueId id = graph.add_node(name, std::move(op), std::move(inputs));
-    infer(id);
-    graph[id].bounds = {range};
-    return {id, range};
-  }
-
-  // ---- ranges
-
-  static int64_t largest(Interval range) { return std::max(std::abs(range.low), std::abs(range.high)); }
-  static Interval united(Interval a, Interval b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
-  /// Of up to `terms` products of x - zero_point with integers of at most `weight`, and an addend.
-  static Interval sum_of(Interval x, int64_t zero_point, int64_t terms, int64_t weight, int64_t addend = 0) {
-    const int64_t most =
-        std::max(std::abs(x.low - zero_point), std::abs(x.high - zero_point)) * weight * terms + addend;
-    return {-most, most};
-  }
-  static bool narrow(const Live& x) { return x.range.high - x.range.low < 256; }
-
-  /// A zero point of x: mostly none.
-  int64_t zero_point(const Live& x) { return chance(3) ? between(x.range.low, x.range.high) : 0; }
-
-  // ---- layers
-
-  Live conv(const Live& x, int64_t outputs, int64_t group, Interval weights, graph::Conv op, int64_t kernel,
-            bool bias) {
-    Shape extents{outputs, shape(x)[1] / group};
-    extents.resize(shape(x).size(), kernel);
-    op.group = group;
-    const int64_t terms = element_count(extents) / outputs;
-    std::vector<graph::ValueId> inputs{x.id, constant(graph.name + "_w", extents, weights)};
-    if (bias) inputs.push_back(constant(graph.name + "_b", {outputs}, {-bias_most, bias_most}, ElementType::Int32));
-    return node("conv", op, inputs, sum_of(x.range, op.zero_point, terms, largest(weights), bias ? bias_most : 0));
-  }
-
-  Live gemm(const Live& x, int64_t outputs, Interval weights, bool transposed, int64_t zero, bool bias) {
-    const int64_t terms = shape(x)[1];
-    const Shape extents = transposed ? Shape{outputs, terms} : Shape{terms, outputs};
-    std::vector<graph::ValueId> inputs{x.id, constant(graph.name + "_w", extents, weights)};
-    if (bias) inputs.push_back(constant(graph.name + "_b", {outputs}, {-bias_most, bias_most}, ElementType::Int32));
-    return node("gemm", graph::Gemm{1, 1, false, transposed, zero}, inputs,
-                sum_of(x.range, zero, terms, largest(weights), bias ? bias_most : 0));
-  }
-
-  /// Parameters that spread x over the levels, a little more or less; one set or one a channel.
-  Live requantise(const Live& x, Interval to, bool per_channel, int64_t multiplier_bits, bool negative) {
-    graph::Requantise op;
-    op.low = to.low, op.high = to.high;
-    const int64_t count = per_channel && shape(x).size() >= 2 ? shape(x)[1] : 1;
-    const double reach = static_cast<double>(std::max<int64_t>(largest(x.range), 1));
-    const double wanted = static_cast<double>(std::max<int64_t>(to.high - to.low, 1));
-    for (int64_t c = 0; c < count; ++c) {
-      const int64_t m = between(1, (int64_t{1} << multiplier_bits) - 1);
-      const double bits = std::log2(reach * static_cast<double>(m) / wanted);
-      const int64_t shift = std::clamp<int64_t>(static_cast<int64_t>(std::ceil(bits)) - between(0, 2), 1, 31);
-      op.multiplier.push_back(negative && chance(4) ? -m : m);
-      op.shift.push_back(shift);
-      op.addend.push_back(between(to.low, to.high) * (int64_t{1} << (shift - 1)) + between(-3, 3));
-    }
-    return node("rq", op, {x.id}, to);
-  }
-
-  Live max_pool(const Live& x, graph::MaxPool op) { return node("maxpool", std::move(op), {x.id}, x.range); }
-
-  Live sum_pool(const Live& x, graph::SumPool op) {
-    int64_t count = 1;
-    for (int64_t extent : op.kernel) count *= extent;
-    return node("sumpool", op, {x.id}, sum_of(x.range, op.zero_point, count, 1));
-  }
-
-  Live add(const Live& a, const Live& b) {
-    return node("add", graph::Add{}, {a.id, b.id}, {a.range.low + b.range.low, a.range.high + b.range.high});
-  }
-
-  /// Values that nothing reads become outputs: the last ones, at most `most`.
-  graph::Graph finish(int64_t most) {
-    const graph::Uses uses(graph);
-    for (size_t i = graph.nodes.size(); i-- > 0 && static_cast<int64_t>(graph.outputs.size()) < most;)
-      for (graph::ValueId id : graph.nodes[i].outputs)
-        if (uses.readers[static_cast<size_t>(id)].empty()) graph.outputs.push_back(id);
-    graph::tidy(graph);
-    graph::verify(graph);
-    return graph;
-  }
-
-  static constexpr int64_t bias_most = 500;
-
- private:
-  void infer(graph::ValueId id) {
-    const graph::Node& node = graph.nodes.back();
-    std::vector<graph::TypedShape> held;
-    held.reserve(node.inputs.size());
-    std::vector<const graph::TypedShape*> types;
-    std::vector<const Tensor*> constants;
-    for (graph::ValueId input : node.inputs) {
-      held.push_back({graph[input].type, graph[input].shape});
-      types.push_back(&held.back());
-      constants.push_back(graph.constant(input));
-    }
-    const auto inferred = graph::infer(node, types, constants);
-    for (size_t i = 0; i < inferred.size(); ++i) {
-      graph::Value& value = graph[i == 0 ? id : node.outputs[i]];
-      value.type = inferred[i].type;
-      value.shape = inferred[i].shape;
-    }
-  }
-};
 
 /// Any wiring of any integer op: values are picked at random, so branches, residuals and several outputs come about.
 class AnyNetwork : public IntegerNetwork {
@@ -223,7 +41,7 @@ class AnyNetwork : public IntegerNetwork {
 
   void step() {
     const Live x = pick();
-    switch (random.below(22)) {
+    switch (random.below(30)) {
       case 0:
       case 1:
       case 2:
@@ -251,6 +69,16 @@ class AnyNetwork : public IntegerNetwork {
       case 18: keep(threshold(x)); break;
       case 19: keep(table(narrowed(x))); break;
       case 20: keep(product(narrowed(x))); break;
+      case 21:
+        if (has_space(x) && elements(x) < 100) keep(any_conv_transpose(narrowed(x)));
+        break;
+      case 22: keep(choice(x)); break;
+      case 23: keep(softmax(narrowed(x))); break;
+      case 24: keep(normalisation(narrowed(x))); break;
+      case 25: keep(quotient(narrowed(x))); break;
+      case 26: keep(interpolated(narrowed(x))); break;
+      case 27: keep(argmax(x)); break;
+      case 28: keep(divided(x)); break;
       default: reduce(narrowed(x)); break;
     }
   }
@@ -460,8 +288,113 @@ class AnyNetwork : public IntegerNetwork {
                 sum_of(x.range, zero, terms, largest(weights)));
   }
 
+  Live any_conv_transpose(const Live& x) {
+    graph::ConvTranspose op;
+    const int64_t kernel = between(2, 3), channels = shape(x)[1], outputs = between(1, 2);
+    op.group = chance(3) ? channels : 1;
+    op.zero_point = zero_point(x);
+    for (size_t i = 0; i < spatial(x); ++i) {
+      op.strides.push_back(between(1, 2)), op.dilations.push_back(1);
+      op.output_pads.push_back(op.strides.back() == 2 ? between(0, 1) : 0);
+    }
+    for (size_t i = 0; i < 2 * spatial(x); ++i) op.pads.push_back(between(0, 1));
+    Shape extents{channels, outputs};
+    extents.resize(shape(x).size(), kernel);
+    const Interval weights = levels(between(1, 8));
+    return node("convtranspose", op, {x.id, constant("w", extents, weights)},
+                sum_of(x.range, op.zero_point, element_count(extents) / outputs, largest(weights)));
+  }
+
+  /// The smaller, the larger, or where a condition holds the one and else the other.
+  Live choice(const Live& x) {
+    const Live y = partner(x, false).value_or(x);
+    const Interval both = united(x.range, y.range);
+    const auto condition = partner(x, false);
+    switch (random.below(3)) {
+      case 0: return node("min", graph::Min{}, {x.id, y.id}, both);
+      case 1: return node("max", graph::Max{}, {x.id, y.id}, both);
+      default: return node("where", graph::Where{}, {condition->id, x.id, y.id}, both);
+    }
+  }
+
+  Live softmax(const Live& x) {
+    const int64_t entries = between(1, x.range.high - x.range.low + 1);
+    Tensor table(ElementType::Int64, {entries});
+    int64_t entry = between(1, 1 << 16);
+    for (int64_t& value : table.as<int64_t>()) value = std::exchange(entry, entry - between(0, entry / 4));
+    const Interval to = levels(between(1, 8));
+    const auto rounding = one_of<Rounding>({Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven});
+    const graph::TableSoftmax op{between(1, static_cast<int64_t>(shape(x).size()) - 1),
+                                 between(1, 1000),
+                                 between(0, 3),
+                                 rounding,
+                                 between(to.low, to.high),
+                                 to.low,
+                                 to.high};
+    return node("softmax", op, {x.id, graph.add_constant("exponentials", table)}, to);
+  }
+
+  Live normalisation(const Live& x) {
+    const Interval to = levels(between(1, 8));
+    graph::IntegerNormalization op;
+    op.axis = static_cast<int64_t>(shape(x).size()) - 1;
+    op.centred = chance(2), op.zero_point = zero_point(x), op.epsilon = between(0, 9);
+    op.root_shift = between(0, 6), op.inverse_shift = between(10, 24), op.shift = between(8, 28);
+    op.low = to.low, op.high = to.high;
+    const Shape row{shape(x).back()};
+    return node("norm", op, {x.id, constant("multiplier", row, {-100, 100}), constant("addend", {1}, {-10000, 10000})},
+                to);
+  }
+
+  Live quotient(const Live& x) {
+    const auto other = partner(x, false);
+    const Live y = other && narrow(*other) ? *other : x;
+    const Interval to = levels(between(1, 8));
+    const auto rounding = one_of<Rounding>({Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven});
+    const graph::RoundedDivision op{zero_point(x), zero_point(y), between(1, 5000),
+                                    between(0, 8), rounding,      between(to.low, to.high),
+                                    to.low,        to.high};
+    return node("quotient", op, {x.id, y.id}, to);
+  }
+
+  Live interpolated(const Live& x) {
+    const Interval to = levels(between(1, 8));
+    graph::InterpolatedTable op{x.range.low, between(0, 4), between(0, 6), to.low, to.high};
+    const int64_t most = (to.high + 1) << op.fraction;
+    return node("interpolated", op,
+                {x.id, constant("table", {((x.range.high - x.range.low) >> op.shift) + 2}, {-most, most})}, to);
+  }
+
+  Live argmax(const Live& x) {
+    const int64_t axis = between(1, static_cast<int64_t>(shape(x).size()) - 1);
+    const bool keeps = shape(x).size() < 3 || chance(2);
+    return node("argmax", graph::ArgMax{axis, keeps, chance(2)}, {x.id}, {0, shape(x)[static_cast<size_t>(axis)] - 1});
+  }
+
+  /// By a number that is no power of two, one or one a channel: downwards, or toward zero.
+  Live divided(const Live& x) {
+    if (chance(4)) {
+      const int64_t divisor = between(2, 9);
+      const graph::ValueId by = constant("by", {1}, {divisor, divisor});
+      return node("div", graph::Div{}, {x.id, by}, {-largest(x.range), largest(x.range)});
+    }
+    const Interval to = levels(between(1, 8));
+    graph::FloorDivide op;
+    op.low = to.low, op.high = to.high;
+    const int64_t count = shape(x).size() >= 2 && chance(2) ? shape(x)[1] : 1;
+    for (int64_t c = 0; c < count; ++c) {
+      op.multiplier.push_back(between(-99, 99)), op.addend.push_back(between(-999, 999));
+      op.divisor.push_back(between(1, 1 + 99 * largest(x.range) / std::max<int64_t>(largest(to), 1)));
+    }
+    return node("floordivide", op, {x.id}, to);
+  }
+
   void reduce(const Live& x) {
     if (shape(x).size() < 3) return;
+    if (chance(3)) {
+      keep(node("most", graph::ReduceMax{{static_cast<int64_t>(shape(x).size()) - 1}, chance(2)}, {x.id}, x.range));
+      return;
+    }
     graph::ReduceSum op{{}, chance(2), zero_point(x)};
     int64_t count = 1;
     for (size_t axis = 2; axis < shape(x).size(); ++axis) {
