@@ -75,5 +75,17 @@ void read_reduce_mean(NodeReader& node) {
 void read_reduce_sum(NodeReader& node) {
   read_reduction<graph::ReduceSum>(node, 13);
 }
+void read_reduce_max(NodeReader& node) {
+  read_reduction<graph::ReduceMax>(node, 18);
+}
+void read_arg_max(NodeReader& node) {
+  node.expect_inputs(1, 1);
+  const auto x = node.value(0);
+  graph::ArgMax op;
+  op.axis = node.axis(node.attributes().integer("axis", 0), node.shape(x).size());
+  op.keep_dims = node.attributes().integer("keepdims", 1) != 0;
+  op.last = node.attributes().integer("select_last_index", 0) != 0;
+  node.emit(op, {x});
+}
 
 }  // namespace nibble::onnx

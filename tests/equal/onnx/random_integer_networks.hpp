@@ -209,7 +209,7 @@ class AnyNetwork : public IntegerNetwork {
 
   Live reshaped(const Live& x) {
     const Shape& extents = shape(x);
-    if (extents.size() >= 3 && extents.back() == 1 && chance(2))
+    if (extents.size() >= 3 && extents.back() == 1 && !chance(4))
       return node("squeeze", graph::Squeeze{{static_cast<int64_t>(extents.size()) - 1}}, {x.id}, x.range);
     if (extents.size() <= 3 && extents.size() >= 2 && chance(2))
       return node("unsqueeze", graph::Unsqueeze{{between(1, static_cast<int64_t>(extents.size()))}}, {x.id}, x.range);
@@ -374,8 +374,7 @@ class AnyNetwork : public IntegerNetwork {
   /// By a number that is no power of two, one or one a channel: downwards, or toward zero.
   Live divided(const Live& x) {
     if (chance(4)) {
-      const int64_t divisor = between(2, 9);
-      const graph::ValueId by = constant("by", {1}, {divisor, divisor});
+      const graph::ValueId by = constant("by", {1}, {2, 9});
       return node("div", graph::Div{}, {x.id, by}, {-largest(x.range), largest(x.range)});
     }
     const Interval to = levels(between(1, 8));
