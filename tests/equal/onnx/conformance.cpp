@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// The fewest cases that may run: as many as ran when this was written.
-constexpr int least_cases = 480;
+constexpr int least_cases = 483;
 
 std::vector<std::string> files(const fs::path& folder, const std::string& kind) {
   std::vector<std::string> all;

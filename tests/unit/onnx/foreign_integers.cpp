@@ -264,8 +264,8 @@ TEST(ForeignIntegers, RefuseByNameWhatTheyCannotSay) {
             "onnx: m.onnx: node 'y_node' (QLinearGlobalAveragePool): attribute 'channels_last' is 1 (expected 0)");
   const std::string unknown = message_of(pool("QLinearSoftmax", ""));
   EXPECT_TRUE(
-      unknown.starts_with("onnx: m.onnx: node 'y_node' (QLinearSoftmax): an op that is not supported (expected "
-                          "one of QGemm, QLinearAdd,"))
+      unknown.starts_with("onnx: m.onnx: node 'y_node' (QLinearSoftmax): an op that is not supported (did you "
+                          "mean 'QLinearConcat'?) (expected one of QGemm, QLinearAdd, "))
       << unknown;
 }
 
