@@ -1,40 +1,33 @@
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <functional>
-#include <iostream>
-#include <map>
 #include <set>
 
 #include "equal/onnx/random_integer_networks.hpp"
 #include "graph/evaluate.hpp"
-#include "onnx/dialects.hpp"
+#include "onnx/onnx.hpp"
 
 namespace nibble::tests {
 namespace {
 
-struct Batch {
-  Style style;
-  const char* name;
-  uint64_t count;
-};
+constexpr uint64_t networks = 1000;
 
-/// A thousand networks.
-constexpr Batch batches[] = {
-    {Style::Any, "any", 500}, {Style::Deployable, "deployable", 350}, {Style::Attention, "attention", 150}};
+/// Half of any wiring, half of what is deployed.
+graph::Graph network(uint64_t seed) {
+  if (seed % 2 == 0) return random_integer_network(seed, Style::Any);
+  return random_integer_network(seed, seed % 8 == 1 ? Style::Attention : Style::Deployable);
+}
 
 TEST(RandomIntegerNetworks, StayWithinTheRangesTheyStateAndHaveEveryIntegerOp) {
   std::set<std::string_view> ops;
-  for (const Batch& batch : batches)
-    for (uint64_t seed = 0; seed < batch.count; ++seed) {
-      const graph::Graph graph = random_integer_network(seed, batch.style);
-      for (const graph::Node& node : graph.nodes) ops.insert(graph::name_of(node.op));
-      graph::evaluate(graph, random_integers(graph, seed), [&](graph::ValueId id, const Tensor& tensor) {
-        for (int64_t x : tensor.to_integers())
-          ASSERT_TRUE(graph[id].bounds.front().contains(x)) << graph.name << ": " << graph[id].name << " holds " << x;
-        EXPECT_NO_THROW(tensor.cast(graph[id].type));
-      });
-    }
+  for (uint64_t seed = 0; seed < networks; ++seed) {
+    const graph::Graph graph = network(seed);
+    for (const graph::Node& node : graph.nodes) ops.insert(graph::name_of(node.op));
+    graph::evaluate(graph, random_integers(graph, seed), [&](graph::ValueId id, const Tensor& tensor) {
+      for (int64_t x : tensor.to_integers())
+        ASSERT_TRUE(graph[id].bounds.front().contains(x)) << graph.name << ": " << graph[id].name << " holds " << x;
+      EXPECT_NO_THROW(tensor.cast(graph[id].type));
+    });
+  }
   const std::set<std::string_view> all{"Add",
                                        "ArgMax",
                                        "Clip",
@@ -85,82 +78,12 @@ TEST(RandomIntegerNetworks, StayWithinTheRangesTheyStateAndHaveEveryIntegerOp) {
   EXPECT_EQ(ops, all);
 }
 
-// ---- dialects
-
-/// What became of the networks that were given to a dialect.
-struct Tally {
-  int accepted = 0, refused = 0;
-  std::map<std::string, int> reasons;
-};
-
-/// A refusal without its names and numbers, cut where it lists what there is.
-std::string reason_of(const std::string& message) {
-  static const std::string place = "round_trip.onnx: ";
-  std::string text;
-  bool quoted = false;
-  for (char c : message.substr(message.find(place) + place.size())) {
-    if (c == '\'') quoted = !quoted;
-    if (quoted || (std::isdigit(static_cast<unsigned char>(c)) != 0 && text.ends_with('#'))) continue;
-    text += std::isdigit(static_cast<unsigned char>(c)) != 0 ? '#' : c;
-  }
-  return text.substr(0, 160);
-}
-
-/// A refusal names a node of the network, and says more of it than that.
-void expect_a_named_reason(const graph::Graph& graph, const std::string& message) {
-  for (const graph::Node& node : graph.nodes)
-    if (const size_t at = message.find("'" + node.name + "'"); at != message.npos) {
-      EXPECT_GT(message.size() - at, node.name.size() + 10) << message;
-      return;
-    }
-  ADD_FAILURE() << message << " names no node";
-}
-
-std::vector<std::vector<int64_t>> integers_of(const std::vector<Tensor>& tensors) {
-  std::vector<std::vector<int64_t>> result;
-  for (const Tensor& tensor : tensors) result.push_back(tensor.to_integers());
-  return result;
-}
-
-/// graph -> dialect -> graph computes the same integers, or the dialect refuses with a reason.
-void expect_round_trip(const onnx::Dialect& dialect, const graph::Graph& graph, uint64_t seed, Tally& tally) {
-  SCOPED_TRACE(std::string(dialect.name) + ", " + graph.name);
-  const auto file = std::filesystem::path(testing::TempDir()) / "round_trip.onnx";
-  try {
-    dialect.write(graph, file);
-  } catch (const UserError& error) {
-    ++tally.refused;
-    ++tally.reasons[reason_of(error.what())];
-    expect_a_named_reason(graph, error.what());
-    return;
-  }
-  ++tally.accepted;
-  const graph::Graph again = onnx::read(file);
-  EXPECT_EQ(again.stage, graph::Stage::ID);
-  const Shape& shape = again[again.inputs.front()].shape;
-  const auto inputs = random_integers(graph, seed, !shape.empty() && shape.front() == any ? 2 : 1);
-  EXPECT_EQ(integers_of(graph::evaluate(again, inputs)), integers_of(graph::evaluate(graph, inputs)));
-}
-
-void print(const onnx::Dialect& dialect, const char* style, const Tally& tally) {
-  std::cout << dialect.name << ", " << style << ": " << tally.accepted << " of " << tally.accepted + tally.refused
-            << " written\n";
-  std::multimap<int, std::string, std::greater<>> reasons;
-  for (const auto& [reason, count] : tally.reasons) reasons.emplace(count, reason);
-  int shown = 0;
-  for (const auto& [count, reason] : reasons)
-    if (++shown <= 12) std::cout << "  " << count << "  " << reason << "\n";
-}
-
-TEST(RandomIntegerNetworks, ComputeTheSameIntegersThroughEveryDialectOrAreRefusedByName) {
-  for (const onnx::Dialect& dialect : onnx::dialects()) {
-    if (!dialect.holds(graph::Stage::ID)) continue;
-    for (const Batch& batch : batches) {
-      Tally tally;
-      for (uint64_t seed = 0; seed < batch.count; ++seed)
-        expect_round_trip(dialect, random_integer_network(seed, batch.style), seed, tally);
-      print(dialect, batch.name, tally);
-    }
+TEST(Native, RandomIntegerNetworksComputeTheSameIntegersReadBack) {
+  for (uint64_t seed = 0; seed < networks; ++seed) {
+    const graph::Graph graph = network(seed);
+    const auto inputs = random_integers(graph, seed);
+    const graph::Graph again = onnx::read_bytes(onnx::native_bytes(graph), "read back");
+    EXPECT_EQ(graph::evaluate(again, inputs), graph::evaluate(graph, inputs)) << graph.name;
   }
 }
 
