@@ -53,8 +53,9 @@ int64_t reciprocal_deviation(const IntegerNormalization& op, int64_t* x, size_t 
   }
   const int64_t mean = op.centred ? sum : 0;
   for (size_t i = 0; i < count; ++i) x[i] = difference_of(product_of(n, x[i]), mean);
-  const int64_t variance = sum_of(difference_of(product_of(n, squares), product_of(mean, mean)), op.epsilon);
-  const auto scaled = static_cast<uint64_t>(product_of(variance, int64_t{1} << (2 * op.root_shift)));
+  const int64_t variance = difference_of(product_of(n, squares), product_of(mean, mean));
+  const auto scaled =
+      static_cast<uint64_t>(sum_of(product_of(variance, int64_t{1} << (2 * op.root_shift)), op.epsilon));
   const auto root = static_cast<int64_t>(integer_root(scaled));
   return root == 0 ? 0 : ((int64_t{1} << op.inverse_shift) + root / 2) / root;
 }

@@ -580,8 +580,8 @@ struct TableSoftmax {
 /// QD, ID. LayerNormalization (centred) or RMSNormalization over the axes `axis`.. of each row of n elements:
 ///
 ///     u_i = n (x_i - zero_point) - m,  m = sum of (x - zero_point) if centred, else 0
-///     v   = n * sum of (x - zero_point)^2 - m^2 + epsilon
-///     s   = floor(sqrt(v << 2 root_shift)),   r = floor((2^inverse_shift + s/2) / s), 0 where s is 0
+///     v   = n * sum of (x - zero_point)^2 - m^2
+///     s   = floor(sqrt((v << 2 root_shift) + epsilon)),   r = floor((2^inverse_shift + s/2) / s), 0 where s is 0
 ///     y_i = clip((u_i * r * multiplier_i + addend_i) >> shift, low, high)
 ///
 /// Inputs x, multiplier, addend: constants that broadcast to a row. docs/design/integer_functions.md.

@@ -35,6 +35,26 @@ Interval product(Interval a, Interval b) {
   return {low, high};
 }
 
+bool is_linear(const graph::Op& op) {
+  return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::ConvTranspose>(op) ||
+         std::holds_alternative<graph::Gemm>(op) || std::holds_alternative<graph::MatMul>(op);
+}
+
+/// [C, O/group, kernel] of a transposed convolution as [O, C/group, kernel]: every tap as if it met each output.
+Tensor outputs_first(const Tensor& weights, int64_t group) {
+  const Shape& w = weights.shape();
+  const int64_t taps = element_count(Shape(w.begin() + 2, w.end())), inputs = w[0] / group;
+  Tensor result(ElementType::Int64, {w[1] * group, inputs, taps});
+  const auto from = weights.to_integers();
+  const auto to = result.as<int64_t>();
+  for (int64_t c = 0; c < w[0]; ++c)
+    for (int64_t o = 0; o < w[1]; ++o)
+      for (int64_t k = 0; k < taps; ++k)
+        to[static_cast<size_t>((((c / inputs) * w[1] + o) * inputs + c % inputs) * taps + k)] =
+            from[static_cast<size_t>((c * w[1] + o) * taps + k)];
+  return result;
+}
+
 class Bounder {
  public:
   explicit Bounder(Graph& graph) : graph_(graph) {}
@@ -51,9 +71,7 @@ class Bounder {
   /// The bounds of a node's outputs; empty for reals.
   Bounds bounds_of(const Node& node) const {
     const auto x = [&](size_t slot = 0) { return of(node.inputs[slot]); };
-    if (std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
-        std::holds_alternative<graph::MatMul>(node.op))
-      return linear(node);
+    if (is_linear(node.op)) return linear(node);
     if (const auto* op = std::get_if<graph::SumPool>(&node.op)) {
       int64_t count = 1;
       for (int64_t extent : op->kernel) count *= extent;
@@ -74,6 +92,16 @@ class Bounder {
     if (const auto* op = std::get_if<graph::Clip>(&node.op))
       return {{static_cast<int64_t>(op->low), static_cast<int64_t>(op->high)}};
     if (const auto* op = std::get_if<graph::Rescale>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = std::get_if<graph::TableSoftmax>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = std::get_if<graph::IntegerNormalization>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = std::get_if<graph::RoundedDivision>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = std::get_if<graph::ArgMax>(&node.op))
+      return {{0, graph_[node.inputs[0]].shape.at(
+                      static_cast<size_t>(normalise_axis(op->axis, graph_[node.inputs[0]].shape.size()))) -
+                      1}};
+    if (std::holds_alternative<graph::Min>(node.op) || std::holds_alternative<graph::Max>(node.op))
+      return {hull({x(0), x(1)})};
+    if (std::holds_alternative<graph::Where>(node.op)) return {hull({x(1), x(2)})};
     if (const auto* op = std::get_if<graph::Quantise>(&node.op)) return {{op->grid.low, op->grid.high}};
     if (const auto function = function_bounds(node, x)) return {*function};
     return {x()};
@@ -83,10 +111,13 @@ class Bounder {
   Bounds linear(const Node& node) const {
     const Interval x = of(node.inputs[0]);
     const Tensor* weights = graph_.constant(node.inputs[1]);
+    if (graph_.constant(node.inputs[0])) return {resized(node)};
     if (!weights) return {matmul(node, x)};
     Bounds bounds;
     if (const auto* conv = std::get_if<graph::Conv>(&node.op)) {
       bounds = quant::linear_bounds(*weights, x, conv->zero_point);
+    } else if (const auto* transpose = std::get_if<graph::ConvTranspose>(&node.op)) {
+      bounds = quant::linear_bounds(outputs_first(*weights, transpose->group), x, transpose->zero_point);
     } else if (const auto* gemm = std::get_if<graph::Gemm>(&node.op)) {
       bounds = quant::linear_bounds(gemm->transpose_b ? *weights : transposed(*weights), x, gemm->zero_point);
     } else {
@@ -103,6 +134,13 @@ class Bounder {
       }
     }
     return bounds;
+  }
+
+  /// A constant matrix times an activation: one of a linear Resize.
+  Interval resized(const Node& node) const {
+    const auto& op = std::get<graph::MatMul>(node.op);
+    if (op.zero_point_a != 0) return matmul(node, of(node.inputs[0]));
+    return hull(quant::linear_bounds(*graph_.constant(node.inputs[0]), of(node.inputs[1]), op.zero_point_b));
   }
 
   Interval matmul(const Node& node, Interval x) const {
@@ -130,10 +168,9 @@ class Bounder {
 };
 
 bool is_accumulator(const graph::Op& op) {
-  return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::Gemm>(op) ||
-         std::holds_alternative<graph::MatMul>(op) || std::holds_alternative<graph::SumPool>(op) ||
-         std::holds_alternative<graph::ReduceSum>(op) || std::holds_alternative<graph::Add>(op) ||
-         std::holds_alternative<graph::Sub>(op) || std::holds_alternative<graph::Mul>(op);
+  return is_linear(op) || std::holds_alternative<graph::SumPool>(op) || std::holds_alternative<graph::ReduceSum>(op) ||
+         std::holds_alternative<graph::Add>(op) || std::holds_alternative<graph::Sub>(op) ||
+         std::holds_alternative<graph::Mul>(op);
 }
 
 }  // namespace
@@ -148,7 +185,8 @@ int bound_accumulators(Graph& graph, int accumulator_bits) {
     graph[id].bounds = std::move(bounds);
     ++changed;
   };
-  for (ValueId id : graph.inputs) settle(id, {{graph[id].grid.value().low, graph[id].grid.value().high}});
+  for (ValueId id : graph.inputs)
+    if (graph[id].grid) settle(id, {{graph[id].grid.value().low, graph[id].grid.value().high}});
   for (const Node& node : graph.nodes) {
     if (is_real(graph[node.outputs[0]].type)) continue;
     const Bounds bounds = bounder.bounds_of(node);

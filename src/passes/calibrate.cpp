@@ -30,6 +30,9 @@ std::vector<quant::RangeObserver> observe(const graph::Graph& graph, const Quant
     observers.emplace_back(plan.points[p].policy.activation_range);
     if (!plan.points[p].fixed) points_at[static_cast<size_t>(plan.points[p].source)].push_back(p);
   }
+  for (size_t p = 0; p < plan.points.size(); ++p)
+    if (const Tensor* constant = graph.constant(plan.points[p].source))
+      observers[p].observe(constant->cast(ElementType::Float32).as<float>(), place_of(graph, plan.points[p]));
   const auto engine = maker(graph);
   int64_t examples = 0;
   batches([&](const std::vector<Tensor>& inputs) {

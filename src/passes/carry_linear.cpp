@@ -14,7 +14,7 @@ using graph::ValueId;
 /// Where the output channels of a linear op's weights are.
 int channel_axis(const graph::Op& op) {
   if (const auto* gemm = std::get_if<graph::Gemm>(&op)) return gemm->transpose_b ? 0 : 1;
-  return std::holds_alternative<graph::Conv>(op) ? 0 : 1;
+  return std::holds_alternative<graph::Conv>(op) ? 0 : 1;  // of a ConvTranspose within each group
 }
 
 const Carried& weights_of(const Propagation& p, const Node& node) {
@@ -27,6 +27,11 @@ const Carried& weights_of(const Propagation& p, const Node& node) {
 graph::Op integer_op(const graph::Op& op, int64_t zero_point, int64_t zero_point_b) {
   if (const auto* conv = std::get_if<graph::Conv>(&op)) {
     graph::Conv integer = *conv;
+    integer.zero_point = zero_point;
+    return integer;
+  }
+  if (const auto* conv = std::get_if<graph::ConvTranspose>(&op)) {
+    graph::ConvTranspose integer = *conv;
     integer.zero_point = zero_point;
     return integer;
   }
@@ -105,6 +110,10 @@ void carry_linear(Propagation& p, const Node& node) {
   Carried result;
   result.scale.clear();
   for (double scale : w.grid->scale) result.scale.push_back(scale * x.scale[0] * (gemm ? gemm->alpha : 1));
+  if (const auto* conv = std::get_if<graph::ConvTranspose>(&node.op); conv && result.scale.size() > 1) {
+    const std::vector<double> group = result.scale;
+    for (int64_t g = 1; g < conv->group; ++g) result.scale.insert(result.scale.end(), group.begin(), group.end());
+  }
   // Weights stand on symmetric grids but for those of a MatMul, which has a zero point for each side.
   if (!is_matmul && w.grid->zero_point != 0) refuse(node, "has weights with a zero point", "weights without one");
   std::vector<ValueId> inputs{x.id, w.id};

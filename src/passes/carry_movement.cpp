@@ -23,6 +23,8 @@ graph::Op integer_op(const Node& node, const Carried& x) {
 }  // namespace
 
 void carry_movement(Propagation& p, const Node& node) {
+  if (std::holds_alternative<graph::Gather>(node.op) && !p.from.constant(node.inputs[1]))
+    return carry_embedding(p, node);
   const Carried x = p.input(node, 0);
   if (std::holds_alternative<graph::Identity>(node.op) || std::holds_alternative<graph::Dropout>(node.op)) {
     p.set(node.outputs[0], x);

@@ -130,7 +130,8 @@ void carry_quantise(Propagation& p, const Node& node) {
   const auto* quantiser = std::get_if<graph::Quantise>(&node.op);
   if (!quantiser) refuse(node, "is of an integer network", "a fake-quantised network");
   if (p.from.constant(node.inputs[0])) return quantise_constant(p, node, *quantiser);
-  const Carried& x = p.input(node, 0);
+  const auto& held = p.carried[static_cast<size_t>(node.inputs[0])];
+  const Carried& x = held && held->function ? *held : p.input(node, 0);
   if (quantiser->grid.per_channel())
     refuse(node, "gives an activation a scale for each channel", "one scale for the tensor");
   Carried result;
@@ -138,7 +139,9 @@ void carry_quantise(Propagation& p, const Node& node) {
   result.scale = quantiser->grid.scale;
   result.zero = quantiser->grid.zero_point;
   const ValueId id = node.outputs[0];
-  if (x.real) {
+  if (x.function) {
+    result.id = emit_algorithm(p, *x.function, *quantiser, p.from[id].name);
+  } else if (x.real) {
     result.id = p.emit(node.name, *quantiser, {x.id}, p.from[id].name);
     p.to[result.id].type = quantiser->grid.container();
   } else if (x.grid && *x.grid == quantiser->grid) {

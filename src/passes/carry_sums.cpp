@@ -13,7 +13,7 @@ using graph::ValueId;
 
 /// The stored integers without their zero point, for a product.
 ValueId centred(Propagation& p, const Node& node, size_t slot) {
-  const Carried& x = p.on_grid(node, slot);
+  const Carried& x = p.integers(node, slot);
   if (x.zero == 0) return x.id;
   const std::string name = fmt::format("{}_centred_{}", node.name, slot);
   const ValueId zero =
@@ -23,7 +23,7 @@ ValueId centred(Propagation& p, const Node& node, size_t slot) {
 
 void carry_product(Propagation& p, const Node& node) {
   Carried result;
-  result.scale = {p.on_grid(node, 0).scale[0] * p.on_grid(node, 1).scale[0]};
+  result.scale = {p.integers(node, 0).scale[0] * p.integers(node, 1).scale[0]};
   const ValueId a = centred(p, node, 0), b = centred(p, node, 1);
   result.id = p.emit(node.name, graph::Mul{}, {a, b}, p.name_for(node.outputs[0], result));
   p.annotate(result);
@@ -31,9 +31,9 @@ void carry_product(Propagation& p, const Node& node) {
 }
 
 void check_one_grid(const Propagation& p, const Node& node, size_t slots) {
-  const Grid& first = *p.on_grid(node, 0).grid;
+  const Grid& first = *p.integers(node, 0).grid;
   for (size_t slot = 1; slot < slots; ++slot) {
-    const Grid& grid = *p.on_grid(node, slot).grid;
+    const Grid& grid = *p.integers(node, slot).grid;
     if (grid.scale[0] != first.scale[0] || grid.zero_point != first.zero_point)
       refuse(node,
              fmt::format("inputs '{}' and '{}' are on grids of scale {} and {}, zero point {} and {}",
@@ -45,8 +45,8 @@ void check_one_grid(const Propagation& p, const Node& node, size_t slots) {
 
 void carry_sum(Propagation& p, const Node& node) {
   check_one_grid(p, node, 2);
-  const Carried& a = p.on_grid(node, 0);
-  const Carried& b = p.on_grid(node, 1);
+  const Carried& a = p.integers(node, 0);
+  const Carried& b = p.integers(node, 1);
   const bool is_add = std::holds_alternative<graph::Add>(node.op);
   Carried result;
   result.scale = a.scale;
@@ -133,14 +133,22 @@ void carry_arithmetic(Propagation& p, const Node& node) {
   ValueId x = graph::absent;
   const Affine affine = affine_of(p, node, x);
   if (x != graph::absent) return carry_affine(p, node, x, affine);
+  const auto is_constant = [&](size_t slot) {
+    const auto& held = p.carried[static_cast<size_t>(node.inputs[slot])];
+    return held && held->constant;
+  };
+  if (std::holds_alternative<graph::Add>(node.op) && (is_constant(0) || is_constant(1))) return carry_addend(p, node);
   if (std::holds_alternative<graph::Add>(node.op) || std::holds_alternative<graph::Sub>(node.op))
     return carry_sum(p, node);
+  if (std::holds_alternative<graph::Div>(node.op)) return carry_algorithm(p, node);
   if (std::holds_alternative<graph::Mul>(node.op)) return carry_product(p, node);
   refuse(node, "has no integer form", "constant parameters, or another op");
 }
 
 void carry_mean(Propagation& p, const Node& node) {
   const Carried& x = p.on_grid(node, 0);
+  if (const auto* resize = std::get_if<graph::Resize>(&node.op))
+    return p.set(node.outputs[0], emit_resize(p, node, *resize, x));
   const Shape& shape = p.from[node.inputs[0]].shape;
   Carried result;
   graph::Op op;
@@ -162,12 +170,13 @@ void carry_mean(Propagation& p, const Node& node) {
 
 void carry_concat(Propagation& p, const Node& node) {
   check_one_grid(p, node, node.inputs.size());
-  Carried result = p.on_grid(node, 0);
+  Carried result = p.integers(node, 0);
+  result.constant = false;
   std::vector<ValueId> inputs;
   for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-    inputs.push_back(p.on_grid(node, slot).id);
-    result.grid->low = std::min(result.grid->low, p.on_grid(node, slot).grid->low);
-    result.grid->high = std::max(result.grid->high, p.on_grid(node, slot).grid->high);
+    inputs.push_back(p.integers(node, slot).id);
+    result.grid->low = std::min(result.grid->low, p.integers(node, slot).grid->low);
+    result.grid->high = std::max(result.grid->high, p.integers(node, slot).grid->high);
   }
   result.id = p.emit(node.name, node.op, std::move(inputs), p.name_for(node.outputs[0], result));
   p.set(node.outputs[0], std::move(result));

@@ -31,7 +31,7 @@ OpClass placed(const graph::Transpose&) { return OpClass::Movement; }
 OpClass placed(const graph::Squeeze&) { return OpClass::Movement; }
 OpClass placed(const graph::Unsqueeze&) { return OpClass::Movement; }
 OpClass placed(const graph::Gather&) { return OpClass::Movement; }
-OpClass placed(const graph::Resize& op) { return op.mode == graph::ResizeMode::Nearest ? OpClass::Movement : OpClass::Refused; }
+OpClass placed(const graph::Resize& op) { return op.mode == graph::ResizeMode::Nearest ? OpClass::Movement : OpClass::Mean; }
 OpClass placed(const graph::Concat&) { return OpClass::Concat; }
 OpClass placed(const graph::LeakyRelu&) { return OpClass::Function; }
 OpClass placed(const graph::HardSigmoid&) { return OpClass::Function; }
@@ -62,18 +62,18 @@ OpClass placed(const graph::InterpolatedTable&) { return OpClass::Integer; }
 OpClass placed(const graph::TableSoftmax&) { return OpClass::Integer; }
 OpClass placed(const graph::IntegerNormalization&) { return OpClass::Integer; }
 OpClass placed(const graph::RoundedDivision&) { return OpClass::Integer; }
-OpClass placed(const graph::ConvTranspose&) { return OpClass::Refused; }
-OpClass placed(const graph::RmsNormalization&) { return OpClass::Refused; }
-OpClass placed(const graph::Min&) { return OpClass::Refused; }
-OpClass placed(const graph::Max&) { return OpClass::Refused; }
-OpClass placed(const graph::Where&) { return OpClass::Refused; }
+OpClass placed(const graph::ConvTranspose&) { return OpClass::Linear; }
+OpClass placed(const graph::RmsNormalization&) { return OpClass::Algorithm; }
+OpClass placed(const graph::Min&) { return OpClass::Choice; }
+OpClass placed(const graph::Max&) { return OpClass::Choice; }
+OpClass placed(const graph::Where&) { return OpClass::Choice; }
 OpClass placed(const graph::LogSoftmax&) { return OpClass::Refused; }
 OpClass placed(const graph::ReduceMax&) { return OpClass::Movement; }
-OpClass placed(const graph::ArgMax&) { return OpClass::Refused; }
 OpClass placed(const graph::IntegerFunction auto&) { return OpClass::Integer; }
+OpClass placed(const graph::ArgMax&) { return OpClass::Index; }
 OpClass placed(const graph::Pow&) { return OpClass::Refused; }
-OpClass placed(const graph::Softmax&) { return OpClass::Refused; }
-OpClass placed(const graph::LayerNormalization&) { return OpClass::Refused; }
+OpClass placed(const graph::Softmax&) { return OpClass::Algorithm; }
+OpClass placed(const graph::LayerNormalization&) { return OpClass::Algorithm; }
 // clang-format on
 
 }  // namespace
@@ -87,7 +87,7 @@ bool gives_non_negative(const graph::Op& op) {
   return std::holds_alternative<graph::Relu>(op) || std::holds_alternative<graph::Sigmoid>(op) ||
          std::holds_alternative<graph::HardSigmoid>(op) || std::holds_alternative<graph::Exp>(op) ||
          std::holds_alternative<graph::Sqrt>(op) || std::holds_alternative<graph::Abs>(op) ||
-         std::holds_alternative<graph::Softplus>(op);
+         std::holds_alternative<graph::Softplus>(op) || std::holds_alternative<graph::Softmax>(op);
 }
 
 }  // namespace nibble::passes

@@ -5,14 +5,17 @@
 namespace nibble::passes {
 
 enum class OpClass : uint8_t {
-  Linear,      ///< Conv, Gemm, MatMul: integers in, an accumulator out
+  Linear,      ///< Conv, ConvTranspose, Gemm, MatMul: integers in, an accumulator out
   Affine,      ///< BatchNormalization, Neg: composed into the requantisation
   Arithmetic,  ///< Add, Sub, Mul, Div: affine with a constant, harmonised or a product without
   Clip,        ///< Relu, Clip: narrows the quantiser after it
-  Mean,        ///< AveragePool, GlobalAveragePool, ReduceMean: a sum, 1/K in the requantisation
+  Mean,        ///< AveragePool, GlobalAveragePool, ReduceMean, linear Resize: a sum, 1/K in the requantisation
   Movement,    ///< integers in, the same integers out
   Concat,      ///< movement of several, on one grid
   Function,    ///< pointwise: a table
+  Algorithm,   ///< Softmax, LayerNormalization, RMSNormalization: an integer algorithm onto the quantiser after it
+  Choice,      ///< Min, Max, Where: one of two integers of one grid
+  Index,       ///< ArgMax: a place, not a number on a grid
   Quantiser,   ///< Quantise, Dequantise
   Integer,     ///< of QD and ID only
   Refused,     ///< no integer form yet

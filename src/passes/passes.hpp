@@ -116,7 +116,7 @@ int fold_affine(graph::Graph& graph);
 
 /// One quantiser that an activation gets: every node that needs its integers reads it.
 struct Point {
-  graph::ValueId source;  ///< what it quantises
+  graph::ValueId source;  ///< what it quantises: an activation, or a constant that meets one (a position, a table)
   std::string layer;      ///< its value's name is this with "_q" behind
   LayerPolicy policy;
   bool non_negative = false;        ///< provably: the grid is unsigned
@@ -142,10 +142,19 @@ struct LinearPoint {
   LayerPolicy policy;
 };
 
+/// A constant that is added to what is a sum of integers already: on the sum's own grid.
+struct Addend {
+  size_t node;
+  size_t slot;
+  int linear;  ///< a bias: of this linear op's accumulator; -1: a mask
+  int point;   ///< a mask: beside this point's integers, below which nothing is left of an exponential
+};
+
 struct QuantiserPlan {
   std::vector<Point> points;
   std::vector<Reading> readings;
   std::vector<LinearPoint> linears;
+  std::vector<Addend> addends;
   std::vector<std::pair<size_t, int>> outputs;  ///< graph output, point: outputs that get a quantiser
 };
 

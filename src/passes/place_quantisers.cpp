@@ -28,15 +28,18 @@ quant::GridSpec weight_spec(const LayerPolicy& policy) {
   return {policy.weight_levels, narrow ? quant::Symmetry::Narrow : quant::Symmetry::Symmetric, Rounding::HalfUp};
 }
 
+void check_bias(const Tensor& bias, const Grid& accumulator, const std::string& place) {
+  for (double value : bias.to_reals())
+    if (!(std::abs(value / accumulator.scale[0]) < 0x1p31))
+      fail("passes", place, fmt::format("bias {} needs more than 32 bits at scale {}", value, accumulator.scale[0]),
+           "weights and inputs that are not all but zero");
+}
+
 void quantise_bias(Graph& graph, size_t index, const Grid& accumulator) {
   graph::Node& node = graph.nodes[index];
   if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return;
   const ValueId bias = node.inputs[2];
-  for (double value : graph.constant(bias)->to_reals())
-    if (!(std::abs(value / accumulator.scale[0]) < 0x1p31))
-      fail("passes", place_of(node),
-           fmt::format("bias {} needs more than 32 bits at scale {}", value, accumulator.scale[0]),
-           "weights and inputs that are not all but zero");
+  check_bias(*graph.constant(bias), accumulator, place_of(node));
   const ValueId placed = add_quantiser(graph, graph[bias].name + "_q", bias, accumulator, Rounding::HalfUp);
   graph.nodes[index].inputs[2] = placed;
 }
@@ -67,6 +70,32 @@ int place_weights(Graph& graph, const QuantiserPlan& plan, const std::vector<Gri
       settle_output(graph, linear, grid, grids[static_cast<size_t>(linear.point)]);
   }
   return static_cast<int>(placed.size());
+}
+
+/// The grid of a constant that is added to a sum of integers.
+Grid grid_of_addend(const Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids,
+                    const Addend& addend) {
+  constexpr int64_t far_below = -(int64_t{1} << 24);  // a float32 integer, and further than any levels reach
+  if (addend.linear < 0) return {grids[static_cast<size_t>(addend.point)].scale, -1, 0, far_below, 0};
+  const LinearPoint& linear = plan.linears[static_cast<size_t>(addend.linear)];
+  const Grid& weights = *graph[graph.nodes[linear.node].inputs[linear.slot]].grid;
+  const Grid& x = grids[static_cast<size_t>(linear.point)];
+  return {{float_product(weights.scale[0], x.scale[0])}, -1, 0, INT32_MIN, INT32_MAX};
+}
+
+int place_addends(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
+  for (const Addend& addend : plan.addends) {
+    const Grid grid = grid_of_addend(graph, plan, grids, addend);
+    const std::string place = place_of(graph.nodes[addend.node]);
+    check_grid(grid, "passes", place);
+    const ValueId constant = graph.nodes[addend.node].inputs[addend.slot];
+    if (addend.linear >= 0) check_bias(*graph.constant(constant), grid, place);
+    const ValueId placed = add_quantiser(graph, graph[constant].name + "_q", constant, grid, Rounding::HalfUp);
+    graph.nodes[addend.node].inputs[addend.slot] = placed;
+    if (addend.linear >= 0 && plan.linears[static_cast<size_t>(addend.linear)].writes_output)
+      graph[graph.nodes[addend.node].outputs[0]].grid = grid;
+  }
+  return static_cast<int>(plan.addends.size());
 }
 
 /// The quantised value takes over an output's name; the reals behind it are "<name>_real".
@@ -106,8 +135,9 @@ Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
   // Channels of a MatMul are not on axis 1 of its result, where a requantisation could tell them apart.
   const bool per_channel =
       linear.policy.per_channel && !linear.writes_output && !std::holds_alternative<graph::MatMul>(node.op);
+  const int axis = std::holds_alternative<graph::ConvTranspose>(node.op) ? 1 : 0;
   Grid grid =
-      quant::grid_of_weights(*graph.constant(weights), per_channel ? 0 : -1, weight_spec(linear.policy),
+      quant::grid_of_weights(*graph.constant(weights), per_channel ? axis : -1, weight_spec(linear.policy),
                              linear.policy.weight_range, place_of(node) + ": weights '" + graph[weights].name + "'");
   if (linear.writes_output)
     for (double& scale : grid.scale) scale = shortened(scale);
@@ -123,11 +153,11 @@ int place_quantisers(Graph& graph, const QuantiserPlan& plan, const std::vector<
   }
   for (const Reading& reading : plan.readings)
     graph.nodes[reading.node].inputs[reading.slot] = placed[static_cast<size_t>(reading.point)];
-  const int weights = place_weights(graph, plan, grids);
+  const int constants = place_weights(graph, plan, grids) + place_addends(graph, plan, grids);
   for (const auto& [index, point] : plan.outputs) quantise_output(graph, index, placed[static_cast<size_t>(point)]);
   spread_output_grids(graph);
   graph.stage = graph::Stage::FQ;
-  return static_cast<int>(placed.size()) + weights;
+  return static_cast<int>(placed.size()) + constants;
 }
 
 }  // namespace nibble::passes

@@ -7,6 +7,7 @@
 #include "passes/op_classes.hpp"
 #include "passes/passes.hpp"
 #include "passes/rewrite.hpp"
+#include "passes/scales.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -30,6 +31,8 @@ struct Known {
   int linear = -1;      ///< Sum: the linear op (index into plan.linears) whose accumulator it is
   std::string layer{};  ///< names the quantiser that will hold it
   bool on_graph_input = false;
+  bool unit_range = false;  ///< provably in [0, 1]: a Softmax
+  bool masked = false;      ///< Sum: with a mask added, for a Softmax
 };
 
 class Planner {
@@ -67,6 +70,12 @@ class Planner {
     point.layer = known.layer;
     point.policy = options_.policy.of(known.layer);
     point.non_negative = known.non_negative;
+    if (known.unit_range)
+      point.fixed = Grid{{float_product(1, 1.0 / static_cast<double>(point.policy.activation_levels - 1))},
+                         -1,
+                         0,
+                         0,
+                         point.policy.activation_levels - 1};
     if (known.on_graph_input) {
       for (const InputGrid& input : options_.inputs)
         if (input.input == graph_[id].name) point.fixed = input.grid;
@@ -76,9 +85,25 @@ class Planner {
     return points_[id] = static_cast<int>(plan_.points.size()) - 1;
   }
 
+  /// The quantiser of a constant that meets activations as one of them.
+  int point_of_constant(ValueId id, const std::string& reader) {
+    Known& known = at(id);
+    known.layer = graph_[id].name;
+    const std::vector<double> values = graph_.constant(id)->to_reals();
+    known.non_negative = std::all_of(values.begin(), values.end(), [](double x) { return x >= 0; });
+    const bool first = !points_.contains(id);
+    const int point = point_of(id);
+    if (first) plan_.points.back().policy = options_.policy.of(reader);
+    return point;
+  }
+
   /// Makes input `slot` of a node read integers; returns their quantiser.
   int need_grid(size_t index, size_t slot) {
     const ValueId id = node(index).inputs[slot];
+    if (graph_.constant(id)) {
+      plan_.readings.push_back({index, slot, point_of_constant(id, node(index).name)});
+      return plan_.readings.back().point;
+    }
     if (at(id).form == Known::Form::Grid) return at(id).root;
     const int point = point_of(id);
     plan_.readings.push_back({index, slot, point});
@@ -88,6 +113,7 @@ class Planner {
   /// As need_grid, on a grid that others share: a grid that is given cannot give way and gets a quantiser behind it.
   int need_shared_grid(size_t index, size_t slot) {
     const ValueId id = node(index).inputs[slot];
+    if (graph_.constant(id)) return need_grid(index, slot);
     const bool on_grid = at(id).form == Known::Form::Grid;
     const int root = on_grid ? at(id).root : point_of(id);
     const bool given = plan_.points[static_cast<size_t>(root)].fixed.has_value();
@@ -139,7 +165,10 @@ class Planner {
       case OpClass::Mean: return visit_mean(index);
       case OpClass::Movement: return visit_movement(index);
       case OpClass::Concat: return visit_concat(index);
-      case OpClass::Function: return visit_function(index);
+      case OpClass::Function:
+      case OpClass::Algorithm: return visit_function(index);
+      case OpClass::Choice: return visit_choice(index);
+      case OpClass::Index: return visit_index(index);
       case OpClass::Quantiser:
       case OpClass::Integer: refuse(visited, "is of a quantised network", "a network in full precision");
       case OpClass::Refused: refuse_op(visited);
@@ -149,7 +178,7 @@ class Planner {
   [[noreturn]] void refuse_op(const Node& refused) const {
     const bool last = std::any_of(refused.outputs.begin(), refused.outputs.end(),
                                   [&](ValueId id) { return uses_.is_output[static_cast<size_t>(id)]; });
-    if (std::holds_alternative<graph::Softmax>(refused.op) && last)
+    if (std::holds_alternative<graph::LogSoftmax>(refused.op) && last)
       refuse(refused, "has no integer form",
              "the network without it: the largest of its inputs decides the class just as well");
     refuse(refused, "has no integer form",
@@ -197,12 +226,12 @@ class Planner {
     const Node& visited = node(index);
     if (const auto affine = affine_of_arithmetic(graph_, visited))
       return visit_affine(index, affine->x, visited.inputs[0] == affine->x ? 0 : 1);
-    if (graph_.constant(visited.inputs[0]) || graph_.constant(visited.inputs[1]))
-      refuse(visited, "combines with a constant that is neither one number nor one a channel",
-             "a constant that broadcasts from [C, 1, ..]");
-    if (std::holds_alternative<graph::Div>(visited.op)) refuse_op(visited);
+    if (visit_addend(index)) return;
     Known result{.form = Known::Form::Sum, .layer = visited.name};
-    if (std::holds_alternative<graph::Mul>(visited.op)) {
+    if (std::holds_alternative<graph::Div>(visited.op)) {
+      need_grid(index, 0), need_grid(index, 1);
+      result.form = Known::Form::Raw;
+    } else if (std::holds_alternative<graph::Mul>(visited.op)) {
       need_grid(index, 0), need_grid(index, 1);
     } else {
       share({need_shared_grid(index, 0), need_shared_grid(index, 1)});
@@ -210,6 +239,64 @@ class Planner {
     result.non_negative = !std::holds_alternative<graph::Sub>(visited.op) && at(visited.inputs[0]).non_negative &&
                           at(visited.inputs[1]).non_negative;
     at(visited.outputs[0]) = result;
+  }
+
+  /// An Add of a constant that needs no grid of its own: the bias of a sum, the mask before a Softmax.
+  bool visit_addend(size_t index) {
+    const Node& added = node(index);
+    if (!std::holds_alternative<graph::Add>(added.op)) return false;
+    const size_t slot = graph_.constant(added.inputs[0]) ? 0 : 1;
+    const ValueId x = added.inputs[1 - slot];
+    if (!graph_.constant(added.inputs[slot])) return false;
+    Known result = at(x);
+    if (is_mask(index, *graph_.constant(added.inputs[slot]))) {
+      const int point = need_grid(index, 1 - slot);
+      plan_.addends.push_back({index, slot, -1, point});
+      result = {.form = Known::Form::Sum, .masked = true};
+    } else if (result.form == Known::Form::Sum && result.linear >= 0 &&
+               std::holds_alternative<graph::MatMul>(node(plan_.linears[static_cast<size_t>(result.linear)].node).op)) {
+      plan_.addends.push_back({index, slot, result.linear, -1});
+    } else {
+      return false;
+    }
+    result.layer = added.name;
+    at(added.outputs[0]) = result;
+    return true;
+  }
+
+  /// Zeros, and numbers that leave nothing of an exponential, before Softmaxes alone.
+  bool is_mask(size_t index, const Tensor& constant) const {
+    constexpr double nothing_left = -1000;
+    const std::vector<double> values = constant.to_reals();
+    const auto& readers = uses_.readers[static_cast<size_t>(node(index).outputs[0])];
+    return std::all_of(values.begin(), values.end(), [](double x) { return x == 0 || x <= nothing_left; }) &&
+           std::all_of(readers.begin(), readers.end(), [&](int reader) {
+             return std::holds_alternative<graph::Softmax>(node(static_cast<size_t>(reader)).op);
+           });
+  }
+
+  void visit_choice(size_t index) {
+    const Node& chosen = node(index);
+    const size_t first = std::holds_alternative<graph::Where>(chosen.op) ? 1 : 0;
+    if (first == 1 && !graph_.constant(chosen.inputs[0]))
+      refuse(chosen, "chooses by what is computed", "a constant condition");
+    const std::vector<int> points{need_shared_grid(index, first), need_shared_grid(index, first + 1)};
+    share(points);
+    at(chosen.outputs[0]) = {
+        .form = Known::Form::Grid,
+        .non_negative = at(chosen.inputs[first]).non_negative && at(chosen.inputs[first + 1]).non_negative,
+        .root = points[0],
+        .layer = chosen.name};
+  }
+
+  /// Integers compare as they are: a sum needs no quantiser, but one scale.
+  void visit_index(size_t index) {
+    const Known& known = at(node(index).inputs[0]);
+    if (known.form == Known::Form::Sum)
+      settle_sum(known);
+    else
+      need_grid(index, 0);
+    at(node(index).outputs[0]) = {.form = Known::Form::Grid, .layer = node(index).name};
   }
 
   void visit_clip(size_t index) {
@@ -233,7 +320,7 @@ class Planner {
   void visit_movement(size_t index) {
     const Node& moved = node(index);
     const ValueId x = moved.inputs[0];
-    if (!is_activation(x)) refuse(moved, "picks from a constant by what is computed", "constant indices");
+    if (!is_activation(x)) return visit_embedding(index);
     if (std::holds_alternative<graph::Gather>(moved.op) && is_activation(moved.inputs[1]))
       refuse(moved, "picks by indices that are computed", "constant indices");
     const auto* pad = std::get_if<graph::Pad>(&moved.op);
@@ -248,6 +335,19 @@ class Planner {
     }
     result.layer = moved.name;
     for (ValueId id : moved.outputs) at(id) = result;
+  }
+
+  /// A row of a constant table for each index: the table has the quantiser.
+  void visit_embedding(size_t index) {
+    const Node& looked_up = node(index);
+    const ValueId indices = looked_up.inputs[1];
+    if (std::find(graph_.inputs.begin(), graph_.inputs.end(), indices) == graph_.inputs.end())
+      refuse(looked_up, "picks from a constant by what is computed", "constant indices, or a graph input of integers");
+    const int point = need_grid(index, 0);
+    at(looked_up.outputs[0]) = {.form = Known::Form::Grid,
+                                .non_negative = at(looked_up.inputs[0]).non_negative,
+                                .root = point,
+                                .layer = looked_up.name};
   }
 
   /// Whether nothing but reshaping stands between the node and graph outputs.
@@ -266,7 +366,6 @@ class Planner {
     std::vector<int> points;
     bool non_negative = true;
     for (size_t slot = 0; slot < joined.inputs.size(); ++slot) {
-      if (!is_activation(joined.inputs[slot])) refuse(joined, "joins a constant", "activations only");
       points.push_back(need_shared_grid(index, slot));
       non_negative = non_negative && at(joined.inputs[slot]).non_negative;
     }
@@ -276,8 +375,11 @@ class Planner {
   }
 
   void visit_function(size_t index) {
-    need_grid(index, 0);
-    at(node(index).outputs[0]) = {.non_negative = gives_non_negative(node(index).op), .layer = node(index).name};
+    // Only differences count for a Softmax: a masked sum of one scale is as good as a grid.
+    const bool softmax = std::holds_alternative<graph::Softmax>(node(index).op);
+    if (!(softmax && at(node(index).inputs[0]).masked)) need_grid(index, 0);
+    at(node(index).outputs[0]) = {
+        .non_negative = gives_non_negative(node(index).op), .layer = node(index).name, .unit_range = softmax};
   }
 
   void visit_output(size_t index) {
@@ -290,6 +392,11 @@ class Planner {
       plan_.outputs.emplace_back(index, point_of(id));
       return;
     }
+    settle_sum(known);
+  }
+
+  /// A sum that stays one: its linear op has one weight scale.
+  void settle_sum(const Known& known) {
     if (known.linear < 0) return;
     LinearPoint& linear = plan_.linears[static_cast<size_t>(known.linear)];
     linear.writes_output = true;

@@ -15,9 +15,31 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
+/// Indices are integers from the start; each table that they pick from bounds them.
+void carry_indices(Propagation& p, ValueId id, const graph::Uses& uses) {
+  const graph::Value& value = p.from[id];
+  Carried carried;
+  carried.index = true;
+  carried.id = p.to.add_value(value.name, value.type, value.shape);
+  int64_t rows = INT32_MAX;
+  for (int reader : uses.readers[static_cast<size_t>(id)]) {
+    const Node& node = p.from.nodes[static_cast<size_t>(reader)];
+    const auto* gather = std::get_if<graph::Gather>(&node.op);
+    if (!gather || node.inputs[0] == id)
+      fail("passes", "input '" + value.name + "'", "holds integers and is read by " + passes::place_of(node),
+           "a Gather that picks by them");
+    const Shape& table = p.from[node.inputs[0]].shape;
+    rows = std::min(rows, table[static_cast<size_t>(normalise_axis(gather->axis, table.size()))]);
+  }
+  p.to[carried.id].bounds = {{-rows, rows - 1}};
+  p.to.inputs.push_back(carried.id);
+  p.set(id, std::move(carried));
+}
+
 /// A graph input becomes the integers of the one quantiser that reads it.
 void carry_graph_input(Propagation& p, ValueId id, const graph::Uses& uses) {
   const graph::Value& value = p.from[id];
+  if (!is_real(value.type)) return carry_indices(p, id, uses);
   const std::string place = "input '" + value.name + "'";
   const graph::Quantise* quantiser = nullptr;
   for (int reader : uses.readers[static_cast<size_t>(id)]) {
@@ -51,6 +73,9 @@ void visit(Propagation& p, const Node& node) {
     case OpClass::Movement: return carry_movement(p, node);
     case OpClass::Concat: return carry_concat(p, node);
     case OpClass::Function: return carry_function(p, node);
+    case OpClass::Algorithm: return carry_algorithm(p, node);
+    case OpClass::Choice: return carry_choice(p, node);
+    case OpClass::Index: return carry_index(p, node);
     case OpClass::Quantiser: return carry_quantise(p, node);
     case OpClass::Integer: refuse(node, "is of an integer network", "a fake-quantised network");
     case OpClass::Refused: refuse(node, "has no integer form", "a network without it");
@@ -78,7 +103,9 @@ void carry_graph_output(Propagation& p, ValueId id) {
   const auto& found = p.carried[static_cast<size_t>(id)];
   if (!found || found->constant) fail("passes", place, "is a constant", "something computed from the inputs");
   if (found->real) fail("passes", place, "is real", "a quantiser before it");
-  const Grid grid = found->grid ? *found->grid : grid_of_sum(*found, place);
+  if (found->function) fail("passes", place, "is of a function without integers", "a quantiser before it");
+  const std::optional<Grid> grid =
+      found->index ? std::nullopt : std::optional(found->grid ? *found->grid : grid_of_sum(*found, place));
   ValueId output = found->id;
   const auto taken = [&](const std::vector<ValueId>& ids) {
     return std::find(ids.begin(), ids.end(), output) != ids.end();
@@ -123,7 +150,15 @@ const Carried& Propagation::input(const Node& node, size_t slot) const {
   if (!found || found->constant)
     refuse(node, "input '" + from[id].name + "' is a constant without integers",
            "an activation, or a quantiser after it");
+  if (found->function)
+    refuse(node, "reads '" + from[id].name + "' of " + std::string(graph::name_of(found->function->op)),
+           "a quantiser right after " + std::string(graph::name_of(found->function->op)));
   return *found;
+}
+
+const Carried& Propagation::integers(const Node& node, size_t slot) const {
+  const auto& found = carried[static_cast<size_t>(node.inputs[slot])];
+  return found && found->constant && found->grid ? *found : on_grid(node, slot);
 }
 
 const Carried& Propagation::on_grid(const Node& node, size_t slot) const {

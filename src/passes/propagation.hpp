@@ -29,6 +29,8 @@ struct Carried {
   std::optional<Grid> grid;
   bool real = false;
   bool constant = false;
+  bool index = false;                     ///< integers that stand for themselves: places
+  const graph::Node* function = nullptr;  ///< an integer algorithm whose levels the quantiser after it gives; no `id`
 
   /// One affine function for the whole tensor.
   bool uniform() const;
@@ -53,6 +55,8 @@ struct Propagation {
   const Carried& input(const graph::Node& node, size_t slot) const;
   /// As input, exactly on the grid of a quantiser; throws UserError naming the missing one.
   const Carried& on_grid(const graph::Node& node, size_t slot) const;
+  /// As on_grid, where a constant with a quantiser will do as well.
+  const Carried& integers(const graph::Node& node, size_t slot) const;
   /// "conv1_q" for what is on a grid, "conv1_acc" for what is not.
   std::string name_for(graph::ValueId id, const Carried& value) const;
   void set(graph::ValueId id, Carried value);
@@ -72,5 +76,16 @@ void carry_movement(Propagation& p, const graph::Node& node);
 void carry_concat(Propagation& p, const graph::Node& node);
 void carry_function(Propagation& p, const graph::Node& node);
 void carry_quantise(Propagation& p, const graph::Node& node);
+void carry_algorithm(Propagation& p, const graph::Node& node);
+void carry_addend(Propagation& p, const graph::Node& node);
+void carry_choice(Propagation& p, const graph::Node& node);
+void carry_index(Propagation& p, const graph::Node& node);
+void carry_embedding(Propagation& p, const graph::Node& node);
+
+/// The integer algorithm of `function`, its result on the quantiser's grid; returns the new value.
+graph::ValueId emit_algorithm(Propagation& p, const graph::Node& function, const graph::Quantise& quantiser,
+                              const std::string& name);
+/// A linear Resize as products of the integers with small matrices; the sum's scale.
+Carried emit_resize(Propagation& p, const graph::Node& node, const graph::Resize& op, const Carried& x);
 
 }  // namespace nibble::passes

@@ -11,10 +11,8 @@ namespace {
 
 constexpr uint64_t networks = 1000;
 
-/// Half of any wiring, half of what is deployed.
 graph::Graph network(uint64_t seed) {
-  if (seed % 2 == 0) return random_integer_network(seed, Style::Any);
-  return random_integer_network(seed, seed % 8 == 1 ? Style::Attention : Style::Deployable);
+  return random_integer_network(seed, seed % 2 == 0 ? Style::Any : Style::Deployable);
 }
 
 TEST(RandomIntegerNetworks, StayWithinTheRangesTheyStateAndHaveEveryIntegerOp) {
@@ -39,17 +37,8 @@ TEST(RandomIntegerNetworks, StayWithinTheRangesTheyStateAndHaveEveryIntegerOp) {
                                        "FloorDivide",
                                        "Gather",
                                        "Gemm",
-                                       "IGelu",
-                                       "IHardSwish",
-                                       "ILayerNorm",
-                                       "INoNorm",
-                                       "IRmsNorm",
-                                       "ISoftmax",
-                                       "IntegerDiv",
                                        "IntegerNormalization",
                                        "InterpolatedTable",
-                                       "ItaMax",
-                                       "ItaPartialMax",
                                        "MatMul",
                                        "Max",
                                        "MaxPool",
@@ -72,7 +61,6 @@ TEST(RandomIntegerNetworks, StayWithinTheRangesTheyStateAndHaveEveryIntegerOp) {
                                        "TableSoftmax",
                                        "Threshold",
                                        "Transpose",
-                                       "TrueIntegerDiv",
                                        "Unsqueeze",
                                        "Where"};
   EXPECT_EQ(ops, all);

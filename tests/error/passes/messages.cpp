@@ -78,21 +78,21 @@ TEST(QuantiseErrors, NameAValueThatIsNotFinite) {
   EXPECT_NE(message.find("'x'"), std::string::npos) << message;
 }
 
-TEST(QuantiseErrors, SayWhatToDoAboutASoftmaxAtTheEnd) {
+TEST(QuantiseErrors, SayWhatToDoAboutALogSoftmaxAtTheEnd) {
   Network n;
-  n.finish({n.node("softmax", graph::Softmax{}, {n.gemm("fc", n.input({any, 5}), 3)})});
+  n.finish({n.node("softmax", graph::LogSoftmax{}, {n.gemm("fc", n.input({any, 5}), 3)})});
   EXPECT_EQ(
       quantise_message(n.graph),
-      "passes: node 'softmax' (Softmax): has no integer form (expected the network without it: the largest of its "
+      "passes: node 'softmax' (LogSoftmax): has no integer form (expected the network without it: the largest of its "
       "inputs decides the class just as well)");
 }
 
 TEST(QuantiseErrors, NameAnOpWithoutAnIntegerForm) {
   Network n;
   const ValueId x = n.input({any, 2, 4, 4});
-  n.finish({n.conv("conv", n.node("divide", graph::Div{}, {x, n.relu("relu", x)}), 2, 1)});
+  n.finish({n.conv("conv", n.node("power", graph::Pow{}, {x, n.relu("relu", x)}), 2, 1)});
   EXPECT_EQ(quantise_message(n.graph),
-            "passes: node 'divide' (Div): has no integer form (expected another op, or {\"enabled\": false} for this "
+            "passes: node 'power' (Pow): has no integer form (expected another op, or {\"enabled\": false} for this "
             "layer in the policy, which leaves it in reals)");
 }
 
@@ -109,27 +109,28 @@ TEST(QuantiseErrors, NameWhatIsComputedAndMustBeConstant) {
   EXPECT_NE(quantise_message(b.graph).find("has a constant before its activation"), std::string::npos);
 }
 
-TEST(QuantiseErrors, NameAConstantThatDiffersByPosition) {
+TEST(QuantiseErrors, NameWhatChoosesAndPicksByWhatIsComputed) {
   Network n;
-  const ValueId x = n.relu("relu", n.input({any, 2, 4, 4}));
-  n.finish({n.conv("conv", n.add("add", x, n.constant("c", n.normal({4, 4}))), 2, 1)});
-  EXPECT_EQ(
-      quantise_message(n.graph),
-      "passes: node 'add' (Add): combines with a constant that is neither one number nor one a channel (expected a "
-      "constant that broadcasts from [C, 1, ..])");
+  n.graph.inputs.push_back(n.graph.add_value("flags", ElementType::Int64, {1, 2}));
+  const ValueId x = n.input({1, 2});
+  n.finish({n.node("where", graph::Where{}, {n.graph.inputs[0], x, n.relu("relu", x)})});
+  EXPECT_EQ(quantise_message(n.graph),
+            "passes: node 'where' (Where): chooses by what is computed (expected a constant condition)");
+  Network g;
+  const ValueId place = g.node("place", graph::ArgMax{1, false, false}, {g.input({1, 5})});
+  g.finish({g.node("gather", graph::Gather{0}, {g.constant("table", g.normal({5, 2})), place})});
+  EXPECT_EQ(quantise_message(g.graph),
+            "passes: node 'gather' (Gather): picks from a constant by what is computed (expected constant indices, or "
+            "a graph input of integers)");
 }
 
-TEST(QuantiseErrors, NameAPadAndAConcatThatAreNotOnTheGrid) {
+TEST(QuantiseErrors, NameAPadThatIsNotOnTheGrid) {
   Network n;
   const ValueId pad =
       n.node("pad", graph::Pad{{0, 0, 1, 1, 0, 0, 1, 1}, graph::PadMode::Constant, 2}, {n.input({any, 2, 4, 4})});
   n.finish({n.conv("conv", pad, 2, 1)});
   EXPECT_EQ(quantise_message(n.graph),
             "passes: node 'pad' (Pad): pads with 2 (expected zeros, which every grid holds)");
-  Network c;
-  const ValueId x = c.input({1, 2, 4, 4});
-  c.finish({c.node("concat", graph::Concat{1}, {x, c.constant("k", c.normal({1, 2, 4, 4}))})});
-  EXPECT_EQ(quantise_message(c.graph), "passes: node 'concat' (Concat): joins a constant (expected activations only)");
 }
 
 // ---- fake to true

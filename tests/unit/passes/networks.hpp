@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,56 @@ struct Network {
     return node(name, graph::AveragePool{{kernel, kernel}, {stride, stride}, {0, 0, 0, 0}, {1, 1}, false, false}, {x});
   }
   ValueId add(const std::string& name, ValueId a, ValueId b) { return node(name, graph::Add{}, {a, b}); }
+  /// A fully connected layer over the last axis, as exporters write it.
+  ValueId project(const std::string& name, ValueId x, int64_t outputs) {
+    const int64_t inputs = graph[x].shape.back();
+    const ValueId product =
+        node(name, graph::MatMul{},
+             {x, constant(name + "_w", normal({inputs, outputs}, 1 / std::sqrt(static_cast<double>(inputs))))});
+    return node(name + "_bias", graph::Add{}, {constant(name + "_b", normal({outputs}, 0.1)), product});
+  }
+  ValueId layer_norm(const std::string& name, ValueId x) {
+    const int64_t width = graph[x].shape.back();
+    return node(name, graph::LayerNormalization{},
+                {x, constant(name + "_w", normal({width}, 0.2, 1)), constant(name + "_b", normal({width}, 0.2))});
+  }
+  ValueId rms_norm(const std::string& name, ValueId x) {
+    return node(name, graph::RmsNormalization{}, {x, constant(name + "_w", normal({graph[x].shape.back()}, 0.2, 1))});
+  }
+  ValueId reshape(const std::string& name, ValueId x, const Shape& shape) {
+    return node(name, graph::Reshape{shape, false}, {x});
+  }
+  ValueId transpose(const std::string& name, ValueId x, const graph::Ints& perm) {
+    return node(name, graph::Transpose{perm}, {x});
+  }
+  /// Attention of several heads over [N, T, D]; `mask` (absent: none) is added to the scores.
+  ValueId attention(const std::string& name, ValueId x, int64_t heads, ValueId mask = graph::absent) {
+    const int64_t tokens = graph[x].shape[1], width = graph[x].shape[2], each = width / heads;
+    const auto split = [&](const std::string& part, const graph::Ints& perm) {
+      const ValueId whole = project(name + part, x, width);
+      return transpose(name + part + "_t", reshape(name + part + "_r", whole, {0, tokens, heads, each}), perm);
+    };
+    const ValueId q = split("_q", {0, 2, 1, 3}), k = split("_k", {0, 2, 3, 1}), v = split("_v", {0, 2, 1, 3});
+    ValueId scores = node(name + "_scores", graph::MatMul{}, {q, k});
+    const auto root = static_cast<float>(std::sqrt(static_cast<double>(each)));
+    scores =
+        node(name + "_scaled", graph::Div{}, {scores, constant(name + "_root", Tensor({}, std::vector<float>{root}))});
+    if (mask != graph::absent) scores = node(name + "_masked", graph::Add{}, {scores, mask});
+    const ValueId shares = node(name + "_softmax", graph::Softmax{-1}, {scores});
+    const ValueId mixed =
+        transpose(name + "_mixed_t", node(name + "_mixed", graph::MatMul{}, {shares, v}), {0, 2, 1, 3});
+    return project(name + "_out", reshape(name + "_joined", mixed, {0, tokens, width}), width);
+  }
+  ValueId conv_transpose(const std::string& name, ValueId x, int64_t outputs, int64_t kernel, int64_t stride,
+                         int64_t pad = 0, int64_t group = 1) {
+    const auto spatial = graph[x].shape.size() - 2;
+    Shape shape{channels(x), outputs / group};
+    for (size_t i = 0; i < spatial; ++i) shape.push_back(kernel);
+    return node(name,
+                graph::ConvTranspose{
+                    graph::Ints(spatial, stride), graph::Ints(2 * spatial, pad), graph::Ints(spatial, 1), {}, group, 0},
+                {x, constant(name + "_w", normal(shape, 0.3)), constant(name + "_b", normal({outputs}, 0.2))});
+  }
   ValueId flatten(const std::string& name, ValueId x) { return node(name, graph::Flatten{1}, {x}); }
 
   Graph& finish(std::vector<ValueId> outputs) {
@@ -87,6 +138,12 @@ inline std::vector<Tensor> batch_for(const Graph& graph, Random& random, int64_t
   for (ValueId id : graph.inputs) {
     Shape shape = graph[id].shape;
     for (int64_t& extent : shape) extent = extent == any ? batch : extent;
+    if (!is_real(graph[id].type)) {
+      std::vector<int64_t> indices(static_cast<size_t>(element_count(shape)));
+      for (int64_t& index : indices) index = static_cast<int64_t>(random.below(10));
+      inputs.emplace_back(shape, indices);
+      continue;
+    }
     std::vector<float> values(static_cast<size_t>(element_count(shape)));
     for (float& value : values) value = static_cast<float>(random.normal());
     inputs.emplace_back(shape, values);
