@@ -1,13 +1,13 @@
 #pragma once
-#include "equal/onnx/integer_network.hpp"
+#include "equal/onnx/integer_functions.hpp"
 
 /// Random integer networks, every one verified.
 namespace nibble::tests {
 
 /// Any wiring of any integer op: values are picked at random, so branches, residuals and several outputs come about.
-class AnyNetwork : public IntegerNetwork {
+class AnyNetwork : public FunctionNetwork {
  public:
-  using IntegerNetwork::IntegerNetwork;
+  using FunctionNetwork::FunctionNetwork;
 
   graph::Graph make() {
     const int64_t batch = chance(2) ? any : 1;
@@ -41,7 +41,7 @@ class AnyNetwork : public IntegerNetwork {
 
   void step() {
     const Live x = pick();
-    switch (random.below(30)) {
+    switch (random.below(33)) {
       case 0:
       case 1:
       case 2:
@@ -75,10 +75,13 @@ class AnyNetwork : public IntegerNetwork {
       case 22: keep(choice(x)); break;
       case 23: keep(softmax(narrowed(x))); break;
       case 24: keep(normalisation(narrowed(x))); break;
-      case 25: keep(quotient(narrowed(x))); break;
+      case 25: keep(quotient(narrowed(x), narrowed(partner(x, false).value_or(x)))); break;
       case 26: keep(interpolated(narrowed(x))); break;
       case 27: keep(argmax(x)); break;
       case 28: keep(divided(x)); break;
+      case 29:
+      case 30:
+      case 31: keep(of_deeploy(narrowed(x), narrowed(partner(x, false).value_or(x)))); break;
       default: reduce(narrowed(x)); break;
     }
   }
@@ -317,54 +320,6 @@ class AnyNetwork : public IntegerNetwork {
     }
   }
 
-  Live softmax(const Live& x) {
-    const int64_t entries = between(1, x.range.high - x.range.low + 1);
-    Tensor table(ElementType::Int64, {entries});
-    int64_t entry = between(1, 1 << 16);
-    for (int64_t& value : table.as<int64_t>()) value = std::exchange(entry, entry - between(0, entry / 4));
-    const Interval to = levels(between(1, 8));
-    const auto rounding = one_of<Rounding>({Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven});
-    const graph::TableSoftmax op{between(1, static_cast<int64_t>(shape(x).size()) - 1),
-                                 between(1, 1000),
-                                 between(0, 3),
-                                 rounding,
-                                 between(to.low, to.high),
-                                 to.low,
-                                 to.high};
-    return node("softmax", op, {x.id, graph.add_constant("exponentials", table)}, to);
-  }
-
-  Live normalisation(const Live& x) {
-    const Interval to = levels(between(1, 8));
-    graph::IntegerNormalization op;
-    op.axis = static_cast<int64_t>(shape(x).size()) - 1;
-    op.centred = chance(2), op.zero_point = zero_point(x), op.epsilon = between(0, 9);
-    op.root_shift = between(0, 6), op.inverse_shift = between(10, 24), op.shift = between(8, 28);
-    op.low = to.low, op.high = to.high;
-    const Shape row{shape(x).back()};
-    return node("norm", op, {x.id, constant("multiplier", row, {-100, 100}), constant("addend", {1}, {-10000, 10000})},
-                to);
-  }
-
-  Live quotient(const Live& x) {
-    const auto other = partner(x, false);
-    const Live y = other && narrow(*other) ? *other : x;
-    const Interval to = levels(between(1, 8));
-    const auto rounding = one_of<Rounding>({Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven});
-    const graph::RoundedDivision op{zero_point(x), zero_point(y), between(1, 5000),
-                                    between(0, 8), rounding,      between(to.low, to.high),
-                                    to.low,        to.high};
-    return node("quotient", op, {x.id, y.id}, to);
-  }
-
-  Live interpolated(const Live& x) {
-    const Interval to = levels(between(1, 8));
-    graph::InterpolatedTable op{x.range.low, between(0, 4), between(0, 6), to.low, to.high};
-    const int64_t most = (to.high + 1) << op.fraction;
-    return node("interpolated", op,
-                {x.id, constant("table", {((x.range.high - x.range.low) >> op.shift) + 2}, {-most, most})}, to);
-  }
-
   Live argmax(const Live& x) {
     const int64_t axis = between(1, static_cast<int64_t>(shape(x).size()) - 1);
     const bool keeps = shape(x).size() < 3 || chance(2);
@@ -477,10 +432,60 @@ class DeployableNetwork : public IntegerNetwork {
   }
 };
 
-enum class Style { Any, Deployable };
+/// Transformer blocks as Deeploy runs them: attention and a feed-forward layer between normalisations, 8 bits.
+class AttentionNetwork : public FunctionNetwork {
+ public:
+  using FunctionNetwork::FunctionNetwork;
+
+  graph::Graph make() {
+    width_ = 2 * between(1, 3);
+    Live x = input({1, between(2, 5), width_}, signed_bytes);
+    const int64_t blocks = between(1, 2);
+    for (int64_t i = 0; i < blocks; ++i) {
+      x = residual(x, attention(normalised(x)));
+      x = residual(x, forward(normalised(x)));
+    }
+    if (chance(2)) x = node("mean", graph::ReduceSum{{1}, false, 0}, {x.id}, sum_of(x.range, 0, shape(x)[1], 1));
+    linear(x, between(2, 4));
+    return finish(1);
+  }
+
+ private:
+  static constexpr Interval signed_bytes{-128, 127};
+  int64_t width_ = 2;
+
+  Live normalised(const Live& x) { return chance(4) ? inonorm(x) : ilayernorm(x); }
+  Live bytes(const Live& x) { return requantise(x, signed_bytes, false, between(8, 16), false); }
+
+  Live linear(const Live& x, int64_t outputs) {
+    const int64_t terms = shape(x).back();
+    return node("matmul", graph::MatMul{}, {x.id, constant("w", {terms, outputs}, signed_bytes)},
+                sum_of(x.range, 0, terms, 128));
+  }
+
+  Live attention(const Live& x) {
+    const Live q = bytes(linear(x, width_)), k = bytes(linear(x, width_)), v = bytes(linear(x, width_));
+    const Live turned = node("transpose", graph::Transpose{{0, 2, 1}}, {k.id}, k.range);
+    const Live scores = node("matmul", graph::MatMul{}, {q.id, turned.id}, sum_of(q.range, 0, width_, 128));
+    const Live weights = chance(2) ? isoftmax(bytes(scores)) : itamax(bytes(scores));
+    const Live mixed =
+        node("matmul", graph::MatMul{}, {weights.id, v.id}, sum_of(weights.range, 0, shape(weights).back(), 128));
+    return linear(bytes(mixed), width_);
+  }
+
+  Live forward(const Live& x) {
+    const Live hidden = bytes(linear(x, 2 * width_));
+    return linear(bytes(chance(3) ? ihardswish(hidden) : igelu(hidden)), width_);
+  }
+
+  Live residual(const Live& x, const Live& y) { return bytes(add(bytes(x), bytes(y))); }
+};
+
+enum class Style { Any, Deployable, Attention };
 
 inline graph::Graph random_integer_network(uint64_t seed, Style style) {
   if (style == Style::Any) return AnyNetwork(seed).make();
+  if (style == Style::Attention) return AttentionNetwork(seed).make();
   return DeployableNetwork(seed).make();
 }
 
