@@ -58,6 +58,11 @@ const pb::AttributeProto* Attributes::typed(std::string_view name, int type, std
   return attribute;
 }
 
+int Attributes::type(std::string_view name) const {
+  const pb::AttributeProto* attribute = find(name);
+  return attribute ? attribute->type() : pb::AttributeProto::UNDEFINED;
+}
+
 int64_t Attributes::integer(std::string_view name, int64_t otherwise) const {
   const auto* attribute = typed(name, pb::AttributeProto::INT, "an integer");
   return attribute ? attribute->i() : otherwise;

@@ -28,6 +28,8 @@ class Attributes {
   /// nullptr where it is not there.
   const pb::TensorProto* tensor(std::string_view name) const;
   std::vector<std::string_view> names() const;
+  /// The pb::AttributeProto::AttributeType, UNDEFINED where it is not there.
+  int type(std::string_view name) const;
 
  private:
   const pb::AttributeProto* find(std::string_view name) const;

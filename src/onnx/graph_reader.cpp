@@ -7,6 +7,7 @@
 #include "graph/verify.hpp"
 #include "onnx/container.hpp"
 #include "onnx/import.hpp"
+#include "onnx/integers.hpp"
 #include "onnx/metadata.hpp"
 #include "onnx/settle_quantised.hpp"
 #include "onnx/tensors.hpp"
@@ -63,8 +64,9 @@ std::string_view found_part(std::string_view message) {
   return message;
 }
 
-GraphReader::GraphReader(const pb::ModelProto& model, std::string place, const ReadOptions& options, TensorRules rules)
-    : model_(model), place_(std::move(place)), options_(options), rules_(std::move(rules)) {
+GraphReader::GraphReader(const pb::ModelProto& model, std::string place, const ReadOptions& options, TensorRules rules,
+                         DialectRules dialect)
+    : model_(model), place_(std::move(place)), options_(options), rules_(std::move(rules)), dialect_(dialect) {
   if (options_.batch != any && options_.batch < 1)
     fail("onnx", place_, "batch " + std::to_string(options_.batch), "at least 1");
 }
@@ -77,7 +79,7 @@ graph::Graph GraphReader::run() {
     value_names_.insert(node.output().begin(), node.output().end());
     if (!node.name().empty()) file_node_names_.insert(node.name());
   }
-  integer_form_ = !native_ && has_integer_ops(model_);
+  integer_form_ = !native_ && !dialect_.integers && has_integer_ops(model_);
   read_initialisers();
   read_inputs();
   read_nodes();
@@ -118,7 +120,8 @@ void GraphReader::read_inputs() {
     if (items_.contains(input.name())) continue;
     if (!input.type().has_tensor_type()) fail("onnx", where, "not a tensor", "a tensor");
     const auto& type = input.type().tensor_type();
-    const ElementType element = element_type_of_file(type.elem_type(), where, native_);
+    ElementType element = element_type_of_file(type.elem_type(), where, native_);
+    if (dialect_.integers && is_real(element)) element = ElementType::Int32;
     const Shape shape = as_error_of(where, [&] { return input_shape(type, where, options_.batch); });
     Item item;
     item.id = add_value(input.name(), element, shape);
@@ -161,6 +164,7 @@ void GraphReader::read_nodes() {
     const auto& proto = model_.graph().node(index);
     as_error_of(place_of(place_, proto), [&] {
       NodeReader node(*this, proto, node_name(proto));
+      if (proto.domain() != nibble_domain && dialect_.read_node && dialect_.read_node(node)) return;
       if (proto.domain().empty() || proto.domain() == "ai.onnx")
         import_standard(node);
       else if (proto.domain() == nibble_domain)
@@ -206,6 +210,9 @@ void GraphReader::finish() {
   if (integer_form_) {
     graph_.stage = real ? graph::Stage::QD : graph::Stage::ID;
     graph::tidy(graph_);
+  } else if (dialect_.integers) {
+    graph_.stage = graph::Stage::ID;
+    graph::tidy(graph_);
   } else if (native_) {
     apply_metadata(metadata_, graph_, place_);
   } else {
@@ -245,8 +252,11 @@ graph::ValueId GraphReader::value_of(Item& item, const std::string& name, const 
            "a batch of known size: bind it (--batch 1)");
     item.constant = FileTensor{tensor_of(*item.folded), file_type(item.folded->type)};
   }
-  item.id = add_value(name, item.constant->tensor.type(), item.constant->tensor.shape());
-  graph_[item.id].constant = item.constant->tensor;
+  Tensor tensor = item.constant->tensor;
+  if (dialect_.integers && is_real(tensor.type()))
+    tensor = narrowest_integers(tensor, place_ + ": constant " + in_quotes(name));
+  item.id = add_value(name, tensor.type(), tensor.shape());
+  graph_[item.id].constant = std::move(tensor);
   return item.id;
 }
 

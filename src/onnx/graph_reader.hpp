@@ -9,10 +9,20 @@
 
 namespace nibble::onnx {
 
+/// What a dialect reads otherwise than the standard; by itself the standard.
+struct DialectRules {
+  /// Reals of the file hold integers: inputs of reals are int32, constants of reals the narrowest integers, and the
+  /// stage is ID.
+  bool integers = false;
+  /// Reads a node, of any domain but ours, that the dialect has its own form of; false: it is the standard's.
+  bool (*read_node)(NodeReader&) = nullptr;
+};
+
 /// Reads one model into a graph, node after node; NodeReader is its view of one of them.
 class GraphReader {
  public:
-  GraphReader(const pb::ModelProto& model, std::string place, const ReadOptions& options, TensorRules rules);
+  GraphReader(const pb::ModelProto& model, std::string place, const ReadOptions& options, TensorRules rules,
+              DialectRules dialect = {});
   graph::Graph run();
 
   const std::string& place() const { return place_; }
@@ -59,6 +69,7 @@ class GraphReader {
   std::string place_;
   ReadOptions options_;
   TensorRules rules_;
+  DialectRules dialect_;
   int64_t opset_ = 0;
   bool native_ = false;
   bool integer_form_ = false;

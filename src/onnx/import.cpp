@@ -164,7 +164,8 @@ void check_outputs(const NodeReader& node) {
   if (node.output_count() == 0 || node.output_name(0).empty()) node.fail("no first output", "a name");
 }
 
-/// Reads a node by its row of a domain's table.
+}  // namespace
+
 void import_row(NodeReader& node, std::span<const Import> rows) {
   const std::string op = node.op_type();
   const Import* row = row_of(rows, op);
@@ -188,8 +189,6 @@ void import_row(NodeReader& node, std::span<const Import> rows) {
   if (!folded) row->read(node);
   refuse_other_outputs(node);
 }
-
-}  // namespace
 
 std::span<const Import> imports() {
   return table;

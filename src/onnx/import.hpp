@@ -27,6 +27,9 @@ struct Import {
 std::span<const Import> imports();
 const Import* import_of(std::string_view op);
 
+/// Reads a node by its row of a domain's or dialect's table; a UserError names the ops of the table where it has none.
+void import_row(NodeReader& node, std::span<const Import> rows);
+
 /// Reads a node of the standard by its row: version, attributes and unknown ops are checked here.
 void import_standard(NodeReader& node);
 /// The ops of domain com.microsoft that are read.

@@ -108,8 +108,15 @@ void ModelWriter::describe(graph::ValueId id, ElementType type, pb::ValueInfoPro
   }
 }
 
+void ModelWriter::add_initializer(const std::string& tensor_name, const Tensor& tensor) {
+  write_tensor(tensor, tensor_name, *model_.mutable_graph()->add_initializer());
+}
+
 void ModelWriter::add_input(graph::ValueId id) {
-  describe(id, graph_[id].type, *model_.mutable_graph()->add_input());
+  add_input(id, graph_[id].type);
+}
+void ModelWriter::add_input(graph::ValueId id, ElementType type) {
+  describe(id, type, *model_.mutable_graph()->add_input());
 }
 void ModelWriter::add_output(graph::ValueId id, ElementType type) {
   describe(id, type, *model_.mutable_graph()->add_output());

@@ -25,7 +25,9 @@ class ModelWriter {
   std::string add_constant(const std::string& name, const Tensor& tensor);
   std::string add_packed(const std::string& name, const Tensor& integers, int data_type);
   void add_value_constant(graph::ValueId id);
+  void add_initializer(const std::string& name, const Tensor& tensor);
   void add_input(graph::ValueId id);
+  void add_input(graph::ValueId id, ElementType type);
   void add_output(graph::ValueId id, ElementType type);
   void add_value_info(graph::ValueId id, ElementType type);
   void add_metadata(const std::string& key, const std::string& text);

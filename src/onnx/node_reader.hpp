@@ -44,6 +44,7 @@ class NodeReader {
   int64_t opset() const;
   const std::string& name() const { return name_; }
   std::string op_type() const { return node_.op_type(); }
+  const std::string& domain() const { return node_.domain(); }
   bool native() const;
   const Attributes& attributes() const { return attributes_; }
 

@@ -11,6 +11,8 @@ namespace nibble::onnx {
 struct ReadOptions {
   /// Binds the symbolic batch where a graph needs it (a Reshape that multiplies it, say); unset: it stays symbolic.
   int64_t batch = any;
+  /// The dialect of the file (dialects.hpp); empty: recognised from its content.
+  std::string dialect;
 };
 
 /// An ONNX file (opset 7 to 25, external data beside it) as a verified graph: stage FP, FQ where it holds QDQ pairs or
@@ -39,6 +41,11 @@ enum class Containers : uint8_t { Byte, FourBit, Exact };
 /// Rounding other than half_even differs on exact ties: that is the dialect's.
 void write_qdq(const graph::Graph& graph, const std::filesystem::path& file,
                Containers containers = Containers::FourBit);
+
+/// The ID graph in the dialect deeploy, every integer the same. Throws UserError naming every node that the dialect
+/// cannot say, and why.
+void write_deeploy(const graph::Graph& graph, const std::filesystem::path& file);
+std::string deeploy_bytes(const graph::Graph& graph);
 
 /// docs/reference/onnx.md: which ops, versions and attributes are read and written, from the tables.
 std::string reference_page();

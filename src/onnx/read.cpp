@@ -1,5 +1,6 @@
 #include "base/file.hpp"
 #include "onnx/container.hpp"
+#include "onnx/dialect_deeploy.hpp"
 #include "onnx/graph_reader.hpp"
 #include "onnx/onnx.hpp"
 
@@ -9,7 +10,8 @@ graph::Graph read_bytes(std::string_view bytes, const std::string& place, const 
                         const std::filesystem::path& folder) {
   const pb::ModelProto model = parse_model(bytes, place);
   try {
-    return GraphReader(model, place, options, {folder, false}).run();
+    const bool deeploy = options.dialect.empty() ? is_deeploy(model) : options.dialect == "deeploy";
+    return GraphReader(model, place, options, {folder, false}, deeploy ? deeploy_rules() : DialectRules{}).run();
   } catch (const UserError& error) {
     // What the graph room finds in the whole graph names its node already.
     const std::string_view message = error.what();
