@@ -33,10 +33,10 @@ class Dataset {
 };
 
 /// Opens `SET:PATH[:SPLIT]` (COMMANDS.md): mnist:DIR:train|test (idx, .gz or not), cifar10:DIR:train|test,
-/// images:DIR (one folder a class in sorted order, or labels.csv of lines file,label), npz:FILE (x, optional y). In
-/// npz, x of uint8 [N, H, W] is gray images, [N, H, W, 1 or 3] gray or RGB ones, all else features; y of integers [N]
-/// is labels, every other y targets. Throws UserError "data: ..." on anything missing, truncated, inconsistent or
-/// empty.
+/// images:DIR (one folder a class in sorted order, or labels.csv of lines file,label, or images without labels),
+/// npz:FILE (x, optional y). In npz, x of uint8 [N, H, W] is gray images, [N, H, W, 1 or 3] gray or RGB ones, all else
+/// features; y of integers [N] is labels, every other y targets. Throws UserError "data: ..." on anything missing,
+/// truncated, inconsistent or empty.
 std::unique_ptr<Dataset> open_dataset(std::string_view description);
 
 /// The first `count` examples of a set (all when count < 0 or more than there are), or those listed.

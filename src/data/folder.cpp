@@ -69,6 +69,12 @@ std::vector<Labelled> read_labels(const std::filesystem::path& folder, const std
   return files;
 }
 
+/// The images of one folder, all of one label.
+void add_images(std::vector<Labelled>& files, const std::vector<std::filesystem::path>& entries, int64_t label) {
+  for (const auto& entry : entries)
+    if (is_image(entry)) files.push_back({entry, label});
+}
+
 }  // namespace
 
 std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder) {
@@ -80,15 +86,16 @@ std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder) {
     files = read_labels(folder, list);
     for (const Labelled& entry : files) classes = std::max(classes, entry.label + 1);
   } else {
-    for (const auto& entry : sorted_entries(folder)) {
-      if (!std::filesystem::is_directory(entry, error)) continue;
-      for (const auto& file : sorted_entries(entry))
-        if (is_image(file)) files.push_back({file, classes});
-      ++classes;
+    const auto entries = sorted_entries(folder);
+    for (const auto& entry : entries)
+      if (std::filesystem::is_directory(entry, error)) add_images(files, sorted_entries(entry), classes++);
+    if (files.empty()) {
+      classes = 0;
+      add_images(files, entries, -1);
     }
   }
   if (files.empty())
-    fail("data", folder.string(), "no images", "one folder of JPEG or PNG files a class, or labels.csv");
+    fail("data", folder.string(), "no images", "JPEG or PNG files, one folder of them a class, or labels.csv");
   return std::make_unique<FolderSet>(std::move(files), classes);
 }
 

@@ -21,8 +21,7 @@ void check_expansion(const std::vector<ZipEntry>& entries, std::string_view plac
 
 }  // namespace
 
-Arrays read_npz(const std::filesystem::path& file) {
-  const std::string place = file.string(), archive = read_file(file, "data");
+Arrays parse_npz(std::string_view archive, const std::string& place) {
   Arrays arrays;
   const std::vector<ZipEntry> entries = zip_entries(archive, place);
   check_expansion(entries, place);
@@ -35,6 +34,10 @@ Arrays read_npz(const std::filesystem::path& file) {
     arrays.emplace_back(name, parse_npy(bytes, place + ": array '" + name + "'"));
   }
   return arrays;
+}
+
+Arrays read_npz(const std::filesystem::path& file) {
+  return parse_npz(read_file(file, "data"), file.string());
 }
 
 void write_npz(const std::filesystem::path& file, const Arrays& arrays) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@ using Arrays = std::vector<std::pair<std::string, Tensor>>;
 Tensor read_npy(const std::filesystem::path& file);
 /// .npz: stored or deflated entries, zip64. Throws UserError where all together expand beyond `largest_tensor` bytes.
 Arrays read_npz(const std::filesystem::path& file);
+Arrays parse_npz(std::string_view archive, const std::string& place);
 std::string npy_bytes(const Tensor& tensor);
 /// Deflated; written beside and renamed.
 void write_npz(const std::filesystem::path& file, const Arrays& arrays);

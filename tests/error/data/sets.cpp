@@ -75,7 +75,7 @@ TEST(Cifar10Errors, NameTheFileAndTheRecord) {
 TEST(ImagesErrors, NameTheFolderTheLineOrTheFile) {
   const Folder folder;
   EXPECT_EQ(opening(folder, "images", ""),
-            "data: DIR: no images (expected one folder of JPEG or PNG files a class, or labels.csv)");
+            "data: DIR: no images (expected JPEG or PNG files, one folder of them a class, or labels.csv)");
   EXPECT_EQ(opening(folder, "images", "/none"),
             "data: DIR/none: cannot be listed: No such file or directory (expected a folder)");
   folder.write("cat/a.png", "not a picture");

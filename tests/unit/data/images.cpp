@@ -51,6 +51,21 @@ TEST(Images, LabelsFoldersInSortedOrder) {
   }
 }
 
+TEST(Images, HaveNoLabelsWhereNoFolderIsAClass) {
+  const Folder folder;
+  folder.write("1.png", png(1, 1, 0, "b"));
+  folder.write("0.jpg.png", png(1, 1, 0, "a"));
+  folder.write("landmarks.npy", "no image");
+  folder.write("notes/readme.txt", "no image");
+  const auto set = open_dataset("images:" + folder.path.string());
+  ASSERT_EQ(set->size(), 2);
+  EXPECT_EQ(set->classes(), 0);
+  for (int64_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(set->sample(i).label, -1);
+    EXPECT_EQ(set->sample(i).x.as<uint8_t>()[0], 'a' + i);
+  }
+}
+
 TEST(Images, FollowsItsListOfLabels) {
   const Folder folder;
   folder.write("a,b.png", png(1, 1, 0, "a"));
