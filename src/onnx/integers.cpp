@@ -6,16 +6,6 @@
 #include <cmath>
 
 namespace nibble::onnx {
-namespace {
-
-ElementType narrowest(Interval range) {
-  constexpr Interval words{INT32_MIN, INT32_MAX};
-  if (!words.contains(range.low) || !words.contains(range.high)) return ElementType::Int64;
-  return Grid{.low = range.low, .high = range.high}.container();
-}
-
-}  // namespace
-
 int64_t integer_of(double real, const std::string& place) {
   constexpr double limit = 0x1p63;
   if (!(real >= -limit && real < limit) || real != std::floor(real))
@@ -43,7 +33,7 @@ Tensor narrowest_integers(const Tensor& tensor, const std::string& place) {
     values = tensor.to_integers();
   Interval range;
   for (int64_t value : values) range = {std::min(range.low, value), std::max(range.high, value)};
-  return Tensor(tensor.shape(), values).cast(narrowest(range));
+  return Tensor(tensor.shape(), values).cast(Grid{.low = range.low, .high = range.high}.container());
 }
 
 }  // namespace nibble::onnx

@@ -1,4 +1,5 @@
 #include "onnx/container.hpp"
+#include "onnx/dialect_deeploy.hpp"
 #include "onnx/import.hpp"
 #include "onnx/onnx.hpp"
 
@@ -31,6 +32,14 @@ std::string reference_page() {
     page += "| " + std::string(row.op) + " | " + attributes + " | " + std::string(row.remark) + " |\n";
   }
   page +=
+      "\nDialect `deeploy` (by its own ops, or given), domains none, `PACTOps` and `ai.onnx.contrib`: tensors of reals "
+      "hold\nintegers; ops of the standard on them, and\n\n| op | attributes | read as |\n| --- | --- | --- |\n";
+  for (const Import& row : deeploy_imports()) {
+    std::string attributes;
+    for (char c : row.attributes) attributes += c == ' ' ? ", " : std::string(1, c);
+    page += "| " + std::string(row.op) + " | " + attributes + " | " + std::string(row.remark) + " |\n";
+  }
+  page +=
       "\n## Written\n\n"
       "- native: opset 17 (20 where the graph has a Gelu) and domain `nibble` version " +
       std::to_string(nibble_version) +
@@ -41,7 +50,9 @@ std::string reference_page() {
       "- qdq: opset 13 for 8 bits, 21 for 4-bit weights and 16-bit activations, 25 for 2-bit types where asked; "
       "weights as\n"
       "  integers with DequantizeLinear. Activations of other widths lie in the next wider container, a Clip between\n"
-      "  QuantizeLinear and DequantizeLinear. Exact ties round to even: that is the dialect's rule.\n";
+      "  QuantizeLinear and DequantizeLinear. Exact ties round to even: that is the dialect's rule.\n"
+      "- deeploy: opset 10, float32 tensors that hold integers, int64 where float32 does not hold them. Ops that the\n"
+      "  dialect lacks are written by others with the same integers (docs/design/deeploy.md), or refused by name.\n";
   return page;
 }
 
