@@ -179,7 +179,13 @@ Tensors meaning(const Call& call, const Where&) {
 }
 
 Tensors meaning(const Call& call, const Add&) {
-  return combine_either(call, [](auto a, auto b) { return sum_of(a, b); });
+  const auto add = [](const Call& two) { return combine_either(two, [](auto a, auto b) { return sum_of(a, b); }); };
+  Tensors sum = add(call);
+  for (size_t i = 2; i < call.inputs.size(); ++i) {
+    const std::vector<const Tensor*> terms{&sum[0], &call[i]};
+    sum = add(Call{call.node, terms});
+  }
+  return sum;
 }
 Tensors meaning(const Call& call, const Sub&) {
   return combine_either(call, [](auto a, auto b) { return difference_of(a, b); });

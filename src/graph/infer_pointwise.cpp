@@ -88,7 +88,15 @@ static Types two_operands(const Context& c) {
   return {{accumulated(c, {0, 1}), broadcast_of(c, c.shape(0), c.shape(1))}};
 }
 Types rule(const Context& c, const Add&) {
-  return two_operands(c);
+  c.count_inputs(2, std::max<size_t>(2, c.inputs.size()));
+  TypedShape sum{accumulated(c, {0, 1}), broadcast_of(c, c.shape(0), c.shape(1))};
+  for (size_t i = 2; i < c.inputs.size(); ++i) {
+    c.input(i);
+    const ElementType type = accumulated(c, {0, i});
+    if (size_of(type) > size_of(sum.type)) sum.type = type;
+    sum.shape = broadcast_of(c, sum.shape, c.shape(i));
+  }
+  return {sum};
 }
 Types rule(const Context& c, const Sub&) {
   return two_operands(c);

@@ -85,7 +85,7 @@ constexpr Import table[] = {
     {"Sqrt", 6, "", read_pointwise, nullptr, ""},
     {"Squeeze", 6, "axes<13", read_squeeze, fold_squeeze, "constant axes", true},
     {"Sub", 6, "axis<7 broadcast<7", read_arithmetic, fold_arithmetic, ""},
-    {"Sum", 6, "", read_sum, nullptr, "a chain of Add"},
+    {"Sum", 6, "", read_sum, nullptr, "an Add of all"},
     {"Tanh", 6, "", read_pointwise, nullptr, ""},
     {"Transpose", 6, "perm", read_transpose, fold_transpose, "", true},
     {"Unsqueeze", 6, "axes<13", read_unsqueeze, fold_unsqueeze, "constant axes", true},

@@ -66,10 +66,9 @@ void read_arithmetic(NodeReader& node) {
 void read_sum(NodeReader& node) {
   if (node.input_count() == 0) node.fail("no inputs", "at least one");
   if (node.input_count() == 1) return node.emit(graph::Identity{}, {node.value(0)});
-  graph::ValueId sum = node.value(0);
-  for (size_t i = 1; i + 1 < node.input_count(); ++i)
-    sum = node.step("sum" + std::to_string(i), graph::Add{}, {sum, node.value(i)});
-  node.emit(graph::Add{}, {sum, node.value(node.input_count() - 1)});
+  std::vector<graph::ValueId> terms;
+  for (size_t i = 0; i < node.input_count(); ++i) terms.push_back(node.value(i));
+  node.emit(graph::Add{}, std::move(terms));
 }
 
 void read_cast(NodeReader& node) {

@@ -73,7 +73,10 @@ class Standard {
   bool operator()(const graph::Abs&) const { return reals() && named("Abs"); }
   bool operator()(const graph::Reciprocal&) const { return reals() && named("Reciprocal"); }
   bool operator()(const graph::Softplus&) const { return reals() && named("Softplus"); }
-  bool operator()(const graph::Add&) const { return one_type() && named("Add"); }
+  bool operator()(const graph::Add&) const {
+    if (node_.inputs.size() > 2) return reals() && one_type() && named("Sum");
+    return one_type() && named("Add");
+  }
   bool operator()(const graph::Sub&) const { return one_type() && named("Sub"); }
   bool operator()(const graph::Mul&) const { return one_type() && named("Mul"); }
   bool operator()(const graph::Div&) const { return reals() && named("Div"); }

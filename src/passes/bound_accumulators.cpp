@@ -79,7 +79,11 @@ class Bounder {
     }
     if (const auto* op = std::get_if<graph::ReduceSum>(&node.op))
       return {scaled(x(), op->zero_point, count_over(node, *op))};
-    if (std::holds_alternative<graph::Add>(node.op)) return {sum(x(0), x(1))};
+    if (std::holds_alternative<graph::Add>(node.op)) {
+      Interval all = x(0);
+      for (size_t slot = 1; slot < node.inputs.size(); ++slot) all = sum(all, x(slot));
+      return {all};
+    }
     if (std::holds_alternative<graph::Sub>(node.op)) return {sum(x(0), {-x(1).high, -x(1).low})};
     if (std::holds_alternative<graph::Mul>(node.op)) return {product(x(0), x(1))};
     if (std::holds_alternative<graph::Concat>(node.op)) {

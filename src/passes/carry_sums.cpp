@@ -44,15 +44,18 @@ void check_one_grid(const Propagation& p, const Node& node, size_t slots) {
 }
 
 void carry_sum(Propagation& p, const Node& node) {
-  check_one_grid(p, node, 2);
-  const Carried& a = p.integers(node, 0);
-  const Carried& b = p.integers(node, 1);
-  const bool is_add = std::holds_alternative<graph::Add>(node.op);
+  check_one_grid(p, node, node.inputs.size());
   Carried result;
-  result.scale = a.scale;
-  result.zero = is_add ? a.zero + b.zero : 0;
-  result.id = p.emit(node.name, node.op, {a.id, b.id}, p.name_for(node.outputs[0], result));
-  p.annotate(result);
+  result.scale = p.integers(node, 0).scale;
+  result.zero = p.integers(node, 0).zero;
+  result.id = p.integers(node, 0).id;
+  // Of integers a sum of many is a chain of two each: what every dialect can say.
+  for (size_t slot = 1; slot < node.inputs.size(); ++slot) {
+    const Carried& term = p.integers(node, slot);
+    result.zero += std::holds_alternative<graph::Add>(node.op) ? term.zero : -term.zero;
+    result.id = p.emit(node.name, node.op, {result.id, term.id}, p.name_for(node.outputs[0], result));
+    p.annotate(result);
+  }
   p.set(node.outputs[0], std::move(result));
 }
 

@@ -12,6 +12,19 @@ bool is_reshape(const Node& node) {
          std::holds_alternative<graph::Squeeze>(node.op) || std::holds_alternative<graph::Unsqueeze>(node.op);
 }
 
+/// [d0, d1, ..] -> [d0, all others]
+bool flattens(const Shape& before, const Shape& after) {
+  return before.size() > 2 && after.size() == 2 && before[0] == after[0];
+}
+
+bool write_as_flatten(const Graph& graph, Node& node) {
+  if (!flattens(graph[node.inputs[0]].shape, graph[node.outputs[0]].shape)) return false;
+  const auto* flatten = std::get_if<graph::Flatten>(&node.op);
+  if (flatten && flatten->axis == 1) return false;
+  node.op = graph::Flatten{1};
+  return true;
+}
+
 }  // namespace
 
 int merge_reshapes(Graph& graph) {
@@ -19,6 +32,7 @@ int merge_reshapes(Graph& graph) {
   int changed = 0;
   for (Node& node : graph.nodes) {
     if (!is_reshape(node)) continue;
+    changed += write_as_flatten(graph, node);
     const int before = uses.writer[static_cast<size_t>(node.inputs[0])];
     if (before < 0 || !is_reshape(graph.nodes[static_cast<size_t>(before)])) continue;
     const Shape& shape = graph[node.outputs[0]].shape;

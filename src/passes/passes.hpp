@@ -32,15 +32,18 @@ int remove_identity(graph::Graph& graph);
 /// Joins chains of Reshape, Flatten, Squeeze and Unsqueeze.
 ///
 ///     before   y = flatten(reshape(x))
-///     after    y = reshape(x, shape of y)
+///     after    y = reshape(x, shape of y)            or flatten(x) where y is [batch, all the rest]
 ///
 /// Skips where more than the batch extent of y is unknown. Equal exactly.
 int merge_reshapes(graph::Graph& graph);
 
 /// One op for a mean over whole axes.
 ///
-///     before   y = global_average_pool(x)            or reduce_mean over negative, unsorted or no axes
+///     before   y = global_average_pool(x)            or an average pool whose one window is all of x, or reduce_mean
+///                                                    over negative, unsorted or no axes
 ///     after    y = reduce_mean(x, axes = 2.., keep_dims)       axes counted from the front, ascending
+///     before   y = reduce_mean(x, all spatial axes)            which drops them
+///     after    y = reshape(reduce_mean(x, all spatial axes, keep_dims), [N, C])
 ///
 /// Equal exactly.
 int unify_means(graph::Graph& graph);
@@ -49,8 +52,10 @@ int unify_means(graph::Graph& graph);
 ///
 ///     before   y = clip(clip(x, a, b), c, d)         Relu = clip(x, 0, inf)
 ///     after    y = clip(x, clip(a, c, d), clip(b, c, d))
-///     before   y = clip(x, 0, inf)
+///     before   y = clip(x, 0, inf)                   or max(x, 0)
 ///     after    y = relu(x)
+///     before   y = min(max(x, a), b)                 with numbers a, b
+///     after    y = clip(x, a, b)
 ///
 /// Skips a clip whose low is above its high. Equal exactly.
 int unify_clips(graph::Graph& graph);
@@ -64,6 +69,71 @@ int unify_clips(graph::Graph& graph);
 /// Passes over MaxPool, Flatten, Reshape, Squeeze, Unsqueeze, Transpose. Skips a value with a second reader. Equal
 /// exactly.
 int hoist_clips(graph::Graph& graph);
+
+/// Moves transpositions towards the outputs until they meet their inverse: the islands of NHWC in what TensorFlow's
+/// exporters write disappear.
+///
+///     before   y = f(transpose(x, p), transpose(z, p))
+///     after    y = transpose(f'(x, z), p)            f' is f with its axes, pads and constants turned
+///     before   y = transpose(transpose(x, p), q)
+///     after    y = transpose(x, q after p)
+///
+/// Passes pointwise ops, arithmetic with each other and with constants, Concat, Split, Slice, Pad, Softmax, ReduceMean,
+/// Resize, and a BatchNormalization whose channels stay where they are. Skips where another reader of the transposed
+/// value would keep it, and a value that is a graph output. Equal exactly.
+int sink_transposes(graph::Graph& graph);
+
+/// Writes a Transpose that moves nothing but extents of 1 as the reshape that it is.
+///
+///     before   y = transpose(x [N, C, 1, 1], 0 2 3 1)
+///     after    y = reshape(x, [N, 1, 1, C])
+///
+/// Equal exactly.
+int turn_transpose_into_reshape(graph::Graph& graph);
+
+/// Folds the Transpose before a flattened Gemm into the order of its weights' columns.
+///
+///     before   y = gemm(flatten(transpose(x, p)), w)
+///     after    y = gemm(flatten(x), w')              w' has the columns of w in the order of x
+///
+/// Skips a p that moves the batch, and a Gemm that is not normalised. Equal up to the order of float sums.
+int fold_transpose_into_gemm(graph::Graph& graph);
+
+/// Writes hard-sigmoid and hard-swish that were exported in pieces as the one op that they are.
+///
+///     before   y = clip(a x + b, 0, h) / h           or with the factor 1/h
+///     after    y = hard_sigmoid(x, alpha = a / h, beta = b / h)
+///     before   y = x hard_sigmoid(x, 1/6, 1/2)       or x clip(x + 3, 0, 6) / 6, in any order
+///     after    y = hard_swish(x)
+///
+/// Equal up to float rounding.
+int recognise_hard_functions(graph::Graph& graph);
+
+/// Joins Concats of Concats along one axis.
+///
+///     before   y = concat(concat(a, b), c)
+///     after    y = concat(a, b, c)
+///
+/// Skips an inner one that anything else reads. Equal exactly.
+int merge_concats(graph::Graph& graph);
+
+/// Joins a tree of Adds into one sum: one group of branches on a common scale, one requantisation after all of them.
+///
+///     before   y = (a + b) + c
+///     after    y = add(a, b, c)
+///     before   y = add(a, b, constant)
+///     after    y = add(a, b) + constant              a sum is of activations alone, or of one value and one constant
+///
+/// Skips an inner sum that anything else reads. Equal up to the order of float sums.
+int unify_adds(graph::Graph& graph);
+
+/// Joins the pieces of a convolution that was exported one group at a time.
+///
+///     before   y = concat(conv(x_1, w_1, b_1), .., conv(x_g, w_g, b_g))        x_1 .. x_g = split(x) along C
+///     after    y = conv(x, [w_1; ..; w_g], [b_1; ..; b_g], group = g)
+///
+/// Skips pieces of different extents, attributes or forms of weights, and results with another reader. Equal exactly.
+int join_split_convs(graph::Graph& graph);
 
 /// Folds a Pad into the window op after it.
 ///
@@ -110,6 +180,15 @@ int fold_batch_norm(graph::Graph& graph);
 ///
 /// Skips as fold_batch_norm does. Equal up to float rounding.
 int fold_affine(graph::Graph& graph);
+
+/// Folds an affine function per channel into the linear op after it.
+///
+///     before   y = conv(x * gain + shift, w, b)      a BatchNorm, or Mul, Div, Add, Sub by constants
+///     after    y = conv(x, w', b + sum of w * shift)           w'[o,c,k] = w[o,c,k] * gain[c]
+///
+/// Skips a shift before padding (what is padded is not shifted), another reader, and an x that is a sum: that composes
+/// into its own requantisation. Equal up to float rounding.
+int fold_affine_into_next(graph::Graph& graph);
 
 // ---- float to fake: FP to FQ
 // -------------------------------------------------------------------------------------------

@@ -234,10 +234,13 @@ class Planner {
     } else if (std::holds_alternative<graph::Mul>(visited.op)) {
       need_grid(index, 0), need_grid(index, 1);
     } else {
-      share({need_shared_grid(index, 0), need_shared_grid(index, 1)});
+      std::vector<int> points;
+      for (size_t slot = 0; slot < visited.inputs.size(); ++slot) points.push_back(need_shared_grid(index, slot));
+      share(points);
     }
-    result.non_negative = !std::holds_alternative<graph::Sub>(visited.op) && at(visited.inputs[0]).non_negative &&
-                          at(visited.inputs[1]).non_negative;
+    result.non_negative =
+        !std::holds_alternative<graph::Sub>(visited.op) &&
+        std::all_of(visited.inputs.begin(), visited.inputs.end(), [&](ValueId id) { return at(id).non_negative; });
     at(visited.outputs[0]) = result;
   }
 

@@ -74,6 +74,27 @@ Tensor transposed(const Tensor& matrix) {
   return result;
 }
 
+Tensor permuted(const Tensor& tensor, const graph::Ints& perm) {
+  ensure(perm.size() == tensor.rank(), "a permutation names every axis");
+  const size_t rank = perm.size(), width = size_of(tensor.type());
+  std::vector<size_t> strides(rank, 1), steps(rank), extents(rank), index(rank);
+  for (size_t i = rank; i-- > 1;) strides[i - 1] = strides[i] * static_cast<size_t>(tensor.shape()[i]);
+  Shape shape;
+  for (size_t i = 0; i < rank; ++i) {
+    const auto axis = static_cast<size_t>(perm[i]);
+    shape.push_back(tensor.shape()[axis]);
+    steps[i] = strides[axis], extents[i] = static_cast<size_t>(tensor.shape()[axis]);
+  }
+  Tensor result(tensor.type(), std::move(shape));
+  for (size_t to = 0; to < tensor.size(); ++to) {
+    size_t from = 0;
+    for (size_t i = 0; i < rank; ++i) from += index[i] * steps[i];
+    std::memcpy(result.bytes().data() + to * width, tensor.bytes().data() + from * width, width);
+    for (size_t i = rank; i-- > 0 && ++index[i] == extents[i];) index[i] = 0;
+  }
+  return result;
+}
+
 void scale_linear(Graph& graph, size_t linear, const std::vector<double>& gain, const std::vector<double>& shift) {
   const ValueId weights = graph.nodes[linear].inputs[1];
   const Tensor old = *graph.constant(weights);
@@ -125,7 +146,7 @@ std::optional<AffineNode> affine_of_arithmetic(const Graph& graph, const Node& n
   const bool add = std::holds_alternative<graph::Add>(node.op), sub = std::holds_alternative<graph::Sub>(node.op);
   const bool mul = std::holds_alternative<graph::Mul>(node.op), div = std::holds_alternative<graph::Div>(node.op);
   if (std::holds_alternative<graph::Neg>(node.op)) return AffineNode{node.inputs[0], {{-1.0}, {0.0}}};
-  if (!add && !sub && !mul && !div) return std::nullopt;
+  if ((!add && !sub && !mul && !div) || node.inputs.size() != 2) return std::nullopt;
   const bool constant_first = graph.constant(node.inputs[0]) != nullptr;
   const ValueId x = node.inputs[constant_first ? 1 : 0];
   const Tensor* constant = graph.constant(node.inputs[constant_first ? 0 : 1]);

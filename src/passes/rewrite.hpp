@@ -30,6 +30,9 @@ std::optional<std::vector<double>> per_channel(const Tensor& constant, size_t ra
 /// [.., R, C] -> [.., C, R] of a matrix, elements of any type.
 Tensor transposed(const Tensor& matrix);
 
+/// As the op Transpose does: axis i of the result is axis perm[i]. Elements of any type.
+Tensor permuted(const Tensor& tensor, const graph::Ints& perm);
+
 /// Multiplies the slice of weights that makes output channel o (axis 0) by gain[o] (or gain[0]) and its bias likewise,
 /// then adds shift[o]. `linear` is a Conv or a normalised Gemm with constant weights and bias.
 void scale_linear(graph::Graph& graph, size_t linear, const std::vector<double>& gain,

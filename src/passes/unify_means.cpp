@@ -23,20 +23,47 @@ Ints normalised(const Ints& axes, size_t rank) {
   return result;
 }
 
+/// Whether the pool has one window, which is its whole input.
+bool covers(const graph::AveragePool& pool, const Shape& x) {
+  const auto zero = [](int64_t value) { return value == 0; };
+  return x.size() == pool.kernel.size() + 2 && std::equal(pool.kernel.begin(), pool.kernel.end(), x.begin() + 2) &&
+         std::all_of(pool.pads.begin(), pool.pads.end(), zero);
+}
+
+/// A mean over all spatial axes that drops them: one that keeps them, and a reshape.
+bool keep_spatial_axes(Graph& graph, size_t index) {
+  const auto* mean = std::get_if<graph::ReduceMean>(&graph.nodes[index].op);
+  const size_t rank = graph[graph.nodes[index].inputs[0]].shape.size();
+  if (!mean || mean->keep_dims || rank < 3 || mean->axes != axes_between(2, rank)) return false;
+  const graph::ValueId old = graph.nodes[index].outputs[0];
+  const std::string name = graph.nodes[index].name;
+  const graph::Op drop = graph::Reshape{graph[old].shape, true};
+  graph.nodes[index].op = graph::ReduceMean{axes_between(2, rank), true};
+  const graph::ValueId kept = graph.add_value(graph[old].name + "_kept", graph[old].type);
+  graph.nodes[index].outputs = {kept};
+  graph.add_node(name + "_reshape", drop, {kept});
+  graph.nodes.back().outputs = {old};
+  return true;
+}
+
 }  // namespace
 
 int unify_means(Graph& graph) {
   int changed = 0;
-  for (Node& node : graph.nodes) {
-    const size_t rank = node.inputs.empty() ? 0 : graph[node.inputs[0]].shape.size();
-    if (std::holds_alternative<graph::GlobalAveragePool>(node.op)) {
-      node.op = graph::ReduceMean{axes_between(2, rank), true};
+  const size_t count = graph.nodes.size();
+  for (size_t i = 0; i < count; ++i) {
+    Node& node = graph.nodes[i];
+    const Shape x = node.inputs.empty() ? Shape{} : graph[node.inputs[0]].shape;
+    const auto* pool = std::get_if<graph::AveragePool>(&node.op);
+    if (std::holds_alternative<graph::GlobalAveragePool>(node.op) || (pool && covers(*pool, x))) {
+      node.op = graph::ReduceMean{axes_between(2, x.size()), true};
       ++changed;
     } else if (auto* mean = std::get_if<graph::ReduceMean>(&node.op)) {
-      Ints axes = normalised(mean->axes, rank);
+      Ints axes = normalised(mean->axes, x.size());
       changed += axes != mean->axes;
       mean->axes = std::move(axes);
     }
+    changed += keep_spatial_axes(graph, i);
   }
   return changed;
 }

@@ -240,7 +240,9 @@ Step Planner::integer_step(const Node& node) const {
       [&](const Reciprocal&) { return beyond(); }, [&](const Softplus&) { return beyond(); },
       [&](const Dropout&) { return same(); },
       [&](const Add&) {
-        return Step{{{in(node, 0).low + in(node, 1).low, in(node, 0).high + in(node, 1).high}}, 0};
+        double low = 0, high = 0;
+        for (size_t i = 0; i < node.inputs.size(); ++i) low += in(node, i).low, high += in(node, i).high;
+        return Step{{{low, high}}, 0};
       },
       [&](const Sub&) {
         return Step{{{in(node, 0).low - in(node, 1).high, in(node, 0).high - in(node, 1).low}}, 0};

@@ -145,7 +145,11 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const Reciprocal&) -> Tensors { return {at::reciprocal(in[0])}; },
       [&](const Softplus&) -> Tensors { return {at::softplus(in[0])}; },
       [&](const Dropout& op) -> Tensors { return {dropout(op, in[0], mode)}; },
-      [&](const Add&) -> Tensors { return {in[0] + in[1]}; },  //
+      [&](const Add&) -> Tensors {
+        at::Tensor sum = in[0] + in[1];
+        for (size_t i = 2; i < in.size(); ++i) sum = sum + in[i];
+        return {sum};
+      },
       [&](const Sub&) -> Tensors { return {in[0] - in[1]}; },
       [&](const Mul&) -> Tensors { return {in[0] * in[1]}; },  //
       [&](const Div&) -> Tensors { return {in[0] / in[1]}; },

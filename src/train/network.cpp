@@ -57,7 +57,7 @@ void Network::find_learned() {
     const bool batch = std::holds_alternative<BatchNormalization>(node.op);
     if (linear || batch || std::holds_alternative<LayerNormalization>(node.op))
       for (size_t i = 0; i < node.inputs.size(); ++i) learn(writer, node, i, !batch || i < 3, linear && i < 2);
-    if (std::holds_alternative<Add>(node.op))
+    if (std::holds_alternative<Add>(node.op) && node.inputs.size() == 2)
       for (size_t i = 0; i < 2; ++i)
         if (by_matmul(node.inputs[1 - i])) learn(writer, node, i, true, false);
   }
