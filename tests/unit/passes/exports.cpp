@@ -495,5 +495,29 @@ TEST(Exports, BecomeIntegerNetworks) {
   }
 }
 
+TEST(Exports, OfOneDimensionalConvolutionsStayTwoDimensional) {
+  Network n;
+  ValueId x = n.node("up", graph::Unsqueeze{{2}}, {n.input({any, 3, 9})});
+  x = n.node("conv", graph::Conv{{1, 2}, {0, 1, 0, 1}, {1, 1}, 1, 0}, {x, n.constant("w", n.normal({4, 3, 1, 3}))});
+  x = n.relu("relu", n.node("down", graph::Squeeze{{2}}, {x}));
+  n.finish({n.gemm("fc", n.flatten("flatten", x), 2)});
+  run(canonicalise(), n.graph);
+  EXPECT_EQ(ops_of(n.graph), (std::vector<std::string>{"Unsqueeze", "Conv", "Relu", "Flatten", "Gemm"}));
+  quantise_by(n.graph);
+  EXPECT_EQ(integerise(n.graph, {}).exact_nodes(), 1);
+}
+
+TEST(Exports, OfANormAfterAConcatKeepItForTheRequantisation) {
+  Network n;
+  const ValueId x = n.input({any, 2, 6, 6});
+  const ValueId joined = n.node("joined", graph::Concat{1}, {n.relu("r", x), n.conv("a", x, 2, 1)});
+  n.finish({n.conv("last", n.relu("r2", n.batch_norm("bn", joined)), 2, 3, 1, 1)});
+  run(canonicalise(), n.graph);
+  EXPECT_EQ(count_of<graph::BatchNormalization>(n.graph), 1);
+  quantise_by(n.graph);
+  const auto report = integerise(n.graph, {});
+  EXPECT_EQ(report.exact_nodes(), static_cast<int>(report.nodes.size()));
+}
+
 }  // namespace
 }  // namespace nibble::passes::testing
