@@ -6,11 +6,12 @@ Pipeline canonicalise() {
   return {
       {"fold_constants", "Computes what depends on constants only", fold_constants},
       {"remove_identity", "Removes what does nothing: Identity, Dropout, reshapes to the same shape", remove_identity},
-      {"recognise_hard_functions", "Writes hard-sigmoid and hard-swish in pieces as one op", recognise_hard_functions},
+      {"unify_clips", "Joins Relu and Clip after one another", unify_clips},
       {"sink_transposes", "Moves Transposes towards the outputs until they cancel", sink_transposes},
       {"unify_means", "Writes every mean over whole axes as ReduceMean", unify_means},
       {"turn_transpose_into_reshape", "Writes a Transpose of extents of 1 as a Reshape", turn_transpose_into_reshape},
       {"remove_identity", "Removes what does nothing: Identity, Dropout, reshapes to the same shape", remove_identity},
+      {"recognise_hard_functions", "Writes hard-sigmoid and hard-swish in pieces as one op", recognise_hard_functions},
       {"merge_reshapes", "Joins chains of Reshape, Flatten, Squeeze and Unsqueeze", merge_reshapes},
       {"unify_adds", "Joins a tree of Adds into one sum", unify_adds},
       {"merge_concats", "Joins Concats of Concats along one axis", merge_concats},
@@ -29,6 +30,7 @@ Pipeline canonicalise() {
       {"unify_clips", "Joins Relu and Clip after one another", unify_clips},
       {"hoist_clips", "Moves Relu and Clip before max-pools and reshapes, to the linear op they follow", hoist_clips},
       {"unify_clips", "Joins Relu and Clip after one another", unify_clips},
+      {"merge_reshapes", "Joins chains of Reshape, Flatten, Squeeze and Unsqueeze", merge_reshapes},
   };
 }
 

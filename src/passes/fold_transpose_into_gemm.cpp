@@ -50,11 +50,10 @@ int fold_transpose_into_gemm(Graph& graph) {
     const Graph& before = graph;
     const ValueId x = turned->inputs[0];
     Tensor weights = reordered(*before.constant(gemm.inputs[1]), transpose->perm, before[x].shape);
-    const graph::Op reshape = graph::Reshape{before[flat->outputs[0]].shape, true};
     const std::string name = flat->name;
     const size_t index = static_cast<size_t>(&gemm - graph.nodes.data());
     const ValueId moved = rewrite_constant(graph, gemm.inputs[1], std::move(weights));
-    const ValueId flattened = graph.add_node(name, reshape, {x});
+    const ValueId flattened = graph.add_node(name, graph::Flatten{1}, {x});
     graph.nodes[index].inputs[0] = flattened;
     graph.nodes[index].inputs[1] = moved;
     return changed + 1;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "passes/op_classes.hpp"
@@ -135,18 +136,17 @@ class Sinker {
     return std::holds_alternative<graph::BatchNormalization>(node.op) || std::holds_alternative<graph::Resize>(node.op);
   }
 
-  /// The one transposition that all activations of a node come from.
-  std::optional<Ints> perm_before(size_t index) const {
-    const Node& node = graph_.nodes[index];
+  /// The one transposition behind all activations of a node, as `perm_of` knows it of each.
+  template <class PermOf>
+  std::optional<Ints> common_perm(const Node& node, PermOf perm_of) {
     std::optional<Ints> perm;
     const size_t slots = has_parameters(node) ? std::min<size_t>(node.inputs.size(), 1) : node.inputs.size();
     for (size_t slot = 0; slot < slots; ++slot) {
       const ValueId id = node.inputs[slot];
-      const Tensor* constant = graph_.constant(id);
-      if (constant && is_broadcast(node.op)) continue;
-      const auto* transpose = transpose_of(id);
-      if (!transpose || (perm && *perm != transpose->perm)) return std::nullopt;
-      perm = transpose->perm;
+      if (graph_.constant(id) && is_broadcast(node.op)) continue;
+      const std::optional<Ints> own = perm_of(id);
+      if (!own || (perm && *perm != *own)) return std::nullopt;
+      perm = own;
     }
     if (!perm || !passed(node, *perm)) return std::nullopt;
     for (ValueId id : node.inputs)
@@ -155,13 +155,37 @@ class Sinker {
     return perm;
   }
 
+  /// Of nodes right behind their transpositions.
+  std::optional<Ints> perm_before(size_t index) {
+    return common_perm(graph_.nodes[index], [&](ValueId id) {
+      const auto* transpose = transpose_of(id);
+      return transpose ? std::optional(transpose->perm) : std::nullopt;
+    });
+  }
+
+  /// The transposition that can be moved down to a value through all that lies between.
+  std::optional<Ints> turn_of(ValueId id) {
+    if (const auto* transpose = transpose_of(id)) return transpose->perm;
+    const int writer = id == absent ? -1 : uses_.writer[static_cast<size_t>(id)];
+    if (writer < 0) return std::nullopt;
+    if (const auto found = turns_.find(id); found != turns_.end()) return found->second;
+    const Node& node = graph_.nodes[static_cast<size_t>(writer)];
+    std::optional<Ints> turn = common_perm(node, [&](ValueId input) { return turn_of(input); });
+    if (turn) turn = passed(node, *turn)->perm;
+    if (turn && turn->empty()) turn.reset();
+    return turns_[id] = turn;
+  }
+
   /// Whether no reader of the transposed values would keep the transposition where it is.
-  bool all_pass(size_t index) const {
+  bool all_pass(size_t index) {
     for (ValueId id : graph_.nodes[index].inputs) {
       if (!transpose_of(id)) continue;
       if (uses_.is_output[static_cast<size_t>(id)]) return false;
-      for (int reader : uses_.readers[static_cast<size_t>(id)])
-        if (!perm_before(static_cast<size_t>(reader))) return false;
+      for (int reader : uses_.readers[static_cast<size_t>(id)]) {
+        const Node& node = graph_.nodes[static_cast<size_t>(reader)];
+        const bool merges = std::holds_alternative<graph::Transpose>(node.op);
+        if (!merges && !common_perm(node, [&](ValueId input) { return turn_of(input); })) return false;
+      }
     }
     return true;
   }
@@ -194,6 +218,7 @@ class Sinker {
 
   Graph& graph_;
   graph::Uses uses_;
+  std::map<ValueId, std::optional<Ints>> turns_;
 };
 
 }  // namespace

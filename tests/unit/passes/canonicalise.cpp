@@ -101,7 +101,7 @@ TEST(UnifyMeans, WritesAGlobalPoolAsAMeanOverItsSpatialAxes) {
 
 TEST(UnifyMeans, CountsAxesFromTheFront) {
   Network n;
-  n.finish({n.node("mean", graph::ReduceMean{{-1, 2}, false}, {n.input({any, 2, 3, 4})})});
+  n.finish({n.node("mean", graph::ReduceMean{{-1, 2}, true}, {n.input({any, 2, 3, 4})})});
   EXPECT_EQ(apply(unify_means, n.graph), 1);
   EXPECT_EQ(std::get<graph::ReduceMean>(n.graph.nodes[0].op).axes, (graph::Ints{2, 3}));
 }
