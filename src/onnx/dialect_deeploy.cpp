@@ -51,6 +51,17 @@ const Import* row_of(const std::string& domain, std::string_view op) {
   return found == std::end(table) ? nullptr : found;
 }
 
+/// Pads as an attribute, which the standard has as an input since opset 11.
+bool has_old_pads(const pb::ModelProto& model, const pb::NodeProto& node) {
+  const auto& imports = model.opset_import();
+  const auto newer = [](const pb::OperatorSetIdProto& import) {
+    return import.domain().empty() && import.version() >= 11;
+  };
+  const auto pads = [](const pb::AttributeProto& attribute) { return attribute.name() == "pads"; };
+  return node.op_type() == "Pad" && std::any_of(imports.begin(), imports.end(), newer) &&
+         std::any_of(node.attribute().begin(), node.attribute().end(), pads);
+}
+
 bool read_node(NodeReader& node) {
   if (!row_of(node.domain(), node.op_type())) return false;
   import_row(node, table);
@@ -65,9 +76,9 @@ std::span<const Import> deeploy_imports() {
 
 bool is_deeploy(const pb::ModelProto& model) {
   const auto& nodes = model.graph().node();
-  return std::any_of(nodes.begin(), nodes.end(), [](const pb::NodeProto& node) {
+  return std::any_of(nodes.begin(), nodes.end(), [&](const pb::NodeProto& node) {
     const Import* row = row_of(node.domain(), node.op_type());
-    return row && !import_of(row->op);
+    return row && (!import_of(row->op) || has_old_pads(model, node));
   });
 }
 

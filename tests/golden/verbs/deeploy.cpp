@@ -6,6 +6,7 @@
 #include "graph/verify.hpp"
 #include "onnx/onnx.hpp"
 #include "verbs/golden_match.hpp"
+#include "verbs/golden_network.hpp"
 
 using namespace nibble;
 
@@ -18,8 +19,9 @@ std::vector<std::filesystem::path> folders() {
   return verbs::golden_folders(root);
 }
 
+/// Nobody says which dialect it is.
 graph::Graph read_golden(const verbs::GoldenFolder& golden) {
-  return onnx::read(golden.network, {.dialect = "deeploy"});
+  return verbs::read_golden_network(golden, "");
 }
 
 void expect_equal(const verbs::GoldenFolder& golden, const graph::Graph& graph) {
