@@ -99,6 +99,13 @@ TEST(EvaluatePointwise, BroadcastsAsNumpyDoes) {
   EXPECT_EQ(evaluated(Add{}, {integers({0, 3}, {}), row}), integers({0, 3}, {}));
 }
 
+TEST(Add, AddsAnyNumberOfTermsAndBroadcastsEach) {
+  const Tensor column = integers({2, 1}, {10, 20}), row = integers({3}, {1, 2, 3}), scalar = integers({}, {100});
+  EXPECT_EQ(evaluated(Add{}, {column, scalar, row}), integers({2, 3}, {111, 112, 113, 121, 122, 123}));
+  EXPECT_EQ(evaluated(Add{}, {row, row, row, row}), integers({3}, {4, 8, 12}));
+  EXPECT_EQ(evaluated(Add{}, {reals({2}, {1, 2}), reals({2}, {3, 4}), reals({1}, {0.5})}), reals({2}, {4.5, 6.5}));
+}
+
 TEST(EvaluateSoftmax, SumsToOneAlongItsAxisAndOverflowsNowhere) {
   const double ln2 = std::log(2.0);
   const Tensor y = evaluated(Softmax{1}, {reals({1, 2, 2}, {1000, ln2, 1000, 0})});
