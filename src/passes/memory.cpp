@@ -13,6 +13,13 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
+/// Element by element, unlike the sums and algorithms of QD and ID.
+bool requantises(const graph::Op& op) {
+  return std::holds_alternative<graph::Rescale>(op) || std::holds_alternative<graph::Requantise>(op) ||
+         std::holds_alternative<graph::FloorDivide>(op) || std::holds_alternative<graph::Threshold>(op) ||
+         std::holds_alternative<graph::Table>(op) || std::holds_alternative<graph::InterpolatedTable>(op);
+}
+
 class Finder {
  public:
   explicit Finder(const Graph& graph)
@@ -65,8 +72,7 @@ class Finder {
       case OpClass::Clip:
       case OpClass::Function:
       case OpClass::Quantiser: return true;
-      case OpClass::Integer:
-        return !std::holds_alternative<graph::SumPool>(node.op) && !std::holds_alternative<graph::ReduceSum>(node.op);
+      case OpClass::Integer: return requantises(node.op);
       default: return is_view(node);
     }
   }

@@ -87,6 +87,17 @@ TEST(Memory, KeepsATensorAliveUntilItsLastReader) {
   EXPECT_EQ(table.peak(), c.live);
 }
 
+TEST(Memory, StoresWhatAnIntegerAlgorithmReads) {
+  Network n;
+  const ValueId x = n.gemm("fc", n.input({any, 8}), 6);
+  n.finish({n.gemm("last", n.node("softmax", graph::Softmax{-1}, {x}), 2)});
+  quantise_by(n.graph);
+  const auto fake = names_of(memory_of(n.graph));
+  integerise(n.graph, {});
+  EXPECT_EQ(names_of(memory_of(n.graph)), fake);
+  EXPECT_EQ(fake, (std::vector<std::string>{"fc", "softmax", "last"}));
+}
+
 TEST(Memory, CountsWeightsOfTwoLayersOnce) {
   Network n;
   const ValueId w = n.constant("w", n.normal({2, 2, 1, 1}));
