@@ -38,7 +38,18 @@ class Deeploy {
   Refusal operator()(const graph::Identity&) const { return same("Identity"); }
   Refusal operator()(const graph::Dropout&) const { return same("Identity"); }
   Refusal operator()(const graph::Relu&) const { return same("Relu"); }
-  Refusal operator()(const graph::Add&) const { return same("Add"); }
+  /// Of many terms a chain: the dialect adds two.
+  Refusal operator()(const graph::Add&) const {
+    const size_t count = node_.inputs.size();
+    if (count == 1) return same("Identity");
+    std::string sum = x();
+    for (size_t i = 1; i < count; ++i) {
+      const bool last = i + 1 == count;
+      const std::string name = last ? node_.name : node_.name + "." + std::to_string(i);
+      sum = writer_.add(name, "Add", {sum, writer_.name(node_.inputs[i])}, last ? y() : "");
+    }
+    return {};
+  }
   Refusal operator()(const graph::Sub&) const { return same("Sub"); }
   Refusal operator()(const graph::Mul&) const { return same("Mul"); }
   Refusal operator()(const graph::Neg&) const {

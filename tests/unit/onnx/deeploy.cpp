@@ -194,6 +194,18 @@ TEST(DeeployGemm, TakesMatricesOfAnyRank) {
   EXPECT_EQ(run(read(model), {integers({1, 2, 2}, {1, 10, 2, 20})}), (Ints{107, 210, 170, 300}));
 }
 
+TEST(DeeployFiles, HoldASumOfManyTermsAsAChain) {
+  graph::Graph graph;
+  graph.stage = graph::Stage::ID;
+  for (int i = 0; i < 3; ++i) graph.inputs.push_back(graph.add_value("x", ElementType::Int8, {1, 2}));
+  graph.outputs = {graph.add_node("sum", graph::Add{}, graph.inputs)};
+  graph::tidy(graph);
+  const graph::Graph back = onnx::read_bytes(onnx::deeploy_bytes(graph), "back.onnx", {.dialect = "deeploy"});
+  const std::vector<Tensor> inputs(3, integers({1, 2}, {5, -7}));
+  EXPECT_EQ(run(back, inputs), (Ints{15, -21}));
+  for (const graph::Node& node : back.nodes) EXPECT_EQ(node.inputs.size(), 2u);
+}
+
 TEST(DeeployFiles, AreRecognisedByAnOpOfTheirOwn) {
   Model model;
   model.input("x", {1, 2}).output("y", {1, 2}).node("iGELU", {"x"}, "y", attribute("b", -1) + attribute("one", 3));
