@@ -191,8 +191,23 @@ void cut_quantiser(NodeReader& node, const Item& item) {
 
 }  // namespace
 
+/// The input of an integer network that nothing but this Clip reads holds its levels from the start.
+static bool cut_input(NodeReader& node, const Item& item) {
+  GraphReader& reader = node.reader();
+  const auto& inputs = reader.graph().inputs;
+  if (!reader.integer_form() || std::find(inputs.begin(), inputs.end(), item.id) == inputs.end()) return false;
+  graph::Value& value = reader.graph()[item.id];
+  if (!value.grid || is_real(value.type) || !reader.read_only_by(node.input_name(0), "Clip")) return false;
+  const IntegerRange cut = cut_range(node, {value.grid->low, value.grid->high});
+  value.grid->low = cut.low, value.grid->high = cut.high;
+  value.bounds = {{cut.low, cut.high}};
+  node.alias(item.id);
+  return true;
+}
+
 bool clip_levels(NodeReader& node) {
   const Item& item = node.item(0);
+  if (cut_input(node, item)) return true;
   if (item.quantise && item.integers_of) return cut_quantiser(node, item), true;
   if (!item.constant || node.native()) return false;
   const IntegerRange range = range_of(item.constant->data_type);

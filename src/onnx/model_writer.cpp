@@ -71,7 +71,7 @@ pb::NodeProto& ModelWriter::add_node(const std::string& node_name, std::string_v
   node.set_op_type(std::string(op));
   if (!domain.empty()) {
     node.set_domain(std::string(domain));
-    uses_own_domain_ = true;
+    domains_.insert(std::string(domain));
   }
   return node;
 }
@@ -132,12 +132,12 @@ void ModelWriter::add_metadata(const std::string& key, const std::string& text) 
 }
 
 std::string ModelWriter::bytes() {
-  if (uses_own_domain_) {
-    auto& ours = *model_.add_opset_import();
-    ours.set_domain(std::string(nibble_domain));
-    ours.set_version(nibble_version);
-    uses_own_domain_ = false;
+  for (const std::string& domain : domains_) {
+    auto& import = *model_.add_opset_import();
+    import.set_domain(domain);
+    import.set_version(domain == nibble_domain ? nibble_version : 1);
   }
+  domains_.clear();
   const size_t size = model_.ByteSizeLong();
   if (size > static_cast<size_t>(std::numeric_limits<int>::max()))
     fail("onnx", graph_.name, std::to_string(size) + " bytes", "at most 2^31 - 1, the format's limit");

@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <set>
 #include <string>
 #include <unordered_set>
 
@@ -41,7 +42,7 @@ class ModelWriter {
   int64_t opset_;
   pb::ModelProto model_;
   std::unordered_set<std::string> names_;
-  bool uses_own_domain_ = false;
+  std::set<std::string> domains_;  ///< beside the standard's
 };
 
 // Attributes of a node.

@@ -36,7 +36,8 @@ std::string native_bytes(const graph::Graph& graph);
 /// that have exactly these levels.
 enum class Containers : uint8_t { Byte, FourBit, Exact };
 
-/// The FQ graph as plain QDQ for any ONNX tool. Activations of other widths lie in the next wider type, cut by a Clip
+/// The FQ graph as plain QDQ for any ONNX tool; a QD or ID graph as the FQ graph that means its integers by the
+/// standard. Activations of other widths lie in the next wider type, cut by a Clip
 /// between QuantizeLinear and DequantizeLinear (QCDQ). Throws UserError naming the nodes that the standard cannot say.
 /// Rounding other than half_even differs on exact ties: that is the dialect's.
 void write_qdq(const graph::Graph& graph, const std::filesystem::path& file,
@@ -46,6 +47,11 @@ void write_qdq(const graph::Graph& graph, const std::filesystem::path& file,
 /// cannot say, and why.
 void write_deeploy(const graph::Graph& graph, const std::filesystem::path& file);
 std::string deeploy_bytes(const graph::Graph& graph);
+
+/// An integer network (or an FQ graph with biases on the grids of their sums) in the standard's integer ops,
+/// QLinearConv and its kin, float at the borders: the standard's round_half_even over exact scales gives every integer.
+/// Throws UserError naming the nodes that have no such scales. docs/design/dialects.md.
+void write_qoperator(const graph::Graph& graph, const std::filesystem::path& file);
 
 /// docs/reference/onnx.md: which ops, versions and attributes are read and written, from the tables.
 std::string reference_page();

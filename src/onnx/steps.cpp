@@ -58,9 +58,9 @@ int64_t clamped(const Big& number, Interval range) {
   return static_cast<int64_t>(number);
 }
 
-/// A staircase of a function that does not fall, by halving the interval for each level.
-template <class F>
-Staircase searched(Interval levels, Interval reachable, F&& level) {
+}  // namespace
+
+Staircase searched_staircase(Interval levels, Interval reachable, const std::function<int64_t(int64_t)>& level) {
   Staircase result{reachable, levels.low, {}};
   int64_t from = reachable.low;
   for (int64_t wanted = levels.low + 1; wanted <= levels.high; ++wanted) {
@@ -77,8 +77,6 @@ Staircase searched(Interval levels, Interval reachable, F&& level) {
   }
   return result;
 }
-
-}  // namespace
 
 double Ratio::value() const {
   double product = 1;
@@ -116,17 +114,9 @@ Staircase standard_staircase(const Ratio& ratio, int64_t offset, const Grid& gri
 Staircase float_staircase(float scale, int64_t offset, const Grid& grid, Interval reachable) {
   const auto low = static_cast<float>(grid.low - grid.zero_point);
   const auto high = static_cast<float>(grid.high - grid.zero_point);
-  return searched({grid.low, grid.high}, reachable, [&](int64_t a) {
+  return searched_staircase({grid.low, grid.high}, reachable, [&](int64_t a) {
     const float product = static_cast<float>(a + offset) * scale;
     return static_cast<int64_t>(std::nearbyint(std::clamp(product, low, high))) + grid.zero_point;
-  });
-}
-
-Staircase staircase_of(const ShiftedLine& line, Interval levels, Interval reachable) {
-  ensure(line.multiplier >= 0, "a staircase does not fall");
-  return searched(levels, reachable, [&](int64_t a) {
-    const int128 y = (static_cast<int128>(a) * line.multiplier + line.addend) >> line.shift;
-    return static_cast<int64_t>(std::clamp<int128>(y, levels.low, levels.high));
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct Staircase {
   bool operator==(const Staircase& other) const;
 };
 
+/// The staircase of any function with `levels` that does not fall, by halving the interval for each level.
+Staircase searched_staircase(Interval levels, Interval reachable, const std::function<int64_t(int64_t)>& level);
+
 /// clip(round_half_even(ratio * (a + offset)) + grid.zero_point, grid.low, grid.high) on every a of `reachable`: what
 /// QLinearConv and its kin say in real numbers.
 Staircase standard_staircase(const Ratio& ratio, int64_t offset, const Grid& grid, Interval reachable);
@@ -41,11 +45,10 @@ Staircase standard_staircase(const Ratio& ratio, int64_t offset, const Grid& gri
 /// The same in the arithmetic of ONNX Runtime: the sum a + offset as a float, times a float, rounded to even.
 Staircase float_staircase(float scale, int64_t offset, const Grid& grid, Interval reachable);
 
-/// clip((a * m + b) >> d, low, high).
+/// (a * m + b) >> d
 struct ShiftedLine {
   int64_t multiplier = 1, addend = 0, shift = 0;
 };
-Staircase staircase_of(const ShiftedLine& line, Interval levels, Interval reachable);
 
 /// A line near `slope` that has the staircase, of the smallest shift; nothing where there is none with a multiplier in
 /// 32 bits and a product in 63.

@@ -1,9 +1,11 @@
 #include <algorithm>
 
 #include "base/file.hpp"
+#include "onnx/lift.hpp"
 #include "onnx/metadata.hpp"
 #include "onnx/model_writer.hpp"
 #include "onnx/onnx.hpp"
+#include "onnx/quantised_constant.hpp"
 #include "onnx/tensors.hpp"
 
 namespace nibble::onnx {
@@ -39,20 +41,6 @@ bool is_byte(int type) {
 }
 bool is_packed(int type) {
   return type == INT4 || type == UINT4 || type == INT2 || type == UINT2;
-}
-
-/// The constant's integers under the quantiser, in the grid's container.
-Tensor integers_of(const Tensor& reals, const graph::Quantise& op) {
-  const std::vector<double> x = reals.to_reals();
-  std::vector<int64_t> q(x.size());
-  size_t inner = 1, channels = 1;
-  if (op.grid.per_channel()) {
-    const auto axis = static_cast<size_t>(op.grid.axis);
-    channels = static_cast<size_t>(reals.shape().at(axis));
-    for (size_t i = axis + 1; i < reals.rank(); ++i) inner *= static_cast<size_t>(reals.shape()[i]);
-  }
-  for (size_t i = 0; i < q.size(); ++i) q[i] = op.grid.quantise(x[i], i / inner % channels, op.rounding);
-  return Tensor(reals.shape(), q).cast(op.grid.container());
 }
 
 /// Why the dialect cannot say a quantiser, or "".
@@ -137,7 +125,7 @@ class QdqWriter {
     };
     std::string integers;
     if (constant) {
-      integers = add_integers(node.name + ".integers", integers_of(*constant, op), type);
+      integers = add_integers(node.name + ".integers", quantised_constant(*constant, op), type);
     } else {
       integers = writer_.free_name(node.name + ".integers");
       fill(writer_.add_node(node.name, "QuantizeLinear"), clipped(node, op, type), integers);
@@ -203,9 +191,8 @@ int64_t opset_for(const graph::Graph& graph, Containers containers) {
 }  // namespace
 
 void write_qdq(const graph::Graph& graph, const std::filesystem::path& file, Containers containers) {
-  if (graph.stage != graph::Stage::FP && graph.stage != graph::Stage::FQ)
-    fail("onnx", graph.name, "a graph at stage " + std::string(graph::to_string(graph.stage)),
-         "stage FQ: QDQ is fake-quantised");
+  if (graph.stage == graph::Stage::QD || graph.stage == graph::Stage::ID)
+    return write_qdq(lifted(graph), file, containers);
   const int64_t opset = opset_for(graph, containers);
   const int64_t ir_version = opset >= 25 ? 13 : opset >= 21 ? 10 : opset >= 19 ? 9 : opset >= 15 ? 8 : 7;
   write_file(file, QdqWriter(graph, containers, opset, ir_version).bytes(), "onnx");

@@ -18,9 +18,12 @@ Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report
   Pipeline pipeline{
       {"propagate_scales", "FQ to QD: integers in every tensor, each quantiser the real function of its accumulator",
        propagate_scales},
-      {"bound_accumulators", "Proves the range of every integer, and that no accumulator overflows",
-       [options](graph::Graph& graph) { return bound_accumulators(graph, options.accumulator_bits); }},
   };
+  if (options.requantisation == RequantisationRule::Standard)
+    pipeline.push_back({"standardise_rescalings", "Whole biases and float32 scales, ties to even: ONNX's integer ops",
+                        standardise_rescalings});
+  pipeline.push_back({"bound_accumulators", "Proves the range of every integer, and that no accumulator overflows",
+                      [options](graph::Graph& graph) { return bound_accumulators(graph, options.accumulator_bits); }});
   if (options.stop_at_qd) return pipeline;
   pipeline.push_back({"tabulate", "Replaces real functions of narrow integers by tables", tabulate});
   pipeline.push_back(

@@ -9,7 +9,8 @@
 
 namespace nibble::passes {
 
-enum class RequantisationRule : uint8_t { Exact, Nemo };
+/// Standard: as Exact, of the network with standardise_rescalings.
+enum class RequantisationRule : uint8_t { Exact, Nemo, Standard };
 
 struct IntegeriseOptions {
   bool stop_at_qd = false;

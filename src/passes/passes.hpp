@@ -279,6 +279,17 @@ int place_quantisers(graph::Graph& graph, const QuantiserPlan& plan, const std::
 /// docs/design/fake_to_true.md.
 int propagate_scales(graph::Graph& graph);
 
+/// Gives each rescaling the form that ONNX's integer ops have, so that qdq and qoperator files hold the same integers:
+///
+///     before   y' = clip(round(kappa * a + lambda) + z)
+///     after    y' = clip(round_half_even(kappa' * (a + b)) + z)      kappa' = scale_x * scale_w' / scale_y
+///              b a whole 32-bit bias, scale_w' the float32 next to kappa's; kappa < 0 changes the sign of the weights
+///
+/// A network of its own: lambda moves by at most kappa / 2, ties go to even. Before bounds, which the bias changes.
+/// Returns how many rescalings it saw. Throws UserError naming a node whose bias or scale does not fit.
+/// docs/design/dialects.md.
+int standardise_rescalings(graph::Graph& graph);
+
 /// Proves the range of every integer (Value::bounds), per channel for linear ops. Throws UserError naming a node whose
 /// accumulator may leave `accumulator_bits` signed bits. Source: NUMERICS.md, section 4.
 int bound_accumulators(graph::Graph& graph, int accumulator_bits);

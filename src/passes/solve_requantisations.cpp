@@ -78,7 +78,7 @@ graph::Requantise requantise_of(const graph::Rescale& rescale, const CertifiedNo
 
 /// Ties to even on a ratio like 1/2 make steps of unlike length, which no multiplication has.
 bool wants_thresholds(const graph::Rescale& rescale, const CertifiedNode& certified, const IntegeriseOptions& options) {
-  if (certified.exact() || options.requantisation != RequantisationRule::Exact) return false;
+  if (certified.exact() || options.requantisation == RequantisationRule::Nemo) return false;
   for (size_t c = 0; c < certified.channels.size(); ++c)
     if (certified.channels[c].differing != 0 &&
         quant::solve_requantisation(step_of(rescale, c), certified.accumulators[c]).differing == 0)

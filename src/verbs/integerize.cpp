@@ -13,7 +13,9 @@ passes::IntegeriseOptions options_of(const Call& call) {
   options.stop_at_qd = call.has("stop-at");
   options.widths.multiplier = static_cast<int>(call.integer("multiplier-bits", 32, 2, 32));
   options.accumulator_bits = static_cast<int>(call.integer("accumulator-bits", 32, 8, 64));
-  if (call.text("requantisation", "exact") == "nemo") options.requantisation = passes::RequantisationRule::Nemo;
+  const std::string rule = call.text("requantisation", "exact");
+  if (rule == "nemo") options.requantisation = passes::RequantisationRule::Nemo;
+  if (rule == "standard") options.requantisation = passes::RequantisationRule::Standard;
   if (call.has("dump")) options.dump = call.path("dump");
   return options;
 }

@@ -1,0 +1,119 @@
+// Integer networks as qdq and qoperator in ONNX Runtime: node standard_dialects.mjs NIBBLE MNIST_RUN_FOLDER SHARED_DATA [COUNT]
+// Fake-quantised networks are made integer by `integerize --requantisation standard`, exported in both forms and run on the
+// same examples here (the reference evaluator) and there. Prints the share of equal output integers and of equal decisions;
+// decisions agree on at least 98 %. Exit code 77 (skipped) where ONNX Runtime or every network is absent.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inflateRawSync } from "node:zlib";
+
+const skip = (why) => { console.log(`skipped: ${why}`); process.exit(77); };
+const [nibble, mnistRuns, shared, countText] = process.argv.slice(2);
+const count = Number(countText ?? 100);
+const home = process.env.NIBBLE_ONNXRUNTIME ?? "";
+if (!existsSync(join(home, "node_modules/onnxruntime-node"))) skip("no ONNX Runtime (scripts/fetch_onnxruntime)");
+const ort = createRequire(join(home, "x.js"))("onnxruntime-node");
+const work = mkdtempSync(join(tmpdir(), "nibble-standard-"));
+const run = (...parts) => execFileSync(nibble, parts, { encoding: "utf8" });
+
+function npy(data, shape) {
+  let header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
+  header = header.padEnd(Math.ceil((header.length + 11) / 64) * 64 - 11) + "\n";
+  const head = Buffer.alloc(10);
+  head.write("\x93NUMPY\x01\x00", "latin1");
+  head.writeUInt16LE(header.length, 8);
+  return Buffer.concat([head, Buffer.from(header), Buffer.from(data.buffer)]);
+}
+
+// The first array of an npz, as numbers.
+function firstArray(file) {
+  const zip = readFileSync(file);
+  const entry = zip.readUInt32LE(zip.lastIndexOf("PK\x05\x06", undefined, "latin1") + 16);
+  const size = zip.readUInt32LE(entry + 20), local = zip.readUInt32LE(entry + 42);
+  const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
+  const raw = zip.subarray(start, start + size);
+  const bytes = zip.readUInt16LE(entry + 10) === 8 ? inflateRawSync(raw) : raw;
+  const header = bytes.readUInt16LE(8), text = bytes.toString("latin1", 10, 10 + header);
+  const data = new Uint8Array(bytes.subarray(10 + header)).buffer;
+  const types = { "<i8": BigInt64Array, "<i4": Int32Array, "<f4": Float32Array, "<f8": Float64Array, "|u1": Uint8Array, "|i1": Int8Array };
+  const type = Object.keys(types).find((each) => text.includes(`'${each}'`));
+  if (!type) throw new Error(`unexpected array ${text}`);
+  return Array.from(new types[type](data), Number);
+}
+
+// The examples of one network: real ones where their format is plain bytes, else noise of a fixed seed.
+function noise(elements) {
+  let state = 12345;
+  return Float32Array.from({ length: elements }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+const networks = [];
+const mnist = join(process.env.NIBBLE_DATA ?? "", "mnist", "t10k-images-idx3-ubyte");
+for (const variant of ["w8a8", "w4a8"]) {
+  const fq = join(mnistRuns, variant, "fq.onnx");
+  if (!existsSync(fq) || !existsSync(mnist)) continue;
+  const x = Float32Array.from(readFileSync(mnist).subarray(16, 16 + count * 784), (p) => p * 0.00392156862745098);
+  networks.push({ name: `mnist ${variant}`, fq, x, shape: [count, 1, 28, 28], classes: 10 });
+}
+const cifar = join(shared, "cifar10", "test_batch.bin");
+if (existsSync(cifar)) {
+  const model = join(shared, "models", "resnet8_cifar10.onnx"), fq = join(work, "resnet8_fq.onnx");
+  const plan = JSON.parse(readFileSync(model.replace(".onnx", ".preprocess.json"), "utf8"));
+  run("quantize", model, "--data", `cifar10:${join(shared, "cifar10")}:test`, "--samples", "64", "-o", fq, "--preprocess",
+      model.replace(".onnx", ".preprocess.json"));
+  const bytes = readFileSync(cifar), images = Math.min(count, 100);
+  const x = new Float32Array(images * 3072);
+  for (let i = 0; i < images; i++)
+    for (let k = 0; k < 3072; k++) {
+      const c = Math.floor(k / 1024);
+      x[i * 3072 + k] = (bytes[i * 3073 + 1 + k] * plan.scale - plan.mean[c]) / plan.std[c];
+    }
+  networks.push({ name: "resnet8_cifar10", fq, x, shape: [images, 3, 32, 32], classes: 10 });
+}
+if (existsSync(join(shared, "imagenet", "calibration")) && count >= 100) {
+  const model = join(shared, "models", "mobilenet_v1_0.75_224.onnx"), fq = join(work, "mobilenet_fq.onnx");
+  run("quantize", model, "--data", `images:${join(shared, "imagenet", "calibration")}`, "--samples", "8", "-o", fq,
+      "--preprocess", model.replace(".onnx", ".preprocess.json"));
+  const shape = [2, 3, 224, 224];
+  networks.push({ name: "mobilenet_v1_0.75_224 (noise)", fq, x: noise(2 * 3 * 224 * 224), shape, classes: null });
+}
+if (networks.length === 0) skip("no networks: the test examples.mnist writes some, ../shared holds others");
+
+const argmax = (row) => row.reduce((best, y, i) => (y > row[best] ? i : best), 0);
+let failed = false;
+try {
+  for (const { name, fq, x, shape, classes } of networks) {
+    const id = join(work, "id.onnx"), input = join(work, "x.npy"), output = join(work, "y.npz");
+    run("integerize", fq, "--requantisation", "standard", "-o", id);
+    writeFileSync(input, npy(x, shape));
+    run("run", id, "--input", input, "--engine", "reference", "--output", output);
+    const ours = firstArray(output);
+    const rows = shape[0], width = classes ?? ours.length / rows;
+    for (const dialect of ["qoperator", "qdq"]) {
+      const file = join(work, `${dialect}.onnx`);
+      run("convert", id, "--dialect", dialect, "-o", file);
+      const session = await ort.InferenceSession.create(file);
+      const result = await session.run({ [session.inputNames[0]]: new ort.Tensor("float32", x, shape) });
+      const theirs = Array.from(result[session.outputNames[0]].data);
+      if (theirs.length !== ours.length) throw new Error(`${theirs.length} outputs, ours ${ours.length}`);
+      // Both are the same integers up to the output's scale, which the largest outputs show.
+      const at = ours.reduce((most, y, i) => (Math.abs(y) > Math.abs(ours[most]) ? i : most), 0);
+      const pairs = ours.map((y, i) => [y, theirs[i] * (ours[at] / theirs[at])]);
+      const equal = pairs.filter(([a, b]) => Math.abs(a - b) < 0.5 + 1e-6 * Math.abs(a)).length;
+      const largest = pairs.reduce((most, [a, b]) => Math.max(most, Math.abs(a - b)), 0);
+      let agree = 0;
+      for (let i = 0; i < rows; i++)
+        agree += argmax(ours.slice(i * width, (i + 1) * width)) === argmax(theirs.slice(i * width, (i + 1) * width));
+      console.log(`${name}, ${dialect}: ${equal} of ${ours.length} output integers equal, largest difference ` +
+                  `${largest.toFixed(1)} of ${Math.abs(ours[at])}; ${agree} of ${rows} decisions agree`);
+      failed ||= agree < 0.98 * rows;
+    }
+  }
+} finally {
+  rmSync(work, { recursive: true });
+}
+process.exit(failed ? 1 : 0);
