@@ -299,6 +299,7 @@ class Lifter {
   }
 
   ValueId added(const Node& source, const Requantised& target, const Grid& grid) {
+    if (source.inputs.size() != 2) throw Refusal{"a sum of " + std::to_string(source.inputs.size()) + " values"};
     const Term terms[] = {term_of(source.inputs[0]), term_of(source.inputs[1])};
     const Lifted &a = lifted(terms[0].id), &b = lifted(terms[1].id);
     const auto centred = [](Interval range, const Grid& g) {

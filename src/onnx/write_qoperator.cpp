@@ -196,6 +196,7 @@ class QOperatorWriter {
     if (is_linear(*source)) return linear(*source, y, output);
     const auto with = [&](const Held& a) { return std::vector<std::string>{a.integers, a.scale, a.point}; };
     if (std::holds_alternative<graph::Add>(source->op) || std::holds_alternative<graph::Mul>(source->op)) {
+      if (source->inputs.size() != 2) throw Refusal{"of " + std::to_string(source->inputs.size()) + " values"};
       std::vector<std::string> inputs = with(held(source->inputs[0]));
       for (const std::string& each : with(held(source->inputs[1]))) inputs.push_back(each);
       inputs.push_back(y.scale), inputs.push_back(y.point);
