@@ -60,5 +60,7 @@ Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const grap
 Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const graph::ReduceSum& op);
 Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const graph::Requantise& op);
 Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const graph::FloorDivide& op);
+Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const graph::Threshold& op);
+Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const graph::Table& op);
 
 }  // namespace nibble::onnx

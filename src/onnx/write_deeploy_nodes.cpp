@@ -34,6 +34,8 @@ class Deeploy {
   Refusal operator()(const graph::ReduceSum& op) const { return write_deeploy(writer_, node_, op); }
   Refusal operator()(const graph::Requantise& op) const { return write_deeploy(writer_, node_, op); }
   Refusal operator()(const graph::FloorDivide& op) const { return write_deeploy(writer_, node_, op); }
+  Refusal operator()(const graph::Threshold& op) const { return write_deeploy(writer_, node_, op); }
+  Refusal operator()(const graph::Table& op) const { return write_deeploy(writer_, node_, op); }
 
   Refusal operator()(const graph::Identity&) const { return same("Identity"); }
   Refusal operator()(const graph::Dropout&) const { return same("Identity"); }
@@ -203,8 +205,6 @@ class Deeploy {
     return {};
   }
 
-  Refusal operator()(const graph::Threshold&) const { return "thresholds, which the dialect does not have"; }
-  Refusal operator()(const graph::Table&) const { return "a table of a function, which the dialect does not have"; }
   Refusal operator()(const graph::InterpolatedTable&) const { return foreign(); }
   Refusal operator()(const graph::TableSoftmax&) const { return foreign(); }
   Refusal operator()(const graph::IntegerNormalization&) const { return foreign(); }

@@ -120,14 +120,14 @@ TEST(DeeployErrors, MovementChecksItsAxes) {
 
 TEST(DeeployErrors, TheWriterNamesEveryNodeThatItCannotSay) {
   graph::Graph graph = network();
-  const auto thresholds = graph.add_constant("t", Tensor({1, 1}, std::vector<int64_t>{3}));
+  const auto thresholds = graph.add_constant("t", Tensor({1, 17}, std::vector<int64_t>(17, 3)));
   const auto a = graph.add_node("steps", graph::Threshold{0, {}}, {graph.inputs[0], thresholds});
   graph.outputs = {graph.add_node("third", graph::FloorDivide{{1}, {0}, {3}}, {a})};
   EXPECT_EQ(
       failed_writing(graph),
-      "onnx: dialect deeploy: network 'net': 2 nodes that it cannot say: 'steps' (Threshold): thresholds, which the "
-      "dialect does not have; 'third' (FloorDivide): a division by 3, neither a power of two nor a mean (expected "
-      "another dialect (native says all), or a network without them)");
+      "onnx: dialect deeploy: network 'net': 2 nodes that it cannot say: 'steps' (Threshold): thresholds of 17 steps "
+      "(1 to 16 become a convolution); 'third' (FloorDivide): a division by 3, neither a power of two nor a mean "
+      "(expected another dialect (native says all), or a network without them)");
 }
 
 TEST(DeeployErrors, TheWriterTakesIntegersOnly) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 
 #include "graph/evaluate.hpp"
 #include "onnx/onnx.hpp"
@@ -204,6 +205,27 @@ TEST(DeeployFiles, HoldASumOfManyTermsAsAChain) {
   const std::vector<Tensor> inputs(3, integers({1, 2}, {5, -7}));
   EXPECT_EQ(run(back, inputs), (Ints{15, -21}));
   for (const graph::Node& node : back.nodes) EXPECT_EQ(node.inputs.size(), 2u);
+}
+
+TEST(DeeployFiles, HoldStepsOfAFewLevelsAsConvolutions) {
+  for (const Shape& shape : {Shape{2, 2}, Shape{2, 2, 3}, Shape{1, 2, 2, 3}}) {
+    graph::Graph graph;
+    graph.stage = graph::Stage::ID;
+    graph.inputs = {graph.add_value("x", ElementType::Int32, shape)};
+    const auto rows = graph.add_constant("rows", integers({2, 3}, {-5, 0, INT64_MAX, -3, 4, INT64_MIN}));
+    const auto steps = graph.add_node("steps", graph::Threshold{-1, {0, 1}}, {graph.inputs[0], rows});
+    const auto entries = graph.add_constant("entries", integers({4}, {7, -3, -3, 100}));
+    graph.outputs = {graph.add_node("table", graph::Table{-1}, {steps, entries})};
+    graph::tidy(graph);
+    const graph::Graph back = onnx::read_bytes(onnx::deeploy_bytes(graph), "back.onnx", {.dialect = "deeploy"});
+    Tensor x(ElementType::Int64, shape);
+    int64_t next = -7;
+    for (int64_t& value : x.as<int64_t>()) value = next++;
+    EXPECT_EQ(run(back, {x}), run(graph, {x})) << to_string(shape);
+    next = INT32_MIN;
+    for (int64_t& value : x.as<int64_t>()) value = std::exchange(next, std::min<int64_t>(next + 600000000, INT32_MAX));
+    EXPECT_EQ(run(back, {x}), run(graph, {x})) << to_string(shape);
+  }
 }
 
 TEST(DeeployFiles, AreRecognisedByAnOpOfTheirOwn) {
