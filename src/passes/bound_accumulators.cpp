@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "passes/bound_functions.hpp"
 #include "passes/passes.hpp"
@@ -79,6 +80,7 @@ class Bounder {
     }
     if (const auto* op = std::get_if<graph::ReduceSum>(&node.op))
       return {scaled(x(), op->zero_point, count_over(node, *op))};
+    if (Bounds bounds = with_constant(node); !bounds.empty()) return bounds;
     if (std::holds_alternative<graph::Add>(node.op)) {
       Interval all = x(0);
       for (size_t slot = 1; slot < node.inputs.size(); ++slot) all = sum(all, x(slot));
@@ -112,6 +114,25 @@ class Bounder {
   }
 
  private:
+  /// x * c or x + c where c is constant, one number a channel: a range a channel. Empty for anything else.
+  Bounds with_constant(const Node& node) const {
+    const bool adds = std::holds_alternative<graph::Add>(node.op);
+    if (node.inputs.size() != 2 || (!adds && !std::holds_alternative<graph::Mul>(node.op))) return {};
+    const Tensor* constant = graph_.constant(node.inputs[1]);
+    const size_t rank = graph_[node.outputs[0]].shape.size();
+    if (!constant || graph_.constant(node.inputs[0]) || graph_[node.inputs[0]].shape.size() != rank) return {};
+    const auto values = per_channel(*constant, rank);
+    if (!values) return {};
+    const Bounds& x = graph_[node.inputs[0]].bounds;
+    Bounds bounds(std::max(x.size(), values->size()));
+    for (size_t c = 0; c < bounds.size(); ++c) {
+      const auto value = static_cast<int64_t>((*values)[values->size() == 1 ? 0 : c]);
+      const Interval& each = x[x.size() == 1 ? 0 : c];
+      bounds[c] = adds ? sum(each, {value, value}) : product(each, {value, value});
+    }
+    return bounds;
+  }
+
   Bounds linear(const Node& node) const {
     const Interval x = of(node.inputs[0]);
     const Tensor* weights = graph_.constant(node.inputs[1]);
@@ -177,11 +198,66 @@ bool is_accumulator(const graph::Op& op) {
          std::holds_alternative<graph::Mul>(op);
 }
 
+void check_bits(const Graph& graph, const AccumulatorBits& bits) {
+  const auto check = [](int width) {
+    if (width < 8 || width > 32) fail("passes", "accumulator bits", fmt::format("{}", width), "8 to 32");
+  };
+  check(bits.bits);
+  for (const auto& [pattern, width] : bits.layers) {
+    check(width);
+    const auto named = [&p = pattern](const Node& node) { return matches(p, node.name); };
+    if (std::none_of(graph.nodes.begin(), graph.nodes.end(), named))
+      fail("passes", "accumulator bits", "no node '" + pattern + "'", "a node's name or a pattern of * and ?");
+  }
+}
+
+/// A channel that needs more than its node's bits is named with its range.
+void check_width(const Node& node, const Bounds& bounds, int bits) {
+  size_t widest = 0;
+  for (size_t c = 1; c < bounds.size(); ++c)
+    if (quant::signed_bits(bounds[c]) > quant::signed_bits(bounds[widest])) widest = c;
+  const int needed = quant::signed_bits(bounds[widest]);
+  if (needed <= bits) return;
+  const std::string sums = bounds.size() == 1 ? "its sums reach" : fmt::format("the sums of channel {} reach", widest);
+  std::string advice = fmt::format("at most {}: fewer bits for its weights or its inputs", bits);
+  if (needed <= 32) advice += fmt::format(", or --accumulator-bits {},{}={}", bits, node.name, needed);
+  fail("passes", place_of(node),
+       fmt::format("{} {} to {}, {} bits", sums, bounds[widest].low, bounds[widest].high, needed), advice);
+}
+
 }  // namespace
 
-int bound_accumulators(Graph& graph, int accumulator_bits) {
-  if (accumulator_bits < 8 || accumulator_bits > 32)
-    fail("passes", "accumulator bits", fmt::format("{}", accumulator_bits), "8 to 32");
+int AccumulatorBits::of(std::string_view node) const {
+  int width = bits;
+  for (const auto& [pattern, layer] : layers)
+    if (matches(pattern, node)) width = layer;
+  return width;
+}
+
+AccumulatorBits accumulator_bits_from(std::string_view text, std::string_view place) {
+  AccumulatorBits result;
+  for (size_t from = 0, part = 0; from <= text.size(); ++part) {
+    const size_t comma = std::min(text.find(',', from), text.size());
+    const std::string_view each = text.substr(from, comma - from);
+    const size_t equals = each.rfind('=');
+    const std::string_view number = equals == std::string_view::npos ? each : each.substr(equals + 1);
+    int bits = 0;
+    const auto [end, failed] = std::from_chars(number.data(), number.data() + number.size(), bits);
+    const bool layer = equals != std::string_view::npos;
+    if (failed != std::errc{} || end != number.data() + number.size() || bits < 8 || bits > 32 ||
+        (layer ? equals == 0 : part > 0))
+      fail("passes", place, "'" + std::string(each) + "'", "8 to 32, then NODE=BITS");
+    if (layer)
+      result.layers.emplace_back(each.substr(0, equals), bits);
+    else
+      result.bits = bits;
+    from = comma + 1;
+  }
+  return result;
+}
+
+int bound_accumulators(Graph& graph, const AccumulatorBits& bits) {
+  check_bits(graph, bits);
   const Bounder bounder(graph);
   int changed = 0;
   const auto settle = [&](ValueId id, Bounds bounds) {
@@ -194,11 +270,7 @@ int bound_accumulators(Graph& graph, int accumulator_bits) {
   for (const Node& node : graph.nodes) {
     if (is_real(graph[node.outputs[0]].type)) continue;
     const Bounds bounds = bounder.bounds_of(node);
-    const Interval all = hull(bounds);
-    if (is_accumulator(node.op) && quant::signed_bits(all) > accumulator_bits)
-      fail("passes", place_of(node),
-           fmt::format("its sums reach {} to {}, {} bits", all.low, all.high, quant::signed_bits(all)),
-           fmt::format("at most {}: fewer bits for its weights or its inputs", accumulator_bits));
+    if (is_accumulator(node.op)) check_width(node, bounds, bits.of(node.name));
     for (ValueId id : node.outputs) settle(id, bounds);
   }
   return changed;

@@ -2,7 +2,8 @@
 
 namespace nibble::passes {
 
-Pipeline canonicalise() {
+Pipeline canonicalise(const Policy& policy) {
+  const auto fold = [policy](graph::Graph& graph) { return fold_batch_norm(graph, policy); };
   return {
       {"fold_constants", "Computes what depends on constants only", fold_constants},
       {"remove_identity", "Removes what does nothing: Identity, Dropout, reshapes to the same shape", remove_identity},
@@ -21,12 +22,12 @@ Pipeline canonicalise() {
       {"normalise_gemm", "Gives every Gemm weights [O, K] and no factors", normalise_gemm},
       {"fold_transpose_into_gemm", "Folds the Transpose before a flattened Gemm into its weights",
        fold_transpose_into_gemm},
-      {"fold_batch_norm", "Folds a BatchNorm into the linear op before it", fold_batch_norm},
+      {"fold_batch_norm", "Folds a BatchNorm into the linear op before it", fold},
       {"fold_affine", "Folds Mul, Div, Add, Sub by constants into the linear op before it", fold_affine},
       // A product folded first may have stood between a linear op and its BatchNorm.
-      {"fold_batch_norm", "Folds a BatchNorm into the linear op before it", fold_batch_norm},
+      {"fold_batch_norm", "Folds a BatchNorm into the linear op before it", fold},
       {"fold_affine_into_next", "Folds a BatchNorm, Mul, Add by constants into the linear op after it",
-       fold_affine_into_next},
+       [policy](graph::Graph& graph) { return fold_affine_into_next(graph, policy); }},
       {"unify_clips", "Joins Relu and Clip after one another", unify_clips},
       {"hoist_clips", "Moves Relu and Clip before max-pools and reshapes, to the linear op they follow", hoist_clips},
       {"unify_clips", "Joins Relu and Clip after one another", unify_clips},

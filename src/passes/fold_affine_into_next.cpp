@@ -79,10 +79,16 @@ void fold(Graph& graph, size_t linear, const Affine& affine) {
 }  // namespace
 
 int fold_affine_into_next(Graph& graph) {
+  return fold_affine_into_next(graph, {});
+}
+
+int fold_affine_into_next(Graph& graph, const Policy& policy) {
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const auto found = affine_of(graph, graph.nodes[i]);
     if (!found) continue;
+    const bool norm = std::holds_alternative<graph::BatchNormalization>(graph.nodes[i].op);
+    if (norm && policy.of(graph.nodes[i].name).batch_norm != BatchNorm::Fold) continue;
     const graph::Uses uses(graph);
     const auto& shift = found->affine.shift;
     const bool shifted = std::any_of(shift.begin(), shift.end(), [](double value) { return value != 0; });

@@ -24,6 +24,9 @@ Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report
                         standardise_rescalings});
   pipeline.push_back({"bound_accumulators", "Proves the range of every integer, and that no accumulator overflows",
                       [options](graph::Graph& graph) { return bound_accumulators(graph, options.accumulator_bits); }});
+  pipeline.push_back({"integer_batch_norm",
+                      "Splits gains and shifts off the requantisations whose batch-norm shall be integer",
+                      [options](graph::Graph& graph) { return integer_batch_norm(graph, options); }});
   if (options.stop_at_qd) return pipeline;
   pipeline.push_back({"tabulate", "Replaces real functions of narrow integers by tables", tabulate});
   pipeline.push_back(
@@ -71,7 +74,8 @@ Json certificate_json(const IntegeriseReport& report) {
                           {"shift", channel.shift},
                           {"accumulator", {interval.low, interval.high}},
                           {"differing", channel.differing},
-                          {"worst", channel.worst}});
+                          {"worst", channel.worst},
+                          {"fewest", channel.fewest}});
     }
     nodes.push_back({{"node", node.node},
                      {"exact", node.exact()},

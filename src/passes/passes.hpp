@@ -171,6 +171,8 @@ int turn_matmul_into_gemm(graph::Graph& graph);
 /// Skips a linear op that anything else reads, and weights that are not constant (a quantiser before them). A BatchNorm
 /// without a linear op before it stays: fake to true composes it into the requantisation. Equal up to float rounding.
 /// Source: NEMO report (18).
+/// Skips what the policy keeps for later.
+int fold_batch_norm(graph::Graph& graph, const Policy& policy);
 int fold_batch_norm(graph::Graph& graph);
 
 /// Folds Mul, Div, Add, Sub by a constant (scalar or per channel) into the linear op before it.
@@ -187,7 +189,8 @@ int fold_affine(graph::Graph& graph);
 ///     after    y = conv(x, w', b + sum of w * shift)           w'[o,c,k] = w[o,c,k] * gain[c]
 ///
 /// Skips a shift before padding (what is padded is not shifted), another reader, and an x that is a sum: that composes
-/// into its own requantisation. Equal up to float rounding.
+/// into its own requantisation, and what the policy keeps for later. Equal up to float rounding.
+int fold_affine_into_next(graph::Graph& graph, const Policy& policy);
 int fold_affine_into_next(graph::Graph& graph);
 
 // ---- float to fake: FP to FQ
@@ -290,9 +293,23 @@ int propagate_scales(graph::Graph& graph);
 /// docs/design/dialects.md.
 int standardise_rescalings(graph::Graph& graph);
 
-/// Proves the range of every integer (Value::bounds), per channel for linear ops. Throws UserError naming a node whose
-/// accumulator may leave `accumulator_bits` signed bits. Source: NUMERICS.md, section 4.
-int bound_accumulators(graph::Graph& graph, int accumulator_bits);
+/// Proves the range of every integer (Value::bounds), per channel for linear ops and products or sums with a constant
+/// for each channel. Throws UserError naming a node, the channel and its bound where an accumulator may leave the bits
+/// that it has. Source: NUMERICS.md, section 4.
+int bound_accumulators(graph::Graph& graph, const AccumulatorBits& bits);
+
+/// Splits the requantisation behind a batch-norm that shall be integer. Needs bounds, keeps them.
+///
+///     before   y' = clip(round(kappa[c] * a + lambda[c]))
+///     after    y' = clip(round(kappa * (gain[c] * a + shift[c])))       gain, shift integers
+///              kappa = max |kappa[c]| / (2^(Q - 1) - 1), rounded up so that kappa * eps_y is a float32 number
+///              gain[c] = round(kappa[c] / kappa), shift[c] = round(lambda[c] / kappa)
+///
+/// Q bits as asked, or the most of 8 to 16 whose sums are proven to fit the accumulator and are requantised exactly (or
+/// only fit, where none are exact). Not equal: gains and shifts
+/// are put on a grid here, and what follows is exact of that. Throws UserError naming a node whose sums do not fit.
+/// Source: NEMO report (22).
+int integer_batch_norm(graph::Graph& graph, const IntegeriseOptions& options);
 
 /// Replaces a real function of a narrow integer by its table.
 ///
@@ -307,7 +324,8 @@ int tabulate(graph::Graph& graph);
 ///     before   y' = clip(round(kappa * a + lambda))
 ///     after    y' = clip((a * m + b) >> d)
 ///
-/// Where no m, b, d of any width step alike (ties to even at a ratio like 1/2) a Threshold takes its place, exactly.
+/// A Threshold takes its place, exactly, where no m, b, d of any width step alike (ties to even at a ratio like 1/2),
+/// where it is cheaper, and where it is asked for (IntegeriseOptions::thresholds, a batch-norm's own way).
 /// Needs bounds. Equal on every reachable accumulator where the certificate in `report` counts no difference.
 /// Source: NUMERICS.md, section 5.
 int solve_requantisations(graph::Graph& graph, const IntegeriseOptions& options, IntegeriseReport& report);

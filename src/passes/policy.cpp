@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 namespace nibble::passes {
 namespace {
 
@@ -38,6 +41,8 @@ bool per_channel_from(const Json& json, std::string_view place) {
   return text == "channel";
 }
 
+constexpr std::array<std::string_view, 3> batch_norms{"fold", "integer", "threshold"};
+
 void apply_key(LayerPolicy& policy, std::string_view key, const Json& value, const std::string& place) {
   if (key == "weights") policy.weight_levels = levels_from(value, place);
   if (key == "activations") policy.activation_levels = levels_from(value, place);
@@ -47,18 +52,29 @@ void apply_key(LayerPolicy& policy, std::string_view key, const Json& value, con
   if (key == "rounding") policy.rounding = rounding_named(text_from(value, place));
   if (key == "symmetric_activations") policy.symmetric_activations = truth_from(value, place);
   if (key == "enabled") policy.enabled = truth_from(value, place);
+  if (key == "batch_norm") policy.batch_norm = batch_norm_named(text_from(value, place), place);
 }
 
 void apply_keys(LayerPolicy& policy, const Json& json, const std::string& place) {
   if (!json.is_object()) fail("passes", place, json.dump(), "an object");
   check_keys(json,
              {"weights", "activations", "granularity", "range", "weight_range", "rounding", "symmetric_activations",
-              "enabled"},
+              "enabled", "batch_norm"},
              "passes", place);
   for (const auto& [key, value] : json.items()) apply_key(policy, key, value, place + ": " + key);
 }
 
 }  // namespace
+
+BatchNorm batch_norm_named(std::string_view name, std::string_view place) {
+  const auto found = std::find(batch_norms.begin(), batch_norms.end(), name);
+  if (found == batch_norms.end()) fail("passes", place, "'" + std::string(name) + "'", "fold, integer or threshold");
+  return static_cast<BatchNorm>(found - batch_norms.begin());
+}
+
+std::string_view to_string(BatchNorm way) {
+  return batch_norms[static_cast<size_t>(way)];
+}
 
 bool matches(std::string_view pattern, std::string_view name) {
   size_t p = 0, n = 0, star = std::string_view::npos, resume = 0;
@@ -91,7 +107,7 @@ Policy policy_from_json(const Json& json, std::string_view place) {
   if (!json.is_object()) fail("passes", where, json.dump(), "an object");
   check_keys(json,
              {"weights", "activations", "granularity", "range", "weight_range", "rounding", "symmetric_activations",
-              "enabled", "layers"},
+              "enabled", "batch_norm", "layers"},
              "passes", where);
   Policy policy;
   for (const auto& [key, value] : json.items())

@@ -9,6 +9,16 @@
 
 namespace nibble::passes {
 
+/// What becomes of a batch-norm. Source: NEMO report (18) to (22), docs/design/fake_to_true.md.
+enum class BatchNorm : uint8_t {
+  Fold,       ///< into the weights before them; where there are none to fold into, exactly into the requantisation
+  Integer,    ///< a multiplier of a few bits and an addend for each channel, then one requantisation for all
+  Threshold,  ///< into the thresholds of the quantiser behind it
+};
+/// "fold", "integer" or "threshold"; throws UserError naming the place otherwise.
+BatchNorm batch_norm_named(std::string_view name, std::string_view place);
+std::string_view to_string(BatchNorm way);
+
 /// What one layer's quantisers shall be.
 struct LayerPolicy {
   int64_t weight_levels = 256;
@@ -19,11 +29,13 @@ struct LayerPolicy {
   bool symmetric_activations = false;
   Rounding rounding = Rounding::HalfUp;
   bool enabled = true;
+  BatchNorm batch_norm = BatchNorm::Fold;  ///< of the batch-norm of this name
 };
 
 /// Defaults, then overrides in order, by node name or glob pattern (* and ?). As JSON:
 /// {"weights": 8, "activations": 8, "granularity": "channel"|"tensor", "range": "min_max"|..., "weight_range": ...,
-///  "rounding": "half_up", "symmetric_activations": false, "layers": {"conv1": {"weights": 4}, "block*": {...}}}
+///  "rounding": "half_up", "symmetric_activations": false, "batch_norm": "fold", "layers": {"conv1": {"weights": 4},
+///  "block*": {...}}}
 /// Bits 1 to 16, or {"levels": n} for any n.
 struct Policy {
   LayerPolicy defaults;

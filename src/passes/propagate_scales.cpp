@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "passes/batch_norm_ways.hpp"
 #include "passes/op_classes.hpp"
 #include "passes/passes.hpp"
 #include "passes/propagation.hpp"
@@ -206,6 +207,7 @@ int propagate_scales(Graph& graph) {
   p.to.name = graph.name;
   p.to.metadata = graph.metadata;
   p.to.stage = graph::Stage::QD;
+  write_ways(p.to, ways_of_quantisers(graph));
   const int changed = static_cast<int>(graph.nodes.size());
   Graph result = std::move(p.to);
   graph = std::move(result);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "passes/batch_norm_ways.hpp"
 #include "passes/passes.hpp"
 
 namespace nibble::passes {
@@ -34,6 +35,16 @@ void check_inputs(const graph::Graph& graph, const std::vector<InputGrid>& input
   }
 }
 
+/// What shall become of the batch-norms that are left travels with the network, for integerise.
+void note_batch_norms(graph::Graph& graph, const Policy& policy) {
+  BatchNormWays ways;
+  for (const graph::Node& node : graph.nodes) {
+    const BatchNorm way = policy.of(node.name).batch_norm;
+    if (std::holds_alternative<graph::BatchNormalization>(node.op) && way != BatchNorm::Fold) ways[node.name] = way;
+  }
+  write_ways(graph, ways);
+}
+
 }  // namespace
 
 void quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
@@ -43,7 +54,7 @@ void quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::
          "a network in full precision");
   const std::vector<std::string> names = layers_of(graph);
   check_inputs(graph, options.inputs);
-  Pipeline pipeline = canonicalise();
+  Pipeline pipeline = canonicalise(options.policy);
   pipeline.push_back({"place_quantisers", "Puts calibrated quantisers on inputs, weights and activations",
                       [&](graph::Graph& canonical) {
                         if (canonical.stage != graph::Stage::FP) return 0;
@@ -54,6 +65,7 @@ void quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::
                         return place_quantisers(canonical, plan, grids);
                       }});
   run(pipeline, graph, options.dump);
+  note_batch_norms(graph, options.policy);
 }
 
 }  // namespace nibble::passes

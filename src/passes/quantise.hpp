@@ -36,7 +36,8 @@ struct QuantiseOptions {
 void quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
               const Batches& batches);
 
-/// The passes before calibration: what every network goes through.
-Pipeline canonicalise();
+/// The passes before calibration: what every network goes through. Batch-norms that the policy wants integer or in
+/// thresholds stay nodes.
+Pipeline canonicalise(const Policy& policy = {});
 
 }  // namespace nibble::passes

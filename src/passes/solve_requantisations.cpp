@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "passes/batch_norm_ways.hpp"
 #include "passes/passes.hpp"
 #include "passes/rewrite.hpp"
 
@@ -52,16 +53,11 @@ quant::RealStep step_of(const graph::Rescale& rescale, size_t channel) {
           {rescale.low, rescale.high}};
 }
 
-CertifiedNode solve(const Graph& graph, const Node& node, const graph::Rescale& rescale, Solver& solver) {
-  CertifiedNode certified;
-  certified.node = node.name;
-  const graph::Value& x = graph[node.inputs[0]];
+std::vector<Interval> accumulators_of(const Graph& graph, const Node& node, const graph::Rescale& rescale) {
   const size_t channels = std::max(rescale.kappa.size(), rescale.lambda.size());
-  for (size_t c = 0; c < channels; ++c) {
-    certified.accumulators.push_back(bound_of(x, c, channels));
-    certified.channels.push_back(solver.solve(step_of(rescale, c), certified.accumulators.back()));
-  }
-  return certified;
+  std::vector<Interval> accumulators;
+  for (size_t c = 0; c < channels; ++c) accumulators.push_back(bound_of(graph[node.inputs[0]], c, channels));
+  return accumulators;
 }
 
 graph::Requantise requantise_of(const graph::Rescale& rescale, const CertifiedNode& certified) {
@@ -76,14 +72,37 @@ graph::Requantise requantise_of(const graph::Rescale& rescale, const CertifiedNo
   return requantise;
 }
 
-/// Ties to even on a ratio like 1/2 make steps of unlike length, which no multiplication has.
-bool wants_thresholds(const graph::Rescale& rescale, const CertifiedNode& certified, const IntegeriseOptions& options) {
-  if (certified.exact() || options.requantisation == RequantisationRule::Nemo) return false;
-  for (size_t c = 0; c < certified.channels.size(); ++c)
-    if (certified.channels[c].differing != 0 &&
-        quant::solve_requantisation(step_of(rescale, c), certified.accumulators[c]).differing == 0)
-      return false;  // wider arithmetic would do: what the user asked for is counted, not replaced
-  return rescale.high - rescale.low <= most_thresholds;
+/// A comparison and the addition of what it says, twice, cost no more than multiply, add, shift and two ends of a clip,
+/// and their two constants less memory than multiplier, addend and shift.
+constexpr int64_t cheap_thresholds = 2;
+
+/// Ties to even on a ratio like 1/2 make steps of unlike length, which no multiplication has at any width. (Where wider
+/// arithmetic would do, what the user asked for is counted, not replaced.)
+bool needs_thresholds(const graph::Rescale& rescale, const std::vector<Interval>& accumulators,
+                      const IntegeriseOptions& options) {
+  if (rescale.high - rescale.low > most_thresholds) return false;
+  bool needed = false;
+  for (size_t c = 0; c < accumulators.size(); ++c) {
+    const quant::RealStep step = step_of(rescale, c);
+    if (quant::solve_exactly(step, accumulators[c], options.widths)) continue;
+    if (quant::solve_exactly(step, accumulators[c])) return false;
+    needed = true;
+  }
+  return needed;
+}
+
+bool wants_thresholds(const Node& node, const graph::Rescale& rescale, BatchNorm way,
+                      const std::vector<Interval>& accumulators, const IntegeriseOptions& options) {
+  const int64_t count = rescale.high - rescale.low;
+  if (way == BatchNorm::Threshold || options.thresholds == Thresholds::Always) {
+    if (count > most_thresholds)
+      fail("passes", place_of(node), fmt::format("would need {} thresholds a channel", count),
+           fmt::format("at most {}: fewer levels, or multiply, add and shift", most_thresholds));
+    return true;
+  }
+  if (options.thresholds == Thresholds::Never || options.requantisation == RequantisationRule::Nemo) return false;
+  const bool cheap = count <= cheap_thresholds && options.requantisation == RequantisationRule::Exact;
+  return cheap || needs_thresholds(rescale, accumulators, options);
 }
 
 /// The accumulators at which one channel reaches low + 1, ..., high; those it never reaches lie beyond the interval.
@@ -106,14 +125,14 @@ void append_thresholds(const quant::RealStep& step, Interval accumulator, std::v
 void place_thresholds(Graph& graph, size_t index, const graph::Rescale& rescale, CertifiedNode& certified) {
   std::vector<int64_t> rows;
   graph::Threshold threshold{rescale.low, {}};
-  for (size_t c = 0; c < certified.channels.size(); ++c) {
+  for (size_t c = 0; c < certified.accumulators.size(); ++c) {
     const quant::RealStep step = step_of(rescale, c);
     append_thresholds(step, certified.accumulators[c], rows);
     threshold.falling.push_back(step.kappa < 0);
-    certified.channels[c] = {0, 0, 0, 0, 0};
   }
   certified.by_thresholds = true;
-  const auto channels = static_cast<int64_t>(certified.channels.size());
+  certified.channels.assign(certified.accumulators.size(), {0, 0, 0});
+  const auto channels = static_cast<int64_t>(certified.accumulators.size());
   const graph::ValueId constant =
       graph.add_constant(graph.nodes[index].name + "_thresholds", Tensor({channels, rescale.high - rescale.low}, rows));
   graph.nodes[index].op = std::move(threshold);
@@ -124,19 +143,26 @@ void place_thresholds(Graph& graph, size_t index, const graph::Rescale& rescale,
 
 int solve_requantisations(Graph& graph, const IntegeriseOptions& options, IntegeriseReport& report) {
   Solver solver(options);
+  const BatchNormWays ways = read_ways(graph);
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const auto* op = std::get_if<graph::Rescale>(&graph.nodes[i].op);
     if (!op) continue;
     const graph::Rescale rescale = *op;
-    CertifiedNode certified = solve(graph, graph.nodes[i], rescale, solver);
-    if (wants_thresholds(rescale, certified, options))
+    const Node& node = graph.nodes[i];
+    CertifiedNode certified{.node = node.name, .accumulators = accumulators_of(graph, node, rescale)};
+    const BatchNorm way = way_of(graph, node, ways, options.batch_norm);
+    if (wants_thresholds(node, rescale, way, certified.accumulators, options)) {
       place_thresholds(graph, i, rescale, certified);
-    else
+    } else {
+      for (size_t c = 0; c < certified.accumulators.size(); ++c)
+        certified.channels.push_back(solver.solve(step_of(rescale, c), certified.accumulators[c]));
       graph.nodes[i].op = requantise_of(rescale, certified);
+    }
     report.nodes.push_back(std::move(certified));
     ++changed;
   }
+  write_ways(graph, {});
   graph.stage = graph::Stage::ID;
   return changed;
 }

@@ -13,9 +13,9 @@ namespace {
 constexpr int128 exact = int128{1} << 52;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Terms of sums that one channel's search may cost: some 5 ms, for few levels. Beyond it the answer is good, not
+/// Terms of sums that one channel's search may cost: some 15 ms, for few levels. Beyond it the answer is good, not
 /// proven best.
-constexpr int64_t most_terms = int64_t{1} << 21;
+constexpr int64_t most_terms = int64_t{1} << 23;
 
 constexpr int128 floor_divide(int128 a, int128 b) {
   const int128 quotient = a / b;

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "base/file.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise.hpp"
@@ -8,14 +10,55 @@
 namespace nibble::verbs {
 namespace {
 
+/// "LOW:HIGH", within 0 to 62.
+void read_shift_range(const Call& call, quant::Widths& widths) {
+  if (!call.has("shift-range")) return;
+  const std::string text = call.text("shift-range");
+  const auto number = [&](std::string_view digits) {
+    int value = -1;
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return failed == std::errc{} && end == digits.data() + digits.size() ? value : -1;
+  };
+  const size_t colon = std::min(text.find(':'), text.size());
+  widths.least_shift = number(std::string_view(text).substr(0, colon));
+  widths.shift = colon < text.size() ? number(std::string_view(text).substr(colon + 1)) : -1;
+  if (widths.least_shift < 0 || widths.shift < widths.least_shift || widths.shift > 62)
+    fail("verbs", call.place("shift-range"), "'" + text + "'", "LOW:HIGH within 0:62, 0:31 for example");
+}
+
+quant::Widths widths_of(const Call& call) {
+  quant::Widths widths;
+  widths.multiplier = static_cast<int>(call.integer("multiplier-bits", 32, 2, 32));
+  widths.product = static_cast<int>(call.integer("product-bits", 64, 8, 64));
+  read_shift_range(call, widths);
+  return widths;
+}
+
+/// NEMO's rule has widths of its own; what would not be honoured is refused.
+void check_rule(const Call& call, const passes::IntegeriseOptions& options) {
+  if (options.requantisation != passes::RequantisationRule::Nemo) return;
+  for (const char* name : {"multiplier-bits", "product-bits", "shift-range"})
+    if (call.has(name))
+      fail("verbs", call.place(name), "is given with --requantisation nemo, whose rule has no such limit",
+           "one of the two");
+}
+
 passes::IntegeriseOptions options_of(const Call& call) {
   passes::IntegeriseOptions options;
   options.stop_at_qd = call.has("stop-at");
-  options.widths.multiplier = static_cast<int>(call.integer("multiplier-bits", 32, 2, 32));
-  options.accumulator_bits = static_cast<int>(call.integer("accumulator-bits", 32, 8, 64));
+  options.widths = widths_of(call);
+  options.accumulator_bits =
+      passes::accumulator_bits_from(call.text("accumulator-bits", "32"), call.place("accumulator-bits"));
   const std::string rule = call.text("requantisation", "exact");
   if (rule == "nemo") options.requantisation = passes::RequantisationRule::Nemo;
   if (rule == "standard") options.requantisation = passes::RequantisationRule::Standard;
+  const std::string thresholds = call.text("thresholds", "auto");
+  if (thresholds == "always") options.thresholds = passes::Thresholds::Always;
+  if (thresholds == "never") options.thresholds = passes::Thresholds::Never;
+  if (call.has("batch-norm"))
+    options.batch_norm = passes::batch_norm_named(call.text("batch-norm"), call.place("batch-norm"));
+  options.batch_norm_bits = static_cast<int>(call.integer("batch-norm-bits", 0, 2, 16));
+  check_rule(call, options);
   if (call.has("dump")) options.dump = call.path("dump");
   return options;
 }
@@ -23,14 +66,17 @@ passes::IntegeriseOptions options_of(const Call& call) {
 std::string line_of(const passes::CertifiedNode& node) {
   size_t channels = 0;
   int64_t differing = 0, worst = 0, values = 0;
+  bool fewest = true;
   for (size_t i = 0; i < node.channels.size(); ++i) {
     channels += node.channels[i].differing > 0;
     differing += node.channels[i].differing;
     worst = std::max(worst, node.channels[i].worst);
+    fewest = fewest && node.channels[i].fewest;
     values += node.accumulators[i].high - node.accumulators[i].low + 1;
   }
-  return fmt::format("  {}: {} of {} channels; {} of {} accumulator values differ, by {} {} at most\n", node.node,
-                     channels, node.channels.size(), differing, values, worst, worst == 1 ? "level" : "levels");
+  return fmt::format("  {}: {} of {} channels; {} of {} accumulator values differ, by {} {} at most{}\n", node.node,
+                     channels, node.channels.size(), differing, values, worst, worst == 1 ? "level" : "levels",
+                     fewest ? "" : " (not proved the fewest)");
 }
 
 std::string describe(const passes::IntegeriseReport& report) {

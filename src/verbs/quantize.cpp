@@ -20,6 +20,7 @@ Json policy_of(const Call& call) {
     if (call.has(bits)) json[bits] = call.integer(bits, 8, 1, 16);
   for (const char* name : {"range", "granularity", "rounding"})
     if (call.has(name)) json[name] = call.text(name);
+  if (call.has("batch-norm")) json["batch_norm"] = call.text("batch-norm");
   if (call.has("symmetric-activations")) json["symmetric_activations"] = true;
   return json;
 }

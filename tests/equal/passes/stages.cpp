@@ -26,7 +26,24 @@ QuantiseOptions options_for(uint64_t seed) {
   policy.per_channel = random.below(2) == 0;
   policy.symmetric_activations = random.below(2) == 0;
   policy.rounding = static_cast<Rounding>(random.below(3));
+  policy.batch_norm = static_cast<BatchNorm>(random.below(3));
   return options;
+}
+
+/// All ways to get from a fake-quantised network to integers that promise the same ones.
+IntegeriseOptions integers_for(uint64_t seed) {
+  Random random(seed * 7 + 2);
+  IntegeriseOptions options;
+  options.thresholds = static_cast<Thresholds>(random.below(3));
+  if (random.below(2) == 0) options.batch_norm = static_cast<BatchNorm>(random.below(3));
+  if (random.below(2) == 0) options.batch_norm_bits = static_cast<int>(4 + random.below(9));
+  return options;
+}
+
+/// Whether gains are put on a grid of their own, so that QD no longer is what FQ was.
+bool has_integer_norms(const graph::Graph& deployable) {
+  return std::any_of(deployable.nodes.begin(), deployable.nodes.end(),
+                     [](const auto& node) { return node.name.ends_with("_norm"); });
 }
 
 struct Counts {
@@ -85,13 +102,17 @@ void expect_same_integers(Network network, uint64_t seed) {
   Graph& fake = network.graph;
   quantise_by(fake, options_for(seed));
   Graph deployable = fake, integer = fake;
-  IntegeriseOptions until_qd;
+  const IntegeriseOptions options = integers_for(seed);
+  IntegeriseOptions until_qd = options;
   until_qd.stop_at_qd = true;
   integerise(deployable, until_qd);
-  const IntegeriseReport report = integerise(integer, {});
+  const IntegeriseReport report = integerise(integer, options);
   EXPECT_EQ(deployable.stage, graph::Stage::QD);
   EXPECT_EQ(integer.stage, graph::Stage::ID);
-  EXPECT_EQ(report.exact_nodes(), static_cast<int>(report.nodes.size()));
+  // Ties to even may have no multiplier at all: thresholds are exact, where they are allowed.
+  const bool ties = options_for(seed).policy.defaults.rounding == Rounding::HalfEven;
+  const bool exact_nodes = report.exact_nodes() == static_cast<int>(report.nodes.size());
+  EXPECT_TRUE(exact_nodes || (ties && options.thresholds == Thresholds::Never));
 
   Random random(seed + 2000);
   const auto inputs = batch_for(fake, random, 3);
@@ -100,11 +121,13 @@ void expect_same_integers(Network network, uint64_t seed) {
   const Tensors integers = values_of(integer, inputs);
   const Counts exact = compare_integers(reals, integers);
   EXPECT_GT(exact.compared, 0);
-  EXPECT_EQ(exact.differing, 0);
+  if (exact_nodes) {
+    EXPECT_EQ(exact.differing, 0);
+  }
   const Counts noise = compare_with_reals(fakes, integer, integers);
   EXPECT_GT(noise.compared, 0);
   // Floor puts zero itself on a step: a float sum that cancels to -1e-17 falls a level, whatever the integers say.
-  if (options_for(seed).policy.defaults.rounding != Rounding::Floor) {
+  if (options_for(seed).policy.defaults.rounding != Rounding::Floor && exact_nodes && !has_integer_norms(deployable)) {
     EXPECT_EQ(noise.differing, 0);
   }
 }

@@ -188,13 +188,44 @@ TEST(IntegeriseErrors, RefuseANetworkThatIsNotFakeQuantised) {
 TEST(IntegeriseErrors, NameAnAccumulatorThatMayOverflow) {
   Network n = quantised();
   IntegeriseOptions options;
-  options.accumulator_bits = 12;
+  options.accumulator_bits.bits = 12;
   const std::string message = integerise_message(n.graph, options);
-  EXPECT_TRUE(message.starts_with("passes: node 'conv' (Conv): its sums reach ")) << message;
-  EXPECT_TRUE(message.ends_with("(expected at most 12: fewer bits for its weights or its inputs)")) << message;
+  EXPECT_TRUE(message.starts_with("passes: node 'conv' (Conv): the sums of channel ")) << message;
+  EXPECT_NE(message.find(" bits (expected at most 12: fewer bits for its weights or its inputs, or --accumulator-bits "
+                         "12,conv="),
+            std::string::npos)
+      << message;
+  // The advice holds.
+  const std::string advice = message.substr(message.find("--accumulator-bits ") + 19);
+  options.accumulator_bits = accumulator_bits_from(advice.substr(0, advice.size() - 1) + ",last*=32", "here");
   n = quantised();
-  options.accumulator_bits = 40;
+  EXPECT_EQ(integerise_message(n.graph, options), "no error");
+  n = quantised();
+  options.accumulator_bits.bits = 40;
   EXPECT_EQ(integerise_message(n.graph, options), "passes: accumulator bits: 40 (expected 8 to 32)");
+}
+
+TEST(IntegeriseErrors, NameABatchNormsWayThatIsNone) {
+  EXPECT_EQ(policy_message(R"({"batch_norm": "melt"})"),
+            "passes: policy.json: batch_norm: 'melt' (expected fold, integer or threshold)");
+  for (const char* text : {"[]", "{", R"({"bn": 1})", R"({"bn": "melt"})"}) {
+    Network n = quantised();
+    n.graph.metadata["batch_norm"] = text;
+    EXPECT_TRUE(integerise_message(n.graph).find("metadata 'batch_norm': ") != std::string::npos) << text;
+  }
+}
+
+TEST(IntegeriseErrors, NameAccumulatorBitsThatAreNone) {
+  const auto message = [](std::string_view text) { return message_of([&] { accumulator_bits_from(text, "here"); }); };
+  for (const char* text : {"", "7", "33", "x", "16,", "16,24", "16,=24", "16,conv=", "16,conv=2x"})
+    EXPECT_NE(message(text).find("(expected 8 to 32, then NODE=BITS)"), std::string::npos) << text;
+  EXPECT_EQ(message("16,conv=40"), "passes: here: 'conv=40' (expected 8 to 32, then NODE=BITS)");
+  EXPECT_EQ(message("16,conv*=24,a=b=32"), "no error");
+  Network n = quantised();
+  IntegeriseOptions options;
+  options.accumulator_bits = accumulator_bits_from("32,nothing=16", "here");
+  EXPECT_EQ(integerise_message(n.graph, options),
+            "passes: accumulator bits: no node 'nothing' (expected a node's name or a pattern of * and ?)");
 }
 
 TEST(IntegeriseErrors, NameBranchesOnTwoGrids) {

@@ -190,5 +190,117 @@ TEST(Scales, AZeroPointTimesItsRatioIsExact) {
   }
 }
 
+/// conv, batch-norm of gains of both signs and zero, relu, conv.
+Network normed_network(QuantiseOptions options, BatchNorm way) {
+  Network n(21);
+  const ValueId x = n.conv("conv", n.input({any, 2, 6, 6}), 4, 3, 1, 1);
+  n.finish({n.conv("last", n.relu("relu", n.batch_norm("bn", x)), 2, 1)});
+  options.policy.overrides.emplace_back("bn", Json{{"batch_norm", to_string(way)}});
+  quantise_by(n.graph, options);
+  return n;
+}
+
+template <class Op>
+const Op& only(const Graph& graph) {
+  const Op* found = nullptr;
+  for (const auto& node : graph.nodes)
+    if (const auto* op = std::get_if<Op>(&node.op)) {
+      EXPECT_EQ(found, nullptr);
+      found = op;
+    }
+  return *found;
+}
+
+TEST(Integerise, PutsTheGainsOfAnIntegerBatchNormOnOneGridAndRequantisesAllChannelsAlike) {
+  Network n = normed_network({}, BatchNorm::Integer);
+  ASSERT_EQ(count_of<graph::BatchNormalization>(n.graph), 1);
+  Graph folded = n.graph;
+  IntegeriseOptions until_qd;
+  until_qd.stop_at_qd = true;
+  until_qd.batch_norm = BatchNorm::Fold;
+  integerise(folded, until_qd);
+  const graph::Rescale real = only<graph::Rescale>(folded);
+  until_qd.batch_norm.reset();
+  until_qd.batch_norm_bits = 10;
+  integerise(n.graph, until_qd);
+  const graph::Rescale rescale = only<graph::Rescale>(n.graph);
+  ASSERT_EQ(rescale.kappa.size(), 1U);
+  EXPECT_EQ(rescale.lambda, std::vector<double>{0});
+  const auto gains = n.graph.constant(n.graph.find("conv_q_norm_gain"))->to_integers();
+  const auto shifts = n.graph.constant(n.graph.find("conv_q_norm_shift"))->to_integers();
+  ASSERT_EQ(real.kappa.size(), 4U);
+  for (size_t c = 0; c < 4; ++c) {
+    EXPECT_NEAR(static_cast<double>(gains[c]) * rescale.kappa[0], real.kappa[c], rescale.kappa[0] / 2);
+    EXPECT_NEAR(static_cast<double>(shifts[c]) * rescale.kappa[0], real.lambda[c], rescale.kappa[0] / 2);
+  }
+  EXPECT_EQ(std::max(*std::max_element(gains.begin(), gains.end()), -*std::min_element(gains.begin(), gains.end())),
+            511);
+  EXPECT_LT(*std::min_element(gains.begin(), gains.end()), 0);
+  EXPECT_EQ(gains[2], 0);
+}
+
+TEST(Integerise, TakesTheMostGainBitsWhoseSumsFitTheAccumulator) {
+  const auto largest_gain = [](const char* bits) {
+    Network n = normed_network({}, BatchNorm::Integer);
+    IntegeriseOptions options;
+    options.accumulator_bits = accumulator_bits_from(bits, "here");
+    integerise(n.graph, options);
+    int64_t largest = 0;
+    for (int64_t gain : n.graph.constant(n.graph.find("conv_q_norm_gain"))->to_integers())
+      largest = std::max(largest, std::abs(gain));
+    for (const Interval& bound : n.graph[n.graph.find("conv_q_norm")].bounds)
+      EXPECT_LT(std::max(-bound.low, bound.high), int64_t{1} << (options.accumulator_bits.bits - 1));
+    return largest;
+  };
+  const int64_t wide = largest_gain("32"), narrow = largest_gain("28");
+  EXPECT_GT(wide, narrow);
+  EXPECT_GE(narrow, 127);
+  EXPECT_NE(message_of([&] { largest_gain("24"); }).find("with 8-bit gains its integer batch-norm reaches"),
+            std::string::npos);
+}
+
+TEST(Integerise, MergesABatchNormIntoThresholdsWhereThePolicyWantsThem) {
+  Network n = normed_network({}, BatchNorm::Threshold);
+  const IntegeriseReport report = integerise(n.graph, {});
+  ASSERT_EQ(report.nodes.size(), 1U);
+  EXPECT_TRUE(report.nodes[0].by_thresholds);
+  EXPECT_EQ(count_of<graph::Requantise>(n.graph), 0);
+  EXPECT_EQ(only<graph::Threshold>(n.graph).falling.size(), 4U);
+  EXPECT_FALSE(n.graph.metadata.contains("batch_norm"));
+}
+
+TEST(Integerise, TakesThresholdsForTwoAndThreeLevelsUnlessItMustNotAndForAllWhereItMust) {
+  const auto thresholds = [](int64_t levels, Thresholds choice) {
+    QuantiseOptions quantised;
+    quantised.policy.defaults.activation_levels = levels;
+    Network n = normed_network(quantised, BatchNorm::Fold);
+    IntegeriseOptions options;
+    options.thresholds = choice;
+    integerise(n.graph, options);
+    return count_of<graph::Threshold>(n.graph);
+  };
+  for (const int64_t levels : {2, 3}) {
+    EXPECT_EQ(thresholds(levels, Thresholds::Auto), 1);
+    EXPECT_EQ(thresholds(levels, Thresholds::Never), 0);
+  }
+  for (const int64_t levels : {4, 256}) EXPECT_EQ(thresholds(levels, Thresholds::Auto), 0);
+  EXPECT_EQ(thresholds(256, Thresholds::Always), 1);
+  EXPECT_EQ(
+      message_of([&] { thresholds(2048, Thresholds::Always); }),
+      "passes: node 'conv_q' (Rescale): would need 2047 thresholds a channel (expected at most 1023: fewer levels, "
+      "or multiply, add and shift)");
+}
+
+TEST(Integerise, MakesTheNormsOfAFoldedNetworkIntegerWhenAsked) {
+  Network n = normed_network({}, BatchNorm::Fold);
+  ASSERT_EQ(count_of<graph::BatchNormalization>(n.graph), 0);
+  IntegeriseOptions options;
+  options.batch_norm = BatchNorm::Integer;
+  const IntegeriseReport report = integerise(n.graph, options);
+  EXPECT_NE(n.graph.find("conv_q_norm"), graph::absent);
+  EXPECT_EQ(report.nodes.at(0).channels.size(), 1U);
+  EXPECT_EQ(report.exact_nodes(), 1);
+}
+
 }  // namespace
 }  // namespace nibble::passes::testing
