@@ -24,6 +24,10 @@ graph::Graph read(const std::filesystem::path& file, const ReadOptions& options 
 graph::Graph read_bytes(std::string_view bytes, const std::string& place, const ReadOptions& options = {},
                         const std::filesystem::path& folder = {});
 
+/// Writes the graph in the dialect of that name (dialects.hpp). Throws UserError on a name that there is not, on a
+/// stage that the dialect does not hold, and naming every node that it cannot say without changing an integer.
+void write(const graph::Graph& graph, std::string_view dialect, const std::filesystem::path& file);
+
 /// The model as ONNX that reads back to an equal graph: FP standard ops; FQ as Quantise = QuantizeLinear +
 /// DequantizeLinear where the standard can say it (8-bit, and the rest in metadata), nibble-domain otherwise; QD and ID
 /// in domain `nibble` where the standard lacks the op. Metadata carries stage, grids, bounds. Written beside and

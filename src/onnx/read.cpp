@@ -1,17 +1,26 @@
 #include "base/file.hpp"
 #include "onnx/container.hpp"
-#include "onnx/dialect_deeploy.hpp"
-#include "onnx/graph_reader.hpp"
-#include "onnx/onnx.hpp"
+#include "onnx/dialects.hpp"
+#include "onnx/proto.hpp"
 
 namespace nibble::onnx {
+namespace {
+
+const Dialect& dialect_of(const Source& source) {
+  if (!source.options.dialect.empty()) return dialect_named(source.options.dialect, source.place);
+  for (const Dialect& dialect : dialects())
+    if (dialect.recognises(source)) return dialect;
+  throw InternalError("the last dialect takes any file");
+}
+
+}  // namespace
 
 graph::Graph read_bytes(std::string_view bytes, const std::string& place, const ReadOptions& options,
                         const std::filesystem::path& folder) {
   const pb::ModelProto model = parse_model(bytes, place);
   try {
-    const bool deeploy = options.dialect.empty() ? is_deeploy(model) : options.dialect == "deeploy";
-    return GraphReader(model, place, options, {folder, false}, deeploy ? deeploy_rules() : DialectRules{}).run();
+    const Source source{model, place, folder, options};
+    return dialect_of(source).read(source);
   } catch (const UserError& error) {
     // What the graph room finds in the whole graph names its node already.
     const std::string_view message = error.what();

@@ -100,7 +100,7 @@ Json to_json(const Report& report) {
 /// The findings point into `golden`.
 Report check_folder(const Call& call, const std::filesystem::path& folder, GoldenFolder& golden) {
   golden = read_golden_folder(folder);
-  const graph::Graph graph = read_golden_network(golden, "");
+  const graph::Graph graph = read_golden_network(golden, call.text("from", ""));
   const auto engine = call.text("engine", "reference") == "reference"
                           ? graph::reference_engine(graph)
                           : torch_api(call.place("engine")).engine(graph, {.threads = call.threads()});

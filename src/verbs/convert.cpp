@@ -1,17 +1,21 @@
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "base/error.hpp"
-#include "onnx/onnx.hpp"
+#include "onnx/dialects.hpp"
 #include "verbs/golden_writer.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/sources.hpp"
 
 namespace nibble::verbs {
 
 namespace {
 
-/// The files in which a dialect's tools keep goldens.
-GoldenForm form_of(const std::string& dialect) {
-  return dialect == "quantlab" || dialect == "nemo" ? GoldenForm::Text : GoldenForm::Npz;
+/// The stages that a dialect holds, and the verb that gives one.
+std::string expected_of(const onnx::Dialect& dialect) {
+  const bool integers = !dialect.holds(graph::Stage::FQ);
+  return "stage " + std::string(dialect.stages) + ", which " + (integers ? "integerize" : "quantize") + " gives";
 }
 
 onnx::Containers containers_of(const Call& call) {
@@ -23,26 +27,32 @@ onnx::Containers containers_of(const Call& call) {
 
 }  // namespace
 
+std::string list_dialects() {
+  std::string text = "dialects:\n";
+  for (const onnx::Dialect& dialect : onnx::dialects())
+    text += fmt::format("  {:<10}{}\n", dialect.name, dialect.sentence);
+  return text;
+}
+
 Result convert(const Call& call) {
-  const graph::Graph graph = onnx::read(call.path("MODEL"));
-  const std::string& dialect = call.text("dialect");
-  if (dialect != "native" && graph.stage == graph::Stage::FP)
-    fail("verbs", call.place("dialect"), dialect + " of a network at stage " + std::string(to_string(graph.stage)),
-         "a quantised network, which quantize and integerize give");
-  if (call.has("containers") && dialect != "qdq") fail("verbs", call.place("containers"), dialect, "qdq");
+  const graph::Graph graph = model_of(call, "MODEL");
+  const onnx::Dialect& dialect = onnx::dialect_named(call.text("dialect"), call.place("dialect"));
+  const GoldenForm goldens = dialect.text_goldens ? GoldenForm::Text : GoldenForm::Npz;
+  if (!dialect.holds(graph.stage))
+    fail("verbs", call.place("dialect"),
+         fmt::format("{} of a network at stage {}", dialect.name, to_string(graph.stage)), expected_of(dialect));
+  if (call.has("containers") && dialect.name != "qdq")
+    fail("verbs", call.place("containers"), std::string(dialect.name), "qdq");
   if (call.has("samples") && !call.has("golden")) fail("verbs", call.place("samples"), "no --golden", "both");
   std::optional<Tensor> examples;
-  if (call.has("golden")) examples = golden_examples(call, graph, form_of(dialect));
-  if (dialect == "qdq")
+  if (call.has("golden")) examples = golden_examples(call, graph, goldens);
+  if (dialect.name == "qdq")
     onnx::write_qdq(graph, call.path("output"), containers_of(call));
-  else if (dialect == "qoperator")
-    onnx::write_qoperator(graph, call.path("output"));
   else
-    onnx::write_native(graph, call.path("output"));
-  Json json = {{"output", call.text("output")}, {"dialect", dialect}, {"stage", graph::to_string(graph.stage)}};
-  std::string text =
-      "wrote " + call.text("output") + " (" + dialect + ", " + std::string(to_string(graph.stage)) + ")\n";
-  if (examples) text += write_goldens(graph, *examples, call.path("output"), form_of(dialect));
+    dialect.write(graph, call.path("output"));
+  Json json = {{"output", call.text("output")}, {"dialect", dialect.name}, {"stage", graph::to_string(graph.stage)}};
+  std::string text = fmt::format("wrote {} ({}, {})\n", call.text("output"), dialect.name, to_string(graph.stage));
+  if (examples) text += write_goldens(graph, *examples, call.path("output"), goldens);
   return {json, text};
 }
 

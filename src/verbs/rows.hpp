@@ -16,6 +16,8 @@ Result check(const Call& call);
 Result evaluate(const Call& call);
 Result compare(const Call& call);
 
+/// The dialects, for the help of convert.
+std::string list_dialects();
 /// The passes that a verb runs, in order, for its help.
 std::string quantize_pipeline();
 std::string integerize_pipeline();

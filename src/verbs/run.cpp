@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "onnx/onnx.hpp"
 #include "verbs/arrays.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
@@ -123,7 +122,7 @@ void check(Result& result, const graph::Graph& graph, const Tensors& expected, c
 }  // namespace
 
 Result run(const Call& call) {
-  const graph::Graph graph = onnx::read(call.path("MODEL"));
+  const graph::Graph graph = model_of(call, "MODEL");
   const std::vector<Tensor> inputs = read_inputs(call, graph);
   const Tensors expected = call.has("expect") ? expected_of(call, graph) : Tensors{};
   const auto engine = engine_for(call, graph);

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
-#include "onnx/onnx.hpp"
 #include "verbs/columns.hpp"
 #include "verbs/layers.hpp"
 #include "verbs/memory.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/sources.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -92,7 +92,7 @@ Result show_memory(const graph::Graph& graph) {
 }  // namespace
 
 Result show(const Call& call) {
-  const graph::Graph graph = onnx::read(call.path("MODEL"));
+  const graph::Graph graph = model_of(call, "MODEL");
   if (call.has("memory")) return show_memory(graph);
   const bool quantised = graph.stage != graph::Stage::FP;
   Columns columns = columns_for(quantised);

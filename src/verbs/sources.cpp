@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "onnx/onnx.hpp"
 #include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
@@ -35,6 +36,10 @@ NamedEngine engine_of(const Call& call) {
   const train::Api& api = torch_api(call.place("engine"));
   const int threads = call.threads();
   return {asked, [&api, threads](const graph::Graph& graph) { return api.engine(graph, {.threads = threads}); }};
+}
+
+graph::Graph model_of(const Call& call, std::string_view argument) {
+  return onnx::read(call.path(argument), {.dialect = call.text("from", "")});
 }
 
 std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph) {

@@ -19,6 +19,9 @@ struct NamedEngine {
 /// The engine of `--engine`; else torch where its module loads, else the reference.
 NamedEngine engine_of(const Call& call);
 
+/// The network that an argument names, in the dialect of `--from` where the verb has that option and it is given.
+graph::Graph model_of(const Call& call, std::string_view argument);
+
 /// The preprocessing that a model carries, if it does. Throws UserError where its metadata is not one.
 std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph);
 

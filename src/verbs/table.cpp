@@ -1,4 +1,5 @@
 #include "base/error.hpp"
+#include "onnx/dialects.hpp"
 #include "verbs/rows.hpp"
 
 namespace nibble::verbs {
@@ -18,6 +19,9 @@ const Option engine{.name = "engine",
                     .value = "NAME",
                     .help = "who executes: reference (the definition, slow) or torch; else torch where it loads",
                     .choices = {"reference", "torch"}};
+const Option from{.name = "from",
+                  .value = "DIALECT",
+                  .help = "the dialect of the file that is read (convert --help lists them); else recognised"};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
 
 Option output(std::string value, std::string help) {
@@ -34,6 +38,12 @@ Option optional(Option option, std::string help) {
   return option;
 }
 
+std::vector<std::string> dialect_names() {
+  std::vector<std::string> names;
+  for (const onnx::Dialect& dialect : onnx::dialects()) names.emplace_back(dialect.name);
+  return names;
+}
+
 Option choice(std::string name, std::vector<std::string> choices, std::string help) {
   return {.name = std::move(name), .value = "NAME", .help = std::move(help), .choices = std::move(choices)};
 }
@@ -44,7 +54,8 @@ Verb show_row() {
           {{.name = "memory",
             .value = "",
             .help = "the tensors that stand in memory instead: bits and bytes of each layer's input and output, all "
-                    "that is live"}},
+                    "that is live"},
+           from},
           "the layers as a table: shapes, parameters, multiply-accumulates, bytes; bits, scales, accumulator bounds",
           show};
 }
@@ -133,9 +144,10 @@ Verb convert_row() {
           {output("OUT.onnx", "the converted network"),
            {.name = "dialect",
             .value = "NAME",
-            .help = "native, qdq (QuantizeLinear and DequantizeLinear) or qoperator (QLinearConv and its kin)",
-            .choices = {"native", "qdq", "qoperator"},
+            .help = "how it is written; listed below",
+            .choices = dialect_names(),
             .required = true},
+           from,
            choice("containers", {"byte", "four-bit", "exact"},
                   "qdq: 8 and 16 bits only; 4-bit types for weights; 2- and 4-bit types of what has these levels "
                   "(four-bit)"),
@@ -145,7 +157,8 @@ Verb convert_row() {
            {.name = "samples", .value = "N", .help = "examples in the goldens (1, or the network's own batch)"},
            preprocess},
           "writes another dialect",
-          convert};
+          convert,
+          list_dialects};
 }
 
 Verb run_row() {
@@ -159,6 +172,7 @@ Verb run_row() {
            {.name = "expect", .value = "EXPECTED.npz", .help = "values by name; any difference: exit code 1"},
            {.name = "trace", .value = "DIR", .help = "keeps every tensor as DIR/NAME.npy"},
            optional(engine, "who executes: reference (the definition) or torch (reference)"),
+           from,
            preprocess},
           "one inference",
           run};
@@ -169,7 +183,7 @@ Verb check_row() {
           {{"DIR",
             "a golden folder of any dialect: network.onnx or the only *.onnx, inputs.npz with outputs.npz and "
             "activations.npz, or input.txt with out_layer<i>.txt and output.txt; or a folder of such folders"}},
-          {optional(engine, "who executes: reference (the definition) or torch (reference)")},
+          {optional(engine, "who executes: reference (the definition) or torch (reference)"), from},
           "runs a network on the inputs beside it and compares every recorded tensor; any difference: exit code 1",
           check};
 }
