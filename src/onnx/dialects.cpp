@@ -3,6 +3,8 @@
 #include "base/error.hpp"
 #include "onnx/container.hpp"
 #include "onnx/dialect_deeploy.hpp"
+#include "onnx/dialect_nemo.hpp"
+#include "onnx/dialect_quantlab.hpp"
 #include "onnx/graph_reader.hpp"
 #include "onnx/metadata.hpp"
 
@@ -29,6 +31,10 @@ void write_plain_qdq(const graph::Graph& graph, const std::filesystem::path& fil
 constexpr Dialect table[] = {
     {"native", "Nibble's own: every stage, bit for bit, with grids and bounds; opens in any ONNX viewer", "FP FQ QD ID", false,
      is_native_file, read_standard, write_native},
+    {"quantlab", "integer networks for DORY, as QuantLab writes them: requantisations that round down, in float tensors", "ID", true,
+     is_quantlab_file, read_quantlab, write_quantlab},
+    {"nemo", "integer networks as NEMO writes them: kappa, lamda and a division, rounding down", "ID", true,
+     is_nemo_file, read_nemo, write_nemo},
     {"deeploy", "integer networks for Deeploy: RequantShift, half rounded up, and integer functions, in float tensors", "ID", false,
      is_deeploy_file, read_deeploy, write_deeploy},
     {"qdq", "the standard's QuantizeLinear and DequantizeLinear pairs, for ONNX Runtime and others", "FQ", false,

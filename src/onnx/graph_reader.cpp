@@ -82,10 +82,18 @@ graph::Graph GraphReader::run() {
   integer_form_ = !native_ && !dialect_.integers && has_integer_ops(model_);
   read_initialisers();
   read_inputs();
+  if (dialect_.importer) dialect_.importer->begin(*this);
   read_nodes();
+  if (dialect_.importer) dialect_.importer->end(*this);
   read_outputs();
   finish();
   return std::move(graph_);
+}
+
+std::vector<std::string> GraphReader::output_names() const {
+  std::vector<std::string> names;
+  for (const auto& output : model_.graph().output()) names.push_back(output.name());
+  return names;
 }
 
 void GraphReader::read_metadata() {
@@ -166,7 +174,7 @@ void GraphReader::read_nodes() {
       NodeReader node(*this, proto, node_name(proto));
       if (proto.domain() != nibble_domain && dialect_.read_node && dialect_.read_node(node)) return;
       if (proto.domain().empty() || proto.domain() == "ai.onnx")
-        import_standard(node);
+        dialect_.importer ? dialect_.importer->read(node) : import_standard(node);
       else if (proto.domain() == nibble_domain)
         import_nibble(node);
       else if (proto.domain() == microsoft_domain)
@@ -212,6 +220,9 @@ void GraphReader::finish() {
     graph::tidy(graph_);
   } else if (dialect_.integers) {
     graph_.stage = graph::Stage::ID;
+    if (dialect_.importer)
+      for (graph::Value& value : graph_.values)
+        if (auto grid = declared_grid(metadata_of(value.name), place_)) value.grid = std::move(grid);
     graph::tidy(graph_);
   } else if (native_) {
     apply_metadata(metadata_, graph_, place_);

@@ -9,6 +9,18 @@
 
 namespace nibble::onnx {
 
+/// How a dialect of integers reads the nodes of its files. The graph is at stage ID.
+class Importer {
+ public:
+  virtual ~Importer() = default;
+  /// Inputs and initialisers are known.
+  virtual void begin(GraphReader& reader) = 0;
+  /// Reads one node of the standard domain, its inputs read before it.
+  virtual void read(NodeReader& node) = 0;
+  /// All nodes are read, outputs are not.
+  virtual void end(GraphReader& reader) = 0;
+};
+
 /// What a dialect reads otherwise than the standard; by itself the standard.
 struct DialectRules {
   /// Reals of the file hold integers: inputs of reals are int32, constants of reals the narrowest integers, and the
@@ -16,6 +28,8 @@ struct DialectRules {
   bool integers = false;
   /// Reads a node, of any domain but ours, that the dialect has its own form of; false: it is the standard's.
   bool (*read_node)(NodeReader&) = nullptr;
+  /// Reads every node of the standard domain, where one depends on others.
+  Importer* importer = nullptr;
 };
 
 /// Reads one model into a graph, node after node; NodeReader is its view of one of them.
@@ -24,6 +38,8 @@ class GraphReader {
   GraphReader(const pb::ModelProto& model, std::string place, const ReadOptions& options, TensorRules rules,
               DialectRules dialect = {});
   graph::Graph run();
+  /// Names of the file's outputs.
+  std::vector<std::string> output_names() const;
 
   const std::string& place() const { return place_; }
   int64_t opset() const { return opset_; }

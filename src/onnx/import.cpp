@@ -133,8 +133,9 @@ std::vector<std::string_view> rules_of(std::string_view list) {
   return rules;
 }
 
-void check_attributes(const NodeReader& node, const Import& row) {
-  const std::vector<std::string_view> rules = rules_of(row.attributes);
+void check_attributes(const NodeReader& node, const Import& row, std::string_view also) {
+  std::vector<std::string_view> rules = rules_of(row.attributes);
+  for (std::string_view name : rules_of(also)) rules.push_back(name);
   for (std::string_view name : node.attributes().names()) {
     if (name == "consumed_inputs" && node.opset() < 7) continue;
     const bool known = std::any_of(rules.begin(), rules.end(),
@@ -166,7 +167,7 @@ void check_outputs(const NodeReader& node) {
 
 }  // namespace
 
-void import_row(NodeReader& node, std::span<const Import> rows) {
+void import_row(NodeReader& node, std::span<const Import> rows, std::string_view also) {
   const std::string op = node.op_type();
   const Import* row = row_of(rows, op);
   if (!row) {
@@ -180,7 +181,7 @@ void import_row(NodeReader& node, std::span<const Import> rows) {
   if (node.opset() < row->since)
     node.fail("opset " + std::to_string(node.opset()), std::to_string(row->since) + " or later");
   check_outputs(node);
-  check_attributes(node, *row);
+  check_attributes(node, *row, also);
   if (row->moves && node.has(0))
     if (const auto& grid = node.item(0).integers_of) node.move_levels(*grid);
   const bool folded = row->fold && !node.native() && row->fold(node);
@@ -198,8 +199,8 @@ const Import* import_of(std::string_view op) {
   return row_of(table, op);
 }
 
-void import_standard(NodeReader& node) {
-  import_row(node, table);
+void import_standard(NodeReader& node, std::string_view attributes) {
+  import_row(node, table, attributes);
 }
 
 std::span<const Import> microsoft_imports() {
@@ -207,7 +208,7 @@ std::span<const Import> microsoft_imports() {
 }
 
 void import_microsoft(NodeReader& node) {
-  import_row(node, microsoft_table);
+  import_row(node, microsoft_table, {});
 }
 
 void import_nibble(NodeReader& node) {

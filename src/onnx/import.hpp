@@ -28,10 +28,12 @@ std::span<const Import> imports();
 const Import* import_of(std::string_view op);
 
 /// Reads a node by its row of a domain's or dialect's table; a UserError names the ops of the table where it has none.
-void import_row(NodeReader& node, std::span<const Import> rows);
+/// `also` are names of attributes that a dialect puts beside the standard's, with spaces between.
+void import_row(NodeReader& node, std::span<const Import> rows, std::string_view also = {});
 
-/// Reads a node of the standard by its row: version, attributes and unknown ops are checked here.
-void import_standard(NodeReader& node);
+/// Reads a node of the standard by its row: version, attributes and unknown ops are checked here. `attributes` are
+/// names that a dialect puts beside the standard's, with spaces between.
+void import_standard(NodeReader& node, std::string_view attributes = {});
 /// The ops of domain com.microsoft that are read.
 std::span<const Import> microsoft_imports();
 void import_microsoft(NodeReader& node);
