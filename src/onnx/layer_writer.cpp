@@ -494,6 +494,8 @@ void LayerWriter::write_max_pool(const Node& node, const graph::MaxPool& op) {
 void LayerWriter::write_add(const Node& node) {
   const Node* out = requantisation_behind(node.outputs[0]);
   if (!out) return refuse(node, "a sum without a requantisation behind it");
+  if (node.inputs.size() != 2)
+    return refuse(node, "a sum of " + std::to_string(node.inputs.size()) + ", and the dialect adds two");
   std::vector<ValueId> branches;
   std::vector<const Node*> requantised;
   for (ValueId id : node.inputs) {
