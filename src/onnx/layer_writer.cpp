@@ -192,7 +192,8 @@ void LayerWriter::finish(ValueId id, const std::string& name) {
 }
 
 void LayerWriter::write_inputs() {
-  if (graph_.inputs.size() != 1) refusals_.push_back(std::to_string(graph_.inputs.size()) + " inputs instead of one");
+  for (size_t i = 1; i < graph_.inputs.size(); ++i)
+    refusals_.push_back("input '" + graph_[graph_.inputs[i]].name + "': a second input, and the dialect has one");
   for (ValueId id : graph_.inputs) {
     names_[static_cast<size_t>(id)] = next_name();
     describe_tensor(*model_.mutable_graph()->add_input(), name_of(id), graph_[id].shape);

@@ -52,7 +52,7 @@ Result convert(const Call& call) {
     dialect.write(graph, call.path("output"));
   Json json = {{"output", call.text("output")}, {"dialect", dialect.name}, {"stage", graph::to_string(graph.stage)}};
   std::string text = fmt::format("wrote {} ({}, {})\n", call.text("output"), dialect.name, to_string(graph.stage));
-  if (examples) text += write_goldens(graph, *examples, call.path("output"), goldens);
+  if (examples) text += write_goldens(graph, *examples, call.path("output"), std::string(dialect.name), goldens);
   return {json, text};
 }
 

@@ -140,8 +140,9 @@ Tensor golden_examples(const Call& call, const graph::Graph& source, GoldenForm 
   return examples;
 }
 
-std::string write_goldens(const graph::Graph& source, const Tensor& examples, const fs::path& file, GoldenForm form) {
-  const graph::Graph written = onnx::read(file);
+std::string write_goldens(const graph::Graph& source, const Tensor& examples, const fs::path& file,
+                          const std::string& dialect, GoldenForm form) {
+  const graph::Graph written = onnx::read(file, {.dialect = dialect});
   std::vector<Tensor> given{examples};
   const int64_t samples = examples.shape().front();
   const bool integers = holds_integers(source) && holds_integers(written);

@@ -18,6 +18,6 @@ Tensor golden_examples(const Call& call, const graph::Graph& source, GoldenForm 
 /// InternalError says so. Text has an out_layer<i>.txt for each layer as DORY counts them: a linear op, a pool or an
 /// add with the requantisation behind it. Returns what was written, a sentence.
 std::string write_goldens(const graph::Graph& source, const Tensor& examples, const std::filesystem::path& file,
-                          GoldenForm form);
+                          const std::string& dialect, GoldenForm form);
 
 }  // namespace nibble::verbs
