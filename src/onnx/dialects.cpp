@@ -15,6 +15,10 @@ bool is_any_file(const Source&) {
   return true;
 }
 
+bool is_no_file(const Source&) {
+  return false;
+}
+
 bool is_deeploy_file(const Source& source) {
   return is_deeploy(source.model);
 }
@@ -37,7 +41,9 @@ constexpr Dialect table[] = {
      is_nemo_file, read_nemo, write_nemo},
     {"deeploy", "integer networks for Deeploy: RequantShift, half rounded up, and integer functions, in float tensors", "ID", false,
      is_deeploy_file, read_deeploy, write_deeploy},
-    {"qdq", "the standard's QuantizeLinear and DequantizeLinear pairs, for ONNX Runtime and others", "FQ", false,
+    {"qoperator", "the standard's integer ops, QLinearConv and its kin, reals at the borders; read as the standard's", "FQ QD ID", false,
+     is_no_file, read_standard, write_qoperator},
+    {"qdq", "the standard's QuantizeLinear and DequantizeLinear pairs, for ONNX Runtime and others", "FQ QD ID", false,
      is_any_file, read_standard, write_plain_qdq},
 };
 // clang-format on
