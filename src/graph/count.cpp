@@ -11,6 +11,8 @@ int64_t multiply_accumulates(const Graph& graph, const Node& node) {
   const auto shape = [&](ValueId id) -> const Shape& { return graph[id].shape; };
   if (std::holds_alternative<Conv>(node.op))
     return element_count(shape(node.outputs[0]), 1) * product(shape(node.inputs[1]), 1);
+  if (std::holds_alternative<ConvTranspose>(node.op))
+    return element_count(shape(node.inputs[0]), 1) * product(shape(node.inputs[1]), 1);
   if (const auto* gemm = std::get_if<Gemm>(&node.op))
     return element_count(shape(node.outputs[0]), 1) *
            element_count({shape(node.inputs[0])[gemm->transpose_a ? 0 : 1]}, 1);

@@ -40,6 +40,9 @@ void import_microsoft(NodeReader& node);
 /// Reads a node of domain `nibble`: any op of ours, its fields as attributes.
 void import_nibble(NodeReader& node);
 
+/// A constant whose -infinity (a mask's) is the lowest float32 instead, which a sum or a Softmax takes as well.
+graph::ValueId without_infinity(NodeReader& node, std::string_view suffix, graph::ValueId id);
+
 // clang-format off
 // Linear, windows, pointwise, movement, quantisation: one function a form, in import_<kind>.cpp.
 void read_conv(NodeReader&); void read_gemm(NodeReader&); void read_matmul(NodeReader&);
@@ -50,7 +53,10 @@ void read_global_average_pool(NodeReader&); void read_global_max_pool(NodeReader
 void read_reduce_mean(NodeReader&); void read_reduce_sum(NodeReader&); void read_reduce_max(NodeReader&);
 void read_arg_max(NodeReader&);
 void read_clip(NodeReader&); void read_leaky_relu(NodeReader&); void read_hard_sigmoid(NodeReader&);
-void read_gelu(NodeReader&); void read_softmax(NodeReader&); void read_dropout(NodeReader&); void read_sum(NodeReader&);
+void read_gelu(NodeReader&); void read_softmax(NodeReader&); void read_dropout(NodeReader&);
+void read_conv_transpose(NodeReader&); void read_rms_normalization(NodeReader&); void read_elu(NodeReader&);
+void read_swish(NodeReader&); void read_log_softmax(NodeReader&); void read_min_max(NodeReader&); void read_where(NodeReader&);
+ void read_sum(NodeReader&);
 void read_pointwise(NodeReader&); void read_arithmetic(NodeReader&); void read_cast(NodeReader&);
 void read_constant(NodeReader&);
 void read_concat(NodeReader&); void read_split(NodeReader&); void read_slice(NodeReader&); void read_pad(NodeReader&);

@@ -48,15 +48,15 @@ void read_bound(NodeReader& node, size_t index, std::string_view name, double& b
 void read_pointwise(NodeReader& node) {
   node.expect_inputs(1, 1);
   const bool known =
-      emit_named<graph::Abs, graph::Erf, graph::Exp, graph::HardSwish, graph::Identity, graph::Log, graph::Neg,
-                 graph::Reciprocal, graph::Relu, graph::Sigmoid, graph::Softplus, graph::Sqrt, graph::Tanh>(
+      emit_named<graph::Abs, graph::Erf, graph::Exp, graph::HardSwish, graph::Identity, graph::Log, graph::Mish,
+                 graph::Neg, graph::Reciprocal, graph::Relu, graph::Sigmoid, graph::Softplus, graph::Sqrt, graph::Tanh>(
           node, {node.value(0)});
   ensure(known, "a pointwise row of the table names an op of ours");
 }
 
 void read_arithmetic(NodeReader& node) {
   node.expect_inputs(2, 2);
-  const auto a = node.value(0), b = node.value(1);
+  const auto a = without_infinity(node, "left", node.value(0)), b = without_infinity(node, "right", node.value(1));
   check_old_broadcast(node, node.shape(a), node.shape(b));
   const std::vector<graph::ValueId> inputs{real_operand(node, 0, a, b), real_operand(node, 1, b, a)};
   const bool known = emit_named<graph::Add, graph::Sub, graph::Mul, graph::Div, graph::Pow>(node, inputs);

@@ -34,6 +34,7 @@ ValueId emit_softmax(Propagation& p, const Node& node, const graph::Softmax& op,
   const Grid& grid = quantiser.grid;
   const quant::SoftmaxPlan plan =
       quant::plan_softmax(x.scale[0], elements_of(node, shape, axis, axis + 1), distance_in(x), grid, place_of(node));
+  p.approximations.push_back({node.name, "Softmax", plan.error});
   const ValueId table = p.to.add_constant(
       node.name + "_exponentials",
       Tensor({static_cast<int64_t>(plan.table.size())}, std::vector<int32_t>(plan.table.begin(), plan.table.end())));
@@ -72,6 +73,7 @@ ValueId emit_normalization(Propagation& p, const Node& node, const Op& op, const
   const Grid& grid = quantiser.grid;
   const quant::NormalizationPlan plan =
       quant::plan_normalization(function, *x.grid, grid, quantiser.rounding, place_of(node));
+  p.approximations.push_back({node.name, std::string(Op::name), plan.error});
   const ValueId multiplier = constant_row(p, node.name + "_multiplier", plan.multiplier, row);
   const ValueId addend = constant_row(p, node.name + "_addend", plan.addend, row);
   return p.emit(node.name,
@@ -85,6 +87,7 @@ ValueId emit_division(Propagation& p, const Node& node, const graph::Quantise& q
   const Carried& b = p.integers(node, 1);
   const Grid& grid = quantiser.grid;
   const quant::DivisionPlan plan = quant::plan_division(a.scale[0], b.scale[0], grid, place_of(node));
+  p.approximations.push_back({node.name, "Div", plan.error});
   return p.emit(node.name,
                 graph::RoundedDivision{a.zero, b.zero, plan.multiplier, plan.shift, quantiser.rounding, grid.zero_point,
                                        grid.low, grid.high},

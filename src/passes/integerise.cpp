@@ -17,7 +17,7 @@ int IntegeriseReport::exact_nodes() const {
 Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report) {
   Pipeline pipeline{
       {"propagate_scales", "FQ to QD: integers in every tensor, each quantiser the real function of its accumulator",
-       propagate_scales},
+       [&report](graph::Graph& graph) { return propagate_scales(graph, &report.approximations); }},
   };
   if (options.requantisation == RequantisationRule::Standard)
     pipeline.push_back({"standardise_rescalings", "Whole biases and float32 scales, ties to even: ONNX's integer ops",
@@ -28,7 +28,10 @@ Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report
                       "Splits gains and shifts off the requantisations whose batch-norm shall be integer",
                       [options](graph::Graph& graph) { return integer_batch_norm(graph, options); }});
   if (options.stop_at_qd) return pipeline;
-  pipeline.push_back({"tabulate", "Replaces real functions of narrow integers by tables", tabulate});
+  pipeline.push_back(
+      {"tabulate", "Replaces real functions of narrow integers by tables", [options, &report](graph::Graph& graph) {
+         return tabulate(graph, options.table_bits, &report.approximations);
+       }});
   pipeline.push_back(
       {"solve_requantisations", "QD to ID: solves each requantisation for integers and certifies it",
        [options, &report](graph::Graph& graph) { return solve_requantisations(graph, options, report); }});
@@ -44,6 +47,20 @@ IntegeriseReport integerise(graph::Graph& graph, const IntegeriseOptions& option
   return report;
 }
 
+static Json approximations_json(const IntegeriseReport& report) {
+  Json list = Json::array();
+  for (const Approximation& each : report.approximations)
+    if (each.inputs == 0)
+      list.push_back({{"node", each.node}, {"function", each.function}, {"error", each.error}});
+    else
+      list.push_back({{"node", each.node},
+                      {"function", each.function},
+                      {"inputs", each.inputs},
+                      {"differing", each.differing},
+                      {"worst", each.worst}});
+  return list;
+}
+
 Json to_json(const IntegeriseReport& report) {
   Json inexact = Json::array();
   for (const CertifiedNode& node : report.nodes) {
@@ -56,10 +73,12 @@ Json to_json(const IntegeriseReport& report) {
     }
     inexact.push_back({{"node", node.node}, {"channels", channels}, {"differing", differing}, {"worst", worst}});
   }
-  return {{"requantisations", report.nodes.size()},
-          {"exact", report.exact_nodes()},
-          {"inexact", inexact},
-          {"overflow_free", report.overflow_free}};
+  Json json = {{"requantisations", report.nodes.size()},
+               {"exact", report.exact_nodes()},
+               {"inexact", inexact},
+               {"overflow_free", report.overflow_free}};
+  if (!report.approximations.empty()) json["approximations"] = approximations_json(report);
+  return json;
 }
 
 Json certificate_json(const IntegeriseReport& report) {
@@ -82,7 +101,9 @@ Json certificate_json(const IntegeriseReport& report) {
                      {"form", node.by_thresholds ? "thresholds" : "multiply_add_shift"},
                      {"channels", std::move(channels)}});
   }
-  return {{"overflow_free", report.overflow_free}, {"nodes", std::move(nodes)}};
+  Json json = {{"overflow_free", report.overflow_free}, {"nodes", std::move(nodes)}};
+  if (!report.approximations.empty()) json["approximations"] = approximations_json(report);
+  return json;
 }
 
 }  // namespace nibble::passes

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "passes/approximation.hpp"
 #include "passes/pipeline.hpp"
 #include "passes/policy.hpp"
 #include "quant/requantisation.hpp"
@@ -34,6 +35,7 @@ struct IntegeriseOptions {
   bool stop_at_qd = false;
   quant::Widths widths;
   AccumulatorBits accumulator_bits;
+  int table_bits = 16;  ///< a function of more levels than 2^table_bits is interpolated between so many entries
   RequantisationRule requantisation = RequantisationRule::Exact;
   Thresholds thresholds = Thresholds::Auto;
   /// Of every linear op's requantisation, in the place of what the network's own batch-norms ask for.
@@ -53,6 +55,7 @@ struct CertifiedNode {
 
 struct IntegeriseReport {
   std::vector<CertifiedNode> nodes;
+  std::vector<Approximation> approximations;
   bool overflow_free = true;
   int exact_nodes() const;
 };

@@ -48,6 +48,40 @@ int merge_reshapes(graph::Graph& graph);
 /// Equal exactly.
 int unify_means(graph::Graph& graph);
 
+/// One op for what several compute of one value: Gelu in both forms, Swish, HardSwish, Mish, Sigmoid, Softplus,
+/// HardSigmoid.
+///
+///     before   y = x * (erf(x / sqrt 2) + 1) / 2        in any order and spelling
+///     after    y = gelu(x)
+///
+/// Recognised by what it computes: ops with scalar constants, at most 12, are evaluated from -20 to 20 and compared
+/// with each candidate. Equal up to 3e-6 of 1 + |y|: the float rounding of the constants.
+int fuse_functions(graph::Graph& graph);
+
+/// One op for a normalisation over the last axis.
+///
+///     before   y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + e) * w + b       in any order and spelling
+///     after    y = layer_normalization(x, w, b), or rms_normalization(x, w) where no mean is taken off
+///
+/// Recognised by what it computes, on five rows. Equal up to float rounding.
+int fuse_normalizations(graph::Graph& graph);
+
+/// One form of a mask with a constant condition that only Softmaxes read.
+///
+///     before   y = softmax(where(condition, c, x))      c <= -1000
+///     after    y = softmax(x + mask)                    mask = where(condition, c, 0)
+///
+/// Equal up to exp(-1000 + x - max x), which is 0 in every float.
+int unify_masks(graph::Graph& graph);
+
+/// Moves a positive scalar factor behind the product of two activations, where the requantisation takes it.
+///
+///     before   y = (s x) w,   y = (x / s) w             x, w activations, s > 0
+///     after    y = s (x w),   y = (x w) / s
+///
+/// Skips a factor that anything else reads. Equal up to float rounding.
+int move_scales(graph::Graph& graph);
+
 /// One clip where there were several, Relu where it is one.
 ///
 ///     before   y = clip(clip(x, a, b), c, d)         Relu = clip(x, 0, inf)
@@ -249,7 +283,8 @@ QuantiserPlan plan_quantisers(const graph::Graph& graph, const QuantiseOptions& 
 std::vector<Grid> calibrate(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& engine,
                             const Batches& batches);
 
-/// How a point's quantiser rounds: by its policy, but for what the network is given, which is read to the nearest level.
+/// How a point's quantiser rounds: by its policy, but for what the network is given, which is read to the nearest
+/// level.
 Rounding rounding_of(const graph::Graph& graph, const Point& point);
 
 /// The grid of a linear op's weights, by its policy.
@@ -280,7 +315,9 @@ int place_quantisers(graph::Graph& graph, const QuantiserPlan& plan, const std::
 ///
 /// Throws UserError naming a node that cannot become integer, and a quantiser that is missing.
 /// docs/design/fake_to_true.md.
-int propagate_scales(graph::Graph& graph);
+/// Softmax, normalisations and quotients become integer algorithms, QD's and ID's alike; `approximations` is told of
+/// each and how far it may lead from the real function.
+int propagate_scales(graph::Graph& graph, std::vector<Approximation>* approximations = nullptr);
 
 /// Gives each rescaling the form that ONNX's integer ops have, so that qdq and qoperator files hold the same integers:
 ///
@@ -316,8 +353,9 @@ int integer_batch_norm(graph::Graph& graph, const IntegeriseOptions& options);
 ///     before   y' = quantise(f(dequantise(x')))
 ///     after    y' = table[x' - first]     filled by the evaluator itself
 ///
-/// Equal exactly.
-int tabulate(graph::Graph& graph);
+/// Equal exactly, but for inputs of more than 2^table_bits levels: they get a table of so many entries with lines
+/// between them, compared on every input, which `approximations` is told.
+int tabulate(graph::Graph& graph, int table_bits = 16, std::vector<Approximation>* approximations = nullptr);
 
 /// QD to ID: replaces each real requantisation by integers, certified. Sets the stage to ID.
 ///

@@ -197,7 +197,7 @@ void refuse(const Node& node, std::string_view found, std::string_view expected)
   fail("passes", place_of(node), found, expected);
 }
 
-int propagate_scales(Graph& graph) {
+int propagate_scales(Graph& graph, std::vector<Approximation>* approximations) {
   if (graph.stage != graph::Stage::FQ) return 0;
   Propagation p(graph);
   const graph::Uses uses(graph);
@@ -209,6 +209,7 @@ int propagate_scales(Graph& graph) {
   p.to.stage = graph::Stage::QD;
   write_ways(p.to, ways_of_quantisers(graph));
   const int changed = static_cast<int>(graph.nodes.size());
+  if (approximations) *approximations = std::move(p.approximations);
   Graph result = std::move(p.to);
   graph = std::move(result);
   return changed;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "passes/approximation.hpp"
 #include "passes/rewrite.hpp"
 
 /// The walk of propagate_scales: what each real value of FQ is in integers. Source: docs/design/fake_to_true.md.
@@ -48,6 +49,7 @@ struct Propagation {
   graph::Graph to;
   std::vector<std::optional<Carried>> carried;
   std::set<std::string> node_names;
+  std::vector<Approximation> approximations;
 
   /// Appends a node with one output.
   graph::ValueId emit(std::string node_name, graph::Op op, std::vector<graph::ValueId> inputs, std::string value_name);

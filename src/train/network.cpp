@@ -52,10 +52,12 @@ void Network::find_learned() {
     return by >= 0 && std::holds_alternative<MatMul>(graph_.nodes[static_cast<size_t>(by)].op);
   };
   for (const Node& node : graph_.nodes) {
-    const bool linear = std::holds_alternative<Conv>(node.op) || std::holds_alternative<Gemm>(node.op) ||
-                        std::holds_alternative<MatMul>(node.op);
+    const bool linear = std::holds_alternative<Conv>(node.op) || std::holds_alternative<ConvTranspose>(node.op) ||
+                        std::holds_alternative<Gemm>(node.op) || std::holds_alternative<MatMul>(node.op);
+    const bool rows =
+        std::holds_alternative<LayerNormalization>(node.op) || std::holds_alternative<RmsNormalization>(node.op);
     const bool batch = std::holds_alternative<BatchNormalization>(node.op);
-    if (linear || batch || std::holds_alternative<LayerNormalization>(node.op))
+    if (linear || batch || rows)
       for (size_t i = 0; i < node.inputs.size(); ++i) learn(writer, node, i, !batch || i < 3, linear && i < 2);
     if (std::holds_alternative<Add>(node.op) && node.inputs.size() == 2)
       for (size_t i = 0; i < 2; ++i)

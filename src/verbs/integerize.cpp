@@ -47,6 +47,7 @@ passes::IntegeriseOptions options_of(const Call& call) {
   passes::IntegeriseOptions options;
   options.stop_at_qd = call.has("stop-at");
   options.widths = widths_of(call);
+  options.table_bits = static_cast<int>(call.integer("table-bits", 16, 2, 16));
   options.accumulator_bits =
       passes::accumulator_bits_from(call.text("accumulator-bits", "32"), call.place("accumulator-bits"));
   const std::string rule = call.text("requantisation", "exact");
@@ -79,6 +80,20 @@ std::string line_of(const passes::CertifiedNode& node) {
                      fewest ? "" : " (not proved the fewest)");
 }
 
+std::string line_of(const passes::Approximation& function) {
+  if (function.inputs == 0)
+    return fmt::format("  {}: {}, rounded from at most {:.2g} levels beside the real function\n", function.node,
+                       function.function, function.error);
+  return fmt::format("  {}: an interpolated table; {} of {} inputs differ, by {} {} at most\n", function.node,
+                     function.differing, function.inputs, function.worst, function.worst == 1 ? "level" : "levels");
+}
+
+std::string describe_functions(const passes::IntegeriseReport& report) {
+  std::string text;
+  for (const passes::Approximation& function : report.approximations) text += line_of(function);
+  return text.empty() ? text : "functions by integer algorithms:\n" + text;
+}
+
 std::string describe(const passes::IntegeriseReport& report) {
   std::string text = fmt::format("{} {}, {} exact; {}\n", report.nodes.size(),
                                  report.nodes.size() == 1 ? "requantisation" : "requantisations", report.exact_nodes(),
@@ -100,7 +115,8 @@ Result integerize(const Call& call) {
   if (call.has("certificate"))
     write_file(call.path("certificate"), passes::certificate_json(report).dump(1) + "\n", "verbs");
   const std::string written = fmt::format("wrote {} ({})\n", call.text("output"), to_string(graph.stage));
-  return {passes::to_json(report), (options.stop_at_qd ? std::string() : describe(report)) + written};
+  return {passes::to_json(report),
+          (options.stop_at_qd ? std::string() : describe(report) + describe_functions(report)) + written};
 }
 
 std::string integerize_pipeline() {

@@ -119,6 +119,7 @@ Verb integerize_row() {
            "was asked, else fold)"),
        {.name = "batch-norm-bits", .value = "N", .help = "of integer gains, 2 to 16 (the most of 8 to 16 that fit)"},
        {.name = "multiplier-bits", .value = "N", .help = "signed multiplier of a requantisation, 2 to 32 (32)"},
+       {.name = "table-bits", .value = "N", .help = "functions of more than 2^N levels are interpolated, 2 to 16 (16)"},
        {.name = "shift-range", .value = "LOW:HIGH", .help = "shifts of a requantisation, within 0:62 (0:62)"},
        {.name = "product-bits",
         .value = "N",
