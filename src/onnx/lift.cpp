@@ -151,6 +151,7 @@ class Lifter {
 
   void move(const Node& node) {
     std::vector<ValueId> inputs;
+    if (waiting_.contains(node.inputs[0])) lift_raw_sum(node.inputs[0]);
     const Lifted first = lifted(node.inputs[0]);
     for (ValueId id : node.inputs) {
       if (id == absent || from_.constant(id)) {
@@ -247,6 +248,7 @@ class Lifter {
 
   ValueId rescaled(ValueId x, const Requantised& target, const Grid& grid) {
     const Lifted& input = lifted(x);
+    if (input.grid.per_channel() || input.grid.low == INT32_MIN) throw Refusal{"a sum that was moved"};
     expect_same(target, Ratio{input.grid.scale, grid.scale}, -input.grid.zero_point, grid, range_of_value(x));
     return input.real;
   }
@@ -507,7 +509,8 @@ class Lifter {
   void lift_raw_sum(ValueId id) {
     const Node& source = *writer(id);
     if (!is_linear(source.op)) throw Refusal{"a sum of values, not requantised"};
-    if (!uses_.readers[static_cast<size_t>(id)].empty()) throw Refusal{"a sum that is read and an output"};
+    for (int reader : uses_.readers[static_cast<size_t>(id)])
+      if (!moves(from_.nodes[static_cast<size_t>(reader)].op)) throw Refusal{"a sum that is read and an output"};
     const Layer layer = layer_of(source);
     const auto& held = from_[source.inputs[1]].grid;
     const auto& grid = from_[id].grid;
@@ -521,6 +524,7 @@ class Lifter {
     }
     const ValueId real = emit_linear(source, layer, scales);
     lifted_[id] = {real, grid.value_or(Grid{})};
+    waiting_.erase(id);
     to_[real].name = from_[id].name;
   }
 

@@ -49,6 +49,11 @@ ElementType element_of(const Grid& grid) {
   return is_signed ? ElementType::Int8 : ElementType::UInt8;
 }
 
+bool is_linear(const Node& node) {
+  return std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
+         std::holds_alternative<graph::MatMul>(node.op);
+}
+
 /// The fake-quantised graph as the file will hold it: values on grids are integers under their own names. An output's
 /// integers are "<name>.integers", its reals a value behind the others.
 struct View {
@@ -57,8 +62,13 @@ struct View {
 
   explicit View(const Graph& fake) : graph(fake) {
     std::vector<bool> integer(graph.values.size());
+    const graph::Uses uses(graph);
     for (const Node& node : graph.nodes) {
       const auto* op = std::get_if<Quantise>(&node.op);
+      if (is_linear(node) && is_moved(uses, node.outputs[0])) {
+        integer[static_cast<size_t>(node.outputs[0])] = true, graph[node.outputs[0]].type = ElementType::Int32;
+        continue;
+      }
       const bool starts = op && !graph.constant(node.inputs[0]);
       if (!starts && !(moves(node.op) && integer[static_cast<size_t>(node.inputs[0])])) continue;
       const ElementType type = starts ? type_of(op->grid) : graph[node.inputs[0]].type;
@@ -76,6 +86,13 @@ struct View {
   }
 
  private:
+  /// A sum that nothing but movement reads is moved as 32-bit integers.
+  bool is_moved(const graph::Uses& uses, ValueId id) const {
+    const auto& readers = uses.readers[static_cast<size_t>(id)];
+    return !readers.empty() && !uses.is_output[static_cast<size_t>(id)] &&
+           std::all_of(readers.begin(), readers.end(),
+                       [&](int reader) { return moves(graph.nodes[static_cast<size_t>(reader)].op); });
+  }
   /// What has no such type is refused when its node is written.
   static ElementType type_of(const Grid& grid) {
     try {
@@ -143,15 +160,11 @@ class QOperatorWriter {
     if (moves(node.op)) return move(node);
     // What a quantiser follows is written with it.
     const bool output = uses_.is_output[static_cast<size_t>(node.outputs[0])];
-    if (output && is_linear(node)) return raw_sum(node);
+    const bool moved = graph_[node.outputs[0]].type == ElementType::Int32;
+    if ((output || moved) && is_linear(node)) return raw_sum(node, moved);
     const int reader = uses_.only_reader(node.outputs[0]);
     if (reader < 0 || !std::holds_alternative<Quantise>(graph_.nodes[static_cast<size_t>(reader)].op))
       throw Refusal{std::string(graph::name_of(node.op)) + " without a quantiser of its own behind it"};
-  }
-
-  static bool is_linear(const Node& node) {
-    return std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
-           std::holds_alternative<graph::MatMul>(node.op);
   }
 
   // ---- quantisers
@@ -325,8 +338,8 @@ class QOperatorWriter {
       add(node.name, "QLinearMatMul", inputs, output);
   }
 
-  /// A sum that is an output: 32-bit integers, then reals.
-  void raw_sum(const Node& node) {
+  /// A sum that is an output: 32-bit integers, then reals, behind what moves the integers.
+  void raw_sum(const Node& node, bool moved) {
     const Held& x = held(node.inputs[0]);
     const Weights w = weights_of(node);
     const Shape& shape = graph_[node.outputs[0]].shape;
@@ -354,6 +367,13 @@ class QOperatorWriter {
     std::vector<double> scales;
     for (double scale : w.scales) scales.push_back(static_cast<double>(static_cast<float>(scale * x.grid.scale[0])));
     if (grid) scales = grid->scale;
+    if (moved) {
+      if (scales.size() > 1) throw Refusal{"a sum with a scale for each channel, moved"};
+      add(node.name + ".raw", "Identity", {sum}, writer_.name(node.outputs[0]));
+      held_[node.outputs[0]] = {writer_.name(node.outputs[0]), add_scales(node.name + ".scale", scales), "",
+                                Grid{scales}};
+      return;
+    }
     auto& proto = add(node.name + ".dequantise", "DequantizeLinear", {sum, add_scales(node.name + ".scale", scales)},
                       writer_.name(node.outputs[0]));
     if (scales.size() > 1) set_integer(proto, "axis", 1);
@@ -391,7 +411,9 @@ class QOperatorWriter {
   void write_output(ValueId integers, ValueId real) {
     if (integers == absent) return;
     const Held& y = held(integers);
-    add(graph_[real].name + ".dequantise", "DequantizeLinear", {y.integers, y.scale, y.point}, writer_.name(real));
+    std::vector<std::string> inputs{y.integers, y.scale};
+    if (!y.point.empty()) inputs.push_back(y.point);
+    add(graph_[real].name + ".dequantise", "DequantizeLinear", inputs, writer_.name(real));
   }
 
   const View& view_;

@@ -40,7 +40,8 @@ passes::testing::Network float_network(uint64_t seed) {
   if (below(2) == 0) x = n.node("gap", graph::GlobalAveragePool{}, {x});
   x = n.flatten("flatten", x);
   if (below(2) == 0) x = n.relu("hidden_relu", n.gemm("hidden", x, 6));
-  n.finish({n.gemm("logits", x, 4)});
+  x = n.gemm("logits", x, 4);
+  n.finish({below(3) == 0 ? n.node("rows", graph::Unsqueeze{{1}}, {x}) : x});
   return n;
 }
 
