@@ -272,7 +272,8 @@ class QOperatorWriter {
     std::string name, integers, point;
     std::vector<double> scales;
   };
-  Weights weights_of(const Node& node) {
+  /// `bytes`: unsigned ones whatever they are, all that ONNX Runtime's ConvInteger takes.
+  Weights weights_of(const Node& node, bool bytes = false) {
     const Node* source = writer(node.inputs[1]);
     const auto* op = source ? std::get_if<Quantise>(&source->op) : nullptr;
     const Tensor* reals = op ? graph_.constant(source->inputs[0]) : nullptr;
@@ -282,7 +283,10 @@ class QOperatorWriter {
     const auto [least, most] = std::minmax_element(q.begin(), q.end());
     int64_t point = op->grid.zero_point;
     ElementType type = ElementType::Int8;
-    if (*least < -128 || *most > 127 || point < -128 || point > 127) {
+    if (bytes && *least >= -128 && *most <= 127 && point == 0) {
+      for (int64_t& level : q) level += 128;
+      point = 128, type = ElementType::UInt8;
+    } else if (*least < -128 || *most > 127 || point < -128 || point > 127) {
       // Another zero point makes them unsigned bytes.
       const int64_t shift = point < 0 || *least < 0 ? -std::min(*least, point) : 0;
       if (std::max(*most, point) + shift > 255) throw Refusal{"weights of more than 8 bits"};
@@ -341,7 +345,7 @@ class QOperatorWriter {
   /// A sum that is an output: 32-bit integers, then reals, behind what moves the integers.
   void raw_sum(const Node& node, bool moved) {
     const Held& x = held(node.inputs[0]);
-    const Weights w = weights_of(node);
+    const Weights w = weights_of(node, std::holds_alternative<graph::Conv>(node.op));
     const Shape& shape = graph_[node.outputs[0]].shape;
     std::string left = x.integers, right = w.integers, sum = writer_.free_name(node.name + ".sum");
     const auto* conv = std::get_if<graph::Conv>(&node.op);
