@@ -7,6 +7,7 @@
 #include "onnx/onnx.hpp"
 #include "passes/integerise.hpp"
 #include "passes/quantise.hpp"
+#include "scratch.hpp"
 #include "unit/passes/random_networks.hpp"
 
 // Integer networks through the standard's two forms and back: the same integers in every value of one name.
@@ -63,9 +64,7 @@ Graph integer_network(uint64_t seed) {
   return network.graph;
 }
 
-std::filesystem::path scratch(const std::string& name) {
-  return std::filesystem::path(testing::TempDir()) / name;
-}
+using nibble::tests::scratch;
 
 using Values = std::map<std::string, std::vector<int64_t>>;
 

@@ -9,6 +9,7 @@
 #include "equal/onnx/random_integer_networks.hpp"
 #include "graph/evaluate.hpp"
 #include "onnx/dialects.hpp"
+#include "scratch.hpp"
 
 namespace nibble::tests {
 namespace {
@@ -134,7 +135,7 @@ std::vector<std::vector<int64_t>> integers_of(const std::vector<Tensor>& tensors
 /// graph -> dialect -> graph computes the same integers, or the dialect refuses with a reason.
 void expect_round_trip(const onnx::Dialect& dialect, const graph::Graph& graph, uint64_t seed, Tally& tally) {
   SCOPED_TRACE(std::string(dialect.name) + ", " + graph.name);
-  const auto file = std::filesystem::path(testing::TempDir()) / "round_trip.onnx";
+  const auto file = nibble::tests::scratch("round_trip.onnx");
   try {
     dialect.write(graph, file);
   } catch (const UserError& error) {

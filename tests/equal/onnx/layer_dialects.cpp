@@ -8,6 +8,7 @@
 #include "equal/onnx/random_integer_networks.hpp"
 #include "graph/evaluate.hpp"
 #include "onnx/onnx.hpp"
+#include "scratch.hpp"
 #include "unit/onnx/model_builder.hpp"
 
 // quantlab and nemo: what is read and written is the same integers, or refused by name.
@@ -17,9 +18,6 @@ namespace {
 using graph::Graph;
 using graph::ValueId;
 
-std::filesystem::path scratch(const std::string& name) {
-  return std::filesystem::path(testing::TempDir()) / name;
-}
 
 std::string refusal_of(const Graph& graph, const std::string& dialect) {
   try {

@@ -6,6 +6,7 @@
 #include "graph/text.hpp"
 #include "graph/verify.hpp"
 #include "onnx/onnx.hpp"
+#include "scratch.hpp"
 
 namespace nibble {
 namespace {
@@ -150,9 +151,7 @@ TEST(RoundTrip, OfAnIntegerNetworkIsEqual) {
   }
 }
 
-std::filesystem::path scratch(const char* name) {
-  return std::filesystem::path(testing::TempDir()) / name;
-}
+using nibble::tests::scratch;
 
 std::vector<Grid> grids_of(const Graph& graph) {
   std::vector<Grid> grids;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "onnx/dialects.hpp"
+#include "scratch.hpp"
 #include "verbs/golden_match.hpp"
 #include "verbs/golden_network.hpp"
 
@@ -42,7 +43,7 @@ TEST(SharedGoldens, HaveTheirIntegersInEveryRecordedTensorInTheDialectThatTheySh
 /// The outputs' integers, or nothing where the dialect refuses, naming a node or the input.
 std::optional<std::vector<Tensor>> through(const onnx::Dialect& dialect, const graph::Graph& graph,
                                            const std::vector<Tensor>& inputs) {
-  const auto file = std::filesystem::path(testing::TempDir()) / "through.onnx";
+  const auto file = nibble::tests::scratch("through.onnx");
   try {
     dialect.write(graph, file);
   } catch (const UserError& error) {

@@ -195,7 +195,7 @@ TEST(EveryOp, ReadsBackFromItsText) {
 
 TEST(EveryOp, RefusesMoreInputsThanItHas) {
   for (Case one : cases()) {
-    if (std::holds_alternative<Concat>(one.op)) continue;
+    if (std::holds_alternative<Concat>(one.op) || std::holds_alternative<Add>(one.op)) continue;
     SCOPED_TRACE(name_of(one.op));
     one.inputs.resize(6, {F32, {1}});
     Graph graph = graph_of(one);
