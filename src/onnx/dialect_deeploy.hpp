@@ -13,7 +13,8 @@ namespace nibble::onnx {
 /// Every op that the dialect has beside the standard's, or reads otherwise, in alphabetical order: the one table.
 std::span<const Import> deeploy_imports();
 
-/// Whether a file says by its ops, or by a form that only the dialect has, that it is of the dialect. One that only moves and multiplies integers does not.
+/// Whether a file says by its ops, or by a form that only the dialect has, that it is of the dialect. One that only
+/// moves and multiplies integers does not.
 bool is_deeploy(const pb::ModelProto& model);
 /// How GraphReader reads the dialect.
 DialectRules deeploy_rules();

@@ -18,7 +18,6 @@ namespace {
 using graph::Graph;
 using graph::ValueId;
 
-
 std::string refusal_of(const Graph& graph, const std::string& dialect) {
   try {
     onnx::write(graph, dialect, scratch(dialect + ".onnx"));

@@ -21,7 +21,8 @@ std::string refused(const std::string& bytes) {
 }  // namespace
 
 TEST(TextGolden, IsReadAsQuantlabWritesIt) {
-  const TextGolden golden = parse_text_golden("# block.ACT_PASS_0 (shape [2, 1, 3]),\n1,\n-2,\n3,\n0,\n255,\n6,\n", "f");
+  const TextGolden golden =
+      parse_text_golden("# block.ACT_PASS_0 (shape [2, 1, 3]),\n1,\n-2,\n3,\n0,\n255,\n6,\n", "f");
   EXPECT_EQ(golden.name, "block.ACT_PASS_0");
   EXPECT_EQ(golden.integers, Tensor({2, 1, 3}, std::vector<int64_t>{1, -2, 3, 0, 255, 6}));
 }
@@ -67,7 +68,9 @@ TEST(TextGoldenErrors, NameTheLine) {
   EXPECT_EQ(refused("# a (shape [2, x]),\n1,\n"),
             "data: out_layer3.txt:1: 'a (shape [2, x])' (expected # name (shape [...]),)");
   EXPECT_EQ(refused("# a (shape [3]),\n1,\n2,\n"), "data: out_layer3.txt: 2 integers (expected 3 of shape [3])");
-  EXPECT_EQ(message_of([] { text_golden_bytes("conv", counted({2, 3})); }),
+  EXPECT_EQ(message_of([] {
+              text_golden_bytes("conv", counted({2, 3}));
+            }),
             "data: conv: a batch of 2 (expected 1 in a text file)");
   EXPECT_EQ(message_of([] { read_text_golden("missing.txt"); }),
             "data: missing.txt: cannot be opened: No such file or directory");
