@@ -38,6 +38,13 @@ bool sums(const graph::Op& op) {
          std::holds_alternative<graph::ReduceSum>(op) || std::holds_alternative<graph::Add>(op);
 }
 
+/// Its output holds integers of its input.
+bool moves(const graph::Op& op) {
+  return std::holds_alternative<graph::MaxPool>(op) || std::holds_alternative<graph::Identity>(op) ||
+         std::holds_alternative<graph::Flatten>(op) || std::holds_alternative<graph::Reshape>(op) ||
+         std::holds_alternative<graph::Squeeze>(op);
+}
+
 /// Sum over everything but the channel of each weight, for |sum| and for the zero point.
 template <class F>
 Ints channel_sums(const Tensor& weights, bool convolution, F&& f) {
@@ -159,6 +166,16 @@ Interval LayerWriter::levels_in(ValueId id) const {
   Interval all = value.bounds[0];
   for (const Interval& bound : value.bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
   return all;
+}
+
+double LayerWriter::reach_of(ValueId id) const {
+  const Node* writer = writer_of(id);
+  Interval levels = levels_in(id);
+  if (writer && moves(writer->op)) return reach_of(writer->inputs[0]);
+  if (const auto* op = writer ? std::get_if<graph::Requantise>(&writer->op) : nullptr) levels = {op->low, op->high};
+  if (const auto* op = writer ? std::get_if<graph::FloorDivide>(&writer->op) : nullptr) levels = {op->low, op->high};
+  const Interval told = levels_in_file(levels, writer == nullptr);
+  return static_cast<double>(std::max(std::abs(told.low), std::abs(told.high)));
 }
 
 const Node* LayerWriter::writer_of(ValueId id) const {
@@ -413,8 +430,7 @@ void LayerWriter::write_layer(const Node& node, const Linear& given) {
   const bool flattens = whole.size() < x.size();
   if (flattens) whole.resize(x.size(), 1);
   describe(output, whole);
-  const Interval levels = levels_in(node.inputs[0]);
-  const double reach = std::max(std::abs(static_cast<double>(levels.low)), std::abs(static_cast<double>(levels.high)));
+  const double reach = reach_of(node.inputs[0]);
   const Ints magnitudes = channel_sums(linear.weights, linear.convolution, [](int64_t w) { return std::abs(w); });
   double largest = 0;
   for (size_t c = 0; c < magnitudes.size(); ++c)
@@ -524,9 +540,7 @@ void LayerWriter::write_bare(const Node& node) {
   one.multiplier.resize(1), one.addend.resize(1);
   if (!exact_in_float(one.addend[0]))
     return refuse(node, "addend " + std::to_string(one.addend[0]) + ", which float32 does not hold");
-  const Interval levels = levels_in(node.inputs[0]);
-  const double reach = std::max(std::abs(static_cast<double>(levels.low)), std::abs(static_cast<double>(levels.high)));
-  finish(node.outputs[0], write_chains(node.name, name_of(node.inputs[0]), one, {}, reach));
+  finish(node.outputs[0], write_chains(node.name, name_of(node.inputs[0]), one, {}, reach_of(node.inputs[0])));
 }
 
 /// Where `node` flattens to [N, K], it is written at once.

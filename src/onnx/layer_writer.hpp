@@ -40,6 +40,8 @@ class LayerWriter {
   virtual std::string objection_to_input(Interval levels) const = 0;
   virtual std::string objection_to_weights(const Tensor& weights) const = 0;
   virtual std::string objection_to_divisor(int64_t divisor) const = 0;
+  /// The levels that a file tells of an activation of `levels`, or of the network's input.
+  virtual Interval levels_in_file(Interval levels, bool /*input*/) const { return levels; }
   /// Brings a chain to levels that the dialect's chains can have, with others behind it.
   virtual void settle_levels(ChainOfLayer&) const {}
   /// Attributes of a linear op.
@@ -61,6 +63,8 @@ class LayerWriter {
   void describe(const std::string& name, const Shape& shape);
   void refuse(const graph::Node& node, const std::string& reason);
   Interval levels_in(graph::ValueId id) const;
+  /// The largest magnitude that an integer of `id` has for all that the file tells.
+  double reach_of(graph::ValueId id) const;
   /// The chain of a Requantise or FloorDivide, one divisor for all channels. Refuses where there is none.
   ChainOfLayer chain_of(const graph::Node& node);
   /// write_chain, and what cuts its output behind it.

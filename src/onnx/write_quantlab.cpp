@@ -25,6 +25,10 @@ int bits_of_levels(Interval levels) {
   return 0;
 }
 
+Interval all_of_8_bits(bool with_sign) {
+  return with_sign ? Interval{-128, 127} : Interval{0, 255};
+}
+
 int bits_of_weights(const Tensor& weights) {
   const Ints w = weights.to_integers();
   const auto [low, high] = std::minmax_element(w.begin(), w.end());
@@ -47,6 +51,11 @@ class QuantlabWriter : public LayerWriter {
     return "levels " + std::to_string(levels.low) + ".." + std::to_string(levels.high) + ", more than 8 bits";
   }
   bool takes_levels(Interval levels) const override { return bits_of_levels(levels) != 0; }
+  /// The configuration says of the input that it has 8 bits.
+  Interval levels_in_file(Interval levels, bool input) const override {
+    if (input ? levels == either_sign : bits_of_levels(levels) != 0) return levels;
+    return all_of_8_bits(levels.low < 0);
+  }
   /// The kernels clip to all levels of 2, 4 or 8 bits. Fewer come of three chains:
   ///
   ///     z = clip(f(x) - low, 0, 255)     w = clip(z + 255 - (high - low), 0, 255)     y = w + high - 255
@@ -54,7 +63,7 @@ class QuantlabWriter : public LayerWriter {
     const Interval levels = chain.levels;
     if (bits_of_levels(levels) != 0) return;
     for (int64_t& addend : chain.addend) addend -= levels.low * chain.divisor;
-    const Interval whole{0, 255}, last = levels.low < 0 ? Interval{-128, 127} : whole;
+    const Interval whole = all_of_8_bits(false), last = all_of_8_bits(levels.low < 0);
     chain.levels = whole;
     chain.behind = {{{1}, {whole.high - (levels.high - levels.low)}, 1, whole, {}},
                     {{1}, {levels.high - whole.high}, 1, last, {}}};
@@ -107,7 +116,7 @@ class QuantlabWriter : public LayerWriter {
     };
     std::vector<Side> sides;
     for (size_t i = 0; i < 2; ++i) {
-      ChainOfLayer chain{{1}, {0}, 1, levels_in(branches[i]).low < 0 ? Interval{-128, 127} : Interval{0, 255}, {}};
+      ChainOfLayer chain{{1}, {0}, 1, all_of_8_bits(levels_in(branches[i]).low < 0), {}};
       if (requantised[i]) chain = chain_of(*requantised[i]);
       if (chain.multiplier.empty()) return "";
       sides.push_back({name_of(branches[i]), chain, requantised[i] != nullptr});

@@ -57,29 +57,57 @@ bool moves(const graph::Op& op) {
 
 /// Belongs to the layer that writes what it reads.
 bool completes(const graph::Op& op) {
-  return std::holds_alternative<graph::Requantise>(op) || std::holds_alternative<graph::Clip>(op) ||
-         std::holds_alternative<graph::Relu>(op);
+  return std::holds_alternative<graph::Requantise>(op) || std::holds_alternative<graph::FloorDivide>(op) ||
+         std::holds_alternative<graph::Clip>(op) || std::holds_alternative<graph::Relu>(op);
 }
 
-/// The values that DORY's layers write, in order.
-std::vector<graph::ValueId> layers_of(const graph::Graph& graph) {
-  const graph::Uses uses(graph);
-  std::vector<bool> finished(graph.values.size());
-  std::vector<graph::ValueId> layers;
-  for (const graph::Node& node : graph.nodes) {
-    const graph::ValueId id = node.outputs.front();
-    const bool reads_finished = finished[static_cast<size_t>(node.inputs.front())];
-    const int reader = uses.only_reader(id);
-    const graph::Op* next = reader < 0 ? nullptr : &graph.nodes[static_cast<size_t>(reader)].op;
-    const bool branch_of_add =
-        completes(node.op) && reads_finished && next != nullptr && std::holds_alternative<graph::Add>(*next);
-    const bool incomplete =
-        next != nullptr && completes(*next) && !completes(node.op) && !std::holds_alternative<graph::MaxPool>(node.op);
-    finished[static_cast<size_t>(id)] = moves(node.op) ? reads_finished : !branch_of_add && !incomplete;
-    if (finished[static_cast<size_t>(id)] && !moves(node.op)) layers.push_back(id);
+/// A graph as DORY's layers: a linear op, a pool or an add, each with the requantisation behind it.
+class Layers {
+ public:
+  explicit Layers(const graph::Graph& graph) : graph_(graph), uses_(graph), finished_(graph.values.size()) {}
+
+  /// The values that they write, in order.
+  std::vector<graph::ValueId> outputs() {
+    std::vector<graph::ValueId> layers;
+    for (const graph::Node& node : graph_.nodes) {
+      const graph::ValueId id = node.outputs.front();
+      const bool finishes = moves(node.op) ? reads_finished(node) : !is_branch_of_add(node) && !is_incomplete(node);
+      finished_[static_cast<size_t>(id)] = finishes;
+      if (finishes && !moves(node.op)) layers.push_back(id);
+    }
+    return layers;
   }
-  return layers;
-}
+
+ private:
+  const graph::Node* reader_of(const graph::Node& node) const {
+    const int reader = uses_.only_reader(node.outputs.front());
+    return reader < 0 ? nullptr : &graph_.nodes[static_cast<size_t>(reader)];
+  }
+  bool reads_finished(const graph::Node& node) const { return finished_[static_cast<size_t>(node.inputs.front())]; }
+  bool feeds_add(const graph::Node& node) const {
+    const graph::Node* reader = reader_of(node);
+    return reader != nullptr && std::holds_alternative<graph::Add>(reader->op);
+  }
+  bool is_branch_of_add(const graph::Node& node) const {
+    return completes(node.op) && reads_finished(node) && feeds_add(node);
+  }
+  bool pools(const graph::Node& node) const {
+    if (std::holds_alternative<graph::MaxPool>(node.op)) return true;
+    const int writer = uses_.writer[static_cast<size_t>(node.inputs.front())];
+    return completes(node.op) && writer >= 0 &&
+           std::holds_alternative<graph::SumPool>(graph_.nodes[static_cast<size_t>(writer)].op);
+  }
+  /// What is behind it belongs to the same layer; a pool's integers are whole without it.
+  bool is_incomplete(const graph::Node& node) const {
+    const graph::Node* next = reader_of(node);
+    if (next == nullptr || !completes(next->op)) return false;
+    return pools(node) ? !feeds_add(*next) : !completes(node.op);
+  }
+
+  const graph::Graph& graph_;
+  graph::Uses uses_;
+  std::vector<bool> finished_;
+};
 
 void write_text(const fs::path& file, const std::string& name, const Tensor& tensor) {
   write_file(file, data::text_golden_bytes(name, tensor), "data");
@@ -95,7 +123,7 @@ std::string write_all_text(const fs::path& folder, const graph::Graph& graph, co
   std::map<std::string, const Tensor*> tensors;
   for (const data::Arrays* arrays : {&goldens.activations, &goldens.outputs})
     for (const auto& [name, tensor] : *arrays) tensors.emplace(name, &tensor);
-  const std::vector<graph::ValueId> layers = layers_of(graph);
+  const std::vector<graph::ValueId> layers = Layers(graph).outputs();
   for (size_t i = 0; i < layers.size(); ++i) {
     const std::string& name = graph[layers[i]].name;
     write_text(folder / ("out_layer" + std::to_string(i) + ".txt"), name, *tensors.at(name));

@@ -129,6 +129,7 @@ Attribute read_attribute(std::string_view bytes, std::string& name) {
       case 4: attribute.text = wire.payload; break;
       case 5: attribute.tensor = read_tensor(wire.payload); break;
       case 8: append_integers(wire, !wire.payload.empty(), attribute.integers); break;
+      case 20: attribute.type = static_cast<int>(wire.number); break;
       default: break;
     }
   }
@@ -194,8 +195,19 @@ void read_graph(std::string_view bytes, Model& model) {
       model.constants[tensor.name] = std::move(tensor);
     }
     if (wire.field == 11) model.inputs.push_back(read_value(wire.payload, model));
-    if (wire.field == 12 || wire.field == 13) read_value(wire.payload, model);
+    if (wire.field == 12) model.outputs.push_back(read_value(wire.payload, model));
+    if (wire.field == 13) read_value(wire.payload, model);
   }
+}
+
+void read_opset(std::string_view bytes, Model& model) {
+  std::string domain;
+  int64_t version = 0;
+  for (Wire wire(bytes); wire.next();) {
+    if (wire.field == 1) domain = wire.payload;
+    if (wire.field == 2) version = static_cast<int64_t>(wire.number);
+  }
+  if (domain.empty()) model.opset = version;
 }
 
 }  // namespace
@@ -231,8 +243,10 @@ Model read_model(const std::string& file) {
   if (!stream) throw std::runtime_error(file + ": cannot be opened");
   const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
   Model model;
-  for (Wire wire(bytes); wire.next();)
+  for (Wire wire(bytes); wire.next();) {
     if (wire.field == 7) read_graph(wire.payload, model);
+    if (wire.field == 8) read_opset(wire.payload, model);
+  }
   if (model.nodes.empty()) throw std::runtime_error(file + ": no network");
   for (const Node& node : model.nodes)
     for (const std::string& output : node.outputs) model.writers[output] = &node;

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-/// ONNX files for the certificate's checker, read from their bytes: nothing here is shared with the library that is
-/// checked. Whatever is not understood ends the program (std::runtime_error).
+/// ONNX files for the independent checkers (certificate, DORY's reader), read from their bytes: nothing here is shared
+/// with the library that is checked. Whatever is not understood ends the program (std::runtime_error).
 namespace certificate {
 
 /// Reals hold what the file says exactly (float32 and float64 are doubles); integers are in `integers`.
@@ -21,6 +21,7 @@ struct Tensor {
 };
 
 struct Attribute {
+  int type = 0;  ///< AttributeProto.AttributeType
   float number = 0;
   int64_t integer = 0;
   std::string text;
@@ -42,7 +43,8 @@ struct Model {
   std::map<std::string, Tensor> constants;
   std::map<std::string, std::vector<int64_t>> shapes;  ///< -1: symbolic
   std::map<std::string, std::string> notes;            ///< a value's doc_string
-  std::vector<std::string> inputs;
+  std::vector<std::string> inputs, outputs;
+  int64_t opset = 0;                           ///< of the standard's domain
   std::map<std::string, const Node*> writers;  ///< by output
 
   const Node* writer(const std::string& value) const;
