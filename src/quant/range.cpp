@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "quant/histogram.hpp"
+#include "quant/sawb.hpp"
 #include "quant/search.hpp"
 
 namespace nibble::quant {
@@ -20,16 +21,17 @@ struct RuleRow {
   double parameter;  ///< default; NaN: none is taken
 };
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
-constexpr std::array<RuleRow, 6> rules{{{"min_max", RangeMethod::MinMax, none},
+constexpr std::array<RuleRow, 7> rules{{{"min_max", RangeMethod::MinMax, none},
                                         {"moving_average", RangeMethod::MovingAverage, 0.9},
                                         {"percentile", RangeMethod::Percentile, 99.9},
                                         {"sigma", RangeMethod::Sigma, 3},
                                         {"mse", RangeMethod::MeanSquareError, none},
-                                        {"kl", RangeMethod::KullbackLeibler, none}}};
+                                        {"kl", RangeMethod::KullbackLeibler, none},
+                                        {"sawb", RangeMethod::Sawb, none}}};
 
 [[noreturn]] void complain(std::string_view text) {
   fail("quant", "range", "'" + std::string(text) + "'",
-       "min_max, moving_average[=m], percentile[=P], sigma[=K], mse or kl");
+       "min_max, moving_average[=m], percentile[=P], sigma[=K], mse, kl or sawb");
 }
 
 void check_finite(double value, size_t index, std::string_view place) {
@@ -58,7 +60,20 @@ struct Summary {
   std::vector<Weighted> sorted;
 };
 
-RealRange range_of(const Summary& summary, RangeRule rule, const GridSpec& spec) {
+RealRange sawb_range(const Summary& summary, const GridSpec& spec, std::string_view place) {
+  double squares = 0, sizes = 0, count = 0;
+  for (const Weighted& each : summary.sorted) {
+    squares += each.weight * each.value * each.value;
+    sizes += each.weight * std::abs(each.value);
+    count += each.weight;
+  }
+  if (spec.symmetry != Symmetry::Symmetric && spec.symmetry != Symmetry::Narrow)
+    fail("quant", place, "sawb for a quantiser that is not symmetric", "another range rule");
+  const int64_t levels = spec.symmetry == Symmetry::Narrow && spec.levels % 2 == 0 ? spec.levels - 1 : spec.levels;
+  return almost_symmetric(sawb_clip(squares / count, sizes / count, levels, true, place), levels);
+}
+
+RealRange range_of(const Summary& summary, RangeRule rule, const GridSpec& spec, std::string_view place) {
   const RealRange& whole = summary.whole;
   const auto within = [&](double low, double high) {
     return RealRange{std::max(whole.low, low), std::min(whole.high, high)};
@@ -75,6 +90,7 @@ RealRange range_of(const Summary& summary, RangeRule rule, const GridSpec& spec)
                     summary.mean + rule.parameter * summary.deviation);
     case RangeMethod::MeanSquareError: return least_squares(summary.sorted, whole, spec);
     case RangeMethod::KullbackLeibler: return least_divergence(summary.sorted, whole, spec);
+    case RangeMethod::Sawb: return sawb_range(summary, spec, place);
   }
   throw InternalError("a range method is one of the enumeration");
 }
@@ -123,7 +139,7 @@ struct RangeObserver::Impl {
 
   bool wants_histogram() const {
     return rule.method == RangeMethod::Percentile || rule.method == RangeMethod::MeanSquareError ||
-           rule.method == RangeMethod::KullbackLeibler;
+           rule.method == RangeMethod::KullbackLeibler || rule.method == RangeMethod::Sawb;
   }
 
   template <class T>
@@ -166,7 +182,7 @@ void RangeObserver::observe(std::span<const double> values, std::string_view pla
   impl_->observe(values, place);
 }
 
-RealRange RangeObserver::range(const GridSpec& spec) const {
+RealRange RangeObserver::range(const GridSpec& spec, std::string_view place) const {
   Summary summary;
   summary.whole = impl_->whole;
   summary.average = impl_->average;
@@ -177,12 +193,12 @@ RealRange RangeObserver::range(const GridSpec& spec) const {
     if (counts[i] != 0)
       summary.sorted.push_back({std::clamp(impl_->histogram.centre(i), summary.whole.low, summary.whole.high),
                                 static_cast<double>(counts[i])});
-  return range_of(summary, impl_->rule, spec);
+  return range_of(summary, impl_->rule, spec, place);
 }
 
 Grid RangeObserver::grid(const GridSpec& spec, std::string_view place) const {
   if (impl_->count == 0) fail("quant", place, "no values were seen", "at least one batch of calibration data");
-  return grid_over(range(spec), spec, place);
+  return grid_over(range(spec, place), spec, place);
 }
 
 double RangeObserver::least() const {
@@ -208,7 +224,7 @@ Grid grid_of_weights(const Tensor& weights, int axis, const GridSpec& spec, Rang
   Grid result;
   std::vector<double> scales;
   for (std::vector<double>& own : of_channel) {
-    const RealRange range = own.empty() ? RealRange{} : range_of(summary_of(own), rule, spec);
+    const RealRange range = own.empty() ? RealRange{} : range_of(summary_of(own), rule, spec, place);
     result = grid_over(range, spec, place);
     scales.push_back(result.scale.front());
   }

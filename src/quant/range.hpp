@@ -25,14 +25,14 @@ struct GridSpec {
   Rounding rounding = Rounding::HalfUp;
 };
 
-enum class RangeMethod : uint8_t { MinMax, MovingAverage, Percentile, Sigma, MeanSquareError, KullbackLeibler };
+enum class RangeMethod : uint8_t { MinMax, MovingAverage, Percentile, Sigma, MeanSquareError, KullbackLeibler, Sawb };
 
 /// How a range is found; `parameter` is the percentile (99.9), k (3) or the moving average's momentum (0.9).
 struct RangeRule {
   RangeMethod method = RangeMethod::MinMax;
   double parameter = 0;
 };
-/// "min_max", "moving_average[=m]", "percentile=P", "sigma=K", "mse" or "kl"; throws UserError otherwise.
+/// "min_max", "moving_average[=m]", "percentile=P", "sigma=K", "mse", "kl" or "sawb"; throws UserError otherwise.
 RangeRule range_rule_named(std::string_view text);
 
 struct RealRange {
@@ -58,7 +58,7 @@ class RangeObserver {
   void observe(std::span<const double> values, std::string_view place);
   /// The quantiser for what was seen. Throws UserError when nothing was.
   Grid grid(const GridSpec& spec, std::string_view place) const;
-  RealRange range(const GridSpec& spec) const;
+  RealRange range(const GridSpec& spec, std::string_view place = "range") const;
   double least() const;
   double greatest() const;
   int64_t count() const;

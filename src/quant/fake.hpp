@@ -1,0 +1,58 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/grid.hpp"
+
+/// The fake quantiser over float arrays, fused: one pass forward, one pass backward. Source: NUMERICS.md, sections 1
+/// and 2; docs/design/qat.md.
+namespace nibble::quant {
+
+/// The staircase of one tensor, or of one channel:
+///
+///     y = scale * (k + origin)      k = clip(round(x / scale - origin), low, high)
+///
+/// Decided in double, as Grid::quantise does, so that a trained network and its graph fall on the same side of every
+/// tie. `origin` is 0 on a grid that holds real zero; low + origin = -high - origin on one that does not (binary's +-e,
+/// and any even number of levels without a zero).
+struct Steps {
+  float scale = 1;  ///< positive
+  double origin = 0;
+  int32_t low = 0, high = 255;  ///< within +-2047
+  Rounding rounding = Rounding::HalfUp;
+  /// In levels: gradients pass where low + origin <= x / scale < end. high + origin: where the clip is (PACT, TQT,
+  /// LSQ); one more: to the end of the highest cell (STE that rounds down).
+  double end = 255;
+
+  double least() const { return low + origin; }
+  double most() const { return high + origin; }
+};
+
+/// What an element was, in a byte kept for backward: 0 below, 255 above, 1 to 254 inside, with its residue
+/// k + origin - x / scale to 1/253 of a level.
+using Code = uint8_t;
+
+/// What the learned quantities' gradients are made of, sums over elements with upstream gradient g, in double.
+struct GradientSums {
+  double below = 0;   ///< g where x is below the range
+  double inside = 0;  ///< g * (k + origin - x / scale) inside
+  double above = 0;   ///< g where x is at its end or above
+  GradientSums& operator+=(const GradientSums& other);
+};
+
+/// y = the staircase at x; `codes` is filled where it is not empty. NaN stays NaN. All spans are of one length and
+/// apart.
+void fake_quantise(std::span<const float> x, const Steps& steps, std::span<float> y, std::span<Code> codes = {});
+
+/// dx = g inside the range, else 0, and the sums, from the codes or, exactly, from x. The result is the same on every
+/// machine. The spans are apart.
+GradientSums fake_quantise_backward(std::span<const float> g, std::span<const Code> codes, const Steps& steps,
+                                    std::span<float> dx);
+GradientSums fake_quantise_backward(std::span<const float> g, std::span<const float> x, const Steps& steps,
+                                    std::span<float> dx);
+
+/// The steps of channel `channel` of a quantiser in a graph, gradients passing up to the highest level.
+Steps steps_of(const Grid& grid, Rounding rounding, size_t channel);
+
+}  // namespace nibble::quant
