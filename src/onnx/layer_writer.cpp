@@ -31,6 +31,12 @@ bool requantises(const graph::Op& op) {
   return std::holds_alternative<graph::Requantise>(op) || std::holds_alternative<graph::FloorDivide>(op);
 }
 
+Interval levels_of_requantisation(const graph::Op& op) {
+  if (const auto* divide = std::get_if<graph::FloorDivide>(&op)) return {divide->low, divide->high};
+  const auto& shift = std::get<graph::Requantise>(op);
+  return {shift.low, shift.high};
+}
+
 /// Sums of many: too wide for an activation.
 bool sums(const graph::Op& op) {
   return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::Gemm>(op) ||
@@ -80,6 +86,25 @@ bool exact_in_float(int64_t number) {
   constexpr int digits = 24;
   const auto magnitude = static_cast<uint64_t>(number < 0 ? -number : number);
   return magnitude == 0 || std::bit_width(magnitude) - std::countr_zero(magnitude) <= digits;
+}
+
+bool settle_addend(ChainOfLayer& chain, Interval reachable) {
+  const int64_t addend = chain.addend[0], multiplier = chain.multiplier[0];
+  if (exact_in_float(addend)) return true;
+  const auto level = [&](int64_t x, int64_t b) {
+    const int128 sum = static_cast<int128>(x) * multiplier + b;
+    const int128 quotient = sum / chain.divisor - (sum % chain.divisor < 0 ? 1 : 0);
+    return std::clamp<int128>(quotient, chain.levels.low, chain.levels.high);
+  };
+  if (reachable.high - reachable.low > 1 << 20) return false;
+  const auto near = static_cast<float>(addend);
+  for (float candidate : {near, std::nextafter(near, -HUGE_VALF), std::nextafter(near, HUGE_VALF)}) {
+    const auto b = static_cast<int64_t>(candidate);
+    bool same = true;
+    for (int64_t x = reachable.low; same && x <= reachable.high; ++x) same = level(x, b) == level(x, addend);
+    if (same) return chain.addend[0] = b, true;
+  }
+  return false;
 }
 
 LayerWriter::LayerWriter(const graph::Graph& graph, std::string_view dialect, int64_t opset)
@@ -162,6 +187,13 @@ void LayerWriter::describe(const std::string& name, const Shape& shape) {
 
 Interval LayerWriter::levels_in(ValueId id) const {
   const graph::Value& value = graph_[id];
+  const Node* writer = writer_of(id);
+  if (value.bounds.empty() && writer && std::holds_alternative<graph::Add>(writer->op)) {
+    Interval sum{0, 0};
+    for (ValueId term : writer->inputs) sum = {sum.low + levels_in(term).low, sum.high + levels_in(term).high};
+    return sum;
+  }
+  if (value.bounds.empty() && writer && requantises(writer->op)) return levels_of_requantisation(writer->op);
   if (value.bounds.empty()) return value.grid ? Interval{value.grid->low, value.grid->high} : levels_of(value.type);
   Interval all = value.bounds[0];
   for (const Interval& bound : value.bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
@@ -170,10 +202,8 @@ Interval LayerWriter::levels_in(ValueId id) const {
 
 double LayerWriter::reach_of(ValueId id) const {
   const Node* writer = writer_of(id);
-  Interval levels = levels_in(id);
   if (writer && moves(writer->op)) return reach_of(writer->inputs[0]);
-  if (const auto* op = writer ? std::get_if<graph::Requantise>(&writer->op) : nullptr) levels = {op->low, op->high};
-  if (const auto* op = writer ? std::get_if<graph::FloorDivide>(&writer->op) : nullptr) levels = {op->low, op->high};
+  const Interval levels = writer && requantises(writer->op) ? levels_of_requantisation(writer->op) : levels_in(id);
   const Interval told = levels_in_file(levels, writer == nullptr);
   return static_cast<double>(std::max(std::abs(told.low), std::abs(told.high)));
 }
@@ -216,6 +246,10 @@ void LayerWriter::write_inputs() {
     describe_tensor(*model_.mutable_graph()->add_input(), name_of(id), graph_[id].shape);
     const std::string objection = objection_to_input(levels_in(id));
     if (!objection.empty()) refusals_.push_back("input '" + graph_[id].name + "': " + objection);
+    const size_t readers = uses_.readers[static_cast<size_t>(id)].size();
+    if (readers > 1)
+      refusals_.push_back("input '" + graph_[id].name + "': read by " + std::to_string(readers) +
+                          " layers, and DORY tells its format to the first layer alone");
     if (const Node* reader = only_reader(id)) write_flat(*reader);
   }
 }
@@ -246,7 +280,7 @@ void LayerWriter::write_node(const Node& node) {
   std::string reason = "no layer of the dialect";
   if (std::holds_alternative<graph::Concat>(op)) reason = "DORY reads a Concat and drops it";
   if (std::holds_alternative<graph::Threshold>(op))
-    reason = "a list of thresholds is no (x m + b) / D; ties to even give one, half_up and floor do not";
+    reason = "a list of thresholds is no (x m + b) / D; integerize --thresholds never gives one";
   if (std::holds_alternative<graph::Flatten>(op) || std::holds_alternative<graph::Reshape>(op) ||
       std::holds_alternative<graph::Squeeze>(op))
     reason = "only a flattening to [N, K] right behind the one layer that it reads";
@@ -449,6 +483,21 @@ void LayerWriter::write_layer(const Node& node, const Linear& given) {
   finish(behind->outputs[0], result);
 }
 
+namespace {
+
+std::string objection_to_multipliers(const Ints& multipliers) {
+  const auto refused = [](int64_t multiplier) { return !exact_in_float(multiplier); };
+  const auto first = std::find_if(multipliers.begin(), multipliers.end(), refused);
+  if (first == multipliers.end()) return "";
+  const auto count = std::count_if(first, multipliers.end(), refused);
+  return "multiplier " + std::to_string(*first) + " of channel " + std::to_string(first - multipliers.begin()) + " (" +
+         std::to_string(count) + " of " + std::to_string(multipliers.size()) +
+         " channels), and the dialect's float32 tensors hold 24 bits; integerize --multiplier-bits 25 gives the best "
+         "that fit and counts the sums on which they differ";
+}
+
+}  // namespace
+
 ChainOfLayer LayerWriter::chain_of(const Node& node) {
   ChainOfLayer chain;
   const auto stop = [&](const std::string& reason) {
@@ -474,10 +523,7 @@ ChainOfLayer LayerWriter::chain_of(const Node& node) {
   }
   std::string objection = objection_to_levels(chain.levels);
   if (objection.empty()) objection = objection_to_divisor(chain.divisor);
-  for (size_t c = 0; objection.empty() && c < chain.multiplier.size(); ++c)
-    if (!exact_in_float(chain.multiplier[c]))
-      objection = "multiplier " + std::to_string(chain.multiplier[c]) +
-                  ", which float32 does not hold; integerize --multiplier-bits 25";
+  if (objection.empty()) objection = objection_to_multipliers(chain.multiplier);
   if (!objection.empty()) return stop(objection);
   settle_levels(chain);
   return chain;
@@ -538,7 +584,7 @@ void LayerWriter::write_bare(const Node& node) {
     return refuse(node, "parameters of each channel without a linear op before them");
   ChainOfLayer one = chain;
   one.multiplier.resize(1), one.addend.resize(1);
-  if (!exact_in_float(one.addend[0]))
+  if (!settle_addend(one, levels_in(node.inputs[0])))
     return refuse(node, "addend " + std::to_string(one.addend[0]) + ", which float32 does not hold");
   finish(node.outputs[0], write_chains(node.name, name_of(node.inputs[0]), one, {}, reach_of(node.inputs[0])));
 }

@@ -115,4 +115,8 @@ class LayerWriter {
 /// A number that float32 holds exactly.
 bool exact_in_float(int64_t number);
 
+/// Gives a chain of one channel an addend that float32 holds and under which every integer of `reachable`, 2^20 at
+/// most, keeps its level. False, and nothing changed, where there is none next to the one it has.
+bool settle_addend(ChainOfLayer& chain, Interval reachable);
+
 }  // namespace nibble::onnx

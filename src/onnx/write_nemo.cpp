@@ -4,6 +4,7 @@
 #include "onnx/dialect_nemo.hpp"
 #include "onnx/layer_writer.hpp"
 #include "onnx/model_writer.hpp"
+#include "onnx/raise_levels.hpp"
 #include "onnx/tensors.hpp"
 
 namespace nibble::onnx {
@@ -17,7 +18,8 @@ class NemoWriter : public LayerWriter {
   std::string objection_to_levels(Interval levels) const override {
     if (levels.low >= 0 && levels.high <= 255) return "";
     return "levels " + std::to_string(levels.low) + ".." + std::to_string(levels.high) +
-           ", and the dialect's activations are 0..255 at most: its Div rounds toward zero";
+           ", and the dialect's activations are 0..255 at most: its Div rounds toward zero; levels below zero are "
+           "raised where no padding and no output needs them, so a Relu or other bits help";
   }
   bool takes_levels(Interval levels) const override { return objection_to_levels(levels).empty(); }
   std::string objection_to_input(Interval levels) const override {
@@ -57,23 +59,24 @@ class NemoWriter : public LayerWriter {
                              const std::vector<const graph::Node*>& requantised, const graph::Node& out) override {
     std::vector<std::string> inputs;
     for (size_t i = 0; i < branches.size(); ++i)
-      inputs.push_back(requantised[i] ? write_scalar(*requantised[i], name_of(branches[i])) : name_of(branches[i]));
+      inputs.push_back(requantised[i] ? write_scalar(*requantised[i], branches[i], name_of(branches[i]))
+                                      : name_of(branches[i]));
     const std::string sum = next_name();
     add_node(add.name, "Add", inputs, sum);
-    return write_scalar(out, sum);
+    return write_scalar(out, add.outputs[0], sum);
   }
 
  private:
-  std::string write_scalar(const graph::Node& node, const std::string& x) {
+  std::string write_scalar(const graph::Node& node, graph::ValueId read, const std::string& x) {
     ChainOfLayer chain = chain_of(node);
     if (chain.multiplier.empty()) return next_name();
     const auto same = [](const graph::Ints& numbers) {
       return std::all_of(numbers.begin(), numbers.end(), [&](int64_t each) { return each == numbers[0]; });
     };
     if (!same(chain.multiplier) || !same(chain.addend)) refuse(node, "parameters of each channel behind an Add");
-    if (!exact_in_float(chain.addend[0]))
-      refuse(node, "addend " + std::to_string(chain.addend[0]) + ", which float32 does not hold");
     chain.multiplier.resize(1), chain.addend.resize(1);
+    if (!settle_addend(chain, levels_in(read)))
+      refuse(node, "addend " + std::to_string(chain.addend[0]) + ", which float32 does not hold");
     return write_chain(node.name, x, chain, {}, 0);
   }
 
@@ -96,7 +99,8 @@ class NemoWriter : public LayerWriter {
 }  // namespace
 
 void write_nemo(const graph::Graph& graph, const std::filesystem::path& file) {
-  write_file(file, NemoWriter(graph).bytes(), "onnx");
+  const graph::Graph raised = raise_levels(graph);
+  write_file(file, NemoWriter(raised).bytes(), "onnx");
 }
 
 }  // namespace nibble::onnx

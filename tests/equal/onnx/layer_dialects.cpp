@@ -98,6 +98,26 @@ TEST_P(LayerDialect, ReadsBackTheIntegersOfAResidualNetwork) {
   }
 }
 
+TEST_P(LayerDialect, ReadsBackTheIntegersOfSignedBranchesAndOfAddendsThatFloatsDoNotHold) {
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    Residual network(seed);
+    for (graph::Node& node : network.graph.nodes) {
+      const bool bytes = node.name == "depthwise_q" || node.name == "branch";
+      const bool fewer = node.name == "sum_q" || node.name == "pool_q";
+      if (!bytes && !fewer) continue;
+      const Interval levels = bytes ? Interval{-128, 127} : Interval{-100, 27};
+      if (auto* op = std::get_if<graph::Requantise>(&node.op)) op->low = levels.low, op->high = levels.high;
+      if (auto* op = std::get_if<graph::FloorDivide>(&node.op)) op->low = levels.low, op->high = levels.high;
+      if (node.name != "sum_q") continue;
+      auto& op = std::get<graph::Requantise>(node.op);
+      op.multiplier = {331 << 15}, op.addend = {-(int64_t{30001} << 15) - 1}, op.shift = {24};
+    }
+    const Graph again = written_and_read(network.graph, GetParam());
+    const std::vector<Tensor> input = network.input();
+    EXPECT_EQ(graph::evaluate(again, input), graph::evaluate(network.graph, input)) << "seed " << seed;
+  }
+}
+
 TEST_P(LayerDialect, RandomIntegerNetworksComputeTheSameIntegersReadBackOrAreRefusedByNode) {
   int written = 0;
   for (uint64_t seed = 0; seed < 1000; ++seed) {
@@ -127,15 +147,50 @@ TEST_P(LayerDialect, NamesEveryNodeThatItCannotSay) {
     if (auto* op = std::get_if<graph::Conv>(&node.op); op && node.name == "depthwise") op->zero_point = 3;
   }
   const std::string refusal = refusal_of(graph, GetParam());
-  EXPECT_NE(refusal.find("'first_q' (Requantise): multiplier 16777217, which float32 does not hold; integerize "
-                         "--multiplier-bits 25"),
-            refusal.npos)
+  EXPECT_NE(
+      refusal.find("'first_q' (Requantise): multiplier 16777217 of channel 0 (1 of 6 channels), and the dialect's "
+                   "float32 tensors hold 24 bits; integerize --multiplier-bits 25 gives the best that fit and "
+                   "counts the sums on which they differ"),
+      refusal.npos)
       << refusal;
   EXPECT_NE(refusal.find("'depthwise' (Conv): pads an input whose zero is 3"), refusal.npos) << refusal;
 }
 
+TEST_P(LayerDialect, RefusesAnInputThatTwoLayersRead) {
+  Residual network(1);
+  Graph& graph = network.graph;
+  graph.outputs.push_back(network.layer("second", graph.inputs[0], 3, 4, 1));
+  EXPECT_NE(refusal_of(graph, GetParam())
+                .find("input 'x': read by 2 layers, and DORY tells its format to the first layer alone"),
+            std::string::npos);
+}
+
+TEST_P(LayerDialect, RefusesAListOfThresholdsAndSaysHowToDoWithout) {
+  Residual network(1);
+  Graph& graph = network.graph;
+  const ValueId last = graph.outputs[0];
+  const ValueId steps = graph.add_constant("steps", Tensor({1, 2}, std::vector<int64_t>{-5, 7}));
+  graph.outputs = {graph.add_node("ternary", graph::Threshold{-1, {}}, {last, steps})};
+  graph::tidy(graph);
+  EXPECT_NE(refusal_of(graph, GetParam())
+                .find("'ternary' (Threshold): a list of thresholds is no (x m + b) / D; integerize --thresholds never "
+                      "gives one"),
+            std::string::npos);
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, LayerDialect, testing::Values("quantlab", "nemo"),
                          [](const auto& test) { return std::string(test.param); });
+
+TEST(Nemo, RefusesLevelsBelowZeroThatAPaddedLayerReads) {
+  Residual network(1);
+  for (graph::Node& node : network.graph.nodes)
+    if (node.name == "first_q") std::get<graph::Requantise>(node.op).low = -5;
+  EXPECT_NE(
+      refusal_of(network.graph, "nemo")
+          .find("'first_q' (Requantise): levels -5..255, and the dialect's activations are 0..255 at most: its Div "
+                "rounds toward zero; levels below zero are raised where no padding and no output needs them"),
+      std::string::npos);
+}
 
 TEST(Quantlab, WritesTheConfigurationOfDory) {
   Residual network(3);
