@@ -39,14 +39,23 @@ Big rounded(const Big& numerator, unsigned bits, Rounding rounding) {
 
 constexpr int64_t limit = int64_t{1} << 62;
 
-int64_t rescaled_exactly(double kappa, double lambda, int64_t a, Rounding rounding) {
-  const Dyadic k = dyadic(kappa);
-  const Dyadic l = dyadic(lambda);
-  const Big product = Big(k.mantissa) * a;
-  const int least = product == 0 ? l.exponent : l.mantissa == 0 ? k.exponent : std::min(k.exponent, l.exponent);
+int64_t rescaled_exactly(std::span<const double> kappa, double lambda, std::span<const int64_t> a, Rounding rounding) {
+  int least = dyadic(lambda).exponent;
+  bool any_term = lambda != 0;
+  for (size_t i = 0; i < kappa.size(); ++i) {
+    if (kappa[i] == 0 || a[i] == 0) continue;
+    const int exponent = dyadic(kappa[i]).exponent;
+    least = any_term ? std::min(least, exponent) : exponent;
+    any_term = true;
+  }
   Big sum = 0;
-  if (product != 0) sum += product << static_cast<unsigned>(k.exponent - least);
-  if (l.mantissa != 0) sum += Big(l.mantissa) << static_cast<unsigned>(l.exponent - least);
+  const auto add = [&](double factor, int64_t times) {
+    const Dyadic term = dyadic(factor);
+    if (term.mantissa != 0 && times != 0)
+      sum += (Big(term.mantissa) * times) << static_cast<unsigned>(term.exponent - least);
+  };
+  for (size_t i = 0; i < kappa.size(); ++i) add(kappa[i], a[i]);
+  add(lambda, 1);
   const Big result =
       least >= 0 ? sum << static_cast<unsigned>(least) : rounded(sum, static_cast<unsigned>(-least), rounding);
   if (result >= limit) return limit;
@@ -57,12 +66,20 @@ int64_t rescaled_exactly(double kappa, double lambda, int64_t a, Rounding roundi
 }  // namespace
 
 int64_t rescaled(double kappa, double lambda, int64_t a, Rounding rounding) {
+  return rescaled(std::span(&kappa, 1), lambda, std::span(&a, 1), rounding);
+}
+
+int64_t rescaled(std::span<const double> kappa, double lambda, std::span<const int64_t> a, Rounding rounding) {
   constexpr double exact_integers = 0x1p52;
-  const double product = kappa * static_cast<double>(a);
-  const double t = product + lambda;
-  // Conversion of a, product and sum round once each: 2^-53 relative, with room to spare.
-  const double error = 0x1p-50 * (std::abs(product) + std::abs(lambda)) + 0x1p-1000;
-  if (std::abs(t) + std::abs(product) + std::abs(lambda) < exact_integers) {
+  double t = lambda, magnitude = std::abs(lambda);
+  for (size_t i = 0; i < kappa.size(); ++i) {
+    const double product = kappa[i] * static_cast<double>(a[i]);
+    t += product;
+    magnitude += std::abs(product);
+  }
+  // Conversion of a, product and each sum round once: 2^-53 relative, with room to spare.
+  const double error = 0x1p-50 * static_cast<double>(kappa.size()) * magnitude + 0x1p-1000;
+  if (std::abs(t) + magnitude < exact_integers) {
     const double shifted = rounding == Rounding::Floor ? t : t + 0.5;
     const double down = std::floor(shifted);
     const double slack = error + 0x1p-50 * std::abs(shifted);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 
 #include "base/grid.hpp"
 
@@ -9,5 +10,7 @@ namespace nibble {
 /// are finite. A bound on the double's error decides whether the double's own rounding is already exact; else big
 /// integers.
 int64_t rescaled(double kappa, double lambda, int64_t a, Rounding rounding);
+/// round(sum of kappa[i] * a[i] + lambda), likewise.
+int64_t rescaled(std::span<const double> kappa, double lambda, std::span<const int64_t> a, Rounding rounding);
 
 }  // namespace nibble

@@ -44,7 +44,34 @@ Tensors meaning(const Call& call, const Dequantise& op) {
   return {y};
 }
 
+/// Rescale of several inputs.
+static Tensor rescaled_sum(const Call& call, const Rescale& op) {
+  const size_t terms = call.inputs.size();
+  Shape shape = call[0].shape();
+  for (size_t i = 1; i < terms; ++i) shape = broadcast(shape, call[i].shape());
+  Tensor y = zeros<int64_t>(shape);
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < terms; ++i) {
+    const std::vector<const Tensor*> with_zeros{&call[i], &y};
+    inputs.push_back(meaning(Call{call.node, with_zeros}, Add{}).front());
+  }
+  const auto out = y.as<int64_t>();
+  const size_t channels = op.kappa.size() / terms;
+  std::vector<double> kappa(terms);
+  std::vector<int64_t> a(terms);
+  each(y, channels > 1 || op.lambda.size() > 1 ? 1 : -1, [&](size_t i, size_t channel) {
+    for (size_t term = 0; term < terms; ++term) {
+      kappa[term] = op.kappa[term * channels + (channels > 1 ? channel : 0)];
+      a[term] = inputs[term].as<int64_t>()[i];
+    }
+    const int64_t rounded = rescaled(kappa, op.lambda[op.lambda.size() > 1 ? channel : 0], a, op.rounding);
+    out[i] = std::clamp(sum_of(rounded, op.zero_point), op.low, op.high);
+  });
+  return y;
+}
+
 Tensors meaning(const Call& call, const Rescale& op) {
+  if (call.inputs.size() > 1) return {rescaled_sum(call, op)};
   Tensor y = call[0];
   const auto values = y.as<int64_t>();
   const bool per_channel = op.kappa.size() > 1 || op.lambda.size() > 1;

@@ -16,8 +16,10 @@ static void check_scales(const Context& c, const Grid& grid) {
           "one for each channel");
 }
 
-static void check_channels(const Context& c, size_t count, std::string_view what) {
-  const Shape& x = c.shape(0);
+/// Branches that one Rescale adds.
+static constexpr size_t most_terms = 5;
+
+static void check_channels(const Context& c, const Shape& x, size_t count, std::string_view what) {
   c.check(count == 1 || (x.size() >= 2 && x[1] == static_cast<int64_t>(count)),
           std::to_string(count) + " " + std::string(what) + " with input " + to_string(x),
           "one, or one for each channel of axis 1");
@@ -36,16 +38,23 @@ Types rule(const Context& c, const Dequantise& op) {
   return {{ElementType::Float32, c.shape(0)}};
 }
 Types rule(const Context& c, const Rescale& op) {
-  c.count_inputs(1, 1);
-  c.integers(0);
-  check_channels(c, op.kappa.size(), "kappa");
-  check_channels(c, op.lambda.size(), "lambda");
-  return {{container(op.low, op.high), c.shape(0)}};
+  c.count_inputs(1, most_terms);
+  Shape y = c.shape(0);
+  for (size_t i = 0; i < c.inputs.size(); ++i) {
+    c.integers(i);
+    y = broadcast_of(c, y, c.shape(i));
+  }
+  const size_t terms = c.inputs.size();
+  c.check(op.kappa.size() % terms == 0,
+          std::to_string(op.kappa.size()) + " kappa for " + std::to_string(terms) + " inputs", "as many for each");
+  check_channels(c, y, op.kappa.size() / terms, "kappa");
+  check_channels(c, y, op.lambda.size(), "lambda");
+  return {{container(op.low, op.high), y}};
 }
 Types rule(const Context& c, const Requantise& op) {
   c.count_inputs(1, 1);
   c.integers(0);
-  check_channels(c, op.multiplier.size(), "multipliers");
+  check_channels(c, c.shape(0), op.multiplier.size(), "multipliers");
   c.check(op.addend.size() == op.multiplier.size() && op.shift.size() == op.multiplier.size(),
           std::to_string(op.multiplier.size()) + " multipliers, " + std::to_string(op.addend.size()) + " addends, " +
               std::to_string(op.shift.size()) + " shifts",
@@ -56,7 +65,7 @@ Types rule(const Context& c, const Requantise& op) {
 Types rule(const Context& c, const FloorDivide& op) {
   c.count_inputs(1, 1);
   c.integers(0);
-  check_channels(c, op.multiplier.size(), "multipliers");
+  check_channels(c, c.shape(0), op.multiplier.size(), "multipliers");
   c.check(op.addend.size() == op.multiplier.size() && op.divisor.size() == op.multiplier.size(),
           std::to_string(op.multiplier.size()) + " multipliers, " + std::to_string(op.addend.size()) + " addends, " +
               std::to_string(op.divisor.size()) + " divisors",
@@ -69,7 +78,7 @@ Types rule(const Context& c, const Threshold& op) {
   c.integers(0), c.integers(1);
   const Shape& t = c.shape(1);
   c.check(t.size() == 2, "thresholds " + to_string(t), "[1 or C, T]");
-  check_channels(c, static_cast<size_t>(t[0]), "rows of thresholds");
+  check_channels(c, c.shape(0), static_cast<size_t>(t[0]), "rows of thresholds");
   c.check(op.falling.empty() || static_cast<int64_t>(op.falling.size()) == t[0],
           std::to_string(op.falling.size()) + " flags of falling", "none, or one a row");
   int64_t high = 0;

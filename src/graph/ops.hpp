@@ -483,7 +483,8 @@ struct Dequantise {
 
 /// QD. y = clip(round(kappa * x + lambda) + zero_point, low, high), evaluated exactly on the doubles kappa and lambda.
 /// Integer x in, integer y out. kappa and lambda: one each, or one for each channel of axis 1. kappa may be negative or
-/// zero.
+/// zero. Of several inputs, broadcast, it is the sum: round(sum over i of kappa_i * x_i + lambda), kappa of input after
+/// input, for each one number or one a channel.
 struct Rescale {
   std::vector<double> kappa, lambda;
   Rounding rounding = Rounding::HalfUp;

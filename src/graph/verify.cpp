@@ -150,11 +150,37 @@ void check_types(const Graph& graph) {
   }
 }
 
+/// What computes in reals between the integers of QD: functions of what was dequantised, never sums, windows or fake
+/// quantisers.
+bool is_real_function(const Op& op) {
+  return !std::holds_alternative<Conv>(op) && !std::holds_alternative<ConvTranspose>(op) &&
+         !std::holds_alternative<Gemm>(op) && !std::holds_alternative<MatMul>(op) &&
+         !std::holds_alternative<BatchNormalization>(op) && !std::holds_alternative<AveragePool>(op) &&
+         !std::holds_alternative<GlobalAveragePool>(op) && !std::holds_alternative<SumPool>(op) &&
+         !std::holds_alternative<ReduceMean>(op) && !std::holds_alternative<ReduceSum>(op) &&
+         !std::holds_alternative<MaxPool>(op) && !std::holds_alternative<Quantise>(op);
+}
+
+/// QD and ID hold integers. Reals are left only to a graph input before its quantisers, to the dequantisation of a
+/// graph output that nothing reads and, in QD, to the functions between a Dequantise and its Quantise.
 void check_stage(const Graph& graph) {
-  if (graph.stage != Stage::ID) return;
+  if (graph.stage != Stage::ID && graph.stage != Stage::QD) return;
+  const std::string stage = " at stage " + std::string(to_string(graph.stage));
+  const Uses uses(graph);
+  for (ValueId id : graph.inputs)
+    for (int reader : uses.readers[static_cast<size_t>(id)])
+      check(!is_real(graph[id].type) || std::holds_alternative<Quantise>(graph.nodes[static_cast<size_t>(reader)].op),
+            "input '" + graph[id].name + "'", "is real" + stage, "integers, or quantisers alone after it");
   for (const Node& node : graph.nodes)
-    for (ValueId id : node.outputs)
-      check(!is_real(graph[id].type), place_of(node), "writes reals at stage ID", "integers in every tensor");
+    for (ValueId id : node.outputs) {
+      if (!is_real(graph[id].type)) continue;
+      const bool output = uses.is_output[static_cast<size_t>(id)],
+                 read = !uses.readers[static_cast<size_t>(id)].empty();
+      const bool dequantises = std::holds_alternative<Dequantise>(node.op);
+      const bool last = dequantises && output && !read;
+      const bool between = graph.stage == Stage::QD && !output && (dequantises || is_real_function(node.op));
+      check(last || between, place_of(node), "writes reals" + stage, "integers in every tensor");
+    }
 }
 
 }  // namespace

@@ -111,19 +111,6 @@ int64_t weight_bytes(const graph::Graph& graph) {
   return (bits + 7) / 8;
 }
 
-std::vector<passes::InputGrid> input_grids(const graph::Graph& network, const Feed& feed) {
-  const data::Preprocess& preprocess = feed.preprocess;
-  const auto all = [](const std::vector<double>& numbers, double same) {
-    return std::all_of(numbers.begin(), numbers.end(), [&](double number) { return number == same; });
-  };
-  const bool scaled_only = all(preprocess.mean, 0) && all(preprocess.standard_deviation, 1) && !preprocess.resize;
-  const bool pixels = feed.count() > 0 && feed.set->sample(0).x.type() == ElementType::UInt8;
-  if (!scaled_only || !pixels) return {};
-  Grid grid;
-  grid.scale = {static_cast<double>(static_cast<float>(preprocess.scale))};
-  return {{network[network.inputs.front()].name, grid}};
-}
-
 std::vector<Row> run_experiment(const Experiment& experiment, const train::Api& api, const RunOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const graph::Graph network = train_experiment(experiment, api, options);

@@ -17,11 +17,35 @@ int channel_axis(const graph::Op& op) {
   return std::holds_alternative<graph::Conv>(op) ? 0 : 1;  // of a ConvTranspose within each group
 }
 
-const Carried& weights_of(const Propagation& p, const Node& node) {
+/// Weights' integers minus its zero point, and the grid that they then are on: the same reals, and a sum of
+/// products with nothing to correct. Eight bits stay eight where the values need no more.
+Tensor without_zero_point(const Tensor& integers, Grid& grid) {
+  std::vector<int64_t> values = integers.to_integers();
+  for (int64_t& value : values) value -= grid.zero_point;
+  grid.low -= grid.zero_point;
+  grid.high -= grid.zero_point;
+  grid.zero_point = 0;
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  if (!values.empty() && *least >= INT8_MIN && *most <= INT8_MAX) {
+    grid.low = std::max<int64_t>(grid.low, INT8_MIN);
+    grid.high = std::min<int64_t>(grid.high, INT8_MAX);
+  }
+  return Tensor(integers.shape(), values).cast(grid.container());
+}
+
+Carried weights_of(Propagation& p, const Node& node) {
   const ValueId id = node.inputs[1];
   const auto& found = p.carried[static_cast<size_t>(id)];
   if (!found) refuse(node, "weights '" + p.from[id].name + "' are not on a grid", "a quantiser between the two");
-  return *found;
+  Carried weights = *found;
+  if (!weights.constant || weights.zero == 0) return weights;
+  const std::string name = p.from[id].name + "_centred";
+  Tensor integers = without_zero_point(*p.to.constant(weights.id), *weights.grid);
+  weights.zero = 0;
+  weights.id = p.to.find(name);
+  if (weights.id == absent) weights.id = p.to.add_constant(name, std::move(integers));
+  p.to[weights.id].grid = weights.grid;
+  return weights;
 }
 
 graph::Op integer_op(const graph::Op& op, int64_t zero_point, int64_t zero_point_b) {
@@ -98,7 +122,7 @@ void add_bias(Propagation& p, const Node& node, double beta, Carried& result, st
 
 void carry_linear(Propagation& p, const Node& node) {
   const Carried& x = p.on_grid(node, 0);
-  const Carried& w = weights_of(p, node);
+  const Carried w = weights_of(p, node);
   const bool is_matmul = std::holds_alternative<graph::MatMul>(node.op);
   if (!w.constant && !is_matmul) refuse(node, "has weights that are computed", "constant weights");
   if (!w.constant) p.on_grid(node, 1);
@@ -114,8 +138,6 @@ void carry_linear(Propagation& p, const Node& node) {
     const std::vector<double> group = result.scale;
     for (int64_t g = 1; g < conv->group; ++g) result.scale.insert(result.scale.end(), group.begin(), group.end());
   }
-  // Weights stand on symmetric grids but for those of a MatMul, which has a zero point for each side.
-  if (!is_matmul && w.grid->zero_point != 0) refuse(node, "has weights with a zero point", "weights without one");
   std::vector<ValueId> inputs{x.id, w.id};
   add_bias(p, node, gemm ? gemm->beta : 1, result, inputs);
   result.id = p.emit(node.name, integer_op(node.op, x.zero, w.grid->zero_point), std::move(inputs),

@@ -7,16 +7,39 @@ namespace nibble::passes {
 namespace {
 using graph::Node;
 
-/// The op on integers: what a Pad adds is the zero point.
+/// Whether a Pad adds numbers that lie on the grid of x (zeros always do).
+bool is_on_grid(const graph::Pad& pad, const Carried& x) {
+  if (pad.mode != graph::PadMode::Constant) return true;
+  const double level = pad.value / x.scale[0];
+  return x.grid && level == std::floor(level) &&
+         Interval{x.grid->low, x.grid->high}.contains(static_cast<int64_t>(level) + x.zero);
+}
+
+/// A Pad with numbers between the levels of its input: both become the levels of the quantiser after it.
+void carry_pad(Propagation& p, const Node& node, const graph::Pad& pad) {
+  const Carried& x = p.input(node, 0);
+  const Node* reader = p.quantiser_after(node.outputs[0]);
+  const auto* quantiser = reader ? std::get_if<graph::Quantise>(&reader->op) : nullptr;
+  if (!quantiser || x.real)
+    refuse(node, "pads with a number that is not on the grid of its input", "zeros, or one quantiser right after it");
+  Carried result;
+  result.grid = quantiser->grid;
+  result.scale = quantiser->grid.scale;
+  result.zero = quantiser->grid.zero_point;
+  const std::string name = node.name + "_in";
+  const bool there = x.grid && *x.grid == quantiser->grid;
+  const graph::ValueId inside = there ? x.id : requantise(p, node, x, *quantiser, name, name);
+  graph::Pad integer = pad;
+  integer.value = static_cast<double>(quantiser->grid.quantise(pad.value, 0, quantiser->rounding));
+  result.id = p.emit(node.name, integer, {inside}, p.from[reader->outputs[0]].name);
+  p.set(node.outputs[0], std::move(result));
+}
+
 graph::Op integer_op(const Node& node, const Carried& x) {
   const auto* pad = std::get_if<graph::Pad>(&node.op);
   if (!pad || pad->mode != graph::PadMode::Constant) return node.op;
-  const double level = pad->value / x.scale[0];
-  if (level != std::floor(level) || !x.grid ||
-      !Interval{x.grid->low, x.grid->high}.contains(static_cast<int64_t>(level) + x.zero))
-    refuse(node, "pads with a number that is not on the grid of its input", "zeros");
   graph::Pad integer = *pad;
-  integer.value = level + static_cast<double>(x.zero);
+  integer.value = pad->value / x.scale[0] + static_cast<double>(x.zero);
   return integer;
 }
 
@@ -30,6 +53,8 @@ void carry_movement(Propagation& p, const Node& node) {
     p.set(node.outputs[0], x);
     return;
   }
+  const auto* pad = std::get_if<graph::Pad>(&node.op);
+  if (pad && !is_on_grid(*pad, x)) return carry_pad(p, node, *pad);
   const bool rising = std::all_of(x.scale.begin(), x.scale.end(), [](double s) { return s >= 0; });
   if (x.real || !x.uniform() || !rising) p.on_grid(node, 0);
   std::vector<graph::ValueId> inputs{x.id};

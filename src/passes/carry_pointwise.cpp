@@ -55,16 +55,52 @@ Interval levels_of(const Node& node, const Carried& x, const graph::Quantise& qu
   return levels;
 }
 
+/// Real zero of several integers, each at its zero point, is 0 exactly, as exact_at makes it of one: every ratio a
+/// multiple of one power of two.
+void align(std::vector<double>& ratios, const std::vector<int64_t>& zeros) {
+  double largest = 0;
+  for (double ratio : ratios) largest = std::max(largest, std::abs(ratio));
+  int64_t widest = 1;
+  for (int64_t zero : zeros) widest += std::abs(zero);
+  if (widest == 1 || !std::isfinite(largest) || largest == 0) return;
+  const double unit = std::ldexp(static_cast<double>(widest), std::ilogb(largest) - 51);
+  const double step = std::ldexp(1.0, std::ilogb(unit) + 1);
+  for (double& ratio : ratios) ratio = std::nearbyint(ratio / step) * step;
+}
+
+/// kappa and lambda of one channel: of the value's own integers, then of the others of a sum.
+std::pair<std::vector<double>, double> step_of(const Carried& x, size_t channel, double eps, Rounding rounding) {
+  const double shift = element(x.shift, channel);
+  std::vector<double> kappa{element(x.scale, channel) / eps};
+  std::vector<int64_t> zeros{x.zero};
+  for (const Carried::Term& term : x.others) {
+    kappa.push_back(element(term.scale, channel) / eps);
+    zeros.push_back(term.zero);
+  }
+  if (shift == 0) {
+    if (x.others.empty())
+      kappa[0] = exact_at(kappa[0], x.zero);
+    else
+      align(kappa, zeros);
+  }
+  // A sum on a step of the real numbers is on it here too; all others are further from one than this.
+  constexpr double beside = 0x1p-26;
+  double lambda = shift / eps;
+  if (shift == 0 && x.others.empty() && rounding != Rounding::HalfEven && is_rounded_quotient(kappa[0]))
+    lambda = beside;
+  for (size_t i = 0; i < kappa.size(); ++i) lambda -= static_cast<double>(zeros[i]) * kappa[i];
+  return {std::move(kappa), lambda};
+}
+
 graph::Rescale rescale_of(const Carried& x, const graph::Quantise& quantiser) {
-  const double eps = quantiser.grid.scale[0];
+  size_t channels = std::max(x.scale.size(), x.shift.size());
+  for (const Carried::Term& term : x.others) channels = std::max(channels, term.scale.size());
   graph::Rescale rescale;
-  const size_t channels = std::max(x.scale.size(), x.shift.size());
+  rescale.kappa.resize(channels * (1 + x.others.size()));
   for (size_t c = 0; c < channels; ++c) {
-    const double shift = element(x.shift, c);
-    double kappa = element(x.scale, c) / eps;
-    if (shift == 0) kappa = exact_at(kappa, x.zero);
-    rescale.kappa.push_back(kappa);
-    rescale.lambda.push_back(shift / eps - static_cast<double>(x.zero) * kappa);
+    const auto [kappa, lambda] = step_of(x, c, quantiser.grid.scale[0], quantiser.rounding);
+    for (size_t i = 0; i < kappa.size(); ++i) rescale.kappa[i * channels + c] = kappa[i];
+    rescale.lambda.push_back(lambda);
   }
   rescale.rounding = quantiser.rounding;
   rescale.zero_point = quantiser.grid.zero_point;
@@ -74,18 +110,23 @@ graph::Rescale rescale_of(const Carried& x, const graph::Quantise& quantiser) {
 }
 
 void check_finite(const Node& node, const graph::Rescale& rescale) {
-  for (size_t c = 0; c < rescale.kappa.size(); ++c)
-    if (!std::isfinite(rescale.kappa[c]) || !std::isfinite(rescale.lambda[c]))
-      refuse(node, fmt::format("channel {} has kappa {} and lambda {}", c, rescale.kappa[c], rescale.lambda[c]),
+  for (size_t i = 0; i < rescale.kappa.size(); ++i) {
+    const size_t c = i % rescale.lambda.size();
+    if (!std::isfinite(rescale.kappa[i]) || !std::isfinite(rescale.lambda[c]))
+      refuse(node, fmt::format("channel {} has kappa {} and lambda {}", c, rescale.kappa[i], rescale.lambda[c]),
              "finite numbers");
+  }
 }
 
-/// The integers of a requantisation, clipped to the levels that a Relu or Clip leaves.
-ValueId emit_rescale(Propagation& p, const Node& node, const Carried& x, const graph::Quantise& quantiser) {
+}  // namespace
+
+ValueId requantise(Propagation& p, const Node& node, const Carried& x, const graph::Quantise& quantiser,
+                   const std::string& node_name, const std::string& name) {
   graph::Rescale rescale = rescale_of(x, quantiser);
   check_finite(node, rescale);
   const Interval levels = levels_of(node, x, quantiser);
-  const std::string& name = p.from[node.outputs[0]].name;
+  std::vector<ValueId> inputs{x.id};
+  for (const Carried::Term& term : x.others) inputs.push_back(term.id);
   Grid clipped = quantiser.grid;
   clipped.low = levels.low;
   clipped.high = levels.high;
@@ -93,15 +134,15 @@ ValueId emit_rescale(Propagation& p, const Node& node, const Carried& x, const g
   if (clipped.container() == quantiser.grid.container()) {
     rescale.low = levels.low;
     rescale.high = levels.high;
-    return p.emit(node.name, rescale, {x.id}, name);
+    const ValueId id = p.emit(node_name, rescale, std::move(inputs), name);
+    p.to[id].grid = quantiser.grid;
+    return id;
   }
-  const ValueId wide = p.emit(node.name, rescale, {x.id}, name + "_wide");
+  const ValueId wide = p.emit(node_name, rescale, std::move(inputs), name + "_wide");
   p.to[wide].grid = quantiser.grid;
-  return p.emit(node.name + "_clip", graph::Clip{static_cast<double>(levels.low), static_cast<double>(levels.high)},
+  return p.emit(node_name + "_clip", graph::Clip{static_cast<double>(levels.low), static_cast<double>(levels.high)},
                 {wide}, name);
 }
-
-}  // namespace
 
 void carry_clip(Propagation& p, const Node& node) {
   const Carried& x = p.input(node, 0);
@@ -147,7 +188,7 @@ void carry_quantise(Propagation& p, const Node& node) {
   } else if (x.grid && *x.grid == quantiser->grid) {
     result.id = x.id;
   } else {
-    result.id = emit_rescale(p, node, x, *quantiser);
+    result.id = requantise(p, node, x, *quantiser, node.name, p.from[id].name);
   }
   p.set(id, std::move(result));
 }

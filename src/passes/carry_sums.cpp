@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "graph/windows.hpp"
 #include "passes/propagation.hpp"
 
 namespace nibble::passes {
@@ -30,53 +32,121 @@ void carry_product(Propagation& p, const Node& node) {
   p.set(node.outputs[0], std::move(result));
 }
 
-void check_one_grid(const Propagation& p, const Node& node, size_t slots) {
-  const Grid& first = *p.integers(node, 0).grid;
-  for (size_t slot = 1; slot < slots; ++slot) {
-    const Grid& grid = *p.integers(node, slot).grid;
-    if (grid.scale[0] != first.scale[0] || grid.zero_point != first.zero_point)
-      refuse(node,
-             fmt::format("inputs '{}' and '{}' are on grids of scale {} and {}, zero point {} and {}",
-                         p.from[node.inputs[0]].name, p.from[node.inputs[slot]].name, first.scale[0], grid.scale[0],
-                         first.zero_point, grid.zero_point),
-             "one grid for both: a quantiser on each branch that shares scale and zero point");
+/// The scales of an Add's (or Sub's) operands as whole multiples of the least, where they are few enough bits.
+std::optional<std::vector<int64_t>> multiples_of(const std::vector<const Carried*>& operands) {
+  constexpr double most = 256;
+  double least = operands[0]->scale[0];
+  for (const Carried* operand : operands) least = std::min(least, operand->scale[0]);
+  std::vector<int64_t> multiples;
+  for (const Carried* operand : operands) {
+    if (std::fmod(operand->scale[0], least) != 0 || operand->scale[0] / least > most) return std::nullopt;
+    multiples.push_back(static_cast<int64_t>(operand->scale[0] / least));
   }
+  return multiples;
 }
 
-void carry_sum(Propagation& p, const Node& node) {
-  check_one_grid(p, node, node.inputs.size());
+ValueId multiplied(Propagation& p, const std::string& name, ValueId x, int64_t by) {
+  if (by == 1) return x;
+  const ValueId factor =
+      p.to.add_constant(name + "_factor", Tensor({}, std::vector<int32_t>{static_cast<int32_t>(by)}));
+  return p.emit(name, graph::Mul{}, {x, factor}, name);
+}
+
+/// Operands on one grid, or on grids of which one divides the others: their integers add.
+void add_integers(Propagation& p, const Node& node, const std::vector<const Carried*>& operands,
+                  const std::vector<int64_t>& multiples) {
+  const bool is_sub = std::holds_alternative<graph::Sub>(node.op);
   Carried result;
-  result.scale = p.integers(node, 0).scale;
-  result.zero = p.integers(node, 0).zero;
-  result.id = p.integers(node, 0).id;
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (multiples[i] == 1) result.scale = operands[i]->scale;
   // Of integers a sum of many is a chain of two each: what every dialect can say.
-  for (size_t slot = 1; slot < node.inputs.size(); ++slot) {
-    const Carried& term = p.integers(node, slot);
-    result.zero += std::holds_alternative<graph::Add>(node.op) ? term.zero : -term.zero;
-    result.id = p.emit(node.name, node.op, {result.id, term.id}, p.name_for(node.outputs[0], result));
-    p.annotate(result);
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const ValueId term = multiplied(p, fmt::format("{}_in{}", node.name, i + 1), operands[i]->id, multiples[i]);
+    result.zero += (is_sub && i > 0 ? -1 : 1) * multiples[i] * operands[i]->zero;
+    result.id = i == 0 ? term : p.emit(node.name, node.op, {result.id, term}, p.name_for(node.outputs[0], result));
+    if (i > 0) p.annotate(result);
   }
   p.set(node.outputs[0], std::move(result));
 }
 
-/// Elements of each window, where all have as many.
-int64_t window_of(const Node& node, const graph::AveragePool& pool, const Shape& x, const Shape& y) {
-  int64_t count = 1;
-  const size_t spatial = pool.kernel.size();
-  const auto at = [](const Ints& values, size_t i, int64_t otherwise) {
-    return values.empty() ? otherwise : values[i];
-  };
-  for (size_t i = 0; i < spatial; ++i) {
-    const int64_t begin = at(pool.pads, i, 0), end = at(pool.pads, i + spatial, 0);
-    if ((begin != 0 || end != 0) && !pool.count_include_pad)
-      refuse(node, "divides by a number that differs at the border",
-             "count_include_pad = 1, or no padding (a Pad before it)");
-    const int64_t last = (y[i + 2] - 1) * at(pool.strides, i, 1) + (pool.kernel[i] - 1) * at(pool.dilations, i, 1);
-    if (last >= begin + x[i + 2] + end)
-      refuse(node, "has windows that reach beyond the padding (ceil_mode)", "windows that end inside it");
-    count *= pool.kernel[i];
+/// Operands on grids of their own: the quantiser after them takes all of them at once.
+void carry_terms(Propagation& p, const Node& node, const std::vector<const Carried*>& operands) {
+  const bool is_sub = std::holds_alternative<graph::Sub>(node.op);
+  Carried result;
+  result.id = operands[0]->id;
+  result.scale = operands[0]->scale;
+  result.zero = operands[0]->zero;
+  for (size_t i = 1; i < operands.size(); ++i)
+    result.others.push_back(
+        {operands[i]->id, {is_sub ? -operands[i]->scale[0] : operands[i]->scale[0]}, operands[i]->zero});
+  p.set(node.outputs[0], std::move(result));
+}
+
+void carry_sum(Propagation& p, const Node& node) {
+  std::vector<const Carried*> operands;
+  for (size_t slot = 0; slot < node.inputs.size(); ++slot) operands.push_back(&p.integers(node, slot));
+  if (const auto multiples = multiples_of(operands)) return add_integers(p, node, operands, *multiples);
+  carry_terms(p, node, operands);
+}
+
+int64_t least_common_multiple(const Node& node, const std::vector<int64_t>& counts) {
+  int64_t all = 1;
+  for (int64_t count : counts) {
+    if (count == 0) refuse(node, "has windows that meet nothing of its input", "padding narrower than its windows");
+    all = std::lcm(all, count);
+    if (all > INT32_MAX)
+      refuse(node, "divides by so many numbers at its border that no 32-bit integer is a multiple of all",
+             "count_include_pad = 1, or a smaller window");
   }
-  return count;
+  return all;
+}
+
+/// How many elements the mean of each window is over, along the spatial axes of y in order.
+std::vector<int64_t> window_counts(const graph::AveragePool& pool, const Shape& x, const Shape& y) {
+  std::vector<int64_t> counts{1};
+  for (size_t axis = 0; axis < pool.kernel.size(); ++axis) {
+    const graph::Window window =
+        graph::window_of(pool.kernel, pool.strides, pool.pads, pool.dilations, pool.ceil_mode, axis);
+    const int64_t low = pool.count_include_pad ? -window.pad_begin : 0;
+    const int64_t high = x[axis + 2] + (pool.count_include_pad ? window.pad_end : 0);
+    std::vector<int64_t> longer;
+    for (int64_t count : counts)
+      for (int64_t at = 0; at < y[axis + 2]; ++at) {
+        int64_t inside = 0;
+        for (int64_t k = 0; k < window.kernel; ++k) {
+          const int64_t position = at * window.stride - window.pad_begin + k * window.dilation;
+          inside += position >= low && position < high;
+        }
+        longer.push_back(count * inside);
+      }
+    counts = std::move(longer);
+  }
+  return counts;
+}
+
+/// The sum of each window times `all` / (its count), an integer: every mean is then the same part of it.
+ValueId levelled(Propagation& p, const Node& node, ValueId sum, const std::vector<int64_t>& counts, int64_t all) {
+  std::vector<int32_t> factors;
+  for (int64_t count : counts) factors.push_back(static_cast<int32_t>(all / count));
+  Shape shape = p.from[node.outputs[0]].shape;
+  shape[0] = shape[1] = 1;
+  const ValueId factor = p.to.add_constant(node.name + "_factors", Tensor(shape, factors));
+  return p.emit(node.name + "_levelled", graph::Mul{}, {sum, factor}, p.from[node.outputs[0]].name + "_levelled");
+}
+
+void carry_average_pool(Propagation& p, const Node& node, const graph::AveragePool& pool) {
+  const Carried& x = p.on_grid(node, 0);
+  const auto counts = window_counts(pool, p.from[node.inputs[0]].shape, p.from[node.outputs[0]].shape);
+  const int64_t all = least_common_multiple(node, counts);
+  Carried result;
+  result.scale = {x.scale[0] / static_cast<double>(all)};
+  result.id =
+      p.emit(node.name, graph::SumPool{pool.kernel, pool.strides, pool.pads, pool.dilations, pool.ceil_mode, x.zero},
+             {x.id}, p.name_for(node.outputs[0], result));
+  if (std::any_of(counts.begin(), counts.end(), [&](int64_t count) { return count != all; }))
+    result.id = levelled(p, node, result.id, counts, all);
+  p.annotate(result);
+  p.set(node.outputs[0], std::move(result));
 }
 
 int64_t extent_over(const Node& node, const Shape& x, const Ints& axes) {
@@ -114,7 +184,8 @@ void carry_affine(Propagation& p, const Node& node, ValueId x, const Affine& aff
   const size_t slot = node.inputs[0] == x ? 0 : 1;
   Carried result = p.input(node, slot);
   if (result.real) refuse(node, "input '" + p.from[x].name + "' is not on a grid", "a quantiser between the two");
-  const size_t channels = std::max({affine.gain.size(), result.scale.size(), result.shift.size(), result.low.size()});
+  size_t channels = std::max({affine.gain.size(), result.scale.size(), result.shift.size(), result.low.size()});
+  for (const Carried::Term& term : result.others) channels = std::max(channels, term.scale.size());
   Carried composed = result;
   composed.grid.reset();
   composed.scale.resize(channels), composed.shift.resize(channels);
@@ -126,6 +197,10 @@ void carry_affine(Propagation& p, const Node& node, ValueId x, const Affine& aff
     composed.scale[c] = element(result.scale, c) * gain;
     composed.shift[c] = element(result.shift, c) * gain + shift;
     const double low = moved(element(result.low, c)), high = moved(element(result.high, c));
+    for (size_t i = 0; i < result.others.size(); ++i) {
+      composed.others[i].scale.resize(channels);
+      composed.others[i].scale[c] = element(result.others[i].scale, c) * gain;
+    }
     composed.low[c] = gain == 0 ? -std::numeric_limits<double>::infinity() : std::min(low, high);
     composed.high[c] = gain == 0 ? std::numeric_limits<double>::infinity() : std::max(low, high);
   }
@@ -140,7 +215,12 @@ void carry_arithmetic(Propagation& p, const Node& node) {
     const auto& held = p.carried[static_cast<size_t>(node.inputs[slot])];
     return held && held->constant;
   };
-  if (std::holds_alternative<graph::Add>(node.op) && (is_constant(0) || is_constant(1))) return carry_addend(p, node);
+  const auto on_grid = [&](size_t slot) {
+    const auto& held = p.carried[static_cast<size_t>(node.inputs[slot])];
+    return held && held->grid && !held->grid->per_channel();
+  };
+  if (std::holds_alternative<graph::Add>(node.op) && (is_constant(0) || is_constant(1)) && !(on_grid(0) && on_grid(1)))
+    return carry_addend(p, node);
   if (std::holds_alternative<graph::Add>(node.op) || std::holds_alternative<graph::Sub>(node.op))
     return carry_sum(p, node);
   if (std::holds_alternative<graph::Div>(node.op)) return carry_algorithm(p, node);
@@ -149,39 +229,18 @@ void carry_arithmetic(Propagation& p, const Node& node) {
 }
 
 void carry_mean(Propagation& p, const Node& node) {
+  if (const auto* pool = std::get_if<graph::AveragePool>(&node.op)) return carry_average_pool(p, node, *pool);
   const Carried& x = p.on_grid(node, 0);
   if (const auto* resize = std::get_if<graph::Resize>(&node.op))
     return p.set(node.outputs[0], emit_resize(p, node, *resize, x));
   const Shape& shape = p.from[node.inputs[0]].shape;
+  const Ints axes = axes_of(node.op, shape.size());
+  const auto* mean = std::get_if<graph::ReduceMean>(&node.op);
   Carried result;
-  graph::Op op;
-  int64_t count = 0;
-  if (const auto* pool = std::get_if<graph::AveragePool>(&node.op)) {
-    count = window_of(node, *pool, shape, p.from[node.outputs[0]].shape);
-    op = graph::SumPool{pool->kernel, pool->strides, pool->pads, pool->dilations, pool->ceil_mode, x.zero};
-  } else {
-    const Ints axes = axes_of(node.op, shape.size());
-    const auto* mean = std::get_if<graph::ReduceMean>(&node.op);
-    count = extent_over(node, shape, axes);
-    op = graph::ReduceSum{axes, mean ? mean->keep_dims : true, x.zero};
-  }
-  result.scale = {x.scale[0] / static_cast<double>(count)};
-  result.id = p.emit(node.name, std::move(op), {x.id}, p.name_for(node.outputs[0], result));
+  result.scale = {x.scale[0] / static_cast<double>(extent_over(node, shape, axes))};
+  result.id = p.emit(node.name, graph::ReduceSum{axes, mean ? mean->keep_dims : true, x.zero}, {x.id},
+                     p.name_for(node.outputs[0], result));
   p.annotate(result);
-  p.set(node.outputs[0], std::move(result));
-}
-
-void carry_concat(Propagation& p, const Node& node) {
-  check_one_grid(p, node, node.inputs.size());
-  Carried result = p.integers(node, 0);
-  result.constant = false;
-  std::vector<ValueId> inputs;
-  for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-    inputs.push_back(p.integers(node, slot).id);
-    result.grid->low = std::min(result.grid->low, p.integers(node, slot).grid->low);
-    result.grid->high = std::max(result.grid->high, p.integers(node, slot).grid->high);
-  }
-  result.id = p.emit(node.name, node.op, std::move(inputs), p.name_for(node.outputs[0], result));
   p.set(node.outputs[0], std::move(result));
 }
 

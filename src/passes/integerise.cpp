@@ -7,7 +7,8 @@
 namespace nibble::passes {
 
 bool CertifiedNode::exact() const {
-  return std::all_of(channels.begin(), channels.end(), [](const auto& channel) { return channel.differing == 0; });
+  const auto same = [](const auto& channel) { return channel.differing == 0; };
+  return std::all_of(channels.begin(), channels.end(), same) && std::all_of(sums.begin(), sums.end(), same);
 }
 
 int IntegeriseReport::exact_nodes() const {
@@ -32,6 +33,8 @@ Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report
       {"tabulate", "Replaces real functions of narrow integers by tables", [options, &report](graph::Graph& graph) {
          return tabulate(graph, options.table_bits, &report.approximations);
        }});
+  pipeline.push_back({"solve_sums", "Solves each sum of branches on several grids for integers and certifies it",
+                      [options, &report](graph::Graph& graph) { return solve_sums(graph, options, report); }});
   pipeline.push_back(
       {"solve_requantisations", "QD to ID: solves each requantisation for integers and certifies it",
        [options, &report](graph::Graph& graph) { return solve_requantisations(graph, options, report); }});
@@ -66,11 +69,13 @@ Json to_json(const IntegeriseReport& report) {
   for (const CertifiedNode& node : report.nodes) {
     if (node.exact()) continue;
     int64_t channels = 0, differing = 0, worst = 0;
-    for (const quant::Requantisation& channel : node.channels) {
+    const auto count = [&](const auto& channel) {
       channels += channel.differing > 0;
       differing += channel.differing;
       worst = std::max(worst, channel.worst);
-    }
+    };
+    std::for_each(node.channels.begin(), node.channels.end(), count);
+    std::for_each(node.sums.begin(), node.sums.end(), count);
     inexact.push_back({{"node", node.node}, {"channels", channels}, {"differing", differing}, {"worst", worst}});
   }
   Json json = {{"requantisations", report.nodes.size()},
@@ -81,10 +86,24 @@ Json to_json(const IntegeriseReport& report) {
   return json;
 }
 
+/// A sum's channels: a multiplier and the range of each branch, then what all share.
+static Json channels_of_sum(const CertifiedNode& node) {
+  Json channels = Json::array(), operands = Json::array();
+  for (const Interval& operand : node.operands) operands.push_back({operand.low, operand.high});
+  for (const quant::SumRequantisation& sum : node.sums)
+    channels.push_back({{"multiplier", sum.multiplier},
+                        {"addend", sum.addend},
+                        {"shift", sum.shift},
+                        {"operands", operands},
+                        {"differing", sum.differing},
+                        {"worst", sum.worst}});
+  return channels;
+}
+
 Json certificate_json(const IntegeriseReport& report) {
   Json nodes = Json::array();
   for (const CertifiedNode& node : report.nodes) {
-    Json channels = Json::array();
+    Json channels = channels_of_sum(node);
     for (size_t c = 0; c < node.channels.size(); ++c) {
       const quant::Requantisation& channel = node.channels[c];
       const Interval interval = node.accumulators[c];
@@ -98,7 +117,9 @@ Json certificate_json(const IntegeriseReport& report) {
     }
     nodes.push_back({{"node", node.node},
                      {"exact", node.exact()},
-                     {"form", node.by_thresholds ? "thresholds" : "multiply_add_shift"},
+                     {"form", !node.sums.empty()   ? "sum"
+                              : node.by_thresholds ? "thresholds"
+                                                   : "multiply_add_shift"},
                      {"channels", std::move(channels)}});
   }
   Json json = {{"overflow_free", report.overflow_free}, {"nodes", std::move(nodes)}};

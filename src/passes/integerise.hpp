@@ -11,6 +11,7 @@
 #include "passes/pipeline.hpp"
 #include "passes/policy.hpp"
 #include "quant/requantisation.hpp"
+#include "quant/sum_requantisation.hpp"
 
 namespace nibble::passes {
 
@@ -49,7 +50,9 @@ struct CertifiedNode {
   std::string node{};
   bool by_thresholds = false;  ///< a list of thresholds, exact
   std::vector<quant::Requantisation> channels{};
-  std::vector<Interval> accumulators{};  ///< one a channel
+  std::vector<Interval> accumulators{};          ///< one a channel
+  std::vector<quant::SumRequantisation> sums{};  ///< instead of channels where branches on several grids are added
+  std::vector<Interval> operands{};              ///< of sums: one a branch
   bool exact() const;
 };
 

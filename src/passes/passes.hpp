@@ -266,8 +266,15 @@ struct Addend {
   int point;   ///< a mask: beside this point's integers, below which nothing is left of an exponential
 };
 
+/// An Add, Sub or Concat on one scale, and the quantisers of its branches.
+struct Harmonised {
+  size_t node;
+  std::vector<int> points;
+};
+
 struct QuantiserPlan {
   std::vector<Point> points;
+  std::vector<Harmonised> harmonised;
   std::vector<Reading> readings;
   std::vector<LinearPoint> linears;
   std::vector<Addend> addends;
@@ -278,10 +285,25 @@ struct QuantiserPlan {
 /// node that cannot be quantised.
 QuantiserPlan plan_quantisers(const graph::Graph& graph, const QuantiseOptions& options);
 
+struct Calibration {
+  std::vector<Grid> grids;               ///< one a point
+  std::vector<HarmonisationCost> costs;  ///< of more than 3 dB on the first batch, in order of nodes
+};
+
 /// Runs the network on the batches and gives each point of the plan its grid; a group's covers the union of its
 /// members' ranges. Throws UserError on an empty set and on NaN, naming the value.
-std::vector<Grid> calibrate(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& engine,
-                            const Batches& batches);
+Calibration calibrate(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& engine,
+                      const Batches& batches);
+
+/// Makes an input take pixels: what its format does to them moves into the network.
+///
+///     before   y = conv(x, w, b)               x = gain p + shift, p a pixel
+///     after    y = conv(p - zero, w gain, b + sum w (shift + gain zero))
+///
+/// Where the input is read by linear ops alone and, if they pad, one whole pixel `zero` is real zero in every channel.
+/// Elsewhere the format is a Mul and an Add behind the input, whose result gets a quantiser of its own. Throws
+/// UserError where the input is not there or has other channels than the format.
+std::vector<TakenInput> take_pixels(graph::Graph& graph, const std::vector<InputFormat>& formats);
 
 /// How a point's quantiser rounds: by its policy, but for what the network is given, which is read to the nearest
 /// level.
@@ -356,6 +378,15 @@ int integer_batch_norm(graph::Graph& graph, const IntegeriseOptions& options);
 /// Equal exactly, but for inputs of more than 2^table_bits levels: they get a table of so many entries with lines
 /// between them, compared on every input, which `approximations` is told.
 int tabulate(graph::Graph& graph, int table_bits = 16, std::vector<Approximation>* approximations = nullptr);
+
+/// Replaces a requantised sum of branches on grids of their own by integers, certified over all combinations of them.
+///
+///     before   y' = clip(round(kappa_1 a_1 + kappa_2 a_2 + lambda))
+///     after    y' = clip((a_1 m_1 + a_2 m_2 + b) >> d)         a_i m_i, their sum and its shift are nodes
+///
+/// Needs bounds. Throws UserError naming a node whose branches are too many or too wide to go through. Equal on every
+/// combination where the certificate in `report` counts no difference. Source: NUMERICS.md, section 5.
+int solve_sums(graph::Graph& graph, const IntegeriseOptions& options, IntegeriseReport& report);
 
 /// QD to ID: replaces each real requantisation by integers, certified. Sets the stage to ID.
 ///

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -135,6 +133,14 @@ class Planner {
     return behind_[id] = static_cast<int>(plan_.points.size()) - 1;
   }
 
+  /// Puts all inputs of a node on one grid; returns one of its quantisers.
+  int harmonise(size_t index) {
+    std::vector<int> points;
+    for (size_t slot = 0; slot < node(index).inputs.size(); ++slot) points.push_back(need_shared_grid(index, slot));
+    share(points);
+    plan_.harmonised.push_back({index, points});
+    return points[0];
+  }
   void share(const std::vector<int>& points) {
     for (int point : points) parent_[static_cast<size_t>(find(point))] = find(points.front());
     if (points.size() > 1) shared_.push_back(points.front());
@@ -233,10 +239,12 @@ class Planner {
       result.form = Known::Form::Raw;
     } else if (std::holds_alternative<graph::Mul>(visited.op)) {
       need_grid(index, 0), need_grid(index, 1);
+    } else if (options_.policy.of(visited.name).common_scale) {
+      harmonise(index);
     } else {
-      std::vector<int> points;
-      for (size_t slot = 0; slot < visited.inputs.size(); ++slot) points.push_back(need_shared_grid(index, slot));
-      share(points);
+      // Branches on grids of their own add up only in the quantiser after them.
+      for (size_t slot = 0; slot < visited.inputs.size(); ++slot) need_grid(index, slot);
+      result.form = Known::Form::Affine;
     }
     result.non_negative =
         !std::holds_alternative<graph::Sub>(visited.op) &&
@@ -327,8 +335,12 @@ class Planner {
     if (std::holds_alternative<graph::Gather>(moved.op) && is_activation(moved.inputs[1]))
       refuse(moved, "picks by indices that are computed", "constant indices");
     const auto* pad = std::get_if<graph::Pad>(&moved.op);
-    if (pad && pad->mode == graph::PadMode::Constant && pad->value != 0)
-      refuse(moved, fmt::format("pads with {}", pad->value), "zeros, which every grid holds");
+    if (pad && pad->mode == graph::PadMode::Constant && pad->value != 0) {
+      // A number that the grid of x need not hold: the quantiser right after it covers both.
+      need_grid(index, 0);
+      at(moved.outputs[0]) = {.non_negative = at(x).non_negative && pad->value > 0, .layer = moved.name};
+      return;
+    }
     Known result = at(x);
     result.on_graph_input = false;
     if (!(result.form == Known::Form::Sum && only_leads_to_outputs(index))) {
@@ -366,15 +378,17 @@ class Planner {
 
   void visit_concat(size_t index) {
     const Node& joined = node(index);
-    std::vector<int> points;
     bool non_negative = true;
-    for (size_t slot = 0; slot < joined.inputs.size(); ++slot) {
-      points.push_back(need_shared_grid(index, slot));
-      non_negative = non_negative && at(joined.inputs[slot]).non_negative;
+    for (ValueId id : joined.inputs) non_negative = non_negative && at(id).non_negative;
+    Known result{.non_negative = non_negative, .layer = joined.name};
+    if (options_.policy.of(joined.name).common_scale) {
+      result.form = Known::Form::Grid;
+      result.root = harmonise(index);
+    } else {
+      // The quantiser right after it requantises each branch.
+      for (size_t slot = 0; slot < joined.inputs.size(); ++slot) need_grid(index, slot);
     }
-    share(points);
-    at(joined.outputs[0]) = {
-        .form = Known::Form::Grid, .non_negative = non_negative, .root = points[0], .layer = joined.name};
+    at(joined.outputs[0]) = result;
   }
 
   void visit_function(size_t index) {

@@ -35,6 +35,13 @@ bool truth_from(const Json& json, std::string_view place) {
   return json.get<bool>();
 }
 
+/// How an Add, Sub or Concat takes its branches.
+bool common_scale_from(const Json& json, std::string_view place) {
+  const std::string text = text_from(json, place);
+  if (text != "common" && text != "branches") fail("passes", place, "'" + text + "'", "common or branches");
+  return text == "common";
+}
+
 bool per_channel_from(const Json& json, std::string_view place) {
   const std::string text = text_from(json, place);
   if (text != "channel" && text != "tensor") fail("passes", place, "'" + text + "'", "channel or tensor");
@@ -51,6 +58,7 @@ void apply_key(LayerPolicy& policy, std::string_view key, const Json& value, con
   if (key == "weight_range") policy.weight_range = quant::range_rule_named(text_from(value, place));
   if (key == "rounding") policy.rounding = rounding_named(text_from(value, place));
   if (key == "symmetric_activations") policy.symmetric_activations = truth_from(value, place);
+  if (key == "add") policy.common_scale = common_scale_from(value, place);
   if (key == "enabled") policy.enabled = truth_from(value, place);
   if (key == "batch_norm") policy.batch_norm = batch_norm_named(text_from(value, place), place);
 }
@@ -59,7 +67,7 @@ void apply_keys(LayerPolicy& policy, const Json& json, const std::string& place)
   if (!json.is_object()) fail("passes", place, json.dump(), "an object");
   check_keys(json,
              {"weights", "activations", "granularity", "range", "weight_range", "rounding", "symmetric_activations",
-              "enabled", "batch_norm"},
+              "enabled", "batch_norm", "add"},
              "passes", place);
   for (const auto& [key, value] : json.items()) apply_key(policy, key, value, place + ": " + key);
 }
@@ -107,7 +115,7 @@ Policy policy_from_json(const Json& json, std::string_view place) {
   if (!json.is_object()) fail("passes", where, json.dump(), "an object");
   check_keys(json,
              {"weights", "activations", "granularity", "range", "weight_range", "rounding", "symmetric_activations",
-              "enabled", "batch_norm", "layers"},
+              "enabled", "batch_norm", "add", "layers"},
              "passes", where);
   Policy policy;
   for (const auto& [key, value] : json.items())

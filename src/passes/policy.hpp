@@ -30,12 +30,13 @@ struct LayerPolicy {
   Rounding rounding = Rounding::HalfUp;
   bool enabled = true;
   BatchNorm batch_norm = BatchNorm::Fold;  ///< of the batch-norm of this name
+  bool common_scale = true;  ///< an Add, Sub, Concat: one scale for all branches; else each its own, requantised
 };
 
 /// Defaults, then overrides in order, by node name or glob pattern (* and ?). As JSON:
 /// {"weights": 8, "activations": 8, "granularity": "channel"|"tensor", "range": "min_max"|..., "weight_range": ...,
-///  "rounding": "half_up", "symmetric_activations": false, "batch_norm": "fold", "layers": {"conv1": {"weights": 4},
-///  "block*": {...}}}
+///  "rounding": "half_up", "symmetric_activations": false, "batch_norm": "fold", "add": "common"|"branches",
+///  "layers": {"conv1": {"weights": 4}, "block*": {...}}}
 /// Bits 1 to 16, or {"levels": n} for any n.
 struct Policy {
   LayerPolicy defaults;

@@ -129,7 +129,7 @@ bool Carried::uniform() const {
   const auto same = [](const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; });
   };
-  return same(scale) && same(shift) && same(low) && same(high);
+  return others.empty() && same(scale) && same(shift) && same(low) && same(high);
 }
 
 bool Carried::clipped() const {
@@ -166,6 +166,20 @@ const Carried& Propagation::on_grid(const Node& node, size_t slot) const {
   const Carried& found = input(node, slot);
   if (!found.grid)
     refuse(node, "input '" + from[node.inputs[slot]].name + "' is not on a grid", "a quantiser between the two");
+  return found;
+}
+
+const Node* Propagation::quantiser_after(ValueId id) const {
+  if (std::find(from.outputs.begin(), from.outputs.end(), id) != from.outputs.end()) return nullptr;
+  const Node* found = nullptr;
+  for (const Node& node : from.nodes) {
+    if (std::find(node.inputs.begin(), node.inputs.end(), id) == node.inputs.end()) continue;
+    const auto* quantiser = std::get_if<graph::Quantise>(&node.op);
+    if (!quantiser || quantiser->grid.per_channel()) return nullptr;
+    const auto* first = found ? std::get_if<graph::Quantise>(&found->op) : quantiser;
+    if (first->grid != quantiser->grid || first->rounding != quantiser->rounding) return nullptr;
+    if (!found) found = &node;
+  }
   return found;
 }
 

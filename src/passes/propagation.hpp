@@ -18,13 +18,21 @@ namespace nibble::passes {
 ///     real = clip(scale[c] * (q - zero) + shift[c], low[c], high[c])        c: index of axis 1, or 0 where there is
 ///     one
 ///
-/// `grid`: where it is exactly that grid (then one scale, no shift, no clip beyond the grid). `real`: `id` holds reals
-/// instead (between a Dequantise and its Quantise), and the numbers say nothing.
+/// `others`: further integers of a sum on several grids, scale * (q - zero) of each added before the clip. `grid`:
+/// where it is exactly that grid (then one scale, no shift, no clip beyond the grid). `real`: `id` holds reals instead
+/// (between a Dequantise and its Quantise), and the numbers say nothing.
 struct Carried {
+  struct Term {
+    graph::ValueId id;
+    std::vector<double> scale;
+    int64_t zero;
+  };
+
   graph::ValueId id = graph::absent;  ///< in the new graph
   std::vector<double> scale{1.0};
   std::vector<double> shift{0.0};
   int64_t zero = 0;
+  std::vector<Term> others;
   std::vector<double> low{-std::numeric_limits<double>::infinity()};
   std::vector<double> high{std::numeric_limits<double>::infinity()};
   std::optional<Grid> grid;
@@ -59,12 +67,20 @@ struct Propagation {
   const Carried& on_grid(const graph::Node& node, size_t slot) const;
   /// As on_grid, where a constant with a quantiser will do as well.
   const Carried& integers(const graph::Node& node, size_t slot) const;
+  /// The quantiser that every reader of the value is (the first of them), where all are alike and the network does not
+  /// return the value; nullptr otherwise.
+  const graph::Node* quantiser_after(graph::ValueId id) const;
   /// "conv1_q" for what is on a grid, "conv1_acc" for what is not.
   std::string name_for(graph::ValueId id, const Carried& value) const;
   void set(graph::ValueId id, Carried value);
   /// Writes down what a sum's integers stand for, scale * (q - zero), where a grid can hold it: for the reader.
   void annotate(const Carried& sum);
 };
+
+/// The integers that the quantiser makes of `x`, written as value `name`: a Rescale, clipped to the levels that a Relu
+/// or Clip leaves.
+graph::ValueId requantise(Propagation& p, const graph::Node& node, const Carried& x, const graph::Quantise& quantiser,
+                          const std::string& node_name, const std::string& name);
 
 [[noreturn]] void refuse(const graph::Node& node, std::string_view found, std::string_view expected);
 

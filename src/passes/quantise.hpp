@@ -19,11 +19,38 @@ struct InputGrid {
   Grid grid;
 };
 
+/// An input that is made of 8-bit pixels: value of channel c = gain[c] * pixel + shift[c].
+struct InputFormat {
+  std::string input;
+  std::vector<double> gain, shift;  ///< one, or one for each channel of axis 1; gain > 0
+};
+
 struct QuantiseOptions {
   Policy policy;
-  std::vector<InputGrid> inputs;  ///< inputs with an exact grid of their own
-  bool bias_correction = true;    ///< correct_biases, with a second run over the batches
+  std::vector<InputGrid> inputs;     ///< inputs with an exact grid of their own
+  std::vector<InputFormat> formats;  ///< inputs whose network shall take the pixels themselves
+  bool bias_correction = true;       ///< correct_biases, with a second run over the batches
   std::filesystem::path dump;
+};
+
+/// An Add, Sub or Concat that one scale for all its branches costs accuracy: {"add": "branches"} in the policy avoids
+/// it.
+struct HarmonisationCost {
+  std::string node;
+  double decibels = 0;  ///< by how much the signal to quantisation noise ratio falls against a scale for each branch
+};
+
+/// How a network takes its pixels: the input holds pixel - zero, the rest is in the network.
+struct TakenInput {
+  std::string input;
+  int64_t zero = 0;   ///< the pixel that stands for real zero
+  std::string where;  ///< the nodes that hold the rest of the format, or the requantisation behind the input
+  bool exact = true;  ///< false: requantised to the input's own grid (an input table), to the nearest level
+};
+
+struct QuantiseReport {
+  std::vector<HarmonisationCost> costs;  ///< more than 3 dB
+  std::vector<TakenInput> inputs;        ///< one for each of options.formats
 };
 
 /// FP to FQ: canonicalises, runs `engine` on the batches to see the range of every value that gets a quantiser, puts
@@ -33,8 +60,10 @@ struct QuantiseOptions {
 /// the accumulator's grid (32 bits) where the linear op writes a graph output; such a last layer has one weight scale,
 /// so that its integers compare. Throws UserError on an empty set, NaN (naming the tensor), an unknown layer in the
 /// policy, an op that cannot be quantised (naming the node).
-void quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
-              const Batches& batches);
+///
+/// The batches hold what the network that is given takes. An input with a format takes pixels minus `zero` afterwards.
+QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
+                        const Batches& batches);
 
 /// The passes before calibration: what every network goes through. Batch-norms that the policy wants integer or in
 /// thresholds stay nodes.

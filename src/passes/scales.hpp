@@ -15,4 +15,8 @@ double float_product(double a, double b);
 /// zero stays zero under every rounding. A change below 2^-(52 - bits of zero) of the ratio; a power of two stays.
 double exact_at(double ratio, int64_t zero);
 
+/// Whether `ratio` stands for a quotient of whole numbers that no double holds (1/6: a mean over six on the grid of its
+/// input), up to the rounding of exact_at: sums then lie on a step in real numbers but beside it in doubles.
+bool is_rounded_quotient(double ratio);
+
 }  // namespace nibble::passes

@@ -145,6 +145,7 @@ int standardise_rescalings(Graph& graph) {
     if (!op) continue;
     op->rounding = Rounding::HalfEven;
     ++changed;
+    if (graph.nodes[i].inputs.size() > 1) continue;  // a sum of branches has no linear op
     if (const auto layer = layer_at(graph, uses, i)) standardise(graph, *layer);
   }
   return changed;

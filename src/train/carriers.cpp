@@ -283,7 +283,8 @@ Step Planner::integer_step(const Node& node) const {
       },
       [&](const Dequantise&) { return beyond(); },
       [&](const Rescale& op) {
-        return Step{{interval(op.low, op.high)}, 0};
+        // Several inputs are the reference's, exactly.
+        return Step{{interval(op.low, op.high)}, node.inputs.size() == 1 ? 0 : unbounded};
       },
       [&](const Requantise& op) { return requantise(node, op); },
       // The evaluator's: exact at any width.

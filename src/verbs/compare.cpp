@@ -8,6 +8,7 @@
 #include "verbs/columns.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
+#include "verbs/translated_engine.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -43,7 +44,11 @@ Result compare(const Call& call) {
   lab::Feed feed = feed_of(call, a, progress, "comparing");
   feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());
   const NamedEngine engine = engine_of(call);
-  const auto engine_a = engine.make(a), engine_b = engine.make(b);
+  const auto engine_a = engine.make(a);
+  auto engine_b = engine.make(b);
+  const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
+  if (pixels && carried_preprocess(b))
+    engine_b = translated(std::move(engine_b), feed.preprocess, preprocess_of(call, b), call.text("B"));
   const lab::Comparison result = lab::compare(a, *engine_a, b, *engine_b, feed);
   Json json = lab::to_json(result);
   json["engine"] = engine.name;

@@ -75,9 +75,19 @@ std::string line_of(const passes::CertifiedNode& node) {
     fewest = fewest && node.channels[i].fewest;
     values += node.accumulators[i].high - node.accumulators[i].low + 1;
   }
-  return fmt::format("  {}: {} of {} channels; {} of {} accumulator values differ, by {} {} at most{}\n", node.node,
-                     channels, node.channels.size(), differing, values, worst, worst == 1 ? "level" : "levels",
-                     fewest ? "" : " (not proved the fewest)");
+  for (const quant::SumRequantisation& sum : node.sums) {
+    int64_t combinations = 1;
+    for (const Interval& operand : node.operands) combinations *= operand.high - operand.low + 1;
+    channels += sum.differing > 0;
+    differing += sum.differing;
+    worst = std::max(worst, sum.worst);
+    fewest = false;
+    values += combinations;
+  }
+  return fmt::format("  {}: {} of {} channels; {} of {} {} differ, by {} {} at most{}\n", node.node, channels,
+                     node.channels.size() + node.sums.size(), differing, values,
+                     node.sums.empty() ? "accumulator values" : "combinations of its branches", worst,
+                     worst == 1 ? "level" : "levels", fewest ? "" : " (not proved the fewest)");
 }
 
 std::string line_of(const passes::Approximation& function) {

@@ -59,6 +59,54 @@ int64_t count_quantisers(const graph::Graph& graph) {
   return count;
 }
 
+/// Nodes that one scale for all branches costs more than 3 dB, and what to write instead.
+void warn(const std::vector<passes::HarmonisationCost>& costs) {
+  for (const passes::HarmonisationCost& cost : costs)
+    fmt::print(stderr,
+               "warning: node '{0}': one scale for all its branches costs {1:.1f} dB against one for each "
+               "(to avoid it, in the policy: \"layers\": {{\"{0}\": {{\"add\": \"branches\"}}}})\n",
+               cost.node, cost.decibels);
+}
+
+Json to_json(const std::vector<passes::HarmonisationCost>& costs) {
+  Json json = Json::array();
+  for (const passes::HarmonisationCost& cost : costs)
+    json.push_back(
+        {{"node", cost.node}, {"db", cost.decibels}, {"policy", {{"layers", {{cost.node, {{"add", "branches"}}}}}}}});
+  return json;
+}
+
+Json to_json(const std::vector<passes::TakenInput>& inputs) {
+  Json json = Json::array();
+  for (const passes::TakenInput& input : inputs)
+    json.push_back({{"input", input.input},
+                    {"form", input.exact ? "folded" : "requantised"},
+                    {"into", input.where},
+                    {"zero", input.zero}});
+  return json;
+}
+
+std::string describe(const std::vector<passes::TakenInput>& inputs) {
+  std::string text;
+  for (const passes::TakenInput& input : inputs)
+    text +=
+        input.exact
+            ? fmt::format("input '{}' takes pixels: mean and std folded into {}, exactly\n", input.input, input.where)
+            : fmt::format("input '{}' takes pixels: mean and std in the requantisation '{}', to its nearest level\n",
+                          input.input, input.where);
+  return text;
+}
+
+/// What is left to do to an image for a network that takes pixels itself.
+data::Preprocess of_pixels(data::Preprocess preprocess, const std::vector<passes::TakenInput>& inputs) {
+  for (const passes::TakenInput& input : inputs) {
+    preprocess.scale = 1;
+    preprocess.mean = {static_cast<double>(input.zero)};
+    preprocess.standard_deviation = {};
+  }
+  return preprocess;
+}
+
 }  // namespace
 
 Result quantize(const Call& call) {
@@ -73,24 +121,29 @@ Result quantize(const Call& call) {
   feed.limit = call.integer("samples", 1000, 1, int64_t{1} << 40);
   const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
   options.inputs = lab::input_grids(graph, feed);
+  options.formats = lab::input_formats(graph, feed);
   const auto fitted = fit(call, graph, options, policy);
   options.policy = passes::policy_from_json(policy, "options");
   const NamedEngine engine = engine_of(call);
-  passes::quantise(graph, options, engine.make,
-                   [&](const auto& use) { feed.each([&](const data::Batch& batch) { use({batch.x}); }); });
-  if (pixels || call.has("preprocess")) graph.metadata["preprocess"] = data::to_json(feed.preprocess).dump();
+  const passes::QuantiseReport report = passes::quantise(graph, options, engine.make, [&](const auto& use) {
+    feed.each([&](const data::Batch& batch) { use({batch.x}); });
+  });
+  warn(report.costs);
+  if (pixels || call.has("preprocess"))
+    graph.metadata["preprocess"] = data::to_json(of_pixels(feed.preprocess, report.inputs)).dump();
+  if (!report.inputs.empty()) graph.metadata["takes_pixels"] = report.inputs.front().exact ? "folded" : "requantised";
   onnx::write_native(graph, call.path("output"));
   if (call.has("policy-out")) write_file(call.path("policy-out"), policy.dump(1) + "\n", "verbs");
   const int64_t quantisers = count_quantisers(graph);
-  Json json = {{"output", call.text("output")},
-               {"stage", graph::to_string(graph.stage)},
-               {"quantisers", quantisers},
-               {"samples", feed.count()},
-               {"engine", engine.name}};
+  Json json = {{"output", call.text("output")},   {"stage", graph::to_string(graph.stage)},
+               {"quantisers", quantisers},        {"samples", feed.count()},
+               {"engine", engine.name},           {"harmonised", to_json(report.costs)},
+               {"inputs", to_json(report.inputs)}};
   if (fitted) json["fit"] = passes::to_json(*fitted);
   const std::string table = fitted ? describe(*fitted) : std::string();
-  return {json, table + fmt::format("{} quantisers from {} examples (engine {})\nwrote {} ({})\n", quantisers,
-                                    feed.count(), engine.name, call.text("output"), to_string(graph.stage))};
+  return {json,
+          table + fmt::format("{} quantisers from {} examples (engine {})\n{}wrote {} ({})\n", quantisers, feed.count(),
+                              engine.name, describe(report.inputs), call.text("output"), to_string(graph.stage))};
 }
 
 std::string quantize_pipeline() {

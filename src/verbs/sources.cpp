@@ -49,9 +49,17 @@ std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph) {
 }
 
 data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph) {
-  if (call.has("preprocess"))
-    return data::preprocess_from_json(read_json(call.path("preprocess"), "verbs"), call.text("preprocess"));
-  if (const auto carried = carried_preprocess(graph)) return *carried;
+  const auto carried = carried_preprocess(graph);
+  if (call.has("preprocess")) {
+    auto given = data::preprocess_from_json(read_json(call.path("preprocess"), "verbs"), call.text("preprocess"));
+    if (carried && graph.metadata.contains("takes_pixels")) {
+      given.scale = carried->scale;
+      given.mean = carried->mean;
+      given.standard_deviation = carried->standard_deviation;
+    }
+    return given;
+  }
+  if (carried) return *carried;
   data::Preprocess plain;
   const bool image = graph.inputs.size() == 1 && graph[graph.inputs.front()].shape.size() == 4;
   if (image && graph[graph.inputs.front()].shape[1] == 1) plain.channels = "gray";

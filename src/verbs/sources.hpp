@@ -25,7 +25,9 @@ graph::Graph model_of(const Call& call, std::string_view argument);
 /// The preprocessing that a model carries, if it does. Throws UserError where its metadata is not one.
 std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph);
 
-/// `--preprocess`, else what the model carries, else pixels / 255 in the channels that the network's input has.
+/// `--preprocess`, else what the model carries, else pixels / 255 in the channels that the network's input has. A
+/// network that takes pixels itself (metadata 'takes_pixels') keeps its scale, mean and std whatever the file says of
+/// them.
 data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph);
 
 /// `--data` (or another option that names a set) as the graph wants them, with a progress bar under the name `what`.

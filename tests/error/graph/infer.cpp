@@ -191,6 +191,8 @@ TEST(Infer, NamesQuantisationThatDoesNotFit) {
             "Quantise): 2 scales along axis 1 of [1, 3] (expected one for each channel)");
   EXPECT_EQ(complaint(Rescale{{1, 2}, {0}}, {{1, 3}}, I32),
             "Rescale): 2 kappa with input [1, 3] (expected one, or one for each channel of axis 1)");
+  EXPECT_EQ(complaint(Rescale{{1, 2, 3}, {0}}, {{1, 3}, {1, 3}}, I32),
+            "Rescale): 3 kappa for 2 inputs (expected as many for each)");
   EXPECT_EQ(complaint(Rescale{{1}, {}}, {{1, 3}}, I32),
             "Rescale): 0 lambda with input [1, 3] (expected one, or one for each channel of axis 1)");
   EXPECT_EQ(complaint(Requantise{{1, 2}, {0, 0}, {1, 1}}, {{1, 3}}, I32),

@@ -83,10 +83,46 @@ TEST(Verify, NamesAScaleThatFloat32CannotHold) {
   EXPECT_EQ(complaint(graph), "graph: node 'q' (Quantise): scale 0.100000 (expected a positive finite float32 number)");
 }
 
-TEST(Verify, RefusesRealsAtStageID) {
+TEST(Verify, RefusesARealInputAtStagesQDAndID) {
   Graph graph = chain();
   graph.stage = Stage::ID;
-  EXPECT_EQ(complaint(graph), "graph: node 'a' (Relu): writes reals at stage ID (expected integers in every tensor)");
+  EXPECT_EQ(complaint(graph),
+            "graph: input 'x': is real at stage ID (expected integers, or quantisers alone after it)");
+  graph.stage = Stage::QD;
+  EXPECT_EQ(complaint(graph),
+            "graph: input 'x': is real at stage QD (expected integers, or quantisers alone after it)");
+}
+
+/// int8 x -> Dequantise -> f -> Quantise to int8.
+Graph dequantised(const Op& f, Stage stage) {
+  Graph graph;
+  graph.name = "g";
+  graph.stage = stage;
+  const Grid grid{{0.5}, -1, 0, -128, 127};
+  graph.inputs = {graph.add_value("x", ElementType::Int8, {any, 2, 4, 4})};
+  const ValueId real = graph.add_node("real", Dequantise{grid}, graph.inputs);
+  const ValueId y = graph.add_node("f", f, {real});
+  graph.outputs = {graph.add_node("y", Quantise{grid, Rounding::HalfUp}, {y})};
+  graph[graph.outputs[0]].type = ElementType::Int8;
+  tidy(graph);
+  return graph;
+}
+
+TEST(Verify, AllowsRealsAtStageQDOnlyInFunctionsBetweenIntegers) {
+  EXPECT_EQ(complaint(dequantised(Tanh{}, Stage::QD)), "nothing");
+  EXPECT_EQ(complaint(dequantised(GlobalAveragePool{}, Stage::QD)),
+            "graph: node 'f' (GlobalAveragePool): writes reals at stage QD (expected integers in every tensor)");
+  EXPECT_EQ(complaint(dequantised(Quantise{Grid{{0.5}, -1, 0, -8, 7}, Rounding::HalfUp}, Stage::QD)),
+            "graph: node 'f' (Quantise): writes reals at stage QD (expected integers in every tensor)");
+  EXPECT_EQ(complaint(dequantised(Tanh{}, Stage::ID)),
+            "graph: node 'real' (Dequantise): writes reals at stage ID (expected integers in every tensor)");
+}
+
+TEST(Verify, AllowsTheDequantisationOfAGraphOutput) {
+  Graph graph = dequantised(Tanh{}, Stage::ID);
+  graph.outputs = {graph.nodes[0].outputs[0]};
+  tidy(graph);
+  EXPECT_EQ(complaint(graph), "nothing");
 }
 
 TEST(Verify, NamesANetworkWithoutOutputs) {

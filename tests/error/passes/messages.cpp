@@ -21,6 +21,8 @@ TEST(PolicyErrors, NameTheKeyAndWhatItTakes) {
   EXPECT_EQ(policy_message(R"({"granularity": "row"})"),
             "passes: policy.json: granularity: 'row' (expected channel or tensor)");
   EXPECT_EQ(policy_message(R"({"granularity": 3})"), "passes: policy.json: granularity: 3 (expected a string)");
+  EXPECT_EQ(policy_message(R"({"add": "separate"})"),
+            "passes: policy.json: add: 'separate' (expected common or branches)");
   EXPECT_EQ(policy_message(R"({"enabled": 1})"), "passes: policy.json: enabled: 1 (expected true or false)");
   EXPECT_EQ(policy_message(R"({"layers": []})"), "passes: policy.json: layers: [] (expected an object)");
   EXPECT_EQ(policy_message(R"({"layers": {"conv1": 8}})"),
@@ -124,13 +126,18 @@ TEST(QuantiseErrors, NameWhatChoosesAndPicksByWhatIsComputed) {
             "a graph input of integers)");
 }
 
-TEST(QuantiseErrors, NameAPadThatIsNotOnTheGrid) {
-  Network n;
-  const ValueId pad =
-      n.node("pad", graph::Pad{{0, 0, 1, 1, 0, 0, 1, 1}, graph::PadMode::Constant, 2}, {n.input({any, 2, 4, 4})});
-  n.finish({n.conv("conv", pad, 2, 1)});
-  EXPECT_EQ(quantise_message(n.graph),
-            "passes: node 'pad' (Pad): pads with 2 (expected zeros, which every grid holds)");
+TEST(QuantiseErrors, NameAnInputFormatThatDoesNotFit) {
+  const auto message = [](const InputFormat& format) {
+    Network n = one_convolution();
+    QuantiseOptions options;
+    options.formats = {format};
+    return quantise_message(n.graph, options);
+  };
+  EXPECT_EQ(message({"image", {1}, {0}}), "passes: input formats: no input 'image'");
+  EXPECT_EQ(message({"x", {1, 1, 1}, {0}}),
+            "passes: input 'x': a format of 3 channels with [N, 2, 6, 6] (expected one for each channel)");
+  EXPECT_EQ(message({"x", {-1}, {0}}),
+            "passes: input 'x': a pixel times -1 plus 0 (expected a positive factor and finite numbers)");
 }
 
 // ---- fake to true
@@ -228,25 +235,52 @@ TEST(IntegeriseErrors, NameAccumulatorBitsThatAreNone) {
             "passes: accumulator bits: no node 'nothing' (expected a node's name or a pattern of * and ?)");
 }
 
-TEST(IntegeriseErrors, NameBranchesOnTwoGrids) {
+TEST(IntegeriseErrors, NameBranchesOnSeveralGridsWithoutAQuantiserBehindThem) {
   Network n;
   const ValueId a = n.conv("a", n.input({any, 2, 6, 6}), 2, 3, 1, 1);
-  n.finish({n.conv("last", n.add("add", a, n.conv("b", a, 2, 1)), 2, 1)});
+  const ValueId joined = n.node("concat", graph::Concat{1}, {a, n.conv("b", a, 2, 1)});
+  n.finish({n.conv("last", joined, 2, 1), n.conv("next", n.max_pool("pool", joined), 2, 1)});
   quantise_by(n.graph);
   for (auto& node : n.graph.nodes)
     if (node.name == "b_q") std::get<graph::Quantise>(node.op).grid.scale = {0.5};
-  EXPECT_NE(integerise_message(n.graph).find("passes: node 'add' (Add): inputs 'a_q' and 'b_q' are on grids of scale "),
-            std::string::npos);
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: node 'concat' (Concat): joins branches on several grids (expected one grid for all, or one "
+            "quantiser right after it)");
+  Network s;
+  const ValueId x = s.conv("a", s.input({any, 2, 6, 6}), 2, 3, 1, 1);
+  s.finish({s.add("add", x, s.conv("b", x, 2, 1))});
+  quantise_by(s.graph);
+  for (auto& node : s.graph.nodes)
+    if (node.name == "b_q") std::get<graph::Quantise>(node.op).grid.scale = {0.25F / 3};
+  EXPECT_EQ(integerise_message(s.graph),
+            "passes: output 'add': is not on one grid (expected a quantiser before it, or a linear op with one weight "
+            "scale and its bias on the accumulator's grid)");
 }
 
-TEST(IntegeriseErrors, NameAnAveragePoolWhoseBorderDividesOtherwise) {
+TEST(IntegeriseErrors, NameAPadBetweenLevelsWithoutAQuantiserBehindIt) {
   Network n;
   const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 6, 6}), 2, 3));
-  n.finish({n.node("pool", graph::AveragePool{{2, 2}, {2, 2}, {1, 1, 1, 1}, {1, 1}, false, false}, {x})});
+  const ValueId pad = n.node("pad", graph::Pad{{0, 0, 1, 1, 0, 0, 1, 1}, graph::PadMode::Constant, 0.3}, {x});
+  n.finish({n.conv("last", pad, 2, 3)});
   quantise_by(n.graph);
+  bypass(n.graph, "pad_q");
   EXPECT_EQ(integerise_message(n.graph),
-            "passes: node 'pool' (AveragePool): divides by a number that differs at the border (expected "
-            "count_include_pad = 1, or no padding (a Pad before it))");
+            "passes: node 'pad' (Pad): pads with a number that is not on the grid of its input (expected zeros, or one "
+            "quantiser right after it)");
+}
+
+TEST(IntegeriseErrors, NameAnAveragePoolWithAWindowThatMeetsNothing) {
+  Network n;
+  const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 6, 6}), 2, 3));
+  n.finish({n.node("pool", graph::AveragePool{{2, 2}, {2, 2}, {2, 2, 0, 0}, {1, 1}, false, false}, {x})});
+  for (auto& node : n.graph.nodes)
+    if (auto* pool = std::get_if<graph::AveragePool>(&node.op)) pool->count_include_pad = true;
+  quantise_by(n.graph);
+  for (auto& node : n.graph.nodes)
+    if (auto* pool = std::get_if<graph::AveragePool>(&node.op)) pool->count_include_pad = false;
+  EXPECT_EQ(integerise_message(n.graph),
+            "passes: node 'pool' (AveragePool): has windows that meet nothing of its input (expected padding narrower "
+            "than its windows)");
 }
 
 TEST(IntegeriseErrors, NameAnActivationQuantisedByChannelAndAnInputByFloor) {

@@ -65,6 +65,30 @@ class Problems {
   std::mt19937_64 random_{20};
 };
 
+/// kappa of the first input for each channel, then of the second, which broadcasts.
+TEST(Rescale, OfSeveralInputsRoundsTheirSumOnce) {
+  const Rescale op{{0.5, 0.25, 0.5, -1}, {0, 0.5}, Rounding::HalfEven, 1, -100, 100};
+  const Tensor y = evaluated(op, {integers({1, 2, 2}, {1, 2, 3, 5}), integers({2}, {2, 7})});
+  // channel 0: 0.5 + 1 = 1.5, 1 + 3.5 = 4.5; channel 1: 0.75 - 2 + 0.5, 1.25 - 7 + 0.5
+  EXPECT_EQ(y.to_integers(), (std::vector<int64_t>{3, 5, 0, -4}));
+}
+
+TEST(Rescale, OfSeveralInputsIsExactBesideATie) {
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 2000; ++i) {
+    const auto a = static_cast<int64_t>(random() % 512) - 256, b = static_cast<int64_t>(random() % 512) - 256;
+    const double kappa = std::ldexp(static_cast<double>(random() % (1 << 24)), -24), other = 1.0 / 3;
+    // lambda brings the sum to a tie but for the last bits of a double.
+    const double lambda = 0.5 - (kappa * static_cast<double>(a) + other * static_cast<double>(b));
+    const Rational exact = Rational(kappa) * a + Rational(other) * b + Rational(lambda);
+    for (Rounding rounding : {Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven})
+      EXPECT_EQ(evaluated(Rescale{{kappa, other}, {lambda}, rounding, 0, -most, most},
+                          {integers({}, {a}), integers({}, {b})})
+                    .as<int64_t>()[0],
+                static_cast<int64_t>(rounded(exact, rounding)));
+  }
+}
+
 }  // namespace
 
 TEST(EvaluateRescale, RoundsTiesAsItsFieldSays) {

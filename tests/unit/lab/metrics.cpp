@@ -129,9 +129,27 @@ TEST(InputGrids, KnowWhatPixelsBecomeWhenTheyAreOnlyScaled) {
   feed.preprocess.standard_deviation = {1};
   ASSERT_EQ(input_grids(graph, feed).size(), 1U);
   EXPECT_EQ(input_grids(graph, feed).front().grid.scale, std::vector<double>{static_cast<double>(1.0F / 255)});
-  feed.preprocess.mean = {0.5};
+  EXPECT_TRUE(input_formats(graph, feed).empty());
+  feed.preprocess.mean = {0.5};  // between two pixels
   EXPECT_TRUE(input_grids(graph, feed).empty());
+  ASSERT_EQ(input_formats(graph, feed).size(), 1U);
+  EXPECT_EQ(input_formats(graph, feed).front().shift, std::vector<double>{-0.5});
   feed.preprocess.mean = {};
   feed.set = std::make_shared<Listed>(std::vector<data::Sample>{{Tensor({1}, std::vector<float>{1}), 0, {}}});
   EXPECT_TRUE(input_grids(graph, feed).empty()) << "features are not pixels";
+  EXPECT_TRUE(input_formats(graph, feed).empty());
+}
+
+TEST(InputGrids, PutTheZeroPointWhereTheMeanIsAWholePixel) {
+  Graph graph;
+  graph.inputs = {graph.add_value("image", ElementType::Float32, {any, 3, 1, 1})};
+  Feed feed;
+  feed.set = std::make_shared<Listed>(std::vector<data::Sample>{{Tensor(ElementType::UInt8, {1, 1, 3}), 0, {}}});
+  feed.preprocess.scale = 1;
+  feed.preprocess.mean = {128, 128, 128};
+  feed.preprocess.standard_deviation = {64, 64, 64};
+  EXPECT_EQ(input_grids(graph, feed).front().grid, (Grid{{1.0 / 64}, -1, 128, 0, 255}));
+  feed.preprocess.standard_deviation = {64, 64, 32};
+  EXPECT_TRUE(input_grids(graph, feed).empty());
+  EXPECT_EQ(input_formats(graph, feed).front().gain, (std::vector<double>{1.0 / 64, 1.0 / 64, 1.0 / 32}));
 }

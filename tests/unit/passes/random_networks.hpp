@@ -44,7 +44,10 @@ inline Network random_network(uint64_t seed) {
         break;
       default: x = layer(x, 5, 3, 1); break;
     }
-    if (n.graph[x].shape[2] >= 4 && random.below(2) == 0)
+    if (random.below(5) == 0)
+      x = n.node(name("border"), graph::AveragePool{{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, false, random.below(2) == 0},
+                 {x});
+    else if (n.graph[x].shape[2] >= 4 && random.below(2) == 0)
       x = random.below(2) ? n.max_pool(name("maxpool"), x) : n.average_pool(name("avgpool"), x);
   }
   if (random.below(2) == 0) x = n.node(name("gap"), graph::GlobalAveragePool{}, {x});
