@@ -32,7 +32,8 @@ Format format_of(const Graph& graph, const InputFormat& given) {
     if (numbers->size() == 1) numbers->assign(channels, numbers->front());
     if (numbers->size() != channels)
       fail("passes", "input '" + given.input + "'",
-           fmt::format("a format of {} channels with {}", numbers->size(), nibble::to_string(shape)), "one for each channel");
+           fmt::format("a format of {} channels with {}", numbers->size(), nibble::to_string(shape)),
+           "one for each channel");
   }
   for (size_t c = 0; c < channels; ++c)
     if (!(format.gain[c] > 0) || !std::isfinite(format.gain[c]) || !std::isfinite(format.shift[c]))

@@ -82,10 +82,10 @@ TEST(Rescale, OfSeveralInputsIsExactBesideATie) {
     const double lambda = 0.5 - (kappa * static_cast<double>(a) + other * static_cast<double>(b));
     const Rational exact = Rational(kappa) * a + Rational(other) * b + Rational(lambda);
     for (Rounding rounding : {Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven})
-      EXPECT_EQ(evaluated(Rescale{{kappa, other}, {lambda}, rounding, 0, -most, most},
-                          {integers({}, {a}), integers({}, {b})})
-                    .as<int64_t>()[0],
-                static_cast<int64_t>(rounded(exact, rounding)));
+      EXPECT_EQ(
+          evaluated(Rescale{{kappa, other}, {lambda}, rounding, 0, -most, most}, {integers({}, {a}), integers({}, {b})})
+              .as<int64_t>()[0],
+          static_cast<int64_t>(rounded(exact, rounding)));
   }
 }
 
