@@ -21,9 +21,7 @@ Dyadic dyadic(double x) {
   return {static_cast<int64_t>(std::ldexp(fraction, 53)), exponent - 53};
 }
 
-/// round(numerator / 2^bits)
-Big rounded(const Big& numerator, unsigned bits, Rounding rounding) {
-  const Big denominator = Big(1) << bits;
+Big rounded(const Big& numerator, const Big& denominator, Rounding rounding) {
   Big quotient = numerator / denominator;
   Big remainder = numerator - quotient * denominator;
   if (remainder < 0) {
@@ -39,7 +37,8 @@ Big rounded(const Big& numerator, unsigned bits, Rounding rounding) {
 
 constexpr int64_t limit = int64_t{1} << 62;
 
-int64_t rescaled_exactly(std::span<const double> kappa, double lambda, std::span<const int64_t> a, Rounding rounding) {
+int64_t rescaled_exactly(std::span<const double> kappa, double lambda, std::span<const int64_t> a, Rounding rounding,
+                         int64_t divisor) {
   int least = dyadic(lambda).exponent;
   bool any_term = lambda != 0;
   for (size_t i = 0; i < kappa.size(); ++i) {
@@ -56,8 +55,8 @@ int64_t rescaled_exactly(std::span<const double> kappa, double lambda, std::span
   };
   for (size_t i = 0; i < kappa.size(); ++i) add(kappa[i], a[i]);
   add(lambda, 1);
-  const Big result =
-      least >= 0 ? sum << static_cast<unsigned>(least) : rounded(sum, static_cast<unsigned>(-least), rounding);
+  const Big numerator = least > 0 ? sum << static_cast<unsigned>(least) : sum;
+  const Big result = rounded(numerator, Big(divisor) << static_cast<unsigned>(std::max(-least, 0)), rounding);
   if (result >= limit) return limit;
   if (result <= -limit) return -limit;
   return static_cast<int64_t>(result);
@@ -65,11 +64,12 @@ int64_t rescaled_exactly(std::span<const double> kappa, double lambda, std::span
 
 }  // namespace
 
-int64_t rescaled(double kappa, double lambda, int64_t a, Rounding rounding) {
-  return rescaled(std::span(&kappa, 1), lambda, std::span(&a, 1), rounding);
+int64_t rescaled(double kappa, double lambda, int64_t a, Rounding rounding, int64_t divisor) {
+  return rescaled(std::span(&kappa, 1), lambda, std::span(&a, 1), rounding, divisor);
 }
 
-int64_t rescaled(std::span<const double> kappa, double lambda, std::span<const int64_t> a, Rounding rounding) {
+int64_t rescaled(std::span<const double> kappa, double lambda, std::span<const int64_t> a, Rounding rounding,
+                 int64_t divisor) {
   constexpr double exact_integers = 0x1p52;
   double t = lambda, magnitude = std::abs(lambda);
   for (size_t i = 0; i < kappa.size(); ++i) {
@@ -77,7 +77,9 @@ int64_t rescaled(std::span<const double> kappa, double lambda, std::span<const i
     t += product;
     magnitude += std::abs(product);
   }
-  // Conversion of a, product and each sum round once: 2^-53 relative, with room to spare.
+  t /= static_cast<double>(divisor);
+  magnitude /= static_cast<double>(divisor);
+  // Conversion of a, product, each sum and the quotient round once: 2^-53 relative, with room to spare.
   const double error = 0x1p-50 * static_cast<double>(kappa.size()) * magnitude + 0x1p-1000;
   if (std::abs(t) + magnitude < exact_integers) {
     const double shifted = rounding == Rounding::Floor ? t : t + 0.5;
@@ -85,7 +87,7 @@ int64_t rescaled(std::span<const double> kappa, double lambda, std::span<const i
     const double slack = error + 0x1p-50 * std::abs(shifted);
     if (shifted - down > slack && down + 1 - shifted > slack) return static_cast<int64_t>(down);
   }
-  return rescaled_exactly(kappa, lambda, a, rounding);
+  return rescaled_exactly(kappa, lambda, a, rounding, divisor);
 }
 
 }  // namespace nibble

@@ -49,6 +49,9 @@ Types rule(const Context& c, const Rescale& op) {
           std::to_string(op.kappa.size()) + " kappa for " + std::to_string(terms) + " inputs", "as many for each");
   check_channels(c, y, op.kappa.size() / terms, "kappa");
   check_channels(c, y, op.lambda.size(), "lambda");
+  if (!op.divisor.empty()) check_channels(c, y, op.divisor.size(), "divisors");
+  c.check(terms == 1 || op.divisor.empty(), "divisors of " + std::to_string(terms) + " inputs", "none");
+  for (int64_t divisor : op.divisor) c.check(divisor > 0, "divisor " + std::to_string(divisor), "1 or more");
   return {{container(op.low, op.high), y}};
 }
 Types rule(const Context& c, const Requantise& op) {

@@ -481,19 +481,22 @@ struct Dequantise {
   }
 };
 
-/// QD. y = clip(round(kappa * x + lambda) + zero_point, low, high), evaluated exactly on the doubles kappa and lambda.
-/// Integer x in, integer y out. kappa and lambda: one each, or one for each channel of axis 1. kappa may be negative or
-/// zero. Of several inputs, broadcast, it is the sum: round(sum over i of kappa_i * x_i + lambda), kappa of input after
-/// input, for each one number or one a channel.
+/// QD. y = clip(round((kappa * x + lambda) / divisor) + zero_point, low, high), evaluated exactly on the doubles kappa
+/// and lambda and the whole divisor (at least 1; of a mean over six, which no double holds). Integer x in, integer y
+/// out. kappa and lambda: one each, or one for each channel of axis 1; divisor likewise, or empty for 1. kappa may be
+/// negative or zero. Of several inputs, broadcast, it is the sum: round(sum over i of kappa_i * x_i + lambda), kappa of
+/// input after input, for each one number or one a channel, and no divisor.
 struct Rescale {
   std::vector<double> kappa, lambda;
   Rounding rounding = Rounding::HalfUp;
   int64_t zero_point = 0, low = 0, high = 255;
+  Ints divisor = {};
+  int64_t divisor_of(size_t channel) const { return divisor.empty() ? 1 : divisor[divisor.size() == 1 ? 0 : channel]; }
   static constexpr std::string_view name = "Rescale";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
     v("kappa", s.kappa), v("lambda", s.lambda), v("rounding", s.rounding);
-    v("zero_point", s.zero_point), v("low", s.low), v("high", s.high);
+    v("zero_point", s.zero_point), v("low", s.low), v("high", s.high), v("divisor", s.divisor);
   }
 };
 

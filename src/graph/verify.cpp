@@ -162,7 +162,7 @@ bool is_real_function(const Op& op) {
 }
 
 /// QD and ID hold integers. Reals are left only to a graph input before its quantisers, to the dequantisation of a
-/// graph output that nothing reads and, in QD, to the functions between a Dequantise and its Quantise.
+/// graph output that nothing reads and, in QD, to the functions of what a Dequantise gives.
 void check_stage(const Graph& graph) {
   if (graph.stage != Stage::ID && graph.stage != Stage::QD) return;
   const std::string stage = " at stage " + std::string(to_string(graph.stage));
@@ -178,8 +178,8 @@ void check_stage(const Graph& graph) {
                  read = !uses.readers[static_cast<size_t>(id)].empty();
       const bool dequantises = std::holds_alternative<Dequantise>(node.op);
       const bool last = dequantises && output && !read;
-      const bool between = graph.stage == Stage::QD && !output && (dequantises || is_real_function(node.op));
-      check(last || between, place_of(node), "writes reals" + stage, "integers in every tensor");
+      const bool real_island = graph.stage == Stage::QD && (dequantises || is_real_function(node.op));
+      check(last || real_island, place_of(node), "writes reals" + stage, "integers in every tensor");
     }
 }
 

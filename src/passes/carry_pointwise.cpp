@@ -68,28 +68,32 @@ void align(std::vector<double>& ratios, const std::vector<int64_t>& zeros) {
   for (double& ratio : ratios) ratio = std::nearbyint(ratio / step) * step;
 }
 
-/// kappa and lambda of one channel: of the value's own integers, then of the others of a sum.
-std::pair<std::vector<double>, double> step_of(const Carried& x, size_t channel, double eps, Rounding rounding) {
+/// One channel of a Rescale: kappa of the value's own integers, then of the others of a sum.
+struct Step {
+  std::vector<double> kappa;
+  double lambda = 0;
+  int64_t divisor = 1;
+};
+
+Step step_of(const Carried& x, size_t channel, double eps) {
   const double shift = element(x.shift, channel);
-  std::vector<double> kappa{element(x.scale, channel) / eps};
+  Step step{{element(x.scale, channel) / eps}, shift / eps};
   std::vector<int64_t> zeros{x.zero};
   for (const Carried::Term& term : x.others) {
-    kappa.push_back(element(term.scale, channel) / eps);
+    step.kappa.push_back(element(term.scale, channel) / eps);
     zeros.push_back(term.zero);
   }
-  if (shift == 0) {
-    if (x.others.empty())
-      kappa[0] = exact_at(kappa[0], x.zero);
-    else
-      align(kappa, zeros);
+  const auto quotient = shift == 0 && x.others.empty() ? quotient_of(step.kappa[0]) : std::nullopt;
+  if (quotient) {
+    step.kappa[0] = static_cast<double>(quotient->whole);
+    step.divisor = quotient->divisor;
+  } else if (shift == 0 && x.others.empty()) {
+    step.kappa[0] = exact_at(step.kappa[0], x.zero);
+  } else if (shift == 0) {
+    align(step.kappa, zeros);
   }
-  // A sum on a step of the real numbers is on it here too; all others are further from one than this.
-  constexpr double beside = 0x1p-26;
-  double lambda = shift / eps;
-  if (shift == 0 && x.others.empty() && rounding != Rounding::HalfEven && is_rounded_quotient(kappa[0]))
-    lambda = beside;
-  for (size_t i = 0; i < kappa.size(); ++i) lambda -= static_cast<double>(zeros[i]) * kappa[i];
-  return {std::move(kappa), lambda};
+  for (size_t i = 0; i < zeros.size(); ++i) step.lambda -= static_cast<double>(zeros[i]) * step.kappa[i];
+  return step;
 }
 
 graph::Rescale rescale_of(const Carried& x, const graph::Quantise& quantiser) {
@@ -98,10 +102,13 @@ graph::Rescale rescale_of(const Carried& x, const graph::Quantise& quantiser) {
   graph::Rescale rescale;
   rescale.kappa.resize(channels * (1 + x.others.size()));
   for (size_t c = 0; c < channels; ++c) {
-    const auto [kappa, lambda] = step_of(x, c, quantiser.grid.scale[0], quantiser.rounding);
-    for (size_t i = 0; i < kappa.size(); ++i) rescale.kappa[i * channels + c] = kappa[i];
-    rescale.lambda.push_back(lambda);
+    const Step step = step_of(x, c, quantiser.grid.scale[0]);
+    for (size_t i = 0; i < step.kappa.size(); ++i) rescale.kappa[i * channels + c] = step.kappa[i];
+    rescale.lambda.push_back(step.lambda);
+    rescale.divisor.push_back(step.divisor);
   }
+  if (std::all_of(rescale.divisor.begin(), rescale.divisor.end(), [](int64_t d) { return d == 1; }))
+    rescale.divisor.clear();
   rescale.rounding = quantiser.rounding;
   rescale.zero_point = quantiser.grid.zero_point;
   rescale.low = quantiser.grid.low;

@@ -40,13 +40,16 @@ double unit_over(double kappa, double scale) {
 
 IntegerNorm norm_of(const graph::Rescale& rescale, double scale, int bits) {
   double largest = 0;
-  for (double kappa : rescale.kappa) largest = std::max(largest, std::abs(kappa));
+  const size_t channels = std::max({rescale.kappa.size(), rescale.lambda.size(), rescale.divisor.size()});
+  const auto divided = [&](const std::vector<double>& values, size_t c) {
+    return element(values, c) / static_cast<double>(rescale.divisor_of(c));
+  };
+  for (size_t c = 0; c < channels; ++c) largest = std::max(largest, std::abs(divided(rescale.kappa, c)));
   IntegerNorm norm;
   norm.unit = unit_over(largest / static_cast<double>((int64_t{1} << (bits - 1)) - 1), scale);
-  const size_t channels = std::max(rescale.kappa.size(), rescale.lambda.size());
   for (size_t c = 0; c < channels; ++c) {
-    norm.gain.push_back(std::llround(element(rescale.kappa, c) / norm.unit));
-    const double shift = element(rescale.lambda, c) / norm.unit;
+    norm.gain.push_back(std::llround(divided(rescale.kappa, c) / norm.unit));
+    const double shift = divided(rescale.lambda, c) / norm.unit;
     norm.shift.push_back(std::llround(std::clamp(shift, -0x1p52, 0x1p52)));
   }
   return norm;
@@ -86,7 +89,7 @@ IntegerNorm fitting_norm(const Graph& graph, const Node& node, const graph::Resc
   const int allowed = std::min(options.accumulator_bits.of(name), options.accumulator_bits.of(name + "_product"));
   const int most = options.batch_norm_bits ? options.batch_norm_bits : 16;
   const int least = options.batch_norm_bits ? options.batch_norm_bits : 8;
-  const size_t channels = std::max(rescale.kappa.size(), rescale.lambda.size());
+  const size_t channels = std::max({rescale.kappa.size(), rescale.lambda.size(), rescale.divisor.size()});
   std::vector<Interval> bounds = x.bounds;
   if (bounds.size() != channels) {
     Interval all = bounds.at(0);
@@ -135,6 +138,7 @@ void split(Graph& graph, size_t index, const IntegerNorm& norm) {
   graph::Rescale rescale = std::get<graph::Rescale>(node.op);
   rescale.kappa = {norm.unit};
   rescale.lambda = {0};
+  rescale.divisor.clear();
   graph.nodes[index].op = std::move(rescale);
   graph.nodes[index].inputs = {sum};
 }

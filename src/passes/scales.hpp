@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 
 /// Scales whose products and multiples are exact.
 namespace nibble::passes {
@@ -15,8 +16,12 @@ double float_product(double a, double b);
 /// zero stays zero under every rounding. A change below 2^-(52 - bits of zero) of the ratio; a power of two stays.
 double exact_at(double ratio, int64_t zero);
 
-/// Whether `ratio` stands for a quotient of whole numbers that no double holds (1/6: a mean over six on the grid of its
-/// input), up to the rounding of exact_at: sums then lie on a step in real numbers but beside it in doubles.
-bool is_rounded_quotient(double ratio);
+struct Quotient {
+  int64_t whole = 0, divisor = 1;
+};
+/// The quotient of whole numbers that `ratio` stands for but no double holds (1/6: a mean over six on the grid of its
+/// input), so that sums on a step of the real numbers are on it: divisor at most 2^16, whole at most 2^20, and nothing
+/// where the nearest such quotient is further from `ratio` than the roundings that made it.
+std::optional<Quotient> quotient_of(double ratio);
 
 }  // namespace nibble::passes

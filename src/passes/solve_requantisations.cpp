@@ -22,7 +22,7 @@ class Solver {
   explicit Solver(const IntegeriseOptions& options) : options_(options) {}
 
   quant::Requantisation solve(const quant::RealStep& step, Interval accumulator) {
-    const Key key{step.kappa,      step.lambda,      step.rounding,   step.zero_point,
+    const Key key{step.kappa,      step.lambda,      step.divisor,    step.rounding,   step.zero_point,
                   step.levels.low, step.levels.high, accumulator.low, accumulator.high};
     const auto found = solved_.find(key);
     if (found != solved_.end()) return found->second;
@@ -32,7 +32,7 @@ class Solver {
   }
 
  private:
-  using Key = std::tuple<double, double, Rounding, int64_t, int64_t, int64_t, int64_t, int64_t>;
+  using Key = std::tuple<double, double, int64_t, Rounding, int64_t, int64_t, int64_t, int64_t, int64_t>;
   const IntegeriseOptions& options_;
   std::map<Key, quant::Requantisation> solved_;
 };
@@ -50,11 +50,12 @@ quant::RealStep step_of(const graph::Rescale& rescale, size_t channel) {
           rescale.lambda[rescale.lambda.size() == 1 ? 0 : channel],
           rescale.rounding,
           rescale.zero_point,
-          {rescale.low, rescale.high}};
+          {rescale.low, rescale.high},
+          rescale.divisor_of(channel)};
 }
 
 std::vector<Interval> accumulators_of(const Graph& graph, const Node& node, const graph::Rescale& rescale) {
-  const size_t channels = std::max(rescale.kappa.size(), rescale.lambda.size());
+  const size_t channels = std::max({rescale.kappa.size(), rescale.lambda.size(), rescale.divisor.size()});
   std::vector<Interval> accumulators;
   for (size_t c = 0; c < channels; ++c) accumulators.push_back(bound_of(graph[node.inputs[0]], c, channels));
   return accumulators;

@@ -98,8 +98,9 @@ void standardise(Graph& graph, const Layer& layer) {
   std::vector<Channel> all;
   std::vector<double> scales, kappas;
   for (size_t c = 0; c < channels; ++c) {
-    const double kappa = rescale.kappa[rescale.kappa.size() == 1 ? 0 : c];
-    const double lambda = rescale.lambda[rescale.lambda.size() == 1 ? 0 : c];
+    const auto divisor = static_cast<double>(rescale.divisor_of(c));
+    const double kappa = rescale.kappa[rescale.kappa.size() == 1 ? 0 : c] / divisor;
+    const double lambda = rescale.lambda[rescale.lambda.size() == 1 ? 0 : c] / divisor;
     const int64_t own = held[held.size() == 1 ? 0 : c];
     // A channel of one level has no weights: its bias counts levels, and no bias outgrows its bits.
     if (const auto level = only_level(rescale, kappa, lambda, reach[c] + std::abs(own)))
@@ -132,6 +133,7 @@ void standardise(Graph& graph, const Layer& layer) {
   graph[node.outputs[0]].grid.reset();
   rescale.kappa = std::move(kappas);
   rescale.lambda = {0};
+  rescale.divisor.clear();
 }
 
 }  // namespace

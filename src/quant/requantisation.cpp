@@ -144,7 +144,7 @@ std::optional<Requantisation> smallest_shift(const Problem& problem) {
   const Corners corners{hull(all.reach, -1), hull(all.miss, 1)};
   const auto attempt = [&](int shift) -> std::optional<Requantisation> {
     Feasibility at(corners, shift);
-    if (!at.find(scaled(step.kappa, shift), 0, problem.limits.multiplier)) return std::nullopt;
+    if (!at.find(scaled(step.slope(), shift), 0, problem.limits.multiplier)) return std::nullopt;
     // The middle of the addends leaves the widest margin; the product decides whether it is allowed.
     const Limits::Addends allowed = problem.limits.addends(at.multiplier);
     const int128 least = std::max(at.least, allowed.low), most = std::min(at.most, allowed.high);
@@ -152,7 +152,7 @@ std::optional<Requantisation> smallest_shift(const Problem& problem) {
     const int128 addend = std::clamp(at.least + (at.most - at.least) / 2, least, most);
     return Requantisation{static_cast<int64_t>(at.multiplier), static_cast<int64_t>(addend), shift};
   };
-  int low = widths.least_shift, high = std::min(largest_shift(step.kappa, widths) + 1, widths.shift);
+  int low = widths.least_shift, high = std::min(largest_shift(step.slope(), widths) + 1, widths.shift);
   std::optional<Requantisation> found;
   // The widest shift may overflow the product where a smaller one does not: walk down.
   while (high >= low && !(found = attempt(high))) --high;
@@ -223,7 +223,7 @@ std::optional<Requantisation> solve_by(const RealStep& step, Interval accumulato
 }  // namespace
 
 int64_t apply(const RealStep& step, int64_t a) {
-  const int64_t y = rescaled(step.kappa, step.lambda, a, step.rounding) + step.zero_point;
+  const int64_t y = rescaled(step.kappa, step.lambda, a, step.rounding, step.divisor) + step.zero_point;
   return std::clamp(y, step.levels.low, step.levels.high);
 }
 
@@ -241,7 +241,7 @@ Requantisation solve_requantisation(const RealStep& step, Interval accumulator, 
   return *solve_by(step, accumulator, widths, [](const Problem& problem) {
     if (const auto exact = solve_exactly(problem)) return exact;
     Requantisation nearest =
-        nearest_requantisation(problem.steps, problem.step.kappa, problem.step.levels, problem.limits);
+        nearest_requantisation(problem.steps, problem.step.slope(), problem.step.levels, problem.limits);
     certify(nearest, problem.step, problem.limits.accumulator);
     return std::optional(nearest);
   });
@@ -250,17 +250,17 @@ Requantisation solve_requantisation(const RealStep& step, Interval accumulator, 
 Requantisation nemo_requantisation(const RealStep& step, Interval accumulator, double factor) {
   check(step, accumulator);
   const double half = step.rounding == Rounding::Floor ? 0 : 0.5;
-  const double offset = step.lambda + half + static_cast<double>(step.zero_point);
+  const double offset = step.offset() + half + static_cast<double>(step.zero_point);
   Requantisation result;
-  result.shift = std::clamp(static_cast<int>(std::ceil(std::log2(factor / std::abs(step.kappa)))), 0, 62);
+  result.shift = std::clamp(static_cast<int>(std::ceil(std::log2(factor / std::abs(step.slope())))), 0, 62);
   const auto floored = [&](double x) { return std::floor(std::ldexp(x, result.shift)); };
   const double reach = static_cast<double>(std::max(std::abs(accumulator.low), std::abs(accumulator.high)));
   // NEMO computes on 64 bits; a shift beyond them would say nothing of its rule.
-  while (result.shift > 0 && std::abs(floored(step.kappa)) * reach + std::abs(floored(offset)) >= 0x1p62)
+  while (result.shift > 0 && std::abs(floored(step.slope())) * reach + std::abs(floored(offset)) >= 0x1p62)
     --result.shift;
-  if (std::abs(floored(step.kappa)) * reach + std::abs(floored(offset)) >= 0x1p62)
+  if (std::abs(floored(step.slope())) * reach + std::abs(floored(offset)) >= 0x1p62)
     fail("quant", "requantisation", "NEMO's rule needs more than 64 bits", "the exact rule");
-  result.multiplier = static_cast<int64_t>(floored(step.kappa));
+  result.multiplier = static_cast<int64_t>(floored(step.slope()));
   result.addend = static_cast<int64_t>(floored(offset));
   certify(result, step, accumulator);
   result.fewest = result.differing == 0;

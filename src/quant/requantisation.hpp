@@ -17,14 +17,19 @@ struct Widths {
   int least_shift = 0;
 };
 
-/// What one channel of the fake network asks for: y(a) = clip(round(kappa * a + lambda) + zero_point, levels).
-/// kappa (output levels per accumulator unit) is finite, of any sign; lambda in output levels.
+/// What one channel of the fake network asks for: y(a) = clip(round((kappa * a + lambda)/divisor) + zero_point,
+/// levels). kappa (output levels per accumulator unit) is finite, of any sign; lambda in output levels; divisor > 0.
 struct RealStep {
   double kappa = 1;
   double lambda = 0;
   Rounding rounding = Rounding::HalfUp;
   int64_t zero_point = 0;
   Interval levels;
+  int64_t divisor = 1;
+
+  /// kappa / divisor and lambda / divisor to a double: where to look, not what is right.
+  double slope() const { return kappa / static_cast<double>(divisor); }
+  double offset() const { return lambda / static_cast<double>(divisor); }
 };
 
 /// What one channel of the integer network computes: y'(a) = clip((a * multiplier + addend) >> shift, levels), and how

@@ -14,7 +14,7 @@ namespace {
 int64_t first_reaching(const RealStep& step, int64_t level, int64_t guess, Interval range) {
   int64_t below = range.low, above = range.high;
   const auto reaches = [&](int64_t a) {
-    return rescaled(step.kappa, step.lambda, a, step.rounding) + step.zero_point >= level;
+    return rescaled(step.kappa, step.lambda, a, step.rounding, step.divisor) + step.zero_point >= level;
   };
   int64_t probe = std::clamp(guess, below + 1, above);
   for (int64_t reach = 1; below + 1 < above; reach *= 2) {
@@ -31,7 +31,7 @@ int64_t first_reaching(const RealStep& step, int64_t level, int64_t guess, Inter
 }
 
 /// The smallest a with y(a) >= level where double arithmetic leaves no doubt of it. a solves kappa a + lambda + 1/2 =
-/// level - zero_point; each of four roundings moves it by 2^-53 of its largest operand.
+/// level - zero_point; each of six roundings moves it by 2^-53 of its largest operand.
 struct Estimate {
   int64_t a;
   bool certain;
@@ -40,10 +40,10 @@ struct Estimate {
 class Estimator {
  public:
   explicit Estimator(const RealStep& step)
-      : inverse_(1 / step.kappa),
-        offset_(static_cast<double>(step.zero_point) + (step.rounding == Rounding::Floor ? 0 : 0.5) + step.lambda),
+      : inverse_(1 / step.slope()),
+        offset_(static_cast<double>(step.zero_point) + (step.rounding == Rounding::Floor ? 0 : 0.5) + step.offset()),
         error_(0x1p-50 * std::abs(inverse_) *
-               (std::abs(step.lambda) + std::abs(static_cast<double>(step.zero_point)) + 1)) {}
+               (std::abs(step.offset()) + std::abs(static_cast<double>(step.zero_point)) + 1)) {}
 
   Estimate of(int64_t level) const {
     const auto wanted = static_cast<double>(level);

@@ -37,31 +37,34 @@ at::Tensor quantise_by(const Grid& grid, const at::Tensor& x, at::ScalarType typ
   });
 }
 
-/// clip(round(kappa * a + lambda) + zero_point, low, high): in double where its two rounding errors cannot reach a
-/// step, else exactly.
+/// clip(round((kappa * a + lambda) / divisor) + zero_point, low, high): in double where its rounding errors cannot
+/// reach a step, else exactly.
 template <Rounding rounding>
-int64_t rescale_one(double kappa, double lambda, double a, const graph::Rescale& op) {
-  const double product = kappa * a, u = product + lambda;
+int64_t rescale_one(double kappa, double lambda, int64_t divisor, double a, const graph::Rescale& op) {
+  const double product = kappa * a, u = (product + lambda) / static_cast<double>(divisor);
   const double step = rounding == Rounding::Floor ? u : u + 0.5,
                error = 0x1p-50 * (std::abs(product) + std::abs(u) + 1);
   int64_t rounded = 0;
   if (std::abs(u) < 0x1p40 && error < 0.25) {
     const double down = floor_inside(step), beyond = step - down;
-    rounded = beyond > error && beyond < 1 - error ? static_cast<int64_t>(down)
-                                                   : rescaled(kappa, lambda, static_cast<int64_t>(a), rounding);
+    rounded = beyond > error && beyond < 1 - error
+                  ? static_cast<int64_t>(down)
+                  : rescaled(kappa, lambda, static_cast<int64_t>(a), rounding, divisor);
   } else {
-    rounded = rescaled(kappa, lambda, static_cast<int64_t>(a), rounding);
+    rounded = rescaled(kappa, lambda, static_cast<int64_t>(a), rounding, divisor);
   }
   return std::clamp(rounded + op.zero_point, op.low, op.high);
 }
 
 template <Rounding rounding>
 at::Tensor rescale_by(const graph::Rescale& op, const at::Tensor& x, at::ScalarType type) {
-  const bool single = op.kappa.size() == 1 && op.lambda.size() == 1;
+  const bool single = op.kappa.size() == 1 && op.lambda.size() == 1 && op.divisor.size() <= 1;
   return map_channels(x, single ? -1 : 1, type, [&](size_t channel) {
     const double kappa = op.kappa[op.kappa.size() == 1 ? 0 : channel];
     const double lambda = op.lambda[op.lambda.size() == 1 ? 0 : channel];
-    return [=, &op](auto value) { return rescale_one<rounding>(kappa, lambda, static_cast<double>(value), op); };
+    const int64_t divisor = op.divisor_of(channel);
+    return
+        [=, &op](auto value) { return rescale_one<rounding>(kappa, lambda, divisor, static_cast<double>(value), op); };
   });
 }
 

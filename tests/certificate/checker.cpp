@@ -354,24 +354,65 @@ class Checker {
     return product;
   }
 
+  /// How many elements of x lie in each window of a pool, along the spatial axes of y in order.
+  std::vector<int64_t> window_counts(const Node& node) {
+    const std::vector<int64_t>&x = fake_.shapes.at(node.inputs[0]), &y = fake_.shapes.at(node.outputs[0]);
+    const std::vector<int64_t> kernel = node.integers("kernel_shape");
+    const size_t axes = kernel.size();
+    const auto of = [&](const char* name, size_t i, int64_t otherwise) {
+      const std::vector<int64_t> values = node.integers(name);
+      return values.empty() ? otherwise : values.at(i);
+    };
+    const bool pads_count = node.integer("count_include_pad", 0) != 0;
+    std::vector<int64_t> counts{1};
+    for (size_t axis = 0; axis < axes; ++axis) {
+      const int64_t extent = x.at(axis + 2), begin = of("pads", axis, 0), end = of("pads", axes + axis, 0);
+      if (extent <= 0 || y.at(axis + 2) <= 0) unknown(node, "takes means over an extent that is not known");
+      std::vector<int64_t> longer;
+      for (int64_t count : counts)
+        for (int64_t at = 0; at < y[axis + 2]; ++at) {
+          int64_t inside = 0;
+          for (int64_t k = 0; k < kernel[axis]; ++k) {
+            const int64_t position = at * of("strides", axis, 1) + k * of("dilations", axis, 1) - begin;
+            inside += pads_count ? position < extent + end : position >= 0 && position < extent;
+          }
+          longer.push_back(count * inside);
+        }
+      counts = std::move(longer);
+    }
+    return counts;
+  }
+
+  /// A mean over windows of several sizes: the integer network multiplies each sum by `all` / (its count).
+  Source source_of_pool(const Node& node) {
+    const OnGrid x = need_grid(fake_, node, 0);
+    const std::vector<int64_t> counts = window_counts(node);
+    int64_t all = 1;
+    for (int64_t count : counts) all = boost::integer::lcm(all, count);
+    const Node* made = integer_.node(node.name);
+    if (!made) unknown(node, "is not in the integer network");
+    if (std::any_of(counts.begin(), counts.end(), [&](int64_t count) { return count != all; })) {
+      const auto levels = [&](const Node& each) { return each.op == "Mul" && each.inputs[0] == made->outputs[0]; };
+      const auto found = std::find_if(integer_.nodes.begin(), integer_.nodes.end(), levels);
+      const Tensor* factors = found == integer_.nodes.end() ? nullptr : integer_.constant(found->inputs[1]);
+      if (!factors || factors->integers.size() != counts.size()) unknown(node, "has no factor for each window");
+      for (size_t i = 0; i < counts.size(); ++i)
+        if (factors->integers[i] * counts[i] != all) unknown(node, "has a factor that is not the inverse of its count");
+      made = &*found;
+    }
+    const int64_t low = std::min<int64_t>(x.range.low - x.zero, 0), high = std::max<int64_t>(x.range.high - x.zero, 0);
+    return {made, node.outputs[0], {exact(x.scale) / all}, {Ratio(0)}, {{low * all, high * all}}, {}};
+  }
+
   Source source_of_mean(const Node& node) {
+    if (node.op == "AveragePool") return source_of_pool(node);
     const OnGrid x = need_grid(fake_, node, 0);
     const std::vector<int64_t>& shape = fake_.shapes.at(node.inputs[0]);
-    int64_t count = 1;
-    if (node.op == "AveragePool") {
-      for (int64_t extent : node.integers("kernel_shape")) count *= extent;
-      const auto pads = node.integers("pads");
-      if (node.integer("ceil_mode", 0) != 0 ||
-          (node.integer("count_include_pad", 0) == 0 &&
-           std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; })))
-        unknown(node, "divides by a number that differs");
-    } else {
-      std::vector<int64_t> axes = node.integers("axes");
-      if (node.op == "ReduceMean" && node.inputs.size() > 1) axes = fake_.constant(node.inputs[1])->integers;
-      if (axes.empty())
-        for (int64_t axis = node.op == "ReduceMean" ? 0 : 2; axis < std::ssize(shape); ++axis) axes.push_back(axis);
-      count = extent_product(node, axes, shape);
-    }
+    std::vector<int64_t> axes = node.integers("axes");
+    if (node.op == "ReduceMean" && node.inputs.size() > 1) axes = fake_.constant(node.inputs[1])->integers;
+    if (axes.empty())
+      for (int64_t axis = node.op == "ReduceMean" ? 0 : 2; axis < std::ssize(shape); ++axis) axes.push_back(axis);
+    const int64_t count = extent_product(node, axes, shape);
     const int64_t low = std::min<int64_t>(x.range.low - x.zero, 0), high = std::max<int64_t>(x.range.high - x.zero, 0);
     return {&node, node.outputs[0], {exact(x.scale) / count}, {Ratio(0)}, {{low * count, high * count}}, {}};
   }

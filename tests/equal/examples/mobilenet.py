@@ -23,7 +23,9 @@ def main(nibble, run, out):
         if not report["overflow_free"]:
             faults.append(f"{name}: accumulators may overflow")
     full, fitted = (load(f"{name}.memory.json")["memory"]["layers"] for name in ("8bit", "400kb"))
-    if [layer["bytes"] > BUDGET for layer in full] != [True] * 7 + [False] * (len(full) - 7):
+    # What brings the pixels onto the input's grid stands before the first layer.
+    above = [layer["bytes"] > BUDGET for layer in full if layer["op"] != "Requantise"]
+    if above != [True] * 7 + [False] * (len(above) - 7):
         faults.append("at 8 bits it is not the first seven layers that exceed the budget")
     faults += [f"{layer['name']}: {layer['bytes']} bytes" for layer in fitted if layer["bytes"] > BUDGET]
     convolutions = [layer for layer in fitted if layer["op"] == "Conv"]

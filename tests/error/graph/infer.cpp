@@ -195,6 +195,15 @@ TEST(Infer, NamesQuantisationThatDoesNotFit) {
             "Rescale): 3 kappa for 2 inputs (expected as many for each)");
   EXPECT_EQ(complaint(Rescale{{1}, {}}, {{1, 3}}, I32),
             "Rescale): 0 lambda with input [1, 3] (expected one, or one for each channel of axis 1)");
+  const auto divided = [](size_t terms, const Ints& divisor) {
+    Rescale op{std::vector<double>(terms, 1), {0}};
+    op.divisor = divisor;
+    return complaint(op, std::vector<Shape>(terms, {1, 3}), I32);
+  };
+  EXPECT_EQ(divided(1, {2, 3}),
+            "Rescale): 2 divisors with input [1, 3] (expected one, or one for each channel of axis 1)");
+  EXPECT_EQ(divided(2, {2}), "Rescale): divisors of 2 inputs (expected none)");
+  EXPECT_EQ(divided(1, {0}), "Rescale): divisor 0 (expected 1 or more)");
   EXPECT_EQ(complaint(Requantise{{1, 2}, {0, 0}, {1, 1}}, {{1, 3}}, I32),
             "Requantise): 2 multipliers with input [1, 3] (expected one, or one for each channel of axis 1)");
   EXPECT_EQ(complaint(Requantise{{1}, {}, {1}}, {{1, 3}}, I32),

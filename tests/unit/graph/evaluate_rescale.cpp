@@ -41,7 +41,7 @@ Big rounded(const Rational& x, Rounding rounding) {
 
 /// The formula above Rescale in ops.hpp, in rational numbers.
 int64_t by_formula(const Rescale& op, int64_t x) {
-  const Rational u = Rational(op.kappa[0]) * Rational(x) + Rational(op.lambda[0]);
+  const Rational u = (Rational(op.kappa[0]) * Rational(x) + Rational(op.lambda[0])) / Rational(op.divisor_of(0));
   const Big y = rounded(u, op.rounding) + op.zero_point;
   return y < op.low ? op.low : y > op.high ? op.high : static_cast<int64_t>(y);
 }
@@ -64,6 +64,17 @@ class Problems {
  private:
   std::mt19937_64 random_{20};
 };
+
+TEST(Rescale, DividesByWholeNumbersExactly) {
+  Problems problems;
+  for (int i = 0; i < 20000; ++i) {
+    const int64_t divisor = problems.integer(1, 40), x = problems.integer(-3000, 3000);
+    Rescale op = rescale(static_cast<double>(problems.integer(-9, 9)), static_cast<double>(problems.integer(-50, 50)),
+                         problems.rounding());
+    op.divisor = {divisor};
+    EXPECT_EQ(evaluated_at(op, x), by_formula(op, x)) << op.kappa[0] << " " << x << " " << divisor;
+  }
+}
 
 /// kappa of the first input for each channel, then of the second, which broadcasts.
 TEST(Rescale, OfSeveralInputsRoundsTheirSumOnce) {

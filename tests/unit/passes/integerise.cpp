@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
 #include "passes/scales.hpp"
 #include "unit/passes/networks.hpp"
 
@@ -14,6 +19,36 @@ Network small() {
   n.finish({n.gemm("fc", n.flatten("flatten", n.average_pool("pool", x)), 3)});
   quantise_by(n.graph);
   return n;
+}
+
+TEST(Scales, KnowTheQuotientsThatNoDoubleHolds) {
+  Random random(9);
+  for (int i = 0; i < 2000; ++i) {
+    const auto whole = static_cast<int64_t>(1 + random.below(5000)),
+               divisor = static_cast<int64_t>(1 + random.below(5000));
+    const double ratio = static_cast<double>(whole) / static_cast<double>(divisor);
+    const int64_t common = std::gcd(whole, divisor);
+    const auto found = quotient_of(ratio), mirrored = quotient_of(-ratio);
+    if (std::has_single_bit(static_cast<uint64_t>(divisor / common))) {
+      EXPECT_FALSE(found);
+      continue;
+    }
+    ASSERT_TRUE(found && mirrored) << ratio;
+    EXPECT_EQ(found->whole, whole / common);
+    EXPECT_EQ(found->divisor, divisor / common);
+    EXPECT_EQ(mirrored->whole, -whole / common);
+  }
+  EXPECT_EQ(quotient_of(std::nextafter(0.75, 1)).value().whole, 3);
+  EXPECT_FALSE(quotient_of(0));
+  EXPECT_FALSE(quotient_of(std::numeric_limits<double>::infinity()));
+  // Ratios of learned scales are no quotients of small numbers.
+  int found = 0;
+  for (int i = 0; i < 10000; ++i) {
+    const auto scale = [&] { return static_cast<double>(static_cast<float>(random.uniform() + 0.01)); };
+    const double y = scale();
+    found += quotient_of(scale() * scale() / y * 0.01).has_value();
+  }
+  EXPECT_LE(found, 1);
 }
 
 TEST(Integerise, LeavesNoRealsAndKeepsTheNamesThatQuantisersWrote) {
