@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "data/dataset.hpp"
 #include "graph/evaluate.hpp"
+#include "train/quantiser_recipe.hpp"
 
 /// What the rest of Nibble sees of libtorch: a struct of functions that the module `nibble_train` hands out when
 /// loaded. This header includes no torch; room `train` implements it; verbs load it when called.
@@ -57,6 +58,9 @@ struct TrainRun {
   std::shared_ptr<const data::Dataset> train_set;
   std::shared_ptr<const data::Dataset> test_set;  ///< may be null
   data::Preprocess preprocess;
+  QuantiserRecipes quantisers;     ///< how each quantiser of an FQ graph trains
+  QuantiserSchedule schedule;      ///< and when
+  GroupRules rules;                ///< and how what they learn moves
   std::filesystem::path folder;    ///< checkpoints (checkpoint.pt), metrics.csv; exists
   bool resume = false;             ///< continue from folder's checkpoint; without one, from the start
   double checkpoint_seconds = 30;  ///< between checkpoints inside an epoch; one after every epoch too
@@ -76,7 +80,7 @@ struct Api {
   void (*train)(graph::Graph& graph, const TrainRun& run);
   std::string (*torch_version)();
 };
-inline constexpr int api_version = 1;
+inline constexpr int api_version = 2;
 
 }  // namespace nibble::train
 

@@ -90,24 +90,6 @@ at::Tensor global_average(const at::Tensor& x) {
   return at::mean(x, axes, true);
 }
 
-/// scale (per tensor or along the grid's axis) times `levels`, shaped to broadcast against x.
-at::Tensor grid_bound(const Grid& grid, const at::Tensor& x, int64_t levels) {
-  at::Tensor scale = at::tensor(at::ArrayRef<double>(grid.scale), at::kDouble) * levels;
-  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
-  if (grid.per_channel()) shape[static_cast<size_t>(grid.axis)] = -1;
-  return scale.reshape(shape).to(x.scalar_type());
-}
-
-/// The fake quantiser: the straight-through gradient is 1 inside the range.
-at::Tensor fake_quantise(const graph::Quantise& op, const at::Tensor& x, const Mode& mode) {
-  const Grid& grid = op.grid;
-  const at::Tensor y = quantise(op, x.detach(), x.scalar_type(), true);
-  if (!mode.training) return y;
-  const at::Tensor inside = at::minimum(at::maximum(x, grid_bound(grid, x, grid.low - grid.zero_point)),
-                                        grid_bound(grid, x, grid.high - grid.zero_point + 1));
-  return y + (inside - inside.detach());
-}
-
 at::Tensor clip(const graph::Clip& op, const at::Tensor& x) {
   return at::clamp(x, op.low, op.high);
 }
@@ -176,7 +158,7 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const Unsqueeze& op) -> Tensors { return {unsqueeze(op, in[0])}; },
       [&](const Gather& op) -> Tensors { return {gather(op, in[0], in[1])}; },
       [&](const Resize& op) -> Tensors { return {resize(op, in[0])}; },
-      [&](const Quantise& op) -> Tensors { return {fake_quantise(op, in[0], mode)}; },
+      [&](const Quantise& op) -> Tensors { return {quantise(op, in[0], in[0].scalar_type(), true)}; },
       [&](const Dequantise& op) -> Tensors { return {dequantise(op, in[0])}; },
       [&](const Rescale&) -> Tensors { return refuse(node); },
       [&](const Requantise&) -> Tensors { return refuse(node); },

@@ -11,12 +11,13 @@ namespace nibble::train {
 struct Mode {
   bool training = false;  ///< batch statistics, dropout, gradients
   at::Generator random;   ///< dropout's; training only
+  int64_t step = 0;       ///< of the run: what quantisers draw from; training only
 };
 
 /// The outputs of a node from its inputs (undefined: absent) in floats of the inputs' own precision. The same code
 /// computes integers that are carried as floats, for every op that graph/ops.hpp allows on them but Div, Rescale,
-/// Requantise, FloorDivide, Threshold, Table and a Quantise that gives integers (train/steps.hpp). Differentiable; a
-/// real Quantise passes gradients inside its range (straight-through).
+/// Requantise, FloorDivide, Threshold, Table and a Quantise that gives integers (train/steps.hpp). Differentiable, but
+/// for Quantise, which Network trains.
 std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::Tensor>& inputs, const Mode& mode = {});
 
 }  // namespace nibble::train

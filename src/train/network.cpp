@@ -19,13 +19,15 @@ void check_learnable(const Graph& graph) {
 
 }  // namespace
 
-Network::Network(const Graph& graph) : graph_(graph), constants_(graph.values.size()) {
+Network::Network(const Graph& graph, const QuantiserRecipes& recipes, uint64_t seed)
+    : graph_(graph), writer_(Uses(graph).writer), constants_(graph.values.size()) {
   check_learnable(graph);
   for (size_t id = 0; id < graph.values.size(); ++id)
     if (graph.values[id].constant) constants_[id] = to_torch(*graph.values[id].constant);
   find_learned();
   if (std::none_of(learned_.begin(), learned_.end(), [](const Learned& one) { return one.gradient; }))
     fail("train", graph.name, "no weights", "a network with float32 constants to learn");
+  make_quantisers(recipes, seed);
 }
 
 void Network::learn(const std::vector<int>& writer, const Node& node, size_t input, bool gradient, bool decays) {
@@ -42,11 +44,11 @@ void Network::learn(const std::vector<int>& writer, const Node& node, size_t inp
   if (std::any_of(learned_.begin(), learned_.end(), [&](const Learned& one) { return one.id == id; })) return;
   at::Tensor& tensor = constants_[static_cast<size_t>(id)];
   tensor.set_requires_grad(gradient);
-  learned_.push_back({id, value.name, tensor, gradient, decays});
+  learned_.push_back({id, value.name, tensor, gradient, decays, ""});
 }
 
 void Network::find_learned() {
-  const std::vector<int> writer = Uses(graph_).writer;
+  const std::vector<int>& writer = writer_;
   const auto by_matmul = [&](ValueId id) {
     const int by = writer[static_cast<size_t>(id)];
     return by >= 0 && std::holds_alternative<MatMul>(graph_.nodes[static_cast<size_t>(by)].op);
@@ -71,19 +73,18 @@ at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits) cons
   for (at::Tensor& value : values)
     if (!mode.training && value.defined()) value = value.detach();
   values[static_cast<size_t>(graph_.inputs[0])] = x;
-  for (const Node& node : graph_.nodes) {
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
     std::vector<at::Tensor> inputs;
     for (ValueId id : node.inputs) inputs.push_back(id == absent ? at::Tensor() : values[static_cast<size_t>(id)]);
     const bool last = node.outputs[0] == graph_.outputs[0];
     if (logits && last && std::holds_alternative<Softmax>(node.op)) return inputs[0];
-    const std::vector<at::Tensor> outputs = forward(node, inputs, mode);
+    const std::vector<at::Tensor> outputs = std::holds_alternative<Quantise>(node.op)
+                                                ? std::vector<at::Tensor>{quantise(n, inputs[0], mode)}
+                                                : forward(node, inputs, mode);
     for (size_t i = 0; i < outputs.size(); ++i) values[static_cast<size_t>(node.outputs[i])] = outputs[i];
   }
   return values[static_cast<size_t>(graph_.outputs[0])];
-}
-
-void Network::write_back(Graph& graph) const {
-  for (const Learned& one : learned_) graph[one.id].constant = from_torch(one.tensor, ElementType::Float32);
 }
 
 }  // namespace nibble::train

@@ -4,12 +4,17 @@
 
 namespace nibble::train {
 
-Optimiser::Optimiser(const Recipe& recipe, std::vector<Learned>& learned)
-    : adam_(recipe.optimiser == "adam"), momentum_(recipe.momentum), decay_(recipe.weight_decay) {
+Optimiser::Optimiser(const Recipe& recipe, std::vector<Learned>& learned, const GroupRules& rules)
+    : adam_(recipe.optimiser == "adam"), momentum_(recipe.momentum) {
   for (Learned& one : learned) {
     if (!one.gradient) continue;
     const at::Tensor zeros = at::zeros(one.tensor.sizes(), at::kFloat);
-    slots_.push_back({&one, zeros, adam_ ? zeros.clone() : at::Tensor()});
+    GroupRule rule{1, one.decays ? recipe.weight_decay : 0};
+    if (!one.group.empty()) {
+      const auto found = rules.find(one.group);
+      rule = found == rules.end() ? GroupRule{} : found->second;
+    }
+    slots_.push_back({&one, zeros, adam_ ? zeros.clone() : at::Tensor(), rule.rate, rule.decay});
   }
 }
 
@@ -25,15 +30,16 @@ void Optimiser::step(double rate, int64_t step) {
   for (Slot& slot : slots_) {
     at::Tensor weight = slot.learned->tensor, gradient = weight.grad();
     if (!gradient.defined()) continue;
-    if (decay_ != 0 && slot.learned->decays) gradient = gradient.add(weight, decay_);
+    if (slot.decay != 0) gradient = gradient.add(weight, slot.decay);
+    const double own = rate * slot.rate;
     if (!adam_) {
       slot.first.mul_(momentum_).add_(gradient);
-      weight.sub_(slot.first, rate);
+      weight.sub_(slot.first, own);
       continue;
     }
     slot.first.mul_(beta1).add_(gradient, 1 - beta1);
     slot.second.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
-    weight.addcdiv_(slot.first, slot.second.sqrt().div_(correction2).add_(epsilon), -rate / correction1);
+    weight.addcdiv_(slot.first, slot.second.sqrt().div_(correction2).add_(epsilon), -own / correction1);
   }
 }
 

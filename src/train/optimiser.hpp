@@ -14,7 +14,7 @@ namespace nibble::train {
 /// weight decay adds decay * w to the gradient of the weights that decay.
 class Optimiser {
  public:
-  Optimiser(const Recipe& recipe, std::vector<Learned>& learned);
+  Optimiser(const Recipe& recipe, std::vector<Learned>& learned, const GroupRules& rules = {});
   void clear_gradients();
   /// One update with the gradients that backward left; `step` counts from 1 (Adam's bias correction).
   void step(double rate, int64_t step);
@@ -25,9 +25,10 @@ class Optimiser {
   struct Slot {
     Learned* learned;
     at::Tensor first, second;  ///< momentum; or Adam's two moments
+    double rate, decay;
   };
   bool adam_;
-  double momentum_, decay_;
+  double momentum_;
   std::vector<Slot> slots_;
 };
 

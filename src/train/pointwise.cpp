@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/rescale.hpp"
 #include "train/channels.hpp"
+#include "train/quantise_gradient.hpp"
 
 namespace nibble::train {
 namespace {
@@ -71,6 +72,13 @@ at::Tensor rescale_by(const graph::Rescale& op, const at::Tensor& x, at::ScalarT
 }  // namespace
 
 at::Tensor quantise(const graph::Quantise& op, const at::Tensor& x, at::ScalarType type, bool fake) {
+  const auto common = [](double scale) { return scale > 0x1p-96 && scale < 0x1p96; };
+  if (fake && type == at::kFloat && x.scalar_type() == at::kFloat && op.grid.levels() < 2048 &&
+      std::all_of(op.grid.scale.begin(), op.grid.scale.end(), common)) {
+    StepsAlong along{{}, op.grid.axis};
+    for (size_t c = 0; c < op.grid.scale.size(); ++c) along.steps.push_back(quant::steps_of(op.grid, op.rounding, c));
+    return fake_quantise(x, along);
+  }
   switch (op.rounding) {
     case Rounding::Floor: return quantise_by<Rounding::Floor>(op.grid, x, type, fake);
     case Rounding::HalfUp: return quantise_by<Rounding::HalfUp>(op.grid, x, type, fake);

@@ -6,75 +6,87 @@
 #include <vector>
 
 #include "graph/ops.hpp"
-#include "quant/learning.hpp"
+#include "train/quantiser_recipe.hpp"
 
 namespace nibble::train {
 
-/// How one quantiser of a network trains.
-struct QuantiserRecipe {
-  quant::Learning learning;
-  bool weights = false;  ///< it quantises weights, not activations
-  /// Binary weights +-e, and any even number of levels without a zero: k + 1/2 times the scale.
-  bool without_zero = false;
-  /// Scales of 12 significant digits, so that the product with another such scale is a float32 number: of weights and
-  /// activations whose sum is a graph output.
-  bool short_scale = false;
-};
-
 /// A number, or one a channel, that a quantiser learns.
 struct LearnedQuantity {
-  std::string name;   ///< "<quantiser>.scale", ".log2_threshold", ".bound", or ".low" and ".high"
+  std::string name;   ///< "<quantiser>.scale", ".threshold" (its log2), ".bound", or ".low" and ".high"
   std::string group;  ///< "scale", "threshold" or "bound": each has its own learning rate and decay
   at::Tensor tensor;  ///< Float32 [channels] that asks for gradients
 };
 
-/// What went wrong with a quantiser, as far as it sees it; empty where nothing did.
-struct QuantiserHealth {
-  double scale_change = 1;  ///< the scale over its first one; of channels, the most extreme
-  double outside = 0;       ///< part of the last training batch's gradient elements beyond the range's ends
-};
-
 /// A fake quantiser in a network that trains: what it learns, its state, and the graph's quantiser that it becomes.
-/// It decides every level as graph::Quantise does on `op()`'s grid, to the last bit, on any thread count.
+/// With the noise annealed away and all weights set, it decides every level as graph::Quantise does on op()'s grid, to
+/// the last bit, on any number of threads.
 class Quantiser {
  public:
-  /// Starts at the grid of `op` (which calibration found). Throws UserError naming `name` where the algorithm cannot:
-  /// INQ on activations, 2048 levels or more, an asymmetric grid per channel.
-  Quantiser(std::string name, const graph::Quantise& op, const QuantiserRecipe& recipe, uint64_t seed);
+  /// Starts at the grid of `op`, which calibration found. `weights`: what it quantises, where that is learned
+  /// (undefined for activations). `seed` is of the run. Throws UserError naming `name` where the algorithm cannot: INQ
+  /// or a missing zero on activations, an odd number of levels without a zero, 2048 levels or more.
+  Quantiser(std::string name, const graph::Quantise& op, const QuantiserRecipe& recipe, const at::Tensor& weights,
+            uint64_t seed);
 
-  /// x Float32 to y, with gradients in training. Off: x itself. `step` counts training steps: ANA's random draws follow
-  /// from (seed, step) alone.
-  at::Tensor forward(const at::Tensor& x, bool training, int64_t step);
+  /// x Float32 to y; in training with gradients, ANA's noise (drawn from (seed, step) alone) and INQ's weights that are
+  /// not set yet. Else what op() computes. Off: x itself.
+  at::Tensor forward(const at::Tensor& x, bool training, int64_t step) const;
 
   const std::string& name() const { return name_; }
   const QuantiserRecipe& recipe() const { return recipe_; }
+  bool of_weights() const { return weights_; }
   bool on() const { return on_; }
   void turn_on(bool on) { on_ = on; }
-  /// Learned quantities stay as they are from now on (or move again).
-  void freeze_range(bool frozen);
-  /// ANA: the deviation is this part of the recipe's, in [0, 1].
+  /// Learned quantities stay as they are from now on, or move again.
+  void freeze(bool frozen);
+  /// ANA: the deviation is this part of the recipe's, in [0, 1]; 1 at the start.
   void set_annealing(double factor) { annealing_ = factor; }
-  /// INQ: this part of the weights is set to levels and stays. Moves `weights` in place.
+  /// INQ: this part of the weights, which move in place, is set on levels and stays. Never less than before.
   void set_fraction(double fraction, at::Tensor& weights);
-  double fraction() const { return fraction_; }
 
   /// What the optimiser moves; empty where nothing is learned.
-  std::vector<LearnedQuantity> learned();
-  /// After the optimiser's step, or after state was restored: scales stay positive, bounds enclose zero, the weights
-  /// that INQ has set go back where they were set.
-  void settle(at::Tensor* weights);
+  std::vector<LearnedQuantity> learned() const;
+  /// After an optimiser's step: scales stay positive, bounds enclose zero, and the weights that INQ has set (where this
+  /// is of weights) go back.
+  void settle(at::Tensor& weights);
+  /// Learns what `other` learns: the quantisers of one harmonised sum have one grid.
+  void share(const Quantiser& other);
+  /// Scales of 12 significant digits from now on: the product with another such scale is a float32 number.
+  void shorten_scale() { short_scale_ = true; }
 
-  /// The graph's quantiser as of now. INQ with powers of two: the grid of the smallest power; without zero: that of half
-  /// the scale, on which real zero is a level that no weight takes.
+  /// Scales as of now, one or one a channel: float32 numbers.
+  std::vector<double> scales() const;
+  /// The most extreme of the scales over what they were at first.
+  double scale_change() const;
+  /// The graph's quantiser as of now. INQ with powers of two: the grid of the smallest power. Without zero: that of
+  /// half the scale, on which real zero is a level that no weight takes.
   graph::Quantise op() const;
-  /// Whether the network is exactly what the graph will compute: on, no noise left, all weights set. Why not, else "".
-  std::string unfinished() const;
-  /// Weights as op() must find them: where op() does not quantise as forward() does, on their levels.
+  /// Weights as op() must find them to give what forward() does.
   at::Tensor hardened(const at::Tensor& weights) const;
-  QuantiserHealth health() const;
+  /// Why the graph would not compute what was trained; empty where it will.
+  std::string unfinished() const;
 
-  /// Everything that a checkpoint must hold, by name: the tensors themselves, to be read or written in place.
+  /// What a checkpoint must hold, by name: the tensors themselves, to be read or written in place. on(), frozen, the
+  /// annealing and the fraction follow from the run's schedule.
   std::map<std::string, at::Tensor> state() const;
+
+ private:
+  bool both_bounds() const;
+  std::vector<quant::Steps> steps() const;
+  at::Tensor with_gradients(const at::Tensor& x, const std::vector<quant::Steps>& steps, int64_t step) const;
+  quant::Annealed noise() const;
+
+  std::string name_;
+  Grid grid_;
+  Rounding rounding_;
+  QuantiserRecipe recipe_;
+  uint64_t seed_;
+  bool weights_, on_ = true, short_scale_ = false;
+  double annealing_ = 1, fraction_ = 0;
+  at::Tensor learned_, low_;                ///< Float32 [channels]; low_: with both bounds, beside the high one
+  at::Tensor variance_;                     ///< TQT: Float64 [channels, 2], GradientVariance
+  at::Tensor set_, anchors_, level_table_;  ///< INQ: UInt8 and Float32 like the weights; Float32 [channels, levels]
+  std::vector<double> first_scales_;
 };
 
 }  // namespace nibble::train

@@ -60,14 +60,13 @@ class Trainer {
         run_(run),
         recipe_(run.recipe),
         augmentation_(data::augmentation_from_json(recipe_.augmentation, "augmentation")),
-        network_(graph),
-        optimiser_(recipe_, network_.learned()),
+        network_(graph, run.quantisers, recipe_.seed),
+        optimiser_(recipe_, network_.learned(), run.rules),
         description_(description_of(graph, run)) {
     const int64_t size = run.train_set->size();
     steps_per_epoch_ = (size + recipe_.batch_size - 1) / recipe_.batch_size;
     // A batch-norm has no variance over one example.
     if (steps_per_epoch_ > 1 && size % recipe_.batch_size == 1) --steps_per_epoch_;
-    for (const graph::Node& node : graph.nodes) quantisers_ += std::holds_alternative<graph::Quantise>(node.op);
   }
 
   void run() {
@@ -90,6 +89,7 @@ class Trainer {
   std::map<std::string, at::Tensor> tensors() const {
     std::map<std::string, at::Tensor> all = optimiser_.state();
     for (const Learned& one : network_.learned()) all["learned " + one.name] = one.tensor;
+    for (const auto& [name, tensor] : network_.state()) all["quantiser " + name] = tensor;
     return all;
   }
 
@@ -165,7 +165,9 @@ class Trainer {
   void train_step(const data::Batch& batch) {
     rate_ = learning_rate(recipe_, steps_done(), steps_per_epoch_);
     const Mode mode{true,
-                    at::make_generator<at::CPUGeneratorImpl>(stream(recipe_, Stream::Dropout, steps_done()).bits())};
+                    at::make_generator<at::CPUGeneratorImpl>(stream(recipe_, Stream::Dropout, steps_done()).bits()),
+                    steps_done()};
+    network_.apply(run_.schedule, static_cast<double>(steps_done()) / static_cast<double>(steps_per_epoch_));
     optimiser_.clear_gradients();
     const at::Tensor output = network_.run(input_of(batch), mode, recipe_.loss == "cross_entropy");
     const at::Tensor loss = loss_of(recipe_, output, batch);
@@ -174,6 +176,7 @@ class Trainer {
       fail("train", place(), "the loss is " + std::to_string(value), "a finite loss; try a lower learning_rate");
     loss.backward();
     optimiser_.step(rate_, steps_done() + 1);
+    network_.settle();
     add_batch(sums_, value, output, batch);
   }
 
@@ -199,7 +202,7 @@ class Trainer {
                        tested.accuracy(),
                        rate_,
                        before_ + seconds_since(start_),
-                       quantisers_};
+                       network_.quantisers_on()};
     reports_.push_back(report);
     ++epoch_, step_ = 0, sums_ = {}, before_ = 0;
     start_ = Clock::now();
@@ -215,7 +218,7 @@ class Trainer {
   Network network_;
   Optimiser optimiser_;
   Json description_;
-  int64_t steps_per_epoch_ = 0, quantisers_ = 0;
+  int64_t steps_per_epoch_ = 0;
   int64_t epoch_ = 0, step_ = 0;  ///< done: epochs, and steps of the one under way
   Sums sums_;                     ///< of the epoch under way
   double before_ = 0;             ///< seconds of this epoch before a resume
