@@ -295,6 +295,22 @@ bool GraphReader::read_only_by(const std::string& name, std::string_view op) con
   return found;
 }
 
+bool GraphReader::read_once(const std::string& name) const {
+  const auto& outputs = model_.graph().output();
+  int readers = 0;
+  for (const auto& node : model_.graph().node())
+    readers += static_cast<int>(std::count(node.input().begin(), node.input().end(), name));
+  return readers == 1 && std::none_of(outputs.begin(), outputs.end(), [&](const auto& o) { return o.name() == name; });
+}
+
+bool GraphReader::writes(std::string_view op, const std::string& input, const std::string& output) const {
+  const auto& nodes = model_.graph().node();
+  return std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+    return node.op_type() == op && node.input_size() > 0 && node.input(0) == input && node.output_size() > 0 &&
+           node.output(0) == output;
+  });
+}
+
 std::string GraphReader::free_value_name(std::string name) {
   if (value_names_.insert(name).second) return name;
   for (int& number = numbers_[name];;)

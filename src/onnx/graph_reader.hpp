@@ -49,6 +49,10 @@ class GraphReader {
   bool integer_form() const { return integer_form_; }
   /// Whether every node that reads the name is of this op, and one is.
   bool read_only_by(const std::string& name, std::string_view op) const;
+  /// One node reads the name, and it is no output of the network.
+  bool read_once(const std::string& name) const;
+  /// A node of this op reads `input` first and writes `output` first.
+  bool writes(std::string_view op, const std::string& input, const std::string& output) const;
   const TensorRules& rules() const { return rules_; }
   const ReadOptions& options() const { return options_; }
   graph::Graph& graph() { return graph_; }

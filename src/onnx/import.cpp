@@ -64,7 +64,7 @@ constexpr Import table[] = {
     {"Neg", 6, "", read_pointwise, fold_unary, ""},
     {"Not", 1, "", nullptr, fold_unary, "known inputs only"},
     {"Or", 7, "", nullptr, fold_arithmetic, "known inputs only"},
-    {"Pad", 6, "mode pads<11 value<11", read_pad, nullptr, "constant, reflect, edge; constant pads"},
+    {"Pad", 6, "mode pads<11 value<11", read_pad, nullptr, "constant, reflect, edge; constant pads", true},
     {"Pow", 6, "axis<7 broadcast<7", read_arithmetic, nullptr, ""},
     {"QLinearConv", 10, "auto_pad dilations group kernel_shape pads strides", read_qlinear_conv, nullptr, "a requantisation: docs/design/dialects.md"},
     {"QLinearMatMul", 10, "", read_qlinear_matmul, nullptr, "a requantisation; one scale for a"},

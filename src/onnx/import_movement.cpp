@@ -22,6 +22,19 @@ void check_distinct(const NodeReader& node, graph::Ints axes) {
   if (twice != axes.end()) node.fail("axis " + std::to_string(*twice) + " twice", "each once");
 }
 
+/// What a Pad of a quantiser's integers pads with, in reals.
+double real_of_level(const NodeReader& node, double level) {
+  const Grid& grid = *node.moved();
+  const auto q = static_cast<int64_t>(level);
+  if (q < grid.low || q > grid.high)
+    node.fail("pads with " + std::to_string(q),
+              "one of the levels, " + std::to_string(grid.low) + " to " + std::to_string(grid.high));
+  if (grid.per_channel() && q != grid.zero_point)
+    node.fail("pads with " + std::to_string(q) + " what has a scale for each channel",
+              "its zero point, " + std::to_string(grid.zero_point));
+  return grid.real(q, 0);
+}
+
 graph::Ints equal_parts(const NodeReader& node, int64_t extent, size_t pieces) {
   const auto count = static_cast<int64_t>(pieces);
   const int64_t piece = (extent + count - 1) / count;
@@ -136,6 +149,7 @@ void read_pad(NodeReader& node) {
     pad.value = node.real(2, "value");
   else
     pad.value = node.attributes().real("value", 0);
+  if (node.moved() && pad.mode == graph::PadMode::Constant) pad.value = real_of_level(node, pad.value);
   node.emit(pad, {x});
 }
 

@@ -191,13 +191,16 @@ void cut_quantiser(NodeReader& node, const Item& item) {
 
 }  // namespace
 
-/// The input of an integer network that nothing but this Clip reads holds its levels from the start.
+/// The input of an integer network that nothing but its quantiser and this Clip read holds its levels from the start.
 static bool cut_input(NodeReader& node, const Item& item) {
   GraphReader& reader = node.reader();
   const auto& inputs = reader.graph().inputs;
   if (!reader.integer_form() || std::find(inputs.begin(), inputs.end(), item.id) == inputs.end()) return false;
   graph::Value& value = reader.graph()[item.id];
-  if (!value.grid || is_real(value.type) || !reader.read_only_by(node.input_name(0), "Clip")) return false;
+  const std::string& whole = node.input_name(0);
+  if (!value.grid || is_real(value.type) || !reader.read_once(whole) || !reader.read_once(value.name)) return false;
+  // Integers of the same grid may be the input's under another name: what reads those is not behind this Clip.
+  if (!reader.writes("QuantizeLinear", value.name, whole)) return false;
   const IntegerRange cut = cut_range(node, {value.grid->low, value.grid->high});
   value.grid->low = cut.low, value.grid->high = cut.high;
   value.bounds = {{cut.low, cut.high}};

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "graph/evaluate.hpp"
+#include "onnx/container.hpp"
 #include "onnx/requantised.hpp"
 
 namespace nibble::onnx {
@@ -40,12 +41,12 @@ class Lifter {
       try {
         f();
       } catch (const Refusal& refusal) {
-        if (!refusal.why.empty()) refused += (refused.empty() ? "'" : ", '") + name + "' (" + refusal.why + ")";
+        if (!refusal.why.empty()) refused += (refused.empty() ? "" : ", ") + name + " (" + refusal.why + ")";
       }
     };
-    for (ValueId id : from_.inputs) attempt(from_[id].name, [&] { lift_input(id); });
-    for (const Node& node : from_.nodes) attempt(node.name, [&] { visit(node); });
-    for (ValueId id : from_.outputs) attempt(from_[id].name, [&] { lift_output(id); });
+    for (ValueId id : from_.inputs) attempt("input " + in_quotes(from_[id].name), [&] { lift_input(id); });
+    for (const Node& node : from_.nodes) attempt(in_quotes(node.name), [&] { visit(node); });
+    for (ValueId id : from_.outputs) attempt(in_quotes(from_[id].name), [&] { lift_output(id); });
     if (!refused.empty())
       fail("onnx", from_.name, "nodes that the standard's scales cannot say: " + refused,
            "float32 scales, whole biases and 8-bit levels: integerize --requantisation standard gives them");
@@ -61,6 +62,8 @@ class Lifter {
     const graph::Value& value = from_[id];
     if (!value.grid) throw Refusal{"an input without a scale"};
     if (value.grid->per_channel()) throw Refusal{"an input with a scale for each channel"};
+    if (uses_.readers[static_cast<size_t>(id)].empty() && !uses_.is_output[static_cast<size_t>(id)])
+      throw Refusal{"an input that nothing reads"};
     const ValueId real = to_.add_value(value.name, ElementType::Float32, value.shape);
     to_.inputs.push_back(real);
     quantise(value.name + "_q", value.name + "_q", id, real, *value.grid);
@@ -88,8 +91,8 @@ class Lifter {
 
   const Grid& grid_of(ValueId id) const {
     const auto& grid = from_[id].grid;
-    if (!grid) throw Refusal{"no scale of '" + from_[id].name + "'"};
-    if (grid->per_channel()) throw Refusal{"a scale for each channel of '" + from_[id].name + "'"};
+    if (!grid) throw Refusal{"no scale says what its integers mean"};
+    if (grid->per_channel()) throw Refusal{"an activation with a scale for each channel"};
     return *grid;
   }
 
@@ -146,12 +149,13 @@ class Lifter {
     if (std::holds_alternative<graph::Table>(node.op)) return tabulated(node);
     if (moves(node.op)) return move(node);
     if (const auto* pad = std::get_if<graph::Pad>(&node.op)) return this->pad(node, *pad);
-    throw Refusal{std::string(graph::name_of(node.op))};
+    throw Refusal{"the standard has no integer form of " + std::string(graph::name_of(node.op))};
   }
 
   void move(const Node& node) {
     std::vector<ValueId> inputs;
     if (waiting_.contains(node.inputs[0])) lift_raw_sum(node.inputs[0]);
+    if (channelled_.contains(node.inputs[0])) keep_channels(node);
     const Lifted first = lifted(node.inputs[0]);
     for (ValueId id : node.inputs) {
       if (id == absent || from_.constant(id)) {
@@ -165,9 +169,19 @@ class Lifter {
     emit(node, node.op, std::move(inputs), first.grid);
   }
 
+  /// Sums with a scale for each channel are moved only where axis 1 stays the channels.
+  void keep_channels(const Node& node) {
+    const Shape &x = from_[node.inputs[0]].shape, &y = from_[node.outputs[0]].shape;
+    const std::string_view name = graph::name_of(node.op);
+    const bool reshapes = name == "Flatten" || name == "Reshape" || name == "Squeeze" || name == "Unsqueeze";
+    const bool kept = x.size() > 1 && y.size() > 1 && x[0] == y[0] && x[1] == y[1];
+    if (name != "Identity" && !(reshapes && kept)) throw Refusal{"moves sums that have a scale for each channel"};
+    channelled_.insert(node.outputs[0]);
+  }
+
   void pad(const Node& node, graph::Pad op) {
     const Lifted& x = lifted(node.inputs[0]);
-    op.value = x.grid.real(static_cast<int64_t>(op.value), 0);
+    op.value = op.mode == graph::PadMode::Constant ? x.grid.real(static_cast<int64_t>(op.value), 0) : 0;
     emit(node, op, {x.real}, x.grid);
   }
 
@@ -292,9 +306,10 @@ class Lifter {
   Term term_of(ValueId id) const {
     const Node* source = writer(id);
     if (!source || !waiting_.contains(id)) return {id, {}, range_of_value(id)};
-    if (!is_weighing(*source)) throw Refusal{"adds to a sum"};
+    if (!is_weighing(*source)) throw Refusal{"adds to a sum that nothing requantises"};
     const auto& op = std::get<graph::Requantise>(source->op);
-    if (op.multiplier.size() != 1 || waiting_.contains(source->inputs[0])) throw Refusal{"adds to a sum"};
+    if (op.multiplier.size() != 1 || waiting_.contains(source->inputs[0]))
+      throw Refusal{"adds to a sum that nothing requantises"};
     const Interval range = range_of_value(source->inputs[0]);
     const ShiftedLine line{op.multiplier[0], op.addend[0], op.shift[0]};
     return {source->inputs[0], line, range};
@@ -360,7 +375,7 @@ class Lifter {
   };
   Layer layer_of(const Node& source) const {
     const Tensor* weights = from_.constant(source.inputs[1]);
-    if (!weights) throw Refusal{"computed weights"};
+    if (!weights) throw Refusal{"weights that are computed, not constant"};
     Layer layer{*weights, channel_axis(source), {}, lifted(source.inputs[0])};
     if (zero_of(source.op) != layer.x.grid.zero_point) throw Refusal{"a sum about another number than its zero point"};
     if (const auto* matmul = std::get_if<graph::MatMul>(&source.op); matmul && matmul->zero_point_b != 0)
@@ -369,7 +384,8 @@ class Lifter {
     layer.bias.assign(channels, 0);
     if (source.inputs.size() > 2 && source.inputs[2] != absent) {
       const Tensor* bias = from_.constant(source.inputs[2]);
-      if (!bias || (bias->size() != channels && bias->size() != 1)) throw Refusal{"a computed bias"};
+      if (!bias || (bias->size() != channels && bias->size() != 1))
+        throw Refusal{"a bias that is computed, not constant"};
       const std::vector<int64_t> b = bias->to_integers();
       for (size_t c = 0; c < channels; ++c) layer.bias[c] = b[b.size() == 1 ? 0 : c];
     }
@@ -524,6 +540,8 @@ class Lifter {
     }
     const ValueId real = emit_linear(source, layer, scales);
     lifted_[id] = {real, grid.value_or(Grid{})};
+    if (std::any_of(scales.begin(), scales.end(), [&](double scale) { return scale != scales[0]; }))
+      channelled_.insert(id);
     waiting_.erase(id);
     to_[real].name = from_[id].name;
   }
@@ -534,7 +552,8 @@ class Lifter {
   graph::Uses uses_;
   Graph to_;
   std::map<ValueId, Lifted> lifted_;
-  std::set<ValueId> waiting_;  ///< sums and multiples: part of what requantises them
+  std::set<ValueId> waiting_;     ///< sums and multiples: part of what requantises them
+  std::set<ValueId> channelled_;  ///< sums in reals, a scale for each channel
   std::set<std::string> node_names_;
 };
 

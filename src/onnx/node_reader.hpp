@@ -90,6 +90,7 @@ class NodeReader {
   /// From here on the integers of a QuantizeLinear on this grid are read as what they stand for, and the outputs are
   /// integers of the same grid: the op only moves elements.
   void move_levels(Grid grid) { moved_ = std::move(grid); }
+  const std::optional<Grid>& moved() const { return moved_; }
   /// The graph's own reader, for what concerns more than one node.
   GraphReader& reader() const { return reader_; }
 

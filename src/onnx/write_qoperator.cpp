@@ -119,7 +119,8 @@ class QOperatorWriter {
       try {
         visit(node);
       } catch (const Refusal& refusal) {
-        refused += (refused.empty() ? "'" : ", '") + node.name + "' (" + refusal.why + ")";
+        refused_.insert(node.outputs.begin(), node.outputs.end());
+        if (!refusal.why.empty()) refused += (refused.empty() ? "'" : ", '") + node.name + "' (" + refusal.why + ")";
       }
     }
     if (!refused.empty())
@@ -146,7 +147,9 @@ class QOperatorWriter {
     return writer_.add_constant(name, Tensor(shape, std::vector<int64_t>(count, point)).cast(type));
   }
 
+  /// A silent refusal where the value's writer was refused.
   const Held& held(ValueId id) const {
+    if (refused_.contains(id)) throw Refusal{};
     const auto found = held_.find(id);
     if (found == held_.end()) throw Refusal{"reads '" + graph_[id].name + "', which is on no grid"};
     return found->second;
@@ -236,7 +239,7 @@ class QOperatorWriter {
     const Shape& shape = graph_[node.inputs[0]].shape;
     if (const auto* pool = std::get_if<graph::AveragePool>(&node.op)) {
       if (std::any_of(pool->dilations.begin(), pool->dilations.end(), [](int64_t d) { return d != 1; }))
-        throw Refusal{"a dilated average"};
+        throw Refusal{"QLinearAveragePool has no dilations"};
       if (!pool->count_include_pad && std::any_of(pool->pads.begin(), pool->pads.end(), [](int64_t p) { return p; }))
         throw Refusal{"an average that divides by another number at the border"};
       auto& proto = add(node.name, "QLinearAveragePool", inputs, output, microsoft_domain);
@@ -251,7 +254,7 @@ class QOperatorWriter {
     if (const auto* mean = std::get_if<graph::ReduceMean>(&node.op)) {
       axes = mean->axes, keep = mean->keep_dims;
     } else if (!std::holds_alternative<graph::GlobalAveragePool>(node.op)) {
-      throw Refusal{std::string(graph::name_of(node.op))};
+      throw Refusal{"QLinear ops have no " + std::string(graph::name_of(node.op))};
     }
     graph::Ints spatial;
     for (size_t axis = 2; axis < shape.size(); ++axis) spatial.push_back(static_cast<int64_t>(axis));
@@ -405,7 +408,7 @@ class QOperatorWriter {
         throw Refusal{"joins values on two grids"};
       }
     }
-    if (!write_standard(writer_, integer)) throw Refusal{std::string(graph::name_of(node.op))};
+    if (!write_standard(writer_, integer)) throw Refusal{"QLinear ops have no " + std::string(graph::name_of(node.op))};
     for (ValueId id : node.outputs) {
       held_[id] = first;
       held_[id].integers = writer_.name(id);
@@ -425,7 +428,7 @@ class QOperatorWriter {
   graph::Uses uses_;
   ModelWriter writer_;
   std::map<ValueId, Held> held_;
-  std::set<ValueId> constants_;
+  std::set<ValueId> constants_, refused_;
 };
 
 }  // namespace
