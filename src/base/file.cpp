@@ -97,13 +97,23 @@ void write_file(const std::filesystem::path& file, std::string_view bytes, std::
 }
 
 Json read_json(const std::filesystem::path& file, std::string_view room) {
-  const std::string text = read_file(file, room, size_t{1} << 28);
+  return parse_json(read_file(file, room, size_t{1} << 28), room, file.string());
+}
+
+Json parse_json(std::string_view text, std::string_view room, const std::string& place) {
+  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > deepest_json)
+      fail(room, place, "JSON nested deeper than " + std::to_string(deepest_json), "at most as deep");
+    return true;
+  };
   try {
-    return Json::parse(text);
+    return Json::parse(text, shallow);
   } catch (const nlohmann::json::parse_error& error) {
     const auto end = text.begin() + static_cast<ptrdiff_t>(std::min(error.byte, text.size()));
     const auto line = std::count(text.begin(), end, '\n') + 1;
-    fail(room, file.string() + ":" + std::to_string(line), "not JSON: " + std::string(error.what()));
+    fail(room, place + ":" + std::to_string(line), "not JSON: " + std::string(error.what()));
+  } catch (const nlohmann::json::out_of_range& error) {
+    fail(room, place, "not JSON: " + std::string(error.what()), "numbers that a double holds");
   }
 }
 

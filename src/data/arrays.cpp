@@ -53,9 +53,12 @@ class ArraySet : public Dataset {
 }  // namespace
 
 std::unique_ptr<Dataset> open_npz(const std::filesystem::path& file) {
-  const std::string place = file.string();
+  return dataset_of(read_npz(file), file.string());
+}
+
+std::unique_ptr<Dataset> dataset_of(Arrays arrays, const std::string& place) {
   std::optional<Tensor> x, y;
-  for (auto& [name, tensor] : read_npz(file)) {
+  for (auto& [name, tensor] : arrays) {
     if (name == "x") x = std::move(tensor);
     if (name == "y") y = std::move(tensor);
   }

@@ -23,15 +23,15 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder,
   return files;
 }
 
-void append(StoredImages& images, const std::filesystem::path& file) {
-  const std::string bytes = read_file(file, "data", size_t{1} << 31);
+}  // namespace
+
+void append_cifar10(StoredImages& images, std::string_view bytes, const std::string& place) {
   if (bytes.empty() || bytes.size() % record != 0)
-    fail("data", file.string(), std::to_string(bytes.size()) + " bytes", "a positive multiple of 3073");
+    fail("data", place, std::to_string(bytes.size()) + " bytes", "a positive multiple of 3073");
   for (size_t at = 0; at < bytes.size(); at += record) {
     const auto label = static_cast<uint8_t>(bytes[at]);
     if (label > 9)
-      fail("data", file.string() + ": record " + std::to_string(at / record), "label " + std::to_string(label),
-           "0 to 9");
+      fail("data", place + ": record " + std::to_string(at / record), "label " + std::to_string(label), "0 to 9");
     images.labels.push_back(label);
     const char* planes = bytes.data() + at + 1;
     const size_t start = images.pixels.size();
@@ -41,11 +41,10 @@ void append(StoredImages& images, const std::filesystem::path& file) {
   }
 }
 
-}  // namespace
-
 std::unique_ptr<Dataset> open_cifar10(const std::filesystem::path& folder, const std::string& split) {
   StoredImages images{32, 32, 3, {}, {}};
-  for (const auto& file : files_of(folder, split)) append(images, file);
+  for (const auto& file : files_of(folder, split))
+    append_cifar10(images, read_file(file, "data", size_t{1} << 31), file.string());
   return dataset_of(std::move(images), 10);
 }
 

@@ -8,11 +8,6 @@
 namespace nibble::data {
 namespace {
 
-struct Labelled {
-  std::filesystem::path file;
-  int64_t label;
-};
-
 class FolderSet : public Dataset {
  public:
   FolderSet(std::vector<Labelled> files, int64_t classes) : files_(std::move(files)), classes_(classes) {}
@@ -44,12 +39,31 @@ std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& f
   return entries;
 }
 
+/// The images of one folder, all of one label.
+void add_images(std::vector<Labelled>& files, const std::vector<std::filesystem::path>& entries, int64_t label) {
+  for (const auto& entry : entries)
+    if (is_image(entry)) files.push_back({entry, label});
+}
+
 std::vector<Labelled> read_labels(const std::filesystem::path& folder, const std::filesystem::path& list) {
-  const std::string text = read_file(list, "data", size_t{1} << 30);
+  std::vector<Labelled> files = parse_labels(read_file(list, "data", size_t{1} << 30), list.string());
+  for (Labelled& entry : files) {
+    const std::string name = entry.file.string();
+    entry.file = folder / entry.file;
+    std::error_code missing;
+    if (!std::filesystem::exists(entry.file, missing))
+      fail("data", list.string() + ":" + std::to_string(entry.line), "no file '" + name + "'", "an image");
+  }
+  return files;
+}
+
+}  // namespace
+
+std::vector<Labelled> parse_labels(std::string_view text, const std::string& place) {
   std::vector<Labelled> files;
   for (size_t at = 0, line = 1; at < text.size(); ++line) {
     const size_t end = std::min(text.find('\n', at), text.size());
-    std::string row = text.substr(at, end - at);
+    std::string row(text.substr(at, end - at));
     at = end + 1;
     if (row.ends_with('\r')) row.pop_back();
     if (row.empty()) continue;
@@ -60,22 +74,11 @@ std::vector<Labelled> read_labels(const std::filesystem::path& folder, const std
     if (line == 1 && label == "label") continue;
     const bool whole = error == std::errc() && stop == label.data() + label.size();
     if (!whole || number < 0 || number >= (1 << 24) || comma == 0)
-      fail("data", list.string() + ":" + std::to_string(line), "'" + row + "'", "file,label with a label of 0 or more");
-    files.push_back({folder / row.substr(0, comma), number});
-    std::error_code missing;
-    if (!std::filesystem::exists(files.back().file, missing))
-      fail("data", list.string() + ":" + std::to_string(line), "no file '" + row.substr(0, comma) + "'", "an image");
+      fail("data", place + ":" + std::to_string(line), "'" + row + "'", "file,label with a label of 0 or more");
+    files.push_back({row.substr(0, comma), number, line});
   }
   return files;
 }
-
-/// The images of one folder, all of one label.
-void add_images(std::vector<Labelled>& files, const std::vector<std::filesystem::path>& entries, int64_t label) {
-  for (const auto& entry : entries)
-    if (is_image(entry)) files.push_back({entry, label});
-}
-
-}  // namespace
 
 std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder) {
   std::vector<Labelled> files;

@@ -8,11 +8,6 @@ namespace {
 /// What an expanded file may hold: some 30 times the largest set of this form.
 constexpr size_t largest_file = size_t{1} << 31;
 
-struct Idx {
-  std::vector<int64_t> extents;
-  std::string bytes;  ///< the elements, without the header
-};
-
 std::filesystem::path find_file(const std::filesystem::path& folder, const std::string& name, int rank) {
   const std::string ending = "idx" + std::to_string(rank) + "-ubyte";
   for (const char* joint : {"-", "."})
@@ -31,9 +26,15 @@ int64_t big_endian(const std::string& bytes, size_t at) {
 }
 
 Idx read_idx(const std::filesystem::path& file, int rank) {
-  const std::string place = file.string();
-  Idx idx{{}, read_file(file, "data", largest_file)};
-  if (file.extension() == ".gz") idx.bytes = inflate_bytes(idx.bytes, Wrapping::Gzip, largest_file, place);
+  std::string bytes = read_file(file, "data", largest_file);
+  if (file.extension() == ".gz") bytes = inflate_bytes(bytes, Wrapping::Gzip, largest_file, file.string());
+  return parse_idx(std::move(bytes), rank, file.string());
+}
+
+}  // namespace
+
+Idx parse_idx(std::string bytes, int rank, const std::string& place) {
+  Idx idx{{}, std::move(bytes)};
   const size_t header = 4 + 4 * static_cast<size_t>(rank);
   if (idx.bytes.size() < header)
     fail("data", place, std::to_string(idx.bytes.size()) + " bytes", "a header of " + std::to_string(header));
@@ -51,8 +52,6 @@ Idx read_idx(const std::filesystem::path& file, int rank) {
   if (count == 0) fail("data", place, "shape " + to_string(idx.extents), "at least one example");
   return idx;
 }
-
-}  // namespace
 
 std::unique_ptr<Dataset> open_mnist(const std::filesystem::path& folder, const std::string& split) {
   const std::string name = split == "train" ? "train" : "t10k";

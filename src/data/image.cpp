@@ -24,18 +24,17 @@
 
 namespace nibble::data {
 
-Tensor read_image(const std::filesystem::path& file) {
+Tensor parse_image(std::string_view bytes, const std::string& place) {
   constexpr int64_t largest_image = int64_t{1} << 28;
-  const std::string bytes = read_file(file, "data", size_t{1} << 30);
   const auto* start = reinterpret_cast<const stbi_uc*>(bytes.data());
   const auto length = static_cast<int>(bytes.size());
   int width = 0, height = 0, channels = 0;
   const auto damaged = [&] {
-    fail("data", file.string(), std::string("cannot be decoded: ") + stbi_failure_reason(), "a JPEG or PNG image");
+    fail("data", place, std::string("cannot be decoded: ") + stbi_failure_reason(), "a JPEG or PNG image");
   };
   if (!stbi_info_from_memory(start, length, &width, &height, &channels)) damaged();
   if (int64_t{width} * height > largest_image)
-    fail("data", file.string(), std::to_string(width) + " x " + std::to_string(height) + " pixels", "at most 2^28");
+    fail("data", place, std::to_string(width) + " x " + std::to_string(height) + " pixels", "at most 2^28");
   // Alpha is dropped: 2 channels are gray and alpha, 4 are RGB and alpha.
   const int kept = channels < 3 ? 1 : 3;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
@@ -44,6 +43,10 @@ Tensor read_image(const std::filesystem::path& file) {
   Tensor image(ElementType::UInt8, {height, width, kept});
   std::memcpy(image.bytes().data(), pixels.get(), image.bytes().size());
   return image;
+}
+
+Tensor read_image(const std::filesystem::path& file) {
+  return parse_image(read_file(file, "data", size_t{1} << 30), file.string());
 }
 
 }  // namespace nibble::data

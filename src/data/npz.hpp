@@ -26,5 +26,7 @@ void write_npy(const std::filesystem::path& file, const Tensor& tensor);
 
 /// An image file (JPEG, PNG) as [H, W, C] UInt8, C = 1 or 3.
 Tensor read_image(const std::filesystem::path& file);
+/// The same of the file's bytes, at most 2^30. Throws UserError "data: <place>: ...".
+Tensor parse_image(std::string_view bytes, const std::string& place);
 
 }  // namespace nibble::data

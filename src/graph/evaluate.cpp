@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "graph/evaluate_rules.hpp"
+#include "graph/infer.hpp"
 
 namespace nibble::graph {
 namespace {
@@ -73,6 +74,33 @@ void check_batch(const Graph& graph, const std::vector<Tensor>& given) {
   }
 }
 
+/// Extents that a symbolic batch may have and this one does not.
+void check_shapes(const Graph& graph, const Node& node, const std::vector<const Tensor*>& read) {
+  std::vector<TypedShape> held(node.inputs.size());
+  std::vector<const TypedShape*> inputs;
+  std::vector<const Tensor*> constants;
+  bool fixed = true;
+  for (size_t i = 0; i < held.size(); ++i) {
+    const ValueId id = node.inputs[i];
+    if (id != absent) held[i] = {graph[id].type, read[i]->shape()};
+    fixed = fixed && (id == absent || is_static(graph[id].shape));
+    inputs.push_back(id == absent ? nullptr : &held[i]);
+    constants.push_back(graph.constant(id));
+  }
+  if (!fixed) infer(node, inputs, constants);
+}
+
+/// What a graph's node makes of its inputs. Throws UserError naming it where they do not fit, or a sum 64 bits.
+std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<const Tensor*>& read) {
+  check_shapes(graph, node, read);
+  const Call call{node, read, !is_real(graph[node.outputs.front()].type)};
+  try {
+    return evaluate(node, read, call.integer_output);
+  } catch (const Overflow&) {
+    fail("graph", call.place(), "a sum or product beyond 64 bits", "integers whose results fit");
+  }
+}
+
 class Reference : public Engine {
  public:
   explicit Reference(const Graph& graph) : graph_(graph) {}
@@ -124,7 +152,7 @@ std::vector<Tensor> evaluate(const Graph& graph, const std::vector<Tensor>& inpu
   for (const Node& node : graph.nodes) {
     std::vector<const Tensor*> read;
     for (ValueId id : node.inputs) read.push_back(value(id));
-    std::vector<Tensor> written = evaluate(node, read, !is_real(graph[node.outputs.front()].type));
+    std::vector<Tensor> written = evaluate(graph, node, read);
     for (size_t i = 0; i < written.size(); ++i) keep(node.outputs[i], std::move(written[i]));
     for (ValueId id : node.inputs)
       if (id != absent && --readers[static_cast<size_t>(id)] == 0) values[static_cast<size_t>(id)].reset();

@@ -30,7 +30,7 @@ using EngineMaker = std::function<std::unique_ptr<Engine>(const Graph&)>;
 std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>& inputs, bool integer_output = false);
 
 /// The naive evaluator: the meaning of a graph, slow and obvious. Values given to the observer and outputs are Float64
-/// or Int64.
+/// or Int64. A batch that the nodes' extents do not allow, and an int64 overflow, are UserErrors naming the node.
 std::vector<Tensor> evaluate(const Graph& graph, const std::vector<Tensor>& inputs, const Observer& observer = {});
 
 /// evaluate as an Engine.

@@ -39,9 +39,12 @@ Tensor zeros(Shape shape) {
   return Tensor(element_type_of<T>::value, std::move(shape));
 }
 
-/// Arithmetic on integers that an InternalError ends where 64 bits do not hold the result.
+/// Arithmetic on integers that an Overflow ends where 64 bits do not hold the result.
+struct Overflow : InternalError {
+  using InternalError::InternalError;
+};
 [[noreturn]] inline void overflowed() {
-  throw InternalError("an accumulator fits into 64 bits");
+  throw Overflow("an accumulator fits into 64 bits");
 }
 inline int64_t sum_of(int64_t a, int64_t b) {
   int64_t result = 0;

@@ -13,6 +13,7 @@ Types rule(const Context& c, const Gemm& op) {
   if (op.transpose_b) std::swap(b[0], b[1]);
   c.check(same_extent(a[1], b[0]), to_string(a) + " times " + to_string(b), "equal inner extents");
   const Shape y{a[0], b[1]};
+  if (c.has(2)) c.like_first(2);
   if (c.has(2))
     c.check(broadcast_of(c, c.shape(2), y) == y, "bias " + to_string(c.shape(2)),
             "one that broadcasts to " + to_string(y));
@@ -39,6 +40,7 @@ Types rule(const Context& c, const BatchNormalization&) {
   const Shape& x = c.shape(0);
   c.reals(0);
   c.check(x.size() >= 2, "input " + to_string(x), "[N, C, ...]");
+  for (size_t i = 1; i < 5; ++i) c.reals(i);
   for (size_t i = 1; i < 5; ++i)
     c.check(c.shape(i) == Shape{x[1]}, "input " + std::to_string(i) + " " + to_string(c.shape(i)),
             to_string(Shape{x[1]}));
@@ -51,16 +53,18 @@ Types rule(const Context& c, const LayerNormalization& op) {
   const Shape& x = c.shape(0);
   const auto axis = static_cast<size_t>(normalise_axis(op.axis, x.size()));
   const Shape tail(x.begin() + static_cast<std::ptrdiff_t>(axis), x.end());
-  for (size_t i = 1; i < 3; ++i)
-    if (c.has(i))
-      c.check(broadcast_of(c, c.shape(i), tail) == tail, "input " + std::to_string(i) + " " + to_string(c.shape(i)),
-              "one that broadcasts to " + to_string(tail));
+  for (size_t i = 1; i < 3; ++i) {
+    if (!c.has(i)) continue;
+    c.reals(i);
+    c.check(broadcast_of(c, c.shape(i), tail) == tail, "input " + std::to_string(i) + " " + to_string(c.shape(i)),
+            "one that broadcasts to " + to_string(tail));
+  }
   return {{c.type(0), x}};
 }
 
 Types rule(const Context& c, const RmsNormalization& op) {
   c.count_inputs(2, 2);
-  c.reals(0);
+  c.reals(0), c.reals(1);
   const Shape& x = c.shape(0);
   const auto axis = static_cast<size_t>(normalise_axis(op.axis, x.size()));
   const Shape tail(x.begin() + static_cast<std::ptrdiff_t>(axis), x.end());

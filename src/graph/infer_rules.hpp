@@ -37,6 +37,8 @@ struct Context {
   void reals(size_t i) const {
     check(is_real(type(i)), "input " + std::to_string(i) + " of " + std::string(to_string(type(i))), "reals");
   }
+  /// Reals where input 0 is of reals, integers where it is of integers.
+  void like_first(size_t i) const { is_real(type(0)) ? reals(i) : integers(i); }
   void integers(size_t i) const {
     check(!is_real(type(i)), "input " + std::to_string(i) + " of " + std::string(to_string(type(i))), "integers");
   }

@@ -54,6 +54,7 @@ Types rule(const Context& c, const Conv& op) {
   c.check(w[1] == x[1] / op.group && w[0] >= 1 && w[0] % op.group == 0,
           "weights " + to_string(w) + " with input " + to_string(x) + " and group " + std::to_string(op.group),
           "[O, C/group, kernel], O a multiple of group");
+  if (c.has(2)) c.like_first(2);
   if (c.has(2)) c.check(c.shape(2) == Shape{w[0]}, "bias " + to_string(c.shape(2)), to_string(Shape{w[0]}));
   const Ints kernel(w.begin() + 2, w.end());
   return {{accumulated(c, {0, 1}), slid(c, w[0], kernel, op.strides, op.pads, op.dilations, false)}};
@@ -76,6 +77,7 @@ Types rule(const Context& c, const ConvTranspose& op) {
               fits(op.output_pads, spatial),
           "strides, pads, dilations or output_pads of another rank", std::to_string(spatial) + " spatial axes");
   Shape y{x[0], w[1] * op.group};
+  if (c.has(2)) c.like_first(2);
   if (c.has(2)) c.check(c.shape(2) == Shape{y[1]}, "bias " + to_string(c.shape(2)), to_string(Shape{y[1]}));
   for (size_t axis = 0; axis < spatial; ++axis) {
     const Window window = window_of(Ints(w.begin() + 2, w.end()), op.strides, op.pads, op.dilations, false, axis);

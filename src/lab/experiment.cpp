@@ -31,6 +31,8 @@ class Section {
       : json_(json), place_(std::move(place)) {
     check_keys(json_, keys, "lab", place_);
   }
+  /// Whose keys another reader checks.
+  Section(const Json& json, std::string place) : json_(json), place_(std::move(place)) {}
   std::string at(std::string_view key) const { return place_ + ": " + std::string(key); }
   bool has(std::string_view key) const { return json_.contains(key); }
   const Json& part(std::string_view key) const {
@@ -78,10 +80,11 @@ Experiment::Variant read_variant(const Json& json, const std::string& place) {
   for (const char* own : {"name", "samples"}) policy.erase(own);
   variant.policy = passes::policy_from_json(policy, place);
   const auto bits = [&](const char* key) { return policy.contains(key) ? policy[key].dump() : std::string("8"); };
-  variant.name = json.value("name", "w" + bits("weights") + "a" + bits("activations"));
+  const Section section(json, place);
+  variant.name = section.has("name") ? section.text("name") : "w" + bits("weights") + "a" + bits("activations");
   if (variant.name.empty() || variant.name.find('/') != std::string::npos)
     fail("lab", place + ": name", "'" + variant.name + "'", "a name that can be a folder");
-  variant.samples = json.value("samples", int64_t{1000});
+  variant.samples = section.count("samples", 1000);
   if (variant.samples < 1) fail("lab", place + ": samples", std::to_string(variant.samples), "at least 1");
   return variant;
 }
@@ -89,7 +92,10 @@ Experiment::Variant read_variant(const Json& json, const std::string& place) {
 }  // namespace
 
 Experiment read_experiment(const std::filesystem::path& file) {
-  const Json json = read_json(file, "lab");
+  return experiment_from_json(read_json(file, "lab"), file);
+}
+
+Experiment experiment_from_json(const Json& json, const std::filesystem::path& file) {
   const std::string place = file.string();
   const Section top(json, place, {"name", "seed", "data", "network", "train", "quantize"});
   Experiment experiment;

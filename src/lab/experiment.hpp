@@ -35,6 +35,8 @@ struct Experiment {
   Json resolved;  ///< with every default written out
 };
 Experiment read_experiment(const std::filesystem::path& file);
+/// `file` is where the document stood: its name and folder.
+Experiment experiment_from_json(const Json& json, const std::filesystem::path& file);
 
 /// A float topology by name, weights drawn from `seed` (He's rule). Throws UserError with the names there are.
 graph::Graph topology(std::string_view name, uint64_t seed);

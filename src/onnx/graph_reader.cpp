@@ -172,6 +172,7 @@ void GraphReader::read_nodes() {
     const auto& proto = model_.graph().node(index);
     as_error_of(place_of(place_, proto), [&] {
       NodeReader node(*this, proto, node_name(proto));
+      if (node.output_count() == 0) node.fail("no first output", "a name");
       if (proto.domain() != nibble_domain && dialect_.read_node && dialect_.read_node(node)) return;
       if (proto.domain().empty() || proto.domain() == "ai.onnx")
         dialect_.importer ? dialect_.importer->read(node) : import_standard(node);
@@ -344,11 +345,14 @@ std::vector<graph::ValueId> GraphReader::add_node(std::string name, graph::Op op
   std::vector<const graph::TypedShape*> typed;
   std::vector<const Tensor*> constants;
   for (graph::ValueId id : node.inputs) {
-    typed.push_back(id == graph::absent ? nullptr : &held.emplace_back(graph_[id].type, graph_[id].shape));
+    typed.push_back(id == graph::absent ? nullptr
+                                        : &held.emplace_back(graph::TypedShape{graph_[id].type, graph_[id].shape}));
     constants.push_back(graph_.constant(id));
   }
   const std::vector<graph::TypedShape> inferred = graph::infer(node, typed, constants);
-  ensure(inferred.size() >= names.size(), "inference knows every output");
+  if (inferred.size() < names.size())
+    fail("graph", "node '" + node.name + "' (" + std::string(name_of(node.op)) + ")",
+         std::to_string(names.size()) + " outputs", std::to_string(inferred.size()));
   for (size_t i = 0; i < names.size(); ++i) {
     element_count(inferred[i].shape, 1);
     ElementType type = inferred[i].type;

@@ -23,7 +23,7 @@ decltype(auto) reading(const std::string& file, F&& f) {
 
 Json parse_metadata(const std::string& text, const std::string& file) {
   return reading(file, [&] {
-    Json document = Json::parse(text);
+    Json document = parse_json(text, "onnx", file + ": metadata 'nibble'");
     if (document.at("version").get<int64_t>() != metadata_version)
       fail("onnx", file + ": metadata 'nibble'", "version " + document.at("version").dump(),
            "version " + std::to_string(metadata_version));

@@ -50,8 +50,13 @@ class NodeReader {
 
   size_t input_count() const { return static_cast<size_t>(node_.input_size()); }
   size_t output_count() const { return static_cast<size_t>(node_.output_size()); }
-  const std::string& input_name(size_t index) const { return node_.input(static_cast<int>(index)); }
-  const std::string& output_name(size_t index) const { return node_.output(static_cast<int>(index)); }
+  /// Empty where there is none.
+  std::string input_name(size_t index) const {
+    return index < input_count() ? node_.input(static_cast<int>(index)) : std::string();
+  }
+  std::string output_name(size_t index) const {
+    return index < output_count() ? node_.output(static_cast<int>(index)) : std::string();
+  }
   /// The input is there and not empty.
   bool has(size_t index) const;
   void expect_inputs(size_t least, size_t most) const;

@@ -16,7 +16,7 @@ BatchNormWays read_ways(const graph::Graph& graph) {
   BatchNormWays ways;
   const auto found = graph.metadata.find(key);
   if (found == graph.metadata.end()) return ways;
-  const Json json = Json::parse(found->second, nullptr, false);
+  const Json json = parse_json(found->second, "passes", place);
   if (!json.is_object()) fail("passes", place, found->second, "an object of fold, integer or threshold by node");
   for (const auto& [node, way] : json.items()) {
     if (!way.is_string()) fail("passes", place, way.dump(), "fold, integer or threshold");

@@ -10,9 +10,7 @@ namespace nibble::verbs {
 namespace {
 
 data::Preprocess preprocess_in(const std::string& text, const std::string& place) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) fail("verbs", place, "not JSON", "a preprocessing");
-  return data::preprocess_from_json(json, place);
+  return data::preprocess_from_json(parse_json(text, "verbs", place), place);
 }
 
 void check_fit(const graph::Graph& graph, const data::Dataset& set, const data::Preprocess& preprocess) {

@@ -115,3 +115,13 @@ TEST(JsonErrors, NameLineAndKey) {
             "x: p: no key 'sed' (did you mean 'seed'?) (expected seed, name)");
   EXPECT_EQ(message_of([] { check_keys(Json(1), {}, "x", "p"); }), "x: p: number (expected a JSON object)");
 }
+
+TEST(JsonErrors, NumbersBeyondADoubleAndDeepNestingAreRefused) {
+  const auto message = [](const std::string& text) { return message_of([&] { parse_json(text, "x", "p"); }); };
+  EXPECT_EQ(
+      message("[2e999]"),
+      "x: p: not JSON: [json.exception.out_of_range.406] number overflow parsing '2e999' (expected numbers that a "
+      "double holds)");
+  EXPECT_EQ(message(std::string(1000000, '[')), "x: p: JSON nested deeper than 64 (expected at most as deep)");
+  EXPECT_EQ(parse_json(std::string(60, '[') + std::string(60, ']'), "x", "p").size(), 1);
+}

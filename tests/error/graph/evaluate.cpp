@@ -143,3 +143,23 @@ TEST(EvaluateErrors, MatricesThatDoNotFitAreOurs) {
                 .find("a convolution's weights read the channels that there are"),
             std::string::npos);
 }
+
+TEST(EvaluateErrors, ABatchThatTheNodesDoNotAllowIsNamed) {
+  Graph graph = taking({{ElementType::Float32, {2, any}}});
+  const ValueId weights = graph.add_constant("w", Tensor({3, 1}, std::vector<float>{1, 2, 3}));
+  graph.outputs = {graph.add_node("m", MatMul{}, {graph.inputs[0], weights})};
+  tidy(graph);
+  const auto with = [&](int64_t batch) {
+    return message_of<UserError>([&] { evaluate(graph, {Tensor(ElementType::Float32, Shape{2, batch})}); });
+  };
+  EXPECT_EQ(with(3), "nothing");
+  EXPECT_EQ(with(1), "graph: node 'm' (MatMul): [2, 1] times [3, 1] (expected equal inner extents)");
+}
+
+TEST(EvaluateErrors, ASumBeyond64BitsIsItsNodesAndTheUsersError) {
+  Graph graph = taking({{ElementType::Int64, {1}}});
+  graph.outputs = {graph.add_node("a", Add{}, {graph.inputs[0], graph.inputs[0]})};
+  tidy(graph);
+  EXPECT_EQ(message_of<UserError>([&] { evaluate(graph, {integers({1}, {largest})}); }),
+            "graph: node 'a' (Add): a sum or product beyond 64 bits (expected integers whose results fit)");
+}

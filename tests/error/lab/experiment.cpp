@@ -43,6 +43,15 @@ TEST(Experiment, AMissingPartIsNamed) {
   EXPECT_EQ(complaint("{" + network_part + "}"), "lab: FILE: no key 'data' (expected it to be there)");
 }
 
+TEST(Experiment, AVariantsNameAndSamplesHaveTheirTypes) {
+  const auto variant = [](const std::string& text) {
+    return complaint("{" + data_part + "," + network_part + R"(, "quantize": [)" + text + "]}");
+  };
+  EXPECT_EQ(variant(R"({"name": 8})"), "lab: FILE: quantize[0]: name: 8 (expected a string)");
+  EXPECT_EQ(variant(R"({"samples": "all"})"),
+            "lab: FILE: quantize[0]: samples: \"all\" (expected a whole number, at least 0)");
+}
+
 TEST(Experiment, ANetworkIsATopologyOrAModel) {
   EXPECT_EQ(complaint("{" + data_part + R"(, "network": {}})"),
             "lab: FILE: network: topology: both or neither of 'topology' and 'model' (expected one of them)");

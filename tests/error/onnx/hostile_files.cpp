@@ -67,9 +67,10 @@ std::string around(const std::string& nodes, int64_t opset = 13) {
   return model(nodes + field(11, value_info("x", {1, 2, 4, 4})) + field(12, value_info("y", {1})), opset);
 }
 
-std::string message_of(const std::string& bytes, const std::filesystem::path& folder = {}) {
+std::string message_of(const std::string& bytes, const std::filesystem::path& folder = {},
+                       const std::string& dialect = {}) {
   try {
-    onnx::read_bytes(bytes, "m.onnx", {}, folder);
+    onnx::read_bytes(bytes, "m.onnx", {.dialect = dialect}, folder);
   } catch (const UserError& error) {
     return error.what();
   }
@@ -117,6 +118,31 @@ TEST(HostileFile, WithBrokenWiringNamesTheValue) {
   expect_message(around(node("Relu", {"x"}, {"z"})), "output 'y': value 'y', which nothing writes");
   expect_message(around(node("Relu", {}, {"y"})), "node 'n' (Relu): 0 inputs (expected 1)");
   expect_message(around(node("Relu", {"x"}, {})), "node 'n' (Relu): no first output (expected a name)");
+}
+
+TEST(HostileFile, WhoseNodesLackInputsOrOutputsIsRefusedByEveryDialect) {
+  for (const char* dialect : {"native", "quantlab", "nemo", "deeploy", "qdq", "qoperator"})
+    for (const char* op :
+         {"Relu", "Cast", "Floor", "Mul", "Div", "Clip", "Concat", "ReduceMean", "GlobalAveragePool"}) {
+      const std::string blind = message_of(around(node(op, {}, {"y"})), {}, dialect);
+      EXPECT_TRUE(blind.starts_with(std::string("onnx: m.onnx: node 'n' (") + op + "): ")) << dialect << ": " << blind;
+      EXPECT_EQ(message_of(around(node(op, {"x"}, {})), {}, dialect),
+                std::string("onnx: m.onnx: node 'n' (") + op + "): no first output (expected a name)")
+          << dialect;
+    }
+  expect_message(around(node("Relu", {"x"}, {"y", "z"}, field(7, "nibble"))),
+                 "node 'n' (Relu): 2 outputs (expected 1)");
+}
+
+TEST(HostileFile, WithOperandsOfAnotherKindNamesThem) {
+  const auto with = [](const std::string& op, int type, const Shape& shape, const std::vector<std::string>& inputs) {
+    const std::string raw(static_cast<size_t>(element_count(shape)) * 8, '\0');
+    return around(
+        tensor("i", type, shape, raw) + tensor("w", 11, {2, 2, 1, 1}, std::string(32, '\0')) + node(op, inputs, {"y"}),
+        17);
+  };
+  expect_message(with("LayerNormalization", 7, {4}, {"x", "i"}), "input 1 of int64 (expected reals)");
+  expect_message(with("Conv", 7, {2}, {"x", "w", "i"}), "input 2 of int64 (expected reals)");
 }
 
 TEST(HostileFile, WithAttributesOfTheWrongKindOrSizeNamesThem) {
