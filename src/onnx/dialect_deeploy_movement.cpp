@@ -71,22 +71,12 @@ void read_integer_sum(NodeReader& node) {
 void read_integer_pad(NodeReader& node) {
   node.expect_inputs(1, 3);
   const auto x = node.value(0);
-  const size_t rank = node.shape(x).size();
   graph::Pad pad;
   const auto pads = attribute_or_input(node, "pads", 1);
   if (!pads) node.fail("no pads", "an attribute or an input");
   pad.pads = *pads;
-  if (pad.pads.size() != 2 * rank)
-    node.fail(std::to_string(pad.pads.size()) + " pads", std::to_string(2 * rank) + ": two for each axis");
-  for (int64_t each : pad.pads)
-    if (each < -INT32_MAX || each > INT32_MAX) node.fail("a pad of " + std::to_string(each), "at most 2^31");
-  const std::string mode = node.attributes().text("mode", "constant");
-  if (mode == "reflect")
-    pad.mode = graph::PadMode::Reflect;
-  else if (mode == "edge")
-    pad.mode = graph::PadMode::Edge;
-  else if (mode != "constant")
-    node.fail("attribute 'mode' is " + in_quotes(mode), "constant, reflect or edge");
+  check_pads(node, pad.pads, node.shape(x).size());
+  pad.mode = pad_mode_of(node);
   const graph::Ints value = attribute_or_input(node, "value", 2).value_or(graph::Ints{0});
   if (value.size() != 1) node.fail("a value of " + std::to_string(value.size()) + " elements", "one");
   pad.value = static_cast<double>(value[0]);

@@ -63,6 +63,8 @@ void read_concat(NodeReader&); void read_split(NodeReader&); void read_slice(Nod
 void read_flatten(NodeReader&); void read_reshape(NodeReader&); void read_transpose(NodeReader&);
 void read_squeeze(NodeReader&); void read_unsqueeze(NodeReader&); void read_gather(NodeReader&);
 void read_resize(NodeReader&); void read_upsample(NodeReader&);
+/// Refuses pads that are not two for each of `axes` axes, or beyond 31 bits; attribute 'mode' of a Pad.
+void check_pads(const NodeReader&, const graph::Ints& pads, size_t axes); graph::PadMode pad_mode_of(const NodeReader&);
 void read_quantize_linear(NodeReader&); void read_dequantize_linear(NodeReader&);
 /// What QuantizeLinear and DequantizeLinear say: scale (input 1), zero point (input 2), levels of the type.
 Grid grid_of_quantize(const NodeReader&, size_t rank); Grid grid_of_dequantize(const NodeReader&, ElementType, size_t rank);

@@ -114,6 +114,21 @@ void read_slice(NodeReader& node) {
   node.emit(slice, {x});
 }
 
+void check_pads(const NodeReader& node, const graph::Ints& pads, size_t axes) {
+  if (pads.size() != 2 * axes)
+    node.fail(std::to_string(pads.size()) + " pads", std::to_string(2 * axes) + ": two for each axis");
+  for (int64_t each : pads)
+    if (each < -INT32_MAX || each > INT32_MAX) node.fail("a pad of " + std::to_string(each), "at most 2^31");
+}
+
+graph::PadMode pad_mode_of(const NodeReader& node) {
+  const std::string mode = node.attributes().text("mode", "constant");
+  if (mode == "reflect") return graph::PadMode::Reflect;
+  if (mode == "edge") return graph::PadMode::Edge;
+  if (mode != "constant") node.fail("attribute 'mode' is " + in_quotes(mode), "constant, reflect or edge");
+  return graph::PadMode::Constant;
+}
+
 void read_pad(NodeReader& node) {
   const bool as_input = node.opset() >= 11;
   node.expect_inputs(as_input ? 2 : 1, as_input ? 4 : 1);
@@ -129,22 +144,13 @@ void read_pad(NodeReader& node) {
   } else {
     for (size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
   }
-  if (given.size() != 2 * axes.size())
-    node.fail(std::to_string(given.size()) + " pads", std::to_string(2 * axes.size()) + ": two for each axis");
+  check_pads(node, given, axes.size());
   pad.pads.assign(2 * rank, 0);
   for (size_t i = 0; i < axes.size(); ++i) {
     pad.pads[static_cast<size_t>(axes[i])] = given[i];
     pad.pads[static_cast<size_t>(axes[i]) + rank] = given[i + axes.size()];
   }
-  for (int64_t each : pad.pads)
-    if (each < -INT32_MAX || each > INT32_MAX) node.fail("a pad of " + std::to_string(each), "at most 2^31");
-  const std::string mode = node.attributes().text("mode", "constant");
-  if (mode == "reflect")
-    pad.mode = graph::PadMode::Reflect;
-  else if (mode == "edge")
-    pad.mode = graph::PadMode::Edge;
-  else if (mode != "constant")
-    node.fail("attribute 'mode' is " + in_quotes(mode), "constant, reflect or edge");
+  pad.mode = pad_mode_of(node);
   if (as_input && node.has(2))
     pad.value = node.real(2, "value");
   else

@@ -10,6 +10,7 @@
 #include "onnx/integer_chains.hpp"
 #include "onnx/metadata.hpp"
 #include "onnx/model_writer.hpp"
+#include "onnx/raise_levels.hpp"
 #include "onnx/tensors.hpp"
 
 namespace nibble::onnx {
@@ -42,13 +43,6 @@ bool sums(const graph::Op& op) {
   return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::Gemm>(op) ||
          std::holds_alternative<graph::MatMul>(op) || std::holds_alternative<graph::SumPool>(op) ||
          std::holds_alternative<graph::ReduceSum>(op) || std::holds_alternative<graph::Add>(op);
-}
-
-/// Its output holds integers of its input.
-bool moves(const graph::Op& op) {
-  return std::holds_alternative<graph::MaxPool>(op) || std::holds_alternative<graph::Identity>(op) ||
-         std::holds_alternative<graph::Flatten>(op) || std::holds_alternative<graph::Reshape>(op) ||
-         std::holds_alternative<graph::Squeeze>(op);
 }
 
 /// Sum over everything but the channel of each weight, for |sum| and for the zero point.
@@ -202,7 +196,7 @@ Interval LayerWriter::levels_in(ValueId id) const {
 
 double LayerWriter::reach_of(ValueId id) const {
   const Node* writer = writer_of(id);
-  if (writer && moves(writer->op)) return reach_of(writer->inputs[0]);
+  if (writer && passes_on(writer->op)) return reach_of(writer->inputs[0]);
   const Interval levels = writer && requantises(writer->op) ? levels_of_requantisation(writer->op) : levels_in(id);
   const Interval told = levels_in_file(levels, writer == nullptr);
   return static_cast<double>(std::max(std::abs(told.low), std::abs(told.high)));

@@ -14,13 +14,6 @@ bool pads(const Ints& numbers) {
   return std::any_of(numbers.begin(), numbers.end(), [](int64_t pad) { return pad != 0; });
 }
 
-/// Its output holds integers of its input, and none other.
-bool passes_on(const graph::Op& op) {
-  return std::holds_alternative<graph::MaxPool>(op) || std::holds_alternative<graph::Identity>(op) ||
-         std::holds_alternative<graph::Flatten>(op) || std::holds_alternative<graph::Reshape>(op) ||
-         std::holds_alternative<graph::Squeeze>(op);
-}
-
 /// Multiplier, addend and 2^shift or divisor of a requantisation, to be read and changed.
 struct Requantisation {
   Ints* multiplier;
@@ -137,6 +130,12 @@ class Raiser {
 };
 
 }  // namespace
+
+bool passes_on(const graph::Op& op) {
+  return std::holds_alternative<graph::MaxPool>(op) || std::holds_alternative<graph::Identity>(op) ||
+         std::holds_alternative<graph::Flatten>(op) || std::holds_alternative<graph::Reshape>(op) ||
+         std::holds_alternative<graph::Squeeze>(op);
+}
 
 graph::Graph raise_levels(const graph::Graph& graph) {
   return Raiser(graph).run();

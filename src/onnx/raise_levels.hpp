@@ -13,4 +13,7 @@ namespace nibble::onnx {
 /// (with its zero), and where anything else reads it. Equal exactly, but for the raised values themselves.
 graph::Graph raise_levels(const graph::Graph& graph);
 
+/// Its output holds integers of its input, and none other.
+bool passes_on(const graph::Op& op);
+
 }  // namespace nibble::onnx

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/evaluate.hpp"
+#include "graph/output_grids.hpp"
 #include "onnx/metadata.hpp"
 
 namespace nibble::onnx {
@@ -95,24 +96,6 @@ void drop_clips_to_grids(Graph& graph) {
   }
 }
 
-/// An output behind reshapes of integers is on their grid.
-void spread_output_grids(Graph& graph) {
-  const graph::Uses uses(graph);
-  for (const ValueId output : graph.outputs) {
-    ValueId id = output;
-    while (!graph[id].grid && uses.writer[static_cast<size_t>(id)] >= 0) {
-      const Node& node = graph.nodes[static_cast<size_t>(uses.writer[static_cast<size_t>(id)])];
-      const bool moves =
-          std::holds_alternative<graph::Unsqueeze>(node.op) || std::holds_alternative<graph::Squeeze>(node.op) ||
-          std::holds_alternative<graph::Reshape>(node.op) || std::holds_alternative<graph::Flatten>(node.op) ||
-          std::holds_alternative<graph::Transpose>(node.op);
-      if (!moves) break;
-      id = node.inputs[0];
-    }
-    if (graph[id].grid && !graph[id].grid->per_channel()) graph[output].grid = graph[id].grid;
-  }
-}
-
 }  // namespace
 
 void settle_quantised(Graph& graph, const Json& metadata, const std::string& file) {
@@ -123,7 +106,7 @@ void settle_quantised(Graph& graph, const Json& metadata, const std::string& fil
     if (const auto* op = std::get_if<Quantise>(&node.op)) graph[node.outputs[0]].grid = op->grid;
   for (graph::Value& value : graph.values)
     if (!value.grid && is_real(value.type)) value.grid = declared_grid(value_metadata(metadata, value.name), file);
-  spread_output_grids(graph);
+  graph::spread_output_grids(graph, reorders);
 }
 
 }  // namespace nibble::onnx

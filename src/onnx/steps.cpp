@@ -111,15 +111,6 @@ Staircase standard_staircase(const Ratio& ratio, int64_t offset, const Grid& gri
   return result;
 }
 
-Staircase float_staircase(float scale, int64_t offset, const Grid& grid, Interval reachable) {
-  const auto low = static_cast<float>(grid.low - grid.zero_point);
-  const auto high = static_cast<float>(grid.high - grid.zero_point);
-  return searched_staircase({grid.low, grid.high}, reachable, [&](int64_t a) {
-    const float product = static_cast<float>(a + offset) * scale;
-    return static_cast<int64_t>(std::nearbyint(std::clamp(product, low, high))) + grid.zero_point;
-  });
-}
-
 std::optional<ShiftedLine> line_through(const Staircase& staircase, double slope) {
   const auto [first, last] = staircase.reachable;
   const int64_t bottom = staircase.level(first), top = staircase.level(last);

@@ -42,9 +42,6 @@ Staircase searched_staircase(Interval levels, Interval reachable, const std::fun
 /// QLinearConv and its kin say in real numbers.
 Staircase standard_staircase(const Ratio& ratio, int64_t offset, const Grid& grid, Interval reachable);
 
-/// The same in the arithmetic of ONNX Runtime: the sum a + offset as a float, times a float, rounded to even.
-Staircase float_staircase(float scale, int64_t offset, const Grid& grid, Interval reachable);
-
 /// (a * m + b) >> d
 struct ShiftedLine {
   int64_t multiplier = 1, addend = 0, shift = 0;

@@ -23,12 +23,7 @@ class Standard {
     if (op.strides.empty() || op.pads.empty() || op.dilations.empty()) return false;
     auto& proto = same(reals() ? "Conv" : "ConvInteger");
     if (!reals()) add_point(proto, 0, op.zero_point);
-    const Shape& weights = value(1).shape;
-    set_integers(proto, "kernel_shape", Ints(weights.begin() + 2, weights.end()));
-    set_integers(proto, "strides", op.strides);
-    set_integers(proto, "pads", op.pads);
-    set_integers(proto, "dilations", op.dilations);
-    set_integer(proto, "group", op.group);
+    convolution_window(proto, op);
     return true;
   }
   bool operator()(const graph::Gemm& op) const {
@@ -233,13 +228,8 @@ class Standard {
   bool operator()(const graph::ConvTranspose& op) const {
     if (!reals() || op.zero_point != 0 || !explicit_window(op) || op.output_pads.empty()) return false;
     auto& proto = same("ConvTranspose");
-    const Shape& weights = value(1).shape;
-    set_integers(proto, "kernel_shape", Ints(weights.begin() + 2, weights.end()));
-    set_integers(proto, "strides", op.strides);
-    set_integers(proto, "pads", op.pads);
-    set_integers(proto, "dilations", op.dilations);
     set_integers(proto, "output_padding", op.output_pads);
-    set_integer(proto, "group", op.group);
+    convolution_window(proto, op);
     return true;
   }
   bool operator()(const graph::RmsNormalization& op) const {
@@ -330,6 +320,15 @@ class Standard {
   void add_point(pb::NodeProto& proto, size_t input, int64_t point) const {
     proto.add_input(constant(input == 0 ? "zero_point" : "zero_point_b",
                              Tensor(Shape{}, std::vector<int64_t>{point}).cast(type(input))));
+  }
+  template <class Convolution>
+  void convolution_window(pb::NodeProto& proto, const Convolution& op) const {
+    const Shape& weights = value(1).shape;
+    set_integers(proto, "kernel_shape", Ints(weights.begin() + 2, weights.end()));
+    set_integers(proto, "strides", op.strides);
+    set_integers(proto, "pads", op.pads);
+    set_integers(proto, "dilations", op.dilations);
+    set_integer(proto, "group", op.group);
   }
   template <class Pool>
   static bool explicit_window(const Pool& op) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 
+#include "graph/output_grids.hpp"
 #include "passes/op_classes.hpp"
 #include "passes/passes.hpp"
 #include "passes/rewrite.hpp"
@@ -109,17 +110,6 @@ void quantise_output(Graph& graph, size_t index, ValueId quantised) {
   graph.swap_names(quantised, spare);
 }
 
-/// Outputs behind reshapes of an accumulator have its grid.
-void spread_output_grids(Graph& graph) {
-  for (ValueId output : graph.outputs) {
-    ValueId id = output;
-    for (const graph::Node* writer = writer_of(graph, id);
-         writer && !graph[id].grid && class_of(writer->op) == OpClass::Movement; writer = writer_of(graph, id))
-      id = writer->inputs[0];
-    if (graph[id].grid) graph[output].grid = graph[id].grid;
-  }
-}
-
 }  // namespace
 
 Rounding rounding_of(const Graph& graph, const Point& point) {
@@ -155,7 +145,7 @@ int place_quantisers(Graph& graph, const QuantiserPlan& plan, const std::vector<
     graph.nodes[reading.node].inputs[reading.slot] = placed[static_cast<size_t>(reading.point)];
   const int constants = place_weights(graph, plan, grids) + place_addends(graph, plan, grids);
   for (const auto& [index, point] : plan.outputs) quantise_output(graph, index, placed[static_cast<size_t>(point)]);
-  spread_output_grids(graph);
+  graph::spread_output_grids(graph, [](const graph::Op& op) { return class_of(op) == OpClass::Movement; });
   graph.stage = graph::Stage::FQ;
   return static_cast<int>(placed.size()) + constants;
 }

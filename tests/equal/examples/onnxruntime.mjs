@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inflateRawSync } from "node:zlib";
+import { firstArray, npy } from "./arrays.mjs";
 
 const skip = (why) => { console.log(`skipped: ${why}`); process.exit(77); };
 const [nibble, folder, countText] = process.argv.slice(2);
@@ -21,36 +21,9 @@ const ort = createRequire(join(home, "x.js"))("onnxruntime-node");
 const pixels = readFileSync(mnist).subarray(16, 16 + count * 784);
 const x = Float32Array.from(pixels, (p) => p * 0.00392156862745098);
 
-function npy(data, shape) {
-  let header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
-  header = header.padEnd(Math.ceil((header.length + 11) / 64) * 64 - 11) + "\n";
-  const head = Buffer.alloc(10);
-  head.write("\x93NUMPY\x01\x00", "latin1");
-  head.writeUInt16LE(header.length, 8);
-  return Buffer.concat([head, Buffer.from(header), Buffer.from(data.buffer)]);
-}
-
-// The first array of an npz, as float32.
-function firstArray(file) {
-  const zip = readFileSync(file);
-  const end = zip.lastIndexOf("PK\x05\x06", undefined, "latin1");
-  const entry = zip.readUInt32LE(end + 16);
-  const size = zip.readUInt32LE(entry + 20);
-  const local = zip.readUInt32LE(entry + 42);
-  const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
-  const raw = zip.subarray(start, start + size);
-  const bytes = zip.readUInt16LE(entry + 10) === 8 ? inflateRawSync(raw) : raw;
-  const header = bytes.readUInt16LE(8);
-  const text = bytes.toString("latin1", 10, 10 + header);
-  const data = new Uint8Array(bytes.subarray(10 + header)).buffer;
-  if (text.includes("<f4")) return new Float32Array(data);
-  if (text.includes("<f8")) return new Float64Array(data);
-  throw new Error(`unexpected array ${text}`);
-}
-
 const decisions = (scores) =>
   Array.from({ length: count }, (_, i) => {
-    const row = scores.subarray(i * 10, i * 10 + 10);
+    const row = scores.slice(i * 10, i * 10 + 10);
     return row.indexOf(Math.max(...row));
   });
 
