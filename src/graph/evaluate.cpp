@@ -24,9 +24,20 @@ bool fits(const Shape& given, const Shape& declared) {
   return true;
 }
 
+/// Whole numbers held as reals, for an input whose integers stand for themselves: tokens.
+Tensor whole(const Value& input, const Tensor& reals) {
+  constexpr double limit = 0x1p53;
+  const std::vector<double> values = reals.to_reals();
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!(std::abs(values[i]) <= limit) || values[i] != std::floor(values[i]))
+      fail("graph", place_of(input), "a real number for integers without a grid, at index " + std::to_string(i),
+           "integers");
+  return reals.cast(ElementType::Int64);
+}
+
 /// Reals for an input that holds integers.
 Tensor quantised(const Value& input, const Tensor& reals) {
-  if (!input.grid) fail("graph", place_of(input), "reals for integers without a grid", "integers");
+  if (!input.grid) return whole(input, reals);
   Node node{input.name, Quantise{*input.grid, Rounding::HalfUp}, {}, {}};
   const Tensor x = reals.cast(ElementType::Float64);
   const auto values = x.as<double>();

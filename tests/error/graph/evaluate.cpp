@@ -77,8 +77,9 @@ TEST(PrepareInputs, NamesAnInputOfAnotherBatch) {
 TEST(PrepareInputs, NamesWhatNoGridHolds) {
   Graph graph = taking({{ElementType::UInt8, {2}}});
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(complaint(graph, {Tensor({2}, std::vector<float>{0, 1})}),
-            "graph: input 'x': reals for integers without a grid (expected integers)");
+  EXPECT_NO_THROW(prepare_inputs(graph, {Tensor({2}, std::vector<float>{7, 1})}));
+  EXPECT_EQ(complaint(graph, {Tensor({2}, std::vector<float>{7, 1.5f})}),
+            "graph: input 'x': a real number for integers without a grid, at index 1 (expected integers)");
   graph[0].grid = Grid{{0.5}, -1, 0, 0, 15};
   EXPECT_EQ(complaint(graph, {Tensor({2}, std::vector<float>{0, nan})}),
             "graph: input 'x': NaN at index 1 (expected finite numbers)");
