@@ -163,10 +163,9 @@ at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along) {
 
 at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along, const LearnedGradient& learned) {
   const at::Tensor from = dense(x);
+  if (!x.requires_grad() && !(learned.high.defined() && learned.high.requires_grad())) return forward(from, along, {});
   const at::Tensor codes = learned.leaf ? at::Tensor() : at::empty(from.sizes(), at::kByte);
   at::Tensor y = forward(from, along, codes);
-  const bool needed = x.requires_grad() || (learned.high.defined() && learned.high.requires_grad());
-  if (!needed) return y;
   const auto node = backward_node<FakeQuantiseBackward>();
   node->set_next_edges(torch::autograd::collect_next_edges(x, learned.high, learned.low));
   node->kept = learned.leaf ? from : codes;

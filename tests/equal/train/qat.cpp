@@ -1,0 +1,323 @@
+#include <gtest/gtest.h>
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "graph/text.hpp"
+#include "quant/annealing.hpp"
+#include "quant/range.hpp"
+#include "train/engine.hpp"
+#include "train/network.hpp"
+#include "train/quantise_gradient.hpp"
+#include "train/tensors.hpp"
+#include "unit/train/small.hpp"
+
+namespace nibble {
+namespace {
+
+using quant::Algorithm;
+using test::Folder;
+using test::small_run;
+using train::QuantiserPlace;
+using train::QuantiserRecipe;
+
+Grid grid_of(double scale, int64_t low, int64_t high) {
+  Grid grid;
+  grid.scale = {static_cast<double>(static_cast<float>(scale))}, grid.low = low, grid.high = high;
+  return grid;
+}
+
+/// The small network as quantisation leaves it: 4 bits, a last layer whose sum is the output.
+graph::Graph quantised_network(Rounding rounding = Rounding::HalfUp) {
+  graph::Graph graph = test::small_network();
+  const auto quantise = [&](const char* reader, size_t slot, const std::string& name, const Grid& grid, Rounding by) {
+    const auto node =
+        std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const graph::Node& n) { return n.name == reader; });
+    const graph::ValueId source = node->inputs[slot];
+    const graph::ValueId id = graph.add_node(name, graph::Quantise{grid, by}, {source});
+    graph[id].grid = grid;
+    for (graph::Node& each : graph.nodes)
+      if (each.name == reader) each.inputs[slot] = id;
+  };
+  Grid rows =
+      quant::grid_of_weights(*graph[graph.find("conv.weight")].constant, 0, {16, quant::Symmetry::Symmetric}, {}, "w");
+  quantise("conv", 0, "input_q", grid_of(0.5, -8, 7), Rounding::HalfUp);
+  quantise("conv", 1, "conv.weight_q", rows, Rounding::HalfUp);
+  quantise("pool", 0, "conv_q", grid_of(0.25, 0, 15), rounding);
+  quantise("fc", 1, "fc.weight_q", grid_of(0.03125, -8, 7), Rounding::HalfUp);
+  const Grid accumulator = grid_of(0.25 * 0.03125, INT32_MIN, INT32_MAX);
+  quantise("fc", 2, "fc.bias_q", accumulator, Rounding::HalfUp);
+  graph[graph.outputs[0]].grid = accumulator;
+  graph.stage = graph::Stage::FQ;
+  graph::tidy(graph);
+  return graph;
+}
+
+struct Case {
+  const char* name;
+  QuantiserRecipe weights, activations;
+};
+
+std::vector<Case> cases() {
+  const auto all = [](quant::Learning learning) { return QuantiserRecipe{learning, false}; };
+  const QuantiserRecipe lsq = all({.algorithm = Algorithm::Lsq}), ste = all({});
+  const quant::Learning ana{
+      .algorithm = Algorithm::Ana, .noise = quant::Noise::Triangular, .draw = quant::Draw::Random};
+  return {{"ste", ste, ste},
+          {"pact", all({.algorithm = Algorithm::Pact}), all({.algorithm = Algorithm::Pact})},
+          {"tqt", all({.algorithm = Algorithm::Tqt, .power_of_two = true, .normalised = true}),
+           all({.algorithm = Algorithm::Tqt, .normalised = true, .saturated = true})},
+          {"lsq", lsq, lsq},
+          {"ana", all(ana), all(ana)},
+          {"inq", all({.algorithm = Algorithm::Inq, .partition = quant::Partition::Random}), lsq},
+          {"inq with powers of two", all({.algorithm = Algorithm::Inq, .power_of_two = true}), lsq},
+          {"without zero", {{.algorithm = Algorithm::Lsq}, true}, lsq}};
+}
+
+train::QuantiserRecipes recipes_of(const Case& each) {
+  return [each](const QuantiserPlace& place) {
+    return place.reads_input ? QuantiserRecipe{} : place.weights ? each.weights : each.activations;
+  };
+}
+
+/// Noise is gone, and all weights are set, after two of three epochs.
+train::QuantiserSettings schedule(const std::string&, double epochs) {
+  train::QuantiserSettings settings;
+  settings.annealing = quant::annealing_factor({.start = 0, .end = 2}, epochs, 0, 1);
+  settings.fraction = quant::fraction_at({{0.5, 0.5}, {1, 0.75}, {2, 1}}, epochs);
+  return settings;
+}
+
+train::TrainRun qat_run(const Case& each, const std::filesystem::path& folder) {
+  train::TrainRun run = small_run(folder);
+  run.quantisers = recipes_of(each);
+  run.schedule = schedule;
+  run.rules = {{"scale", {0.1, 0}}, {"threshold", {1, 0}}, {"bound", {1, 1e-3}}};
+  return run;
+}
+
+std::string everything(const graph::Graph& graph) {
+  return graph::to_text(graph, graph::Constants::Short) + test::bits(graph);
+}
+
+std::string trained_to(const train::TrainRun& run) {
+  graph::Graph graph = quantised_network();
+  train::train(graph, run);
+  return everything(graph);
+}
+
+at::Tensor drawn(std::vector<int64_t> shape, uint64_t seed, double deviation = 1) {
+  Random random(seed);
+  at::Tensor x = at::empty(shape, at::kFloat);
+  for (int64_t i = 0; i < x.numel(); ++i) x.data_ptr<float>()[i] = static_cast<float>(deviation * random.normal());
+  return x;
+}
+
+TEST(Qat, InterruptedAnywhereAndResumedGivesTheSameBitsForEveryAlgorithm) {
+  for (const Case& each : cases()) {
+    const Folder whole;
+    const std::string expected = trained_to(qat_run(each, whole.path));
+    for (int64_t at : {13, 27}) {
+      const Folder folder;
+      train::TrainRun run = qat_run(each, folder.path);
+      volatile int stop = 0;
+      run.interrupted = &stop;
+      run.on_step = [&](int64_t done, int64_t) { stop = done == at; };
+      EXPECT_THROW(trained_to(run), UserError);
+      stop = 0, run.on_step = {}, run.resume = true;
+      EXPECT_TRUE(trained_to(run) == expected) << each.name << ", interrupted after step " << at;
+    }
+  }
+}
+
+TEST(Qat, LeavesTheGraphWithWhatWasTrainedToTheLastBit) {
+  for (const Case& each : cases()) {
+    graph::Graph graph = quantised_network();
+    const graph::Graph before = graph;
+    train::Network network(before, recipes_of(each));
+    std::vector<at::Tensor> moved;
+    for (int step = 0; step < 6; ++step) {
+      network.apply(schedule, step / 2.0);
+      const at::Tensor y = network.run(drawn({8, 1, 8, 8}, 1 + step), {true, {}, step});
+      (y * drawn({8, 4}, 77)).sum().backward();
+      const at::NoGradGuard no_grad;
+      for (train::Learned& one : network.learned())
+        if (one.gradient && one.tensor.grad().defined()) {
+          one.tensor.sub_(one.tensor.grad(), one.group.empty() ? 2e-3 : 2e-4);
+          one.tensor.mutable_grad().reset();
+        }
+      network.settle();
+    }
+    network.write_back(graph);
+    const at::Tensor x = drawn({5, 1, 8, 8}, 99);
+    const at::Tensor trained = network.run(x, {});
+    const Tensor found = train::make_engine(graph, {})->run({train::from_torch(x, ElementType::Float32)}).at(0);
+    EXPECT_TRUE(found == train::from_torch(trained, ElementType::Float32)) << each.name;
+    for (const train::Quantiser* quantiser : network.quantisers()) EXPECT_EQ(quantiser->unfinished(), "") << each.name;
+    for (const graph::Node& node : graph.nodes)
+      if (const auto* op = std::get_if<graph::Quantise>(&node.op)) {
+        check_grid(op->grid, "test", node.name);
+        EXPECT_EQ(*graph[node.outputs[0]].grid, op->grid) << node.name;
+      }
+    const auto scale = [&](const char* name) { return graph[graph.find(name)].grid->scale[0]; };
+    const bool learns = std::string(each.name) != "ste" && std::string(each.name) != "ana";
+    const double product = learns ? scale("fc.weight_q") * scale("conv_q") : 0.25 * 0.03125;
+    EXPECT_EQ(graph[graph.outputs[0]].grid->scale[0], product) << each.name;
+  }
+}
+
+TEST(Qat, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const at::Tensor x = drawn({16, 8, 40, 40}, 5), g = drawn({16, 8, 40, 40}, 6);
+  for (int64_t axis : {-1, 1})
+    for (const Case& each : cases()) {
+      if (each.activations.learning.algorithm == Algorithm::Inq) continue;
+      std::vector<at::Tensor> results[2];
+      for (int threads : {1, 2}) {
+        at::set_num_threads(threads);
+        Grid grid = grid_of(0.2, -4, 7);
+        if (axis == 1) grid.scale.assign(8, 0.25), grid.axis = 1;
+        const train::Quantiser quantiser("q", {grid, Rounding::HalfUp}, each.activations, {}, 3);
+        at::Tensor from = x.clone();
+        from.set_requires_grad(true);
+        const at::Tensor y = quantiser.forward(from, true, 4);
+        y.backward(g);
+        results[threads - 1] = {y.detach(), from.grad()};
+        for (const auto& learned : quantiser.learned()) results[threads - 1].push_back(learned.tensor.grad());
+      }
+      ASSERT_EQ(results[0].size(), results[1].size());
+      for (size_t i = 0; i < results[0].size(); ++i) EXPECT_TRUE(at::equal(results[0][i], results[1][i])) << each.name;
+    }
+}
+
+/// The published straight-through forms, written with libtorch's own operations.
+at::Tensor by_operations(const at::Tensor& x, const at::Tensor& scale, double low, double high, bool residue) {
+  const at::Tensor v = at::clamp(x / scale, low, high);
+  const at::Tensor rounded = v + (at::floor(v + 0.5) - v).detach();
+  return residue ? rounded * scale
+                 : at::minimum(at::maximum(x, scale * low), scale * high) +
+                       (rounded * scale - at::clamp(x / scale, low, high) * scale).detach();
+}
+
+TEST(Qat, GradientsAreThoseOfThePublishedFormsPerTensorAndPerChannel) {
+  for (bool per_channel : {false, true})
+    for (bool weights : {false, true})
+      for (Algorithm algorithm : {Algorithm::Lsq, Algorithm::Pact, Algorithm::Tqt}) {
+        const at::Tensor x = drawn({6, 5, 7, 9}, 2), g = drawn({6, 5, 7, 9}, 3);
+        Grid grid = grid_of(0.21, -4, 3);
+        if (per_channel) grid.scale = {0.1875, 0.25, 0.3125, 0.375, 0.4375}, grid.axis = 1;
+        at::Tensor from = x.clone(), again = x.clone();
+        from.set_requires_grad(true), again.set_requires_grad(true);
+        const train::Quantiser quantiser("q", {grid, Rounding::HalfUp}, {{.algorithm = algorithm}, false},
+                                         weights ? from : at::Tensor(), 1);
+        quantiser.forward(from, true, 0).backward(g);
+        at::Tensor scale = at::tensor(at::ArrayRef<double>(quantiser.scales()), at::kFloat);
+        scale.set_requires_grad(true);
+        by_operations(again, per_channel ? scale.reshape({1, -1, 1, 1}) : scale, -4, 3, algorithm != Algorithm::Pact)
+            .backward(g);
+        EXPECT_TRUE(at::allclose(from.grad(), again.grad())) << per_channel;
+        const double count = static_cast<double>(x.numel()) / (per_channel ? 5 : 1) / (weights ? 1 : 6);
+        const at::Tensor factor = algorithm == Algorithm::Lsq    ? at::full({1}, 1 / std::sqrt(3 * count))
+                                  : algorithm == Algorithm::Pact ? at::full({1}, 1 / 3.0)
+                                                                 : scale.detach() * std::log(2.0);
+        const at::Tensor expected = scale.grad() * factor, found = quantiser.learned()[0].tensor.grad();
+        // From a byte an element residues are known to 1/506 of a level.
+        const double tolerance =
+            weights ? 1e-4 : 5.0 / 506 * std::sqrt(static_cast<double>(x.numel())) * factor.max().item<double>();
+        EXPECT_LT((expected - found).abs().max().item<double>(), tolerance)
+            << quant::to_string(algorithm) << per_channel << weights;
+      }
+}
+
+TEST(Qat, BothBoundsOfPactLearnAndKeepZeroALevel) {
+  Grid grid = grid_of(0.2, 0, 15);
+  grid.zero_point = 5;
+  train::Quantiser quantiser("q", {grid, Rounding::HalfUp}, {{.algorithm = Algorithm::Pact}, false}, {}, 1);
+  ASSERT_EQ(quantiser.learned().size(), 2u);
+  EXPECT_EQ(quantiser.op().grid, grid);
+  at::Tensor x = at::tensor({-2.0f, -1.2f, 0.0f, 1.0f, 3.0f, 4.0f});
+  x.set_requires_grad(true);
+  quantiser.forward(x, true, 0).backward(at::tensor({1.0f, 2.0f, 4.0f, 8.0f, 16.0f, 32.0f}));
+  EXPECT_EQ(quantiser.learned()[0].tensor.grad().item<float>(), 3);
+  EXPECT_EQ(quantiser.learned()[1].tensor.grad().item<float>(), 48);
+  const at::NoGradGuard no_grad;
+  quantiser.learned()[0].tensor.fill_(0.4f);
+  at::Tensor none;
+  quantiser.settle(none);
+  EXPECT_EQ(quantiser.op().grid.zero_point, 0);
+}
+
+TEST(Qat, InqKeepsWhatIsSetWhateverTheOptimiserDoes) {
+  at::Tensor w = drawn({4, 10}, 1, 0.3);
+  w.set_requires_grad(true);
+  train::Quantiser quantiser("q", {grid_of(0.125, -8, 7), Rounding::HalfUp}, {{.algorithm = Algorithm::Inq}, false}, w,
+                             1);
+  quantiser.set_fraction(0.5, w);
+  const at::Tensor y = quantiser.forward(w, true, 0);
+  y.sum().backward();
+  EXPECT_EQ(w.grad().sum().item<float>(), 20);
+  EXPECT_EQ(quantiser.unfinished(), "still has weights that are not set");
+  const at::NoGradGuard no_grad;
+  const at::Tensor before = w.detach().clone();
+  w.add_(1);
+  quantiser.settle(w);
+  EXPECT_TRUE(at::allclose(w - before, w.grad(), 1e-5, 1e-6));
+  quantiser.set_fraction(1, w);
+  EXPECT_EQ(quantiser.unfinished(), "");
+  EXPECT_TRUE(at::equal(w, quantiser.forward(w, false, 0)));
+}
+
+TEST(Qat, QuantisersThatMeetInASumLearnOneScale) {
+  const auto join = [&](bool same) {
+    graph::Graph sum;
+    sum.stage = graph::Stage::FQ, sum.name = "sum";
+    const graph::ValueId x = sum.add_value("x", ElementType::Float32, {any, 4});
+    sum.inputs = {x};
+    graph::Gemm gemm;
+    gemm.transpose_b = true;
+    const graph::ValueId w = sum.add_constant("w", train::from_torch(drawn({4, 4}, 1), ElementType::Float32));
+    const graph::ValueId y = sum.add_node("fc", gemm, {x, w});
+    const graph::ValueId a = sum.add_node("a_q", graph::Quantise{grid_of(0.25, -8, 7)}, {x});
+    const graph::ValueId b = sum.add_node("b_q", graph::Quantise{grid_of(0.25, -8, 7)}, {y});
+    sum.outputs = {sum.add_node("add", graph::Add{}, {a, b})};
+    train::Network network(sum, [same](const QuantiserPlace& place) {
+      return QuantiserRecipe{{.algorithm = same || place.node.name == "a_q" ? Algorithm::Lsq : Algorithm::Ste}, false};
+    });
+    return network.learned().size();
+  };
+  EXPECT_EQ(join(true), 2u);
+  try {
+    join(false);
+    ADD_FAILURE();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "train: node 'add': quantisers 'a_q' and 'b_q' share a grid and train by lsq and ste (expected one algorithm)");
+  }
+}
+
+TEST(QatMessages, NameTheQuantiserAndWhatItCannot) {
+  const auto message = [](const Grid& grid, const QuantiserRecipe& recipe, const at::Tensor& weights) -> std::string {
+    try {
+      train::Quantiser("conv_q", {grid, Rounding::HalfUp}, recipe, weights, 1);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const at::Tensor w = at::zeros({4});
+  EXPECT_EQ(
+      message(grid_of(1, 0, 15), {{.algorithm = Algorithm::Inq}, false}, {}),
+      "train: quantiser 'conv_q': inq on activations (expected inq on weights alone; pact, lsq, tqt, ana or ste here)");
+  EXPECT_EQ(
+      message(grid_of(1, 0, 1), {{}, true}, {}),
+      "train: quantiser 'conv_q': activations without a zero (expected weights: a ReLU and a padding give zeros)");
+  EXPECT_EQ(message(grid_of(1, -1, 1), {{}, true}, w),
+            "train: quantiser 'conv_q': 3 levels from -1 without a zero (expected a symmetric grid of an even number "
+            "of levels)");
+  EXPECT_EQ(message(grid_of(1, 0, 2047), {}, w),
+            "train: quantiser 'conv_q': 2048 levels (expected fewer than 2048 where a quantiser trains)");
+}
+
+}  // namespace
+}  // namespace nibble
