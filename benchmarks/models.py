@@ -74,6 +74,14 @@ def write_features(path, rows, columns):
                          + struct.pack(f"<{len(values)}f", *values))
 
 
+def without_labels(images, folder):
+    """Links to the images alone: their labels are not the network's."""
+    folder.mkdir()
+    for image in sorted(images.glob("*.jpg")):
+        (folder / image.name).symlink_to(image)
+    return folder
+
+
 def landmarks(y, basis):
     """68 points of one face from the network's 62 outputs (shared/data/README.md)."""
     p = [a * s + m for a, s, m in zip(y, basis["std"][1], basis["mean"][1])]
@@ -98,7 +106,8 @@ def face_error(nibble, model, extra, data, limit):
     for face in range(limit):
         image = data / f"faces/test/{face:04d}.jpg"
         output = Run(nibble, "run", model, "--input", image, *extra).json["outputs"][0]
-        found = landmarks([v * output.get("scale", 1) for v in output["values"]], basis)
+        scale, zero = output.get("scale", 1), output.get("zero_point", 0)
+        found = landmarks([(v - zero) * scale for v in output["values"]], basis)
         true = [(truth[(face * 68 + i) * 2], truth[(face * 68 + i) * 2 + 1]) for i in range(68)]
         xs, ys = [x for x, _ in true], [y for _, y in true]
         size = math.sqrt((max(xs) - min(xs)) * (max(ys) - min(ys)))
@@ -117,6 +126,8 @@ def row(nibble, data, name, folder):
     else:
         kind, path = calibration.split(":", 1)
         calibration = f"{kind}:{data}/{path}"
+        if evaluation is None:
+            calibration = f"images:{without_labels(data / path, folder / 'images')}"
     fq, qd, id_ = (folder / f"{stage}.onnx" for stage in ("fq", "qd", "id"))
     quantize = Run(nibble, "quantize", fp, "--data", calibration, "--samples", samples, *extra, "-o", fq)
     integerize = Run(nibble, "integerize", fq, "-o", id_)

@@ -89,10 +89,16 @@ void describe_outputs(Result& result, const graph::Graph& graph, const Tensors& 
     const Tensor& tensor = tensors.at(graph[id].name);
     result.text += fmt::format("{} {} {}: {}\n", graph[id].name, to_string(tensor.type()), to_string(tensor.shape()),
                                first_elements(tensor));
-    result.json["outputs"].push_back({{"name", graph[id].name},
-                                      {"type", to_string(tensor.type())},
-                                      {"shape", tensor.shape()},
-                                      {"values", values_of(tensor)}});
+    Json output = {{"name", graph[id].name},
+                   {"type", to_string(tensor.type())},
+                   {"shape", tensor.shape()},
+                   {"values", values_of(tensor)}};
+    // What the integers stand for: scale * (value - zero_point).
+    if (const auto& grid = graph[id].grid; grid && !is_real(tensor.type())) {
+      output["scale"] = grid->per_channel() ? Json(grid->scale) : Json(grid->scale[0]);
+      output["zero_point"] = grid->zero_point;
+    }
+    result.json["outputs"].push_back(std::move(output));
   }
 }
 
