@@ -14,8 +14,8 @@ bool is_nemo_file(const Source& source);
 /// Throws UserError naming the node that is none of this.
 graph::Graph read_nemo(const Source& source);
 
-/// An ID graph in NEMO's form, its activations raised above zero (raise_levels.hpp). Throws UserError naming every node that the dialect cannot say without changing an
-/// integer, with its reason.
+/// An ID graph in NEMO's form, its activations raised above zero (raise_levels.hpp). Throws UserError naming every node
+/// that the dialect cannot say without changing an integer, with its reason.
 void write_nemo(const graph::Graph& graph, const std::filesystem::path& file);
 
 }  // namespace nibble::onnx

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "scratch.hpp"
 
 using namespace nibble;
 
@@ -13,7 +14,7 @@ namespace {
 
 /// What reading the text as an experiment says.
 std::string complaint(const std::string& text) {
-  const auto file = std::filesystem::temp_directory_path() / "nibble_experiment_error.json";
+  const auto file = tests::scratch("experiment.json");
   std::ofstream(file) << text;
   try {
     lab::read_experiment(file);

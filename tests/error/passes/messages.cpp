@@ -218,7 +218,7 @@ TEST(IntegeriseErrors, NameABatchNormsWayThatIsNone) {
   for (const char* text : {"[]", "{", R"({"bn": 1})", R"({"bn": "melt"})"}) {
     Network n = quantised();
     n.graph.metadata["batch_norm"] = text;
-    EXPECT_TRUE(integerise_message(n.graph).find("metadata 'batch_norm': ") != std::string::npos) << text;
+    EXPECT_TRUE(integerise_message(n.graph).find("metadata 'batch_norm':") != std::string::npos) << text;
   }
 }
 
