@@ -104,24 +104,23 @@ struct Terms {
   float below[block], inside[block], above[block];
 };
 
-NIBBLE_INLINE void add(double* __restrict sums, const float* __restrict terms, size_t count) {
-  double own[lanes];
-  for (size_t k = 0; k < lanes; ++k) own[k] = sums[k];
-  for (size_t i = 0; i < count; i += lanes)
-    for (size_t k = 0; k < lanes; ++k) own[k] += static_cast<double>(terms[i + k]);
-  for (size_t k = 0; k < lanes; ++k) sums[k] = own[k];
+/// Pairwise within the block, in double among blocks.
+NIBBLE_INLINE void add(double* __restrict sums, float* __restrict terms) {
+  for (size_t half = block / 2; half >= lanes; half /= 2)
+    for (size_t i = 0; i < half; ++i) terms[i] += terms[i + half];
+  for (size_t k = 0; k < lanes; ++k) sums[k] += static_cast<double>(terms[k]);
 }
 
 template <class Each>
 NIBBLE_INLINE void in_blocks(size_t count, Lanes& sums, Each each) {
   Terms terms;
   for (size_t begin = 0; begin < count; begin += block) {
-    const size_t size = count - begin < block ? count - begin : block, whole = (size + lanes - 1) / lanes * lanes;
+    const size_t size = count - begin < block ? count - begin : block;
     each(begin, size, terms);
-    for (size_t i = size; i < whole; ++i) terms.below[i] = terms.inside[i] = terms.above[i] = 0;
-    add(sums.below, terms.below, whole);
-    add(sums.inside, terms.inside, whole);
-    add(sums.above, terms.above, whole);
+    for (size_t i = size; i < block; ++i) terms.below[i] = terms.inside[i] = terms.above[i] = 0;
+    add(sums.below, terms.below);
+    add(sums.inside, terms.inside);
+    add(sums.above, terms.above);
   }
 }
 

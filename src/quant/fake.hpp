@@ -33,7 +33,8 @@ struct Steps {
 /// k + origin - x / scale to 1/253 of a level.
 using Code = uint8_t;
 
-/// What the learned quantities' gradients are made of, sums over elements with upstream gradient g, in double.
+/// What the learned quantities' gradients are made of, sums over elements with upstream gradient g: pairwise in blocks
+/// of 256 elements, in double among blocks.
 struct GradientSums {
   double below = 0;   ///< g where x is below the range
   double inside = 0;  ///< g * (k + origin - x / scale) inside
