@@ -36,7 +36,8 @@ struct Learning {
 };
 
 /// The learned number of a quantiser (Ste, Ana, Inq: its scale, which stays): PACT the highest bound, scale * most;
-/// TQT log2 of the threshold, most + 1 levels; LSQ the scale. `levels` is most() of its steps; rounds to float32.
+/// TQT log2 of the threshold, scale * most, or with powers of two scale times the power of two above most; LSQ the
+/// scale. `levels` is most() of its steps; rounds to float32.
 float learned_from_scale(const Learning& learning, double scale, double most);
 
 /// The scale that a learned number stands for, a positive float32 number: PACT's is the largest whose bound does not
