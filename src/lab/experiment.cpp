@@ -62,13 +62,15 @@ void read_data(const Section& section, Experiment& experiment) {
       section.has("preprocess") ? section.part("preprocess") : Json::object(), section.at("preprocess"));
 }
 
-void read_network(const Section& section, const std::filesystem::path& folder, Experiment& experiment) {
-  if (section.has("topology") == section.has("model"))
-    fail("lab", section.at("topology"), "both or neither of 'topology' and 'model'", "one of them");
-  if (section.has("topology")) {
-    experiment.topology = section.text("topology");
+void read_network(const Json& json, const std::string& place, const std::filesystem::path& folder,
+                  Experiment& experiment) {
+  if (json.is_object() && json.contains("topology") == json.contains("model"))
+    fail("lab", place + ": topology", "both or neither of 'topology' and 'model'", "one of them");
+  if (json.is_object() && json.contains("topology")) {
+    experiment.topology = topology_from_json(json, place);
     return;
   }
+  const Section section(json, place, {"topology", "model"});
   const std::filesystem::path file = expand(section.text("model"), section.at("model"));
   experiment.model = file.is_absolute() ? file : folder / file;
 }
@@ -102,7 +104,7 @@ Experiment experiment_from_json(const Json& json, const std::filesystem::path& f
   experiment.name = top.has("name") ? top.text("name") : file.stem().string();
   experiment.seed = static_cast<uint64_t>(top.count("seed", 1));
   read_data(Section(top.part("data"), top.at("data"), {"train", "test", "preprocess"}), experiment);
-  read_network(Section(top.part("network"), top.at("network"), {"topology", "model"}), file.parent_path(), experiment);
+  read_network(top.part("network"), top.at("network"), file.parent_path(), experiment);
   Json recipe = top.has("train") ? top.part("train") : Json::object();
   if (recipe.is_object() && !recipe.contains("seed")) recipe["seed"] = experiment.seed;
   experiment.recipe = train::recipe_from_json(recipe, top.at("train"));

@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "graph/graph.hpp"
+#include "lab/topology.hpp"
 #include "passes/policy.hpp"
 #include "train/api.hpp"
 
@@ -14,7 +15,7 @@ namespace nibble::lab {
 /// An experiment's description:
 /// {"name": "mnist", "seed": 1,
 ///  "data": {"train": "mnist:${NIBBLE_DATA}/mnist:train", "test": "...", "preprocess": {...}},
-///  "network": {"topology": "mnist_cnn"} or {"model": "file.onnx"},
+///  "network": {"topology": "mobilenet_v1", "width": 0.5, ...Topology...} or {"model": "file.onnx"},
 ///  "train": {...Recipe...},
 ///  "quantize": [{"name": "8/8", "samples": 1000, "weights": 8, "activations": 8, ...policy...}, ...]}
 /// ${NAME} is taken from the environment. Throws UserError naming file and key.
@@ -23,7 +24,7 @@ struct Experiment {
   uint64_t seed = 1;
   std::string train_data, test_data;
   data::Preprocess preprocess;
-  std::string topology;
+  Topology topology;  ///< where `model` is empty
   std::filesystem::path model;
   train::Recipe recipe;
   struct Variant {
@@ -37,9 +38,6 @@ struct Experiment {
 Experiment read_experiment(const std::filesystem::path& file);
 /// `file` is where the document stood: its name and folder.
 Experiment experiment_from_json(const Json& json, const std::filesystem::path& file);
-
-/// A float topology by name, weights drawn from `seed` (He's rule). Throws UserError with the names there are.
-graph::Graph topology(std::string_view name, uint64_t seed);
 
 struct RunOptions {
   std::filesystem::path out;

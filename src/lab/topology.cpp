@@ -1,119 +1,278 @@
+#include "lab/topology.hpp"
+
 #include <array>
 #include <cmath>
-#include <string>
 
 #include "base/error.hpp"
-#include "base/random.hpp"
 #include "graph/verify.hpp"
-#include "lab/experiment.hpp"
+#include "lab/network_builder.hpp"
 
 namespace nibble::lab {
 namespace {
 
-using graph::Graph;
 using graph::ValueId;
+using Window = NetworkBuilder::Window;
 
-/// Puts layers one after the other; weights are drawn by He's rule, batch-norms start as the identity.
-class Builder {
- public:
-  Builder(Graph& graph, uint64_t seed) : graph_(graph), random_(seed) {}
-
-  ValueId input(Shape shape) {
-    const ValueId id = graph_.add_value("input", ElementType::Float32, std::move(shape));
-    graph_.inputs.push_back(id);
-    return id;
-  }
-
-  ValueId conv(const std::string& name, ValueId x, int64_t from, int64_t to, int64_t kernel, int64_t stride,
-               int64_t group = 1) {
-    graph::Conv op;
-    op.strides = {stride, stride};
-    op.dilations = {1, 1};
-    op.pads.assign(4, kernel / 2);
-    op.group = group;
-    const int64_t fan_in = from / group * kernel * kernel;
-    const ValueId weights = drawn(name + ".weight", {to, from / group, kernel, kernel}, fan_in);
-    return graph_.add_node(name, op, {x, weights});
-  }
-
-  ValueId batch_norm(const std::string& name, ValueId x, int64_t channels) {
-    const auto filled = [&](const char* part, float value) {
-      return graph_.add_constant(name + part, Tensor({channels}, std::vector<float>(channels, value)));
-    };
-    const ValueId scale = filled(".weight", 1), bias = filled(".bias", 0);
-    const ValueId mean = filled(".mean", 0), variance = filled(".variance", 1);
-    return graph_.add_node(name, graph::BatchNormalization{}, {x, scale, bias, mean, variance});
-  }
-
-  ValueId conv_bn_relu(const std::string& name, ValueId x, int64_t from, int64_t to, int64_t stride = 1) {
-    return relu(name + "_relu", batch_norm(name + "_bn", conv(name, x, from, to, 3, stride), to));
-  }
-
-  ValueId relu(const std::string& name, ValueId x) { return graph_.add_node(name, graph::Relu{}, {x}); }
-
-  ValueId max_pool(const std::string& name, ValueId x, int64_t kernel) {
-    graph::MaxPool op;
-    op.kernel = op.strides = {kernel, kernel};
-    op.pads.assign(4, 0);
-    op.dilations = {1, 1};
-    return graph_.add_node(name, op, {x});
-  }
-
-  ValueId flatten(const std::string& name, ValueId x) { return graph_.add_node(name, graph::Flatten{}, {x}); }
-
-  ValueId fully_connected(const std::string& name, ValueId x, int64_t from, int64_t to) {
-    graph::Gemm op;
-    op.transpose_b = true;
-    const ValueId weights = drawn(name + ".weight", {to, from}, from);
-    const ValueId bias = graph_.add_constant(name + ".bias", Tensor({to}, std::vector<float>(to, 0)));
-    return graph_.add_node(name, op, {x, weights, bias});
-  }
-
- private:
-  ValueId drawn(const std::string& name, Shape shape, int64_t fan_in) {
-    Tensor weights(ElementType::Float32, std::move(shape));
-    const double deviation = std::sqrt(2.0 / static_cast<double>(fan_in));
-    for (float& weight : weights.as<float>()) weight = static_cast<float>(deviation * random_.normal());
-    return graph_.add_constant(name, std::move(weights));
-  }
-
-  Graph& graph_;
-  Random random_;
-};
-
-/// Two convolutions with batch-norm and max-pool, one more convolution, a classifier. Input [N, 1, 28, 28].
-ValueId mnist_cnn(Builder& net) {
-  ValueId x = net.input({any, 1, 28, 28});
-  x = net.max_pool("pool1", net.conv_bn_relu("conv1", x, 1, 16), 2);
-  x = net.max_pool("pool2", net.conv_bn_relu("conv2", x, 16, 32), 2);
-  x = net.conv_bn_relu("conv3", x, 32, 32, 2);
-  return net.fully_connected("classifier", net.flatten("flatten", x), 32 * 4 * 4, 10);
+/// Channels times the width, to the nearest multiple of 8 that loses no tenth. Source: MobileNetV2's reference code.
+int64_t rounded_to_eight(double channels) {
+  const int64_t nearest = std::max<int64_t>(8, static_cast<int64_t>(channels + 4) / 8 * 8);
+  return static_cast<double>(nearest) < 0.9 * channels ? nearest + 8 : nearest;
 }
 
-struct Topology {
+int64_t scaled(double channels, const Topology& t) {
+  return std::max<int64_t>(1, static_cast<int64_t>(std::lround(channels * t.width)));
+}
+
+/// Two convolutions with batch-norm and max-pool, one more convolution, a classifier.
+ValueId mnist_cnn(NetworkBuilder& net, const Topology& t) {
+  ValueId x = net.input({any, 1, 28, 28});
+  x = net.max_pool("pool1", net.conv_bn_relu("conv1", x, 16), 2);
+  x = net.max_pool("pool2", net.conv_bn_relu("conv2", x, 32), 2);
+  x = net.conv_bn_relu("conv3", x, 32, {.stride = 2});
+  return net.fully_connected("classifier", net.flatten("flatten", x), t.classes);
+}
+
+/// The university lab's network: two convolutions, three fully connected layers. Source: LeCun et al. 1998.
+ValueId lenet(NetworkBuilder& net, const Topology& t) {
+  const Window window{.kernel = 5, .padding = 0, .bias = true};
+  ValueId x = net.input({any, 3, 32, 32});
+  x = net.max_pool("pool1", net.relu("relu1", net.conv("conv1", x, 6, window)), 2);
+  x = net.max_pool("pool2", net.relu("relu2", net.conv("conv2", x, 16, window)), 2);
+  x = net.relu("relu3", net.fully_connected("fc1", net.flatten("flatten", x), 120));
+  x = net.relu("relu4", net.fully_connected("fc2", x, 84));
+  return net.fully_connected("fc3", x, t.classes);
+}
+
+/// Two 3x3 convolutions beside the identity, or beside a strided 1x1 convolution where the shape changes; that one has
+/// a batch-norm (He's option B) or a bias (MLPerf Tiny).
+ValueId residual(NetworkBuilder& net, const std::string& name, ValueId x, int64_t to, int64_t stride, bool tiny) {
+  ValueId y = net.conv_bn_relu(name + "_conv1", x, to, {.stride = stride});
+  y = net.batch_norm(name + "_conv2_bn", net.conv(name + "_conv2", y, to));
+  if (stride != 1 || net.channels(x) != to) {
+    x = net.conv(name + "_shortcut", x, to, {.kernel = 1, .stride = stride, .bias = tiny});
+    if (!tiny) x = net.batch_norm(name + "_shortcut_bn", x);
+  }
+  return net.relu(name + "_relu", net.add(name + "_add", y, x));
+}
+
+ValueId resnet(NetworkBuilder& net, const Topology& t, int blocks, bool tiny) {
+  ValueId x = net.conv_bn_relu("conv1", net.input({any, 3, 32, 32}), 16);
+  for (int stage = 1; stage <= 3; ++stage)
+    for (int block = 1; block <= blocks; ++block)
+      x = residual(net, "stage" + std::to_string(stage) + "_block" + std::to_string(block), x, int64_t{8} << stage,
+                   stage > 1 && block == 1 ? 2 : 1, tiny);
+  return net.fully_connected("classifier", net.global_mean("mean", x), t.classes);
+}
+
+/// MLPerf Tiny's image classification. Source: Banbury et al. 2021.
+ValueId resnet8(NetworkBuilder& net, const Topology& t) {
+  return resnet(net, t, 1, true);
+}
+/// CIFAR-10's ResNets. Source: He et al. 2016, shortcuts by projection.
+ValueId resnet20(NetworkBuilder& net, const Topology& t) {
+  return resnet(net, t, 3, false);
+}
+ValueId resnet32(NetworkBuilder& net, const Topology& t) {
+  return resnet(net, t, 5, false);
+}
+
+/// Six 3x3 convolutions, a pool after each second.
+ValueId vgg_features(NetworkBuilder& net, const Topology& t) {
+  ValueId x = net.input({any, 3, 32, 32});
+  for (int i = 0; i < 6; ++i) {
+    x = net.conv_bn_relu("conv" + std::to_string(i + 1), x, scaled(128 << (i / 2), t));
+    if (i % 2 == 1) x = net.max_pool("pool" + std::to_string(i / 2 + 1), x, 2);
+  }
+  return net.flatten("flatten", x);
+}
+
+/// Of the binary-network papers. Source: Courbariaux et al. 2016, with three fully connected layers.
+ValueId vgg9(NetworkBuilder& net, const Topology& t) {
+  ValueId x = vgg_features(net, t);
+  for (const char* name : {"fc1", "fc2"})
+    x = net.relu(std::string(name) + "_relu",
+                 net.batch_norm(std::string(name) + "_bn", net.fully_connected(name, x, scaled(1024, t))));
+  return net.fully_connected("classifier", x, t.classes);
+}
+/// The same with one classifier. Source: Zhang et al. 2018 (LQ-Nets).
+ValueId vgg_small(NetworkBuilder& net, const Topology& t) {
+  return net.fully_connected("classifier", vgg_features(net, t), t.classes);
+}
+
+/// A depthwise and a pointwise convolution; the activation after each is the network's.
+template <class Activated>
+ValueId separable(NetworkBuilder& net, const std::string& name, ValueId x, int64_t to, int64_t stride,
+                  Activated activated) {
+  x = activated(name + "_dw", x, net.channels(x), Window{.stride = stride, .group = net.channels(x)});
+  return activated(name + "_pw", x, to, Window{.kernel = 1});
+}
+
+/// Output channels and stride of MobileNetV1's 13 separable convolutions. Source: Howard et al. 2017.
+constexpr std::array<std::array<int64_t, 2>, 13> mobilenet_v1_layers{{{64, 1},
+                                                                      {128, 2},
+                                                                      {128, 1},
+                                                                      {256, 2},
+                                                                      {256, 1},
+                                                                      {512, 2},
+                                                                      {512, 1},
+                                                                      {512, 1},
+                                                                      {512, 1},
+                                                                      {512, 1},
+                                                                      {512, 1},
+                                                                      {1024, 2},
+                                                                      {1024, 1}}};
+
+template <class Activated>
+ValueId mobilenet_v1_of(NetworkBuilder& net, const Topology& t, Activated activated) {
+  ValueId x = net.input({any, 3, t.resolution, t.resolution});
+  x = activated("conv1", x, scaled(32, t), Window{.stride = 2});
+  int number = 0;
+  for (const auto& [channels, stride] : mobilenet_v1_layers)
+    x = separable(net, "block" + std::to_string(++number), x, scaled(static_cast<double>(channels), t), stride,
+                  activated);
+  return net.fully_connected("classifier", net.global_mean("mean", x), t.classes);
+}
+
+ValueId mobilenet_v1(NetworkBuilder& net, const Topology& t) {
+  return mobilenet_v1_of(net, t, [&](const std::string& name, ValueId x, int64_t to, const Window& window) {
+    return net.conv_bn_relu6(name, x, to, window);
+  });
+}
+/// The face network of 3DDFA: MobileNetV1 with plain ReLUs and 62 outputs. Source: Guo et al. 2020 (3DDFA_V2).
+ValueId mobilenet_3ddfa(NetworkBuilder& net, const Topology& t) {
+  return mobilenet_v1_of(net, t, [&](const std::string& name, ValueId x, int64_t to, const Window& window) {
+    return net.conv_bn_relu(name, x, to, window);
+  });
+}
+
+/// Expansion, output channels, blocks and stride of the first. Source: Sandler et al. 2018, table 2.
+constexpr std::array<std::array<int64_t, 4>, 7> mobilenet_v2_stages{
+    {{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}}};
+
+ValueId mobilenet_v2(NetworkBuilder& net, const Topology& t) {
+  ValueId x = net.input({any, 3, t.resolution, t.resolution});
+  x = net.conv_bn_relu6("conv1", x, rounded_to_eight(32 * t.width), {.stride = 2});
+  int number = 0;
+  for (const auto& [expansion, channels, blocks, first] : mobilenet_v2_stages)
+    for (int64_t block = 0; block < blocks; ++block) {
+      const std::string name = "block" + std::to_string(++number);
+      const int64_t from = net.channels(x), inner = from * expansion, stride = block == 0 ? first : 1;
+      const int64_t to = rounded_to_eight(static_cast<double>(channels) * t.width);
+      ValueId y = expansion == 1 ? x : net.conv_bn_relu6(name + "_expand", x, inner, {.kernel = 1});
+      y = net.conv_bn_relu6(name + "_dw", y, inner, {.stride = stride, .group = inner});
+      y = net.batch_norm(name + "_project_bn", net.conv(name + "_project", y, to, {.kernel = 1}));
+      x = stride == 1 && from == to ? net.add(name + "_add", y, x) : y;
+    }
+  x = net.conv_bn_relu6("last", x, rounded_to_eight(1280 * std::max(1.0, t.width)), {.kernel = 1});
+  return net.fully_connected("classifier", net.global_mean("mean", x), t.classes);
+}
+
+/// MLPerf Tiny's keyword spotting: 49 frames of 10 coefficients. Source: Zhang et al. 2017, DS-CNN small.
+ValueId ds_cnn(NetworkBuilder& net, const Topology& t) {
+  ValueId x = net.input({any, 1, 49, 10});
+  graph::Conv op;
+  op.strides = {2, 2};
+  op.pads = {4, 1, 5, 1};
+  x = net.relu("conv1_relu", net.batch_norm("conv1_bn", net.conv("conv1", x, 64, std::move(op), {10, 4}, false)));
+  for (int i = 1; i <= 4; ++i)
+    x = separable(net, "block" + std::to_string(i), x, 64, 1,
+                  [&](const std::string& name, ValueId y, int64_t to, const Window& window) {
+                    return net.conv_bn_relu(name, y, to, window);
+                  });
+  return net.fully_connected("classifier", net.global_mean("mean", x), t.classes);
+}
+
+/// MLPerf Tiny's anomaly detection: 640 log-mel features to themselves through 8 numbers.
+ValueId autoencoder(NetworkBuilder& net, const Topology&) {
+  ValueId x = net.input({any, 640});
+  int number = 0;
+  for (int64_t to : {128, 128, 128, 128, 8, 128, 128, 128, 128}) {
+    const std::string name = "fc" + std::to_string(++number);
+    x = net.relu(name + "_relu", net.batch_norm(name + "_bn", net.fully_connected(name, x, to)));
+  }
+  return net.fully_connected("fc10", x, 640);
+}
+
+/// A row: resolution 0 and scales false where the network has only its own.
+struct Row {
   std::string_view name;
-  ValueId (*build)(Builder&);
+  ValueId (*build)(NetworkBuilder&, const Topology&);
+  int64_t classes, resolution;
+  bool scales;
 };
-constexpr std::array<Topology, 1> topologies{{{"mnist_cnn", mnist_cnn}}};
+constexpr std::array<Row, 12> rows{{{"mnist_cnn", mnist_cnn, 10, 0, false},
+                                    {"lenet", lenet, 10, 0, false},
+                                    {"resnet8", resnet8, 10, 0, false},
+                                    {"resnet20", resnet20, 10, 0, false},
+                                    {"resnet32", resnet32, 10, 0, false},
+                                    {"vgg9", vgg9, 10, 0, true},
+                                    {"vgg_small", vgg_small, 10, 0, true},
+                                    {"mobilenet_v1", mobilenet_v1, 1000, 224, true},
+                                    {"mobilenet_v2", mobilenet_v2, 1000, 224, true},
+                                    {"mobilenet_3ddfa", mobilenet_3ddfa, 62, 120, true},
+                                    {"ds_cnn", ds_cnn, 12, 0, false},
+                                    {"autoencoder", autoencoder, 0, 0, false}}};
+
+const Row& row_of(const std::string& name, const std::string& place) {
+  std::string known;
+  std::vector<std::string_view> names;
+  for (const Row& row : rows) {
+    if (row.name == name) return row;
+    names.push_back(row.name);
+    known.append(known.empty() ? "" : ", ").append(row.name);
+  }
+  fail("lab", place, "no '" + name + "'" + did_you_mean(name, names), known);
+}
+
+/// A dimension that the description gives, where the topology has it.
+int64_t dimension(const Json& json, const char* key, int64_t own, const Row& row, const std::string& place) {
+  if (!json.contains(key)) return own;
+  const Json& value = json[key];
+  const std::string at = place + ": " + key;
+  if (own == 0) fail("lab", at, value.dump(), "none: " + std::string(row.name) + " has only its own");
+  constexpr int64_t most = 1 << 16;
+  if (!value.is_number_integer() || value.get<double>() < 1 || value.get<double>() > most)
+    fail("lab", at, value.dump(), "a whole number from 1 to " + std::to_string(most));
+  return value.get<int64_t>();
+}
 
 }  // namespace
 
-graph::Graph topology(std::string_view name, uint64_t seed) {
+Topology topology_from_json(const Json& json, const std::string& place) {
+  check_keys(json, {"topology", "width", "resolution", "classes"}, "lab", place);
+  const Json name = json.value("topology", Json());
+  if (!name.is_string()) fail("lab", place + ": topology", name.dump(), "a string");
+  const Row& row = row_of(name.get<std::string>(), place + ": topology");
+  Topology topology{std::string(row.name)};
+  topology.classes = dimension(json, "classes", row.classes, row, place);
+  topology.resolution = dimension(json, "resolution", row.resolution, row, place);
+  if (!json.contains("width")) return topology;
+  const Json& width = json["width"];
+  if (!row.scales) fail("lab", place + ": width", width.dump(), "none: " + std::string(row.name) + " has only its own");
+  if (!width.is_number() || !(width.get<double>() > 0) || width.get<double>() > 16)
+    fail("lab", place + ": width", width.dump(), "a number above 0, at most 16");
+  topology.width = width.get<double>();
+  return topology;
+}
+
+graph::Graph build(const Topology& topology, uint64_t seed) {
+  const Row& row = row_of(topology.name, "topology");
+  Topology whole = topology;
+  if (whole.classes == 0) whole.classes = row.classes;
+  if (whole.resolution == 0) whole.resolution = row.resolution;
+  graph::Graph graph;
+  graph.name = topology.name;
+  NetworkBuilder net(graph, seed);
+  graph.outputs = {row.build(net, whole)};
+  graph::tidy(graph);
+  graph::verify(graph);
+  return graph;
+}
+
+std::vector<std::string_view> topology_names() {
   std::vector<std::string_view> names;
-  for (const Topology& row : topologies) {
-    names.push_back(row.name);
-    if (row.name != name) continue;
-    Graph graph;
-    graph.name = name;
-    Builder net(graph, seed);
-    graph.outputs = {row.build(net)};
-    graph::tidy(graph);
-    graph::verify(graph);
-    return graph;
-  }
-  std::string known;
-  for (std::string_view each : names) known.append(known.empty() ? "" : ", ").append(each);
-  fail("lab", "topology", "no '" + std::string(name) + "'" + did_you_mean(name, names), known);
+  for (const Row& row : rows) names.push_back(row.name);
+  return names;
 }
 
 }  // namespace nibble::lab

@@ -37,7 +37,7 @@ graph::Graph train_experiment(const Experiment& experiment, const train::Api& ap
   description["versions"] = {{"libtorch", api.torch_version()}};
   write_file(options.out / "experiment.json", description.dump(2) + "\n", "lab");
   graph::Graph network =
-      experiment.model.empty() ? topology(experiment.topology, experiment.seed) : onnx::read(experiment.model);
+      experiment.model.empty() ? build(experiment.topology, experiment.seed) : onnx::read(experiment.model);
   train::TrainRun run;
   run.recipe = experiment.recipe;
   run.recipe.threads = options.threads;

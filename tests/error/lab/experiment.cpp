@@ -70,10 +70,23 @@ TEST(Experiment, AVariantsNameCannotLeaveTheFolder) {
 }
 
 TEST(Experiment, AnUnknownTopologyIsNamedWithTheNearestOne) {
-  try {
-    lab::topology("mnist_cn", 1);
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(), "lab: topology: no 'mnist_cn' (did you mean 'mnist_cnn'?) (expected mnist_cnn)");
-  }
+  const auto network = [](const std::string& json) {
+    return complaint("{" + data_part + R"(, "network": )" + json + "}");
+  };
+  EXPECT_EQ(
+      network(R"({"topology": "mnist_cn"})"),
+      "lab: FILE: network: topology: no 'mnist_cn' (did you mean 'mnist_cnn'?) (expected mnist_cnn, lenet, resnet8, "
+      "resnet20, resnet32, vgg9, vgg_small, mobilenet_v1, mobilenet_v2, mobilenet_3ddfa, ds_cnn, autoencoder)");
+  EXPECT_EQ(network(R"({"topology": 8})"), "lab: FILE: network: topology: 8 (expected a string)");
+  EXPECT_EQ(
+      network(R"({"topology": "lenet", "widht": 2})"),
+      "lab: FILE: network: no key 'widht' (did you mean 'width'?) (expected topology, width, resolution, classes)");
+  EXPECT_EQ(network(R"({"topology": "lenet", "width": 2})"),
+            "lab: FILE: network: width: 2 (expected none: lenet has only its own)");
+  EXPECT_EQ(network(R"({"topology": "autoencoder", "classes": 2})"),
+            "lab: FILE: network: classes: 2 (expected none: autoencoder has only its own)");
+  EXPECT_EQ(network(R"({"topology": "mobilenet_v1", "width": 0})"),
+            "lab: FILE: network: width: 0 (expected a number above 0, at most 16)");
+  EXPECT_EQ(network(R"({"topology": "mobilenet_v1", "resolution": 0.5})"),
+            "lab: FILE: network: resolution: 0.5 (expected a whole number from 1 to 65536)");
 }
