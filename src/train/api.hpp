@@ -61,11 +61,16 @@ struct TrainRun {
   QuantiserRecipes quantisers;     ///< how each quantiser of an FQ graph trains
   QuantiserSchedule schedule;      ///< and when
   GroupRules rules;                ///< and how what they learn moves
+  Json quantisation;               ///< what the three follow from, as resolved: a resume with another is refused
   std::filesystem::path folder;    ///< checkpoints (checkpoint.pt), metrics.csv; exists
   bool resume = false;             ///< continue from folder's checkpoint; without one, from the start
   double checkpoint_seconds = 30;  ///< between checkpoints inside an epoch; one after every epoch too
+  bool histograms = false;         ///< of weights and activations, every epoch, into folder/tensorboard
   std::function<void(const EpochReport&)> on_epoch;
   std::function<void(int64_t done, int64_t of)> on_step;  ///< steps of the whole run
+  /// What goes wrong without stopping the run: a sentence with the quantiser, the step, figures and a remedy; of each
+  /// quantiser and kind once, also when the run is resumed.
+  std::function<void(const std::string&)> warn;
   const volatile int* interrupted = nullptr;  ///< set by a signal: checkpoint, then UserError "train: interrupted ..."
 };
 
@@ -80,7 +85,7 @@ struct Api {
   void (*train)(graph::Graph& graph, const TrainRun& run);
   std::string (*torch_version)();
 };
-inline constexpr int api_version = 2;
+inline constexpr int api_version = 3;
 
 }  // namespace nibble::train
 

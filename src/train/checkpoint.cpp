@@ -25,11 +25,13 @@ std::string header(std::string_view bytes) {
   fail("train", file.string(), "not a checkpoint that can be read", "one that nibble wrote; or start without --resume");
 }
 
-/// Every key of `asked`, and of objects inside it.
+/// Every key of either, and of objects inside them.
 void compare(const Json& before, const Json& asked, const std::string& key, const std::filesystem::path& file) {
   if (asked.is_object() && before.is_object()) {
-    for (const auto& [name, value] : asked.items())
-      compare(before.value(name, Json()), value, key.empty() ? name : key + "." + name, file);
+    Json all = before;
+    all.update(asked);
+    for (const auto& [name, value] : all.items())
+      compare(before.value(name, Json()), asked.value(name, Json()), key.empty() ? name : key + "." + name, file);
     return;
   }
   if (before == asked) return;

@@ -49,6 +49,7 @@ Json description_of(const graph::Graph& graph, const TrainRun& run) {
   return {{"recipe", recipe},
           {"preprocess", data::to_json(run.preprocess)},
           {"examples", run.train_set->size()},
+          {"quantisation", run.quantisation},
           {"network", structure_of(graph)}};
 }
 

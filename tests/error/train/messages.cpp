@@ -86,6 +86,26 @@ TEST(TrainErrors, AResumeOfAnotherDescriptionSaysWhatDiffers) {
   EXPECT_TRUE(contains(network, "the run that it belongs to has network = ")) << network;
 }
 
+TEST(TrainErrors, AResumeWithAnotherQuantisationNamesTheKeyThatWasOrIs) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  run.quantisation = Json::parse(R"({"weights": {"bits": 4}, "layers": {"fc": 8}})");
+  trained(run);
+  run.resume = true;
+  const auto said = [&](const char* asked) {
+    run.quantisation = Json::parse(asked);
+    return message([&] { trained(run); });
+  };
+  EXPECT_EQ(said(R"({"weights": {"bits": 4}, "layers": {"fc": 8}})"), "no UserError");
+  for (const auto& [asked, expected] : {std::pair{R"({"weights": {"bits": 2}, "layers": {"fc": 8}})",
+                                                  "has quantisation.weights.bits = 4 (expected "
+                                                  "quantisation.weights.bits = 2, as this run"},
+                                        {R"({"weights": {"bits": 4}, "layers": {}})",
+                                         "has quantisation.layers.fc = 8 (expected quantisation.layers.fc = null, "},
+                                        {"null", "has quantisation = {"}})
+    EXPECT_TRUE(contains(said(asked), expected)) << said(asked);
+}
+
 TEST(TrainErrors, AFileThatIsNoCheckpointIsNamed) {
   const Folder folder;
   train::TrainRun run = small_run(folder.path);
