@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -15,6 +16,16 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
+namespace {
+/// A chunk of a few bytes may claim a gigabyte; an image that needs more than this is refused as damaged.
+void* limited(void* held, size_t bytes) {
+  constexpr size_t most = size_t{1} << 29;
+  return bytes > most ? nullptr : std::realloc(held, bytes);
+}
+}  // namespace
+#define STBI_MALLOC(bytes) limited(nullptr, bytes)
+#define STBI_REALLOC(held, bytes) limited(held, bytes)
+#define STBI_FREE(held) std::free(held)
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO

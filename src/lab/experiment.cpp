@@ -75,11 +75,14 @@ void read_network(const Json& json, const std::string& place, const std::filesys
   experiment.model = file.is_absolute() ? file : folder / file;
 }
 
-Experiment::Variant read_variant(const Json& json, const std::string& place) {
+Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float, const std::string& place) {
   if (!json.is_object()) fail("lab", place, json.dump(), "a JSON object");
   Experiment::Variant variant;
   Json policy = json;
-  for (const char* own : {"name", "samples"}) policy.erase(own);
+  for (const char* own : {"name", "samples", "train"}) policy.erase(own);
+  const bool trains = json.contains("train") && json["train"] != false;
+  // What training normalises by stays a batch-norm until the integers.
+  if (trains && !policy.contains("batch_norm")) policy["batch_norm"] = "keep";
   variant.policy = passes::policy_from_json(policy, place);
   const auto bits = [&](const char* key) { return policy.contains(key) ? policy[key].dump() : std::string("8"); };
   const Section section(json, place);
@@ -88,7 +91,33 @@ Experiment::Variant read_variant(const Json& json, const std::string& place) {
     fail("lab", place + ": name", "'" + variant.name + "'", "a name that can be a folder");
   variant.samples = section.count("samples", 1000);
   if (variant.samples < 1) fail("lab", place + ": samples", std::to_string(variant.samples), "at least 1");
+  variant.resolved = policy;
+  variant.resolved["name"] = variant.name;
+  variant.resolved["samples"] = variant.samples;
+  if (!trains) return variant;
+  const Json training = json["train"] == true ? Json::object() : json["train"];
+  variant.training = quantised_training_from_json(training, of_float, place + ": train");
+  variant.resolved["train"] = variant.training->resolved;
   return variant;
+}
+
+void read_variants(const Json& json, const std::string& place, Experiment& experiment) {
+  if (json.is_object()) {
+    Json one = json;
+    if (!one.contains("train")) one["train"] = true;
+    experiment.variants.push_back(read_variant(one, experiment.recipe, place));
+    return;
+  }
+  if (!json.is_array()) fail("lab", place, json.type_name(), "an object, or a list of objects");
+  for (size_t i = 0; i < json.size(); ++i) {
+    const std::string at = place + "[" + std::to_string(i) + "]";
+    experiment.variants.push_back(read_variant(json[i], experiment.recipe, at));
+    for (size_t before = 0; before < i; ++before)
+      if (experiment.variants[before].name == experiment.variants.back().name)
+        fail("lab", at + ": name",
+             "'" + experiment.variants.back().name + "' is quantize[" + std::to_string(before) + "]'s",
+             "a name of its own");
+  }
 }
 
 }  // namespace
@@ -109,10 +138,7 @@ Experiment experiment_from_json(const Json& json, const std::filesystem::path& f
   if (recipe.is_object() && !recipe.contains("seed")) recipe["seed"] = experiment.seed;
   experiment.recipe = train::recipe_from_json(recipe, top.at("train"));
   if (top.has("quantize")) {
-    const Json& variants = top.part("quantize");
-    if (!variants.is_array()) fail("lab", top.at("quantize"), variants.type_name(), "a list of objects");
-    for (size_t i = 0; i < variants.size(); ++i)
-      experiment.variants.push_back(read_variant(variants[i], top.at("quantize[" + std::to_string(i) + "]")));
+    read_variants(top.part("quantize"), top.at("quantize"), experiment);
   }
   experiment.resolved = json;
   experiment.resolved["name"] = experiment.name;

@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "graph/graph.hpp"
+#include "lab/quantised_training.hpp"
 #include "lab/topology.hpp"
 #include "passes/policy.hpp"
 #include "train/api.hpp"
@@ -17,7 +18,11 @@ namespace nibble::lab {
 ///  "data": {"train": "mnist:${NIBBLE_DATA}/mnist:train", "test": "...", "preprocess": {...}},
 ///  "network": {"topology": "mobilenet_v1", "width": 0.5, ...Topology...} or {"model": "file.onnx"},
 ///  "train": {...Recipe...},
-///  "quantize": [{"name": "8/8", "samples": 1000, "weights": 8, "activations": 8, ...policy...}, ...]}
+///  "quantize": [{"name": "8/8", "samples": 1000, "weights": 8, "activations": 8, ...policy...,
+///                "train": true or {...QuantisedTraining...}}, ...]
+///             or one such object, which trains unless it says "train": false}
+/// Training takes no epochs ("train": {"epochs": 0}) where the network is taken as it is. Variants that train keep
+/// their batch-norms ("batch_norm": "keep") unless the policy says otherwise.
 /// ${NAME} is taken from the environment. Throws UserError naming file and key.
 struct Experiment {
   std::string name;
@@ -31,6 +36,8 @@ struct Experiment {
     std::string name;
     int64_t samples = 1000;
     passes::Policy policy;
+    std::optional<QuantisedTraining> training;
+    Json resolved;
   };
   std::vector<Variant> variants;
   Json resolved;  ///< with every default written out
@@ -48,12 +55,18 @@ struct RunOptions {
   const volatile int* interrupted = nullptr;
 };
 
+/// The variant's fake-quantised network: calibrated, and trained where the variant says so (or taken from the finished
+/// training of `out`, same description); written to out/<variant>/fq.onnx.
+graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Variant& variant,
+                              const graph::Graph& network, const train::Api& api, const RunOptions& options);
+
 /// Builds or reads the network, trains it (or takes the finished training of `out`, same description), writes
 /// out/float.onnx with its preprocessing in the metadata. Returns it.
 graph::Graph train_experiment(const Experiment& experiment, const train::Api& api, const RunOptions& options);
 
 /// One line of the table and of results.json (COMMANDS.md).
 struct Row {
+  std::string variant;  ///< empty: float
   std::string representation;
   int64_t weight_bits = 32, activation_bits = 32;
   double accuracy = 0, low = 0, high = 0;

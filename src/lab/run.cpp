@@ -11,7 +11,6 @@
 #include "lab/metrics.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise.hpp"
-#include "passes/quantise.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -21,7 +20,7 @@ struct Bench {
   const Experiment& experiment;
   const train::Api& api;
   const RunOptions& options;
-  Feed calibration, test;
+  Feed test;
   Evaluation of_float;
 
   std::unique_ptr<graph::Engine> engine(const graph::Graph& graph) const {
@@ -40,19 +39,6 @@ Row row_of(const Evaluation& evaluation, const graph::Graph& graph, const Evalua
   return row;
 }
 
-graph::Graph fake_quantise(const Bench& bench, const graph::Graph& network, const Experiment::Variant& variant) {
-  passes::QuantiseOptions options;
-  options.policy = variant.policy;
-  options.inputs = input_grids(network, bench.calibration);
-  Feed feed = bench.calibration;
-  feed.limit = variant.samples;
-  graph::Graph fake = network;
-  passes::quantise(
-      fake, options, [&](const graph::Graph& g) { return bench.engine(g); },
-      [&](const auto& use) { feed.each([&](const data::Batch& batch) { use({batch.x}); }); });
-  return fake;
-}
-
 void compared(Row& row, const Comparison& comparison) {
   row.compared_integers = comparison.elements();
   row.differing_integers = comparison.differing();
@@ -60,8 +46,7 @@ void compared(Row& row, const Comparison& comparison) {
 
 std::vector<Row> run_variant(const Bench& bench, const graph::Graph& network, const Experiment::Variant& variant) {
   const auto folder = bench.options.out / variant.name;
-  std::filesystem::create_directories(folder);
-  const graph::Graph fake = fake_quantise(bench, network, variant);
+  const graph::Graph fake = quantise_variant(bench.experiment, variant, network, bench.api, bench.options);
   graph::Graph deployable = fake;
   passes::IntegeriseOptions to_qd;
   to_qd.stop_at_qd = true;
@@ -89,7 +74,8 @@ std::vector<Row> run_variant(const Bench& bench, const graph::Graph& network, co
     std::string stage = rows[i].representation;
     std::transform(stage.begin(), stage.end(), stage.begin(), [](unsigned char c) { return std::tolower(c); });
     rows[i].model = folder / (stage + ".onnx");
-    onnx::write_native(*graphs[i], rows[i].model);
+    rows[i].variant = variant.name;
+    if (i > 0) onnx::write_native(*graphs[i], rows[i].model);
   }
   onnx::write_qdq(fake, folder / "qdq.onnx");
   return rows;
@@ -126,7 +112,7 @@ std::vector<Row> run_experiment(const Experiment& experiment, const train::Api& 
     };
     return made;
   };
-  Bench bench{experiment, api, options, feed(experiment.train_data), feed(experiment.test_data), {}};
+  Bench bench{experiment, api, options, feed(experiment.test_data), {}};
   const auto engine = bench.engine(network);
   bench.of_float = evaluate(network, *engine, bench.test);
   std::vector<Row> rows{row_of(bench.of_float, network, bench.of_float)};

@@ -6,8 +6,9 @@
 namespace nibble::lab {
 
 std::string table(const std::vector<Row>& rows) {
-  std::string text = fmt::format("{:<6} {:>5}  {:>8}  {:>16}  {:>5}  {:>21}  {:>9}  {:>9}\n", "", "bits", "accuracy",
-                                 "95 % interval", "flips", "differing integers", "weights", "exact");
+  std::string text =
+      fmt::format("{:<6} {:>5}  {:>8}  {:>16}  {:>5}  {:>21}  {:>9}  {:>9}  {}\n", "", "bits", "accuracy",
+                  "95 % interval", "flips", "differing integers", "weights", "exact", "variant");
   for (const Row& row : rows) {
     const std::string bits =
         row.representation == "FP" ? "float" : fmt::format("{}/{}", row.weight_bits, row.activation_bits);
@@ -15,9 +16,9 @@ std::string table(const std::vector<Row>& rows) {
                                                             : fmt::format("{} of {:.4g}", row.differing_integers,
                                                                           static_cast<double>(row.compared_integers));
     const std::string exact = row.requantisations == 0 ? "-" : fmt::format("{} of {}", row.exact, row.requantisations);
-    text += fmt::format("{:<6} {:>5}  {:>7.2f}%  {:>6.2f}% - {:>5.2f}%  {:>5}  {:>21}  {:>7} B  {:>9}\n",
+    text += fmt::format("{:<6} {:>5}  {:>7.2f}%  {:>6.2f}% - {:>5.2f}%  {:>5}  {:>21}  {:>7} B  {:>9}  {}\n",
                         row.representation, bits, 100 * row.accuracy, 100 * row.low, 100 * row.high, row.flips,
-                        integers, row.weight_bytes, exact);
+                        integers, row.weight_bytes, exact, row.variant.empty() ? "-" : row.variant);
   }
   return text +
          "\nFP float, FQ fake-quantised (float32), QD its real functions evaluated exactly, ID integers alone.\n"
@@ -26,7 +27,8 @@ std::string table(const std::vector<Row>& rows) {
 }
 
 Json to_json(const Row& row) {
-  return {{"representation", row.representation},
+  return {{"variant", row.variant},
+          {"representation", row.representation},
           {"weights", row.weight_bits},
           {"activations", row.activation_bits},
           {"accuracy", row.accuracy},

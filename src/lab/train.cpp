@@ -3,7 +3,10 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "lab/experiment.hpp"
+#include "lab/metrics.hpp"
+#include "lab/run.hpp"
 #include "onnx/onnx.hpp"
+#include "passes/quantise.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -26,6 +29,35 @@ bool finished(const Experiment& experiment, const std::filesystem::path& out) {
   return true;
 }
 
+/// FP to FQ on the training examples.
+void calibrate(const Experiment& experiment, const Experiment::Variant& variant, graph::Graph& network,
+               const train::Api& api, const RunOptions& options) {
+  Feed feed;
+  feed.set = data::open_dataset(experiment.train_data);
+  feed.preprocess = experiment.preprocess;
+  feed.threads = options.threads;
+  feed.limit = variant.samples;
+  passes::QuantiseOptions quantise;
+  quantise.policy = variant.policy;
+  quantise.inputs = input_grids(network, feed);
+  passes::quantise(
+      network, quantise, [&](const graph::Graph& g) { return api.engine(g, {.threads = options.threads}); },
+      [&](const auto& use) { feed.each([&](const data::Batch& batch) { use({batch.x}); }); });
+}
+
+/// What all trainings of an experiment share.
+train::TrainRun run_of(const Experiment& experiment, const RunOptions& options) {
+  train::TrainRun run;
+  run.train_set = data::open_dataset(experiment.train_data);
+  run.test_set = data::open_dataset(experiment.test_data);
+  run.preprocess = experiment.preprocess;
+  run.resume = options.resume;
+  run.interrupted = options.interrupted;
+  if (options.say) run.on_epoch = [&](const train::EpochReport& epoch) { options.say(epoch_line(epoch)); };
+  if (options.progress) run.on_step = [&](int64_t done, int64_t of) { options.progress("training", done, of); };
+  return run;
+}
+
 }  // namespace
 
 graph::Graph train_experiment(const Experiment& experiment, const train::Api& api, const RunOptions& options) {
@@ -38,21 +70,46 @@ graph::Graph train_experiment(const Experiment& experiment, const train::Api& ap
   write_file(options.out / "experiment.json", description.dump(2) + "\n", "lab");
   graph::Graph network =
       experiment.model.empty() ? build(experiment.topology, experiment.seed) : onnx::read(experiment.model);
-  train::TrainRun run;
-  run.recipe = experiment.recipe;
-  run.recipe.threads = options.threads;
-  run.train_set = data::open_dataset(experiment.train_data);
-  run.test_set = data::open_dataset(experiment.test_data);
-  run.preprocess = experiment.preprocess;
-  run.folder = options.out;
-  run.resume = options.resume;
-  run.interrupted = options.interrupted;
-  if (options.say) run.on_epoch = [&](const train::EpochReport& epoch) { options.say(epoch_line(epoch)); };
-  if (options.progress) run.on_step = [&](int64_t done, int64_t of) { options.progress("training", done, of); };
-  api.train(network, run);
+  if (experiment.recipe.epochs > 0) {
+    train::TrainRun run = run_of(experiment, options);
+    run.recipe = experiment.recipe;
+    run.recipe.threads = options.threads;
+    run.folder = options.out;
+    api.train(network, run);
+  }
   network.metadata["preprocess"] = data::to_json(experiment.preprocess).dump();
   onnx::write_native(network, file);
   return network;
+}
+
+graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Variant& variant,
+                              const graph::Graph& network, const train::Api& api, const RunOptions& options) {
+  const auto folder = options.out / variant.name, file = folder / "fq.onnx", description = folder / "variant.json";
+  std::filesystem::create_directories(folder);
+  const bool same = std::filesystem::exists(description) && read_json(description, "lab") == variant.resolved;
+  if (variant.training && options.resume && same && std::filesystem::exists(file)) return onnx::read(file);
+  if (options.resume && !same && std::filesystem::exists(folder / "checkpoint.pt"))
+    fail("lab", description.string(), "another description", "the run folder's own description with --resume");
+  std::filesystem::remove(file);
+  write_file(description, variant.resolved.dump(2) + "\n", "lab");
+  const bool scratch = variant.training && variant.training->from_scratch;
+  const bool drawn = scratch && experiment.model.empty();
+  graph::Graph fake = drawn     ? build(experiment.topology, experiment.seed)
+                      : scratch ? onnx::read(experiment.model)
+                                : network;
+  fake.metadata["preprocess"] = data::to_json(experiment.preprocess).dump();
+  calibrate(experiment, variant, fake, api, options);
+  if (variant.training) {
+    train::TrainRun run = run_of(experiment, options);
+    run.recipe = variant.training->recipe;
+    run.recipe.threads = options.threads;
+    run.folder = folder;
+    schedule_quantisers(run, *variant.training, fake);
+    if (options.say) options.say("training '" + variant.name + "' with its quantisers");
+    api.train(fake, run);
+  }
+  onnx::write_native(fake, file);
+  return fake;
 }
 
 }  // namespace nibble::lab

@@ -17,9 +17,9 @@ BatchNormWays read_ways(const graph::Graph& graph) {
   const auto found = graph.metadata.find(key);
   if (found == graph.metadata.end()) return ways;
   const Json json = parse_json(found->second, "passes", place);
-  if (!json.is_object()) fail("passes", place, found->second, "an object of fold, integer or threshold by node");
+  if (!json.is_object()) fail("passes", place, found->second, "an object of fold, integer, threshold or keep by node");
   for (const auto& [node, way] : json.items()) {
-    if (!way.is_string()) fail("passes", place, way.dump(), "fold, integer or threshold");
+    if (!way.is_string()) fail("passes", place, way.dump(), "fold, integer, threshold or keep");
     ways[node] = batch_norm_named(way.get<std::string>(), place);
   }
   return ways;

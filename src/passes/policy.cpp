@@ -48,7 +48,7 @@ bool per_channel_from(const Json& json, std::string_view place) {
   return text == "channel";
 }
 
-constexpr std::array<std::string_view, 3> batch_norms{"fold", "integer", "threshold"};
+constexpr std::array<std::string_view, 4> batch_norms{"fold", "integer", "threshold", "keep"};
 
 void apply_key(LayerPolicy& policy, std::string_view key, const Json& value, const std::string& place) {
   if (key == "weights") policy.weight_levels = levels_from(value, place);
@@ -76,7 +76,8 @@ void apply_keys(LayerPolicy& policy, const Json& json, const std::string& place)
 
 BatchNorm batch_norm_named(std::string_view name, std::string_view place) {
   const auto found = std::find(batch_norms.begin(), batch_norms.end(), name);
-  if (found == batch_norms.end()) fail("passes", place, "'" + std::string(name) + "'", "fold, integer or threshold");
+  if (found == batch_norms.end())
+    fail("passes", place, "'" + std::string(name) + "'", "fold, integer, threshold or keep");
   return static_cast<BatchNorm>(found - batch_norms.begin());
 }
 

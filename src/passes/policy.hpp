@@ -14,8 +14,9 @@ enum class BatchNorm : uint8_t {
   Fold,       ///< into the weights before them; where there are none to fold into, exactly into the requantisation
   Integer,    ///< a multiplier of a few bits and an addend for each channel, then one requantisation for all
   Threshold,  ///< into the thresholds of the quantiser behind it
+  Keep,       ///< stays in the fake network, for training; then exactly into the requantisation
 };
-/// "fold", "integer" or "threshold"; throws UserError naming the place otherwise.
+/// "fold", "integer", "threshold" or "keep"; throws UserError naming the place otherwise.
 BatchNorm batch_norm_named(std::string_view name, std::string_view place);
 std::string_view to_string(BatchNorm way);
 

@@ -61,7 +61,7 @@ Recipe recipe_from_json(const Json& json, std::string_view place) {
       "train", place);
   Recipe recipe;
   const Reader read(json, place);
-  read.whole("epochs", recipe.epochs, 1);
+  read.whole("epochs", recipe.epochs, 0);
   read.whole("batch_size", recipe.batch_size, 1);
   read.name("optimiser", recipe.optimiser, {"adam", "sgd"});
   read.real("learning_rate", recipe.learning_rate, least_positive, largest, "a number above 0");

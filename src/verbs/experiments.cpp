@@ -52,9 +52,17 @@ Result train(const Call& call) {
   Progress progress(call.quiet());
   heed_signals();
   const lab::RunOptions options = options_of(call, experiment, progress);
-  lab::train_experiment(experiment, api, options);
+  const graph::Graph network = lab::train_experiment(experiment, api, options);
   const std::string model = (options.out / "float.onnx").string();
-  return {{{"model", model}, {"metrics", (options.out / "metrics.csv").string()}}, "wrote " + model + "\n"};
+  Result result{{{"model", model}, {"metrics", (options.out / "metrics.csv").string()}}, "wrote " + model + "\n"};
+  for (const lab::Experiment::Variant& variant : experiment.variants) {
+    if (!variant.training) continue;
+    lab::quantise_variant(experiment, variant, network, api, options);
+    const std::string file = (options.out / variant.name / "fq.onnx").string();
+    result.json["variants"][variant.name] = file;
+    result.text += "wrote " + file + "\n";
+  }
+  return result;
 }
 
 Result lab(const Call& call) {

@@ -36,7 +36,7 @@ QuantiseOptions options_for(uint64_t seed) {
   policy.per_channel = random.below(2) == 0;
   policy.symmetric_activations = random.below(2) == 0;
   policy.rounding = static_cast<Rounding>(random.below(3));
-  policy.batch_norm = static_cast<BatchNorm>(random.below(3));
+  policy.batch_norm = static_cast<BatchNorm>(random.below(4));
   // An integer batch-norm over branches on grids of their own is refused.
   const bool integer_norms =
       policy.batch_norm == BatchNorm::Integer || integers_for(seed).batch_norm == BatchNorm::Integer;

@@ -214,7 +214,7 @@ TEST(IntegeriseErrors, NameAnAccumulatorThatMayOverflow) {
 
 TEST(IntegeriseErrors, NameABatchNormsWayThatIsNone) {
   EXPECT_EQ(policy_message(R"({"batch_norm": "melt"})"),
-            "passes: policy.json: batch_norm: 'melt' (expected fold, integer or threshold)");
+            "passes: policy.json: batch_norm: 'melt' (expected fold, integer, threshold or keep)");
   for (const char* text : {"[]", "{", R"({"bn": 1})", R"({"bn": "melt"})"}) {
     Network n = quantised();
     n.graph.metadata["batch_norm"] = text;

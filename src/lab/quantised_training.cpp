@@ -1,0 +1,254 @@
+#include "lab/quantised_training.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "passes/policy.hpp"
+
+namespace nibble::lab {
+namespace {
+
+using quant::Learning;
+
+[[noreturn]] void refuse(const std::string& place, const Json& found, std::string_view expected) {
+  fail("lab", place, found.dump(), expected);
+}
+
+double number(const Json& json, const char* key, double otherwise, double least, double most,
+              const std::string& place) {
+  if (!json.contains(key)) return otherwise;
+  const Json& value = json[key];
+  const bool fits = value.is_number() && value.get<double>() >= least && value.get<double>() <= most;
+  if (!fits) refuse(place + ": " + key, value, "a number from " + Json(least).dump() + " to " + Json(most).dump());
+  return value.get<double>();
+}
+
+bool flag(const Json& json, const char* key, bool otherwise, const std::string& place) {
+  if (!json.contains(key)) return otherwise;
+  if (!json[key].is_boolean()) refuse(place + ": " + key, json[key], "true or false");
+  return json[key].get<bool>();
+}
+
+/// Calls `named` with the text at a key; its refusal gets the place.
+template <class Named>
+void choose(const Json& json, const char* key, const std::string& place, Named&& named) {
+  if (!json.contains(key)) return;
+  const std::string at = place + ": " + key;
+  if (!json[key].is_string()) refuse(at, json[key], "a string");
+  try {
+    named(json[key].get<std::string>());
+  } catch (const UserError& error) {
+    // "quant: algorithm: 'x' (expected ...)" without its own place
+    const std::string_view said = error.what();
+    throw UserError("lab: " + at + ": " + std::string(said.substr(said.find('\''))));
+  }
+}
+
+Learning learning_from(const Json& given, const std::string& place) {
+  const Json json = given.is_string() ? Json{{"algorithm", given}} : given;
+  if (!json.is_object()) refuse(place, given, "an algorithm's name, or an object with its options");
+  check_keys(json,
+             {"algorithm", "power_of_two", "normalised", "saturated", "momentum", "noise", "forward", "mean",
+              "deviation", "partition"},
+             "lab", place);
+  Learning learning;
+  if (!json.contains("algorithm")) fail("lab", place, "no key 'algorithm'", "ste, pact, tqt, lsq, ana or inq");
+  choose(json, "algorithm", place, [&](const std::string& name) { learning.algorithm = quant::algorithm_named(name); });
+  choose(json, "noise", place, [&](const std::string& name) { learning.noise = quant::noise_named(name); });
+  choose(json, "forward", place, [&](const std::string& name) { learning.draw = quant::draw_named(name); });
+  choose(json, "partition", place, [&](const std::string& name) { learning.partition = quant::partition_named(name); });
+  learning.power_of_two = flag(json, "power_of_two", learning.power_of_two, place);
+  learning.normalised = flag(json, "normalised", learning.normalised, place);
+  learning.saturated = flag(json, "saturated", learning.saturated, place);
+  learning.momentum = number(json, "momentum", learning.momentum, 0, 1, place);
+  learning.mean = number(json, "mean", learning.mean, -16, 16, place);
+  learning.deviation = number(json, "deviation", learning.deviation, 0, 16, place);
+  return learning;
+}
+
+Learning default_learning() {
+  Learning learning;
+  learning.algorithm = quant::Algorithm::Lsq;
+  return learning;
+}
+
+void read_algorithms(const Json& json, QuantisedTraining& training, const std::string& place) {
+  const auto read = [&](const Json& from, const char* key, const std::string& at, auto&& use) {
+    if (from.contains(key)) use(learning_from(from[key], at + ": " + key));
+  };
+  training.weights = training.activations = default_learning();
+  read(json, "weights", place, [&](const Learning& learning) { training.weights = learning; });
+  read(json, "activations", place, [&](const Learning& learning) { training.activations = learning; });
+  if (!json.contains("layers")) return;
+  const std::string layers = place + ": layers";
+  if (!json["layers"].is_object()) refuse(layers, json["layers"], "an object by layer name or pattern");
+  for (const auto& [pattern, rule] : json["layers"].items()) {
+    const std::string at = layers + ": " + pattern;
+    check_keys(rule, {"weights", "activations"}, "lab", at);
+    read(rule, "weights", at, [&](const Learning& l) { training.weight_rules.emplace_back(pattern, l); });
+    read(rule, "activations", at, [&](const Learning& l) { training.activation_rules.emplace_back(pattern, l); });
+  }
+}
+
+void read_times(const Json& json, QuantisedTraining& training, const std::string& place) {
+  // What is on for less than the last step would leave a network that is still float.
+  const auto epochs = static_cast<double>(training.recipe.epochs);
+  const double last = std::nextafter(epochs, 0);
+  if (json.contains("start")) {
+    const std::string at = place + ": start";
+    check_keys(json["start"], {"weights", "activations"}, "lab", at);
+    training.weights_start = number(json["start"], "weights", 0, 0, last, at);
+    training.activations_start = number(json["start"], "activations", 0, 0, last, at);
+  }
+  if (json.contains("freeze")) training.freeze = number(json, "freeze", 0, 0, 1e6, place);
+  if (json.contains("rates")) {
+    const std::string at = place + ": rates";
+    check_keys(json["rates"], {"scale", "threshold", "bound"}, "lab", at);
+    for (const auto& [group, rule] : json["rates"].items()) {
+      const Json whole = rule.is_object() ? rule : Json{{"rate", rule}};
+      check_keys(whole, {"rate", "decay"}, "lab", at + ": " + group);
+      training.rates[group] = {number(whole, "rate", 1, 0, 1e6, at + ": " + group),
+                               number(whole, "decay", 0, 0, 1e6, at + ": " + group)};
+    }
+  }
+}
+
+void read_annealing(const Json& json, QuantisedTraining& training, const std::string& place) {
+  const auto epochs = static_cast<double>(training.recipe.epochs);
+  // The last fifth is trained as the graph will compute.
+  training.annealing.end = 0.8 * epochs;
+  if (!json.contains("annealing")) return;
+  const std::string at = place + ": annealing";
+  const Json& given = json["annealing"];
+  check_keys(given, {"decay", "power", "start", "end", "least", "layers"}, "lab", at);
+  quant::AnnealingSchedule& annealing = training.annealing;
+  choose(given, "decay", at, [&](const std::string& name) {
+    if (name == "power")
+      annealing.decay = quant::Decay::Power;
+    else if (name == "hyperbolic")
+      annealing.decay = quant::Decay::Hyperbolic;
+    else if (name == "static")
+      annealing.decay = quant::Decay::Static;
+    else
+      fail("lab", "decay", "'" + name + "'", "power, hyperbolic or static");
+  });
+  choose(given, "layers", at, [&](const std::string& name) {
+    if (name != "jointly" && name != "one_by_one") fail("lab", "layers", "'" + name + "'", "jointly or one_by_one");
+    annealing.layer_after_layer = name == "one_by_one";
+  });
+  annealing.power = number(given, "power", 1, 1e-3, 1e3, at);
+  annealing.start = number(given, "start", 0, 0, epochs, at);
+  annealing.end = number(given, "end", annealing.end, annealing.start, std::nextafter(epochs, 0), at);
+  annealing.least = number(given, "least", 0, 0, 1, at);
+}
+
+void read_partitions(const Json& json, QuantisedTraining& training, const std::string& place) {
+  const auto epochs = static_cast<double>(training.recipe.epochs);
+  // Source of the fractions: Zhou et al. 2017, section 4.1.
+  if (!json.contains("partitions")) {
+    for (double fraction : {0.5, 0.75, 0.875, 1.0})
+      training.partitions.push_back({0.2 * epochs * static_cast<double>(training.partitions.size()), fraction});
+    return;
+  }
+  const std::string at = place + ": partitions";
+  constexpr auto expected = "pairs [epoch, fraction], both rising, the last fraction 1 before the last epoch ends";
+  const Json& given = json["partitions"];
+  if (!given.is_array() || given.empty()) refuse(at, given, expected);
+  for (const Json& pair : given) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number() || !pair[1].is_number())
+      refuse(at, given, expected);
+    const quant::Milestone milestone{pair[0].get<double>(), pair[1].get<double>()};
+    const bool rises = training.partitions.empty() || (milestone.time > training.partitions.back().time &&
+                                                       milestone.fraction >= training.partitions.back().fraction);
+    if (!rises || !(milestone.time >= 0) || !(milestone.fraction >= 0)) refuse(at, given, expected);
+    training.partitions.push_back(milestone);
+  }
+  if (training.partitions.back().fraction != 1 || training.partitions.back().time >= epochs)
+    refuse(at, given, expected);
+}
+
+/// The float training's recipe, gentler, with what is given.
+train::Recipe recipe_from(Json json, const train::Recipe& of_float, const std::string& place) {
+  for (const char* own :
+       {"from", "weights", "activations", "layers", "start", "freeze", "rates", "annealing", "partitions"})
+    json.erase(own);
+  Json whole = train::to_json(of_float);
+  whole["epochs"] = std::max<int64_t>(1, of_float.epochs / 2);
+  whole["learning_rate"] = of_float.learning_rate / 10;
+  whole["warmup_epochs"] = 0;
+  whole.update(json);
+  return train::recipe_from_json(whole, place);
+}
+
+const Learning& rule_for(const std::vector<QuantisedTraining::Rule>& rules, const Learning& otherwise,
+                         const std::string& layer) {
+  const Learning* found = &otherwise;
+  for (const auto& [pattern, learning] : rules)
+    if (passes::matches(pattern, layer)) found = &learning;
+  return *found;
+}
+
+/// Where a quantiser stands, of those that the schedule moves.
+struct Place {
+  bool weights = false;
+  int64_t layer = 0;
+};
+
+/// A constant is behind it, straight or through other nodes.
+bool quantises_constant(const graph::Graph& graph, const graph::Node& node) {
+  return graph.constant(node.inputs[0]) != nullptr;
+}
+
+}  // namespace
+
+QuantisedTraining quantised_training_from_json(const Json& json, const train::Recipe& of_float,
+                                               const std::string& place) {
+  if (!json.is_object()) refuse(place, json, "true, false or an object");
+  QuantisedTraining training;
+  training.recipe = recipe_from(json, of_float, place);
+  choose(json, "from", place, [&](const std::string& name) {
+    if (name != "trained" && name != "scratch") fail("lab", "from", "'" + name + "'", "trained or scratch");
+    training.from_scratch = name == "scratch";
+  });
+  read_algorithms(json, training, place);
+  read_times(json, training, place);
+  read_annealing(json, training, place);
+  read_partitions(json, training, place);
+  training.resolved = json;
+  training.resolved.update(train::to_json(training.recipe));
+  return training;
+}
+
+void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake) {
+  run.quantisers = [training](const train::QuantiserPlace& place) {
+    train::QuantiserRecipe recipe;
+    if (place.reads_input) return recipe;  // the data's own grid
+    recipe.learning = place.weights ? rule_for(training.weight_rules, training.weights, place.layer)
+                                    : rule_for(training.activation_rules, training.activations, place.layer);
+    recipe.without_zero = place.weights && std::get<graph::Quantise>(place.node.op).grid.levels() == 2;
+    return recipe;
+  };
+  std::map<std::string, Place> places;
+  int64_t layers = 0;
+  for (const graph::Node& node : fake.nodes) {
+    if (!std::holds_alternative<graph::Quantise>(node.op)) continue;
+    const bool weights = quantises_constant(fake, node);
+    // The weights' quantiser stands before its layer, the activation's behind it.
+    places[node.name] = {weights, layers};
+    layers += !weights;
+  }
+  run.schedule = [training, places, layers](const std::string& name, double epochs) {
+    const auto found = places.find(name);
+    const Place place = found == places.end() ? Place{} : found->second;
+    train::QuantiserSettings settings;
+    settings.on = epochs >= (place.weights ? training.weights_start : training.activations_start);
+    settings.frozen = training.freeze && epochs >= *training.freeze;
+    settings.annealing = quant::annealing_factor(training.annealing, epochs, std::min(place.layer, layers), layers + 1);
+    settings.fraction = quant::fraction_at(training.partitions, epochs);
+    return settings;
+  };
+  run.rules = training.rates;
+}
+
+}  // namespace nibble::lab

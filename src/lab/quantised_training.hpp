@@ -1,0 +1,47 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.hpp"
+#include "graph/graph.hpp"
+#include "quant/annealing.hpp"
+#include "train/api.hpp"
+
+namespace nibble::lab {
+
+/// How a variant's network trains with its quantisers in it. As JSON, all keys optional:
+/// {...Recipe...: what is not given is the float training's, but half its epochs and a tenth of its learning_rate,
+///  "from": "trained"|"scratch",            the float network as trained, or as it was drawn
+///  "weights": "lsq" | {"algorithm": "tqt", "power_of_two": true, ...},     ste, pact, tqt, lsq, ana or inq
+///  "activations": ...,
+///  "layers": {"conv1": {"weights": ..., "activations": ...}, "block*": ...},   of the layer that reads them
+///  "start": {"weights": 0, "activations": 1},     epochs from which on their quantisers are on
+///  "freeze": 4,                                   the epoch from which on what quantisers learn stays
+///  "rates": {"scale": 0.1, "bound": {"rate": 1, "decay": 1e-4}, "threshold": ...},   times the learning rate
+///  "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4, "layers":
+///                "jointly"|"one_by_one"},         ana
+///  "partitions": [[1, 0.5], [2, 1]]}              inq: [epoch, fraction of the weights that are set from then on]
+struct QuantisedTraining {
+  using Rule = std::pair<std::string, quant::Learning>;  ///< layer name or pattern; the last that matches
+
+  train::Recipe recipe;
+  bool from_scratch = false;
+  quant::Learning weights, activations;
+  std::vector<Rule> weight_rules, activation_rules;
+  double weights_start = 0, activations_start = 0;
+  std::optional<double> freeze;
+  train::GroupRules rates;
+  quant::AnnealingSchedule annealing;
+  std::vector<quant::Milestone> partitions;
+  Json resolved;  ///< as read, with the recipe written out
+};
+/// Throws UserError naming place and key.
+QuantisedTraining quantised_training_from_json(const Json& json, const train::Recipe& of_float,
+                                               const std::string& place);
+
+/// What the run's `quantisers`, `schedule` and `rules` are, for that fake-quantised network.
+void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake);
+
+}  // namespace nibble::lab

@@ -1,0 +1,77 @@
+#include "lab/quantised_training.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+
+using namespace nibble;
+
+namespace {
+
+std::string complaint(const std::string& json) {
+  try {
+    lab::quantised_training_from_json(Json::parse(json), {.epochs = 10}, "FILE: train");
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "nothing";
+}
+
+}  // namespace
+
+TEST(QuantisedTraining, NothingNeedsToBeSaid) {
+  const auto training =
+      lab::quantised_training_from_json(Json::object(), {.epochs = 10, .learning_rate = 0.01}, "here");
+  EXPECT_EQ(training.recipe.epochs, 5);
+  EXPECT_DOUBLE_EQ(training.recipe.learning_rate, 0.001);
+  EXPECT_EQ(training.weights.algorithm, quant::Algorithm::Lsq);
+  EXPECT_EQ(training.activations.algorithm, quant::Algorithm::Lsq);
+  EXPECT_EQ(training.partitions.back().fraction, 1);
+  EXPECT_LT(training.partitions.back().time, 5);
+  EXPECT_LT(training.annealing.end, 5);
+}
+
+TEST(QuantisedTraining, NamesTheKeyThatIsWrong) {
+  EXPECT_EQ(complaint("3"), "lab: FILE: train: 3 (expected true, false or an object)");
+  EXPECT_EQ(complaint(R"({"epoch": 3})").substr(0, 61),
+            "train: FILE: train: no key 'epoch' (did you mean 'epochs'?) (");
+  EXPECT_EQ(complaint(R"({"from": "above"})"), "lab: FILE: train: from: 'above' (expected trained or scratch)");
+  EXPECT_EQ(complaint(R"({"weights": 4})"),
+            "lab: FILE: train: weights: 4 (expected an algorithm's name, or an object with its options)");
+  EXPECT_EQ(complaint(R"({"weights": "lsqr"})"),
+            "lab: FILE: train: weights: algorithm: 'lsqr' (expected ste, pact, tqt, lsq, ana or inq)");
+  EXPECT_EQ(complaint(R"({"weights": {"noise": "normal"}})"),
+            "lab: FILE: train: weights: no key 'algorithm' (expected ste, pact, tqt, lsq, ana or inq)");
+  EXPECT_EQ(complaint(R"({"activations": {"algorithm": "ana", "deviation": -1}})"),
+            "lab: FILE: train: activations: deviation: -1 (expected a number from 0.0 to 16.0)");
+  EXPECT_EQ(complaint(R"({"activations": {"algorithm": "tqt", "power_of_two": 1}})"),
+            "lab: FILE: train: activations: power_of_two: 1 (expected true or false)");
+  EXPECT_EQ(complaint(R"({"layers": 4})"), "lab: FILE: train: layers: 4 (expected an object by layer name or pattern)");
+  EXPECT_EQ(complaint(R"({"layers": {"a*": {"weight": "ste"}}})"),
+            "lab: FILE: train: layers: a*: no key 'weight' (did you mean 'weights'?) (expected weights, activations)");
+}
+
+/// What would leave a network that is still float is refused before any training.
+TEST(QuantisedTraining, EndsQuantised) {
+  EXPECT_EQ(complaint(R"({"start": {"weights": 5}})").substr(0, 42), "lab: FILE: train: start: weights: 5 (expec");
+  EXPECT_EQ(complaint(R"({"annealing": {"end": 5}})").substr(0, 42), "lab: FILE: train: annealing: end: 5 (expec");
+  const std::string expected =
+      " (expected pairs [epoch, fraction], both rising, the last fraction 1 before the last "
+      "epoch ends)";
+  for (const char* pairs :
+       {"[]", "[[0,0.5]]", "[[5,1]]", "[[1,1],[0,1]]", "[[0,0.6],[1,0.5],[2,1]]", "[[0,\"1\"]]", "1"})
+    EXPECT_EQ(complaint(std::string(R"({"partitions": )") + pairs + "}"),
+              std::string("lab: FILE: train: partitions: ") + pairs + expected);
+}
+
+TEST(QuantisedTraining, RatesAreOfTheGroupsThatLearn) {
+  EXPECT_EQ(complaint(R"({"rates": {"scales": 1}})"),
+            "lab: FILE: train: rates: no key 'scales' (did you mean 'scale'?) (expected scale, threshold, bound)");
+  EXPECT_EQ(complaint(R"({"rates": {"bound": {"decay": "x"}}})"),
+            "lab: FILE: train: rates: bound: decay: \"x\" (expected a number from 0.0 to 1000000.0)");
+  const auto training =
+      lab::quantised_training_from_json(Json::parse(R"({"rates": {"scale": 0.5, "bound": {"decay": 0.1}}})"), {}, "x");
+  EXPECT_EQ(training.rates.at("scale").rate, 0.5);
+  EXPECT_EQ(training.rates.at("bound").rate, 1);
+  EXPECT_EQ(training.rates.at("bound").decay, 0.1);
+}
