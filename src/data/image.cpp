@@ -46,6 +46,12 @@ Tensor parse_image(std::string_view bytes, const std::string& place) {
   if (!stbi_info_from_memory(start, length, &width, &height, &channels)) damaged();
   if (int64_t{width} * height > largest_image)
     fail("data", place, std::to_string(width) + " x " + std::to_string(height) + " pixels", "at most 2^28");
+  // Deflate packs a byte of 8 pixels at most 1032-fold, JPEG less: what claims more than that holds no image, and its
+  // memory is not asked for.
+  constexpr int64_t most_in_a_byte = int64_t{1} << 14;
+  if (int64_t{width} * height > most_in_a_byte * static_cast<int64_t>(bytes.size()))
+    fail("data", place, std::to_string(width) + " x " + std::to_string(height) + " pixels",
+         "no more than " + std::to_string(bytes.size()) + " bytes can hold");
   // Alpha is dropped: 2 channels are gray and alpha, 4 are RGB and alpha.
   const int kept = channels < 3 ? 1 : 3;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(

@@ -37,7 +37,9 @@ Tensor transposed_convolution(const Call& call, const ConvTranspose& op) {
   Tensor y = zeros<T>(landing.y);
   const auto strides = strides_of(landing.y);
   landing.y_strides.assign(strides.begin() + 2, strides.end());
-  const int64_t positions = element_count(Shape(x.begin() + 2, x.end())), taps = element_count(kernel);
+  // Without images or channels there are no products, however many positions their shape has.
+  const int64_t positions = call[0].size() == 0 ? 0 : element_count(Shape(x.begin() + 2, x.end()));
+  const int64_t taps = element_count(kernel);
   const auto zero = static_cast<T>(op.zero_point);
   const T *in = call[0].as<T>().data(), *weights = call[1].as<T>().data();
   for (int64_t position = 0; position < positions; ++position)

@@ -164,3 +164,11 @@ TEST(EvaluateErrors, ASumBeyond64BitsIsItsNodesAndTheUsersError) {
   EXPECT_EQ(message_of<UserError>([&] { evaluate(graph, {integers({1}, {largest})}); }),
             "graph: node 'a' (Add): a sum or product beyond 64 bits (expected integers whose results fit)");
 }
+
+TEST(EvaluateErrors, ATransposedConvolutionOfNothingTakesNoTimeWhateverItsExtents) {
+  ConvTranspose op;
+  op.pads = {(1 << 20) - 1, (1 << 12) - 1, 0, 0};
+  const Node node{"n", op, {}, {}};
+  const Tensor x(ElementType::Float64, Shape{1, 0, 1 << 20, 1 << 12}), w(ElementType::Float64, Shape{0, 1, 1, 1});
+  EXPECT_EQ(evaluate(node, {&x, &w}).front(), Tensor({1, 1, 1, 1}, std::vector<double>{0}));
+}
