@@ -177,7 +177,7 @@ TEST(RecipeErrors, EveryBadKeyIsNamed) {
   const auto said = [](const char* json) {
     return message([&] { train::recipe_from_json(Json::parse(json), "e.json: train"); });
   };
-  EXPECT_EQ(said(R"({"epochs": 0})"), "train: e.json: train: epochs: 0 (expected a whole number, at least 1)");
+  EXPECT_EQ(said(R"({"epochs": -1})"), "train: e.json: train: epochs: -1 (expected a whole number, at least 0)");
   EXPECT_EQ(said(R"({"batch_size": 1.5})"),
             "train: e.json: train: batch_size: 1.5 (expected a whole number, at least 1)");
   EXPECT_EQ(said(R"({"optimiser": "adm"})"),
