@@ -8,7 +8,7 @@
 namespace nibble::train {
 namespace {
 
-constexpr std::string_view mark = "nibble checkpoint 1\n";
+constexpr std::string_view mark = "nibble checkpoint 2\n";
 
 /// Of the bytes behind the header (FNV-1a): libtorch's reader takes a file without its last byte for whole.
 uint64_t checksum(std::string_view bytes) {

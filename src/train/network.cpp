@@ -67,22 +67,29 @@ void Network::find_learned() {
   }
 }
 
-at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits) const {
+at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits, const Observer& observe) const {
   std::vector<at::Tensor> values = constants_;
   // Detached, not under NoGradGuard: there 1.13 prefers XNNPACK, here many times slower than oneDNN.
   for (at::Tensor& value : values)
     if (!mode.training && value.defined()) value = value.detach();
   values[static_cast<size_t>(graph_.inputs[0])] = x;
+  if (observe) observe(graph_.inputs[0], x);
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Node& node = graph_.nodes[n];
     std::vector<at::Tensor> inputs;
     for (ValueId id : node.inputs) inputs.push_back(id == absent ? at::Tensor() : values[static_cast<size_t>(id)]);
+    if (observe)
+      for (ValueId id : node.inputs)
+        if (id != absent && graph_[id].constant) observe(id, values[static_cast<size_t>(id)]);
     const bool last = node.outputs[0] == graph_.outputs[0];
     if (logits && last && std::holds_alternative<Softmax>(node.op)) return inputs[0];
     const std::vector<at::Tensor> outputs = std::holds_alternative<Quantise>(node.op)
                                                 ? std::vector<at::Tensor>{quantise(n, inputs[0], mode)}
                                                 : forward(node, inputs, mode);
-    for (size_t i = 0; i < outputs.size(); ++i) values[static_cast<size_t>(node.outputs[i])] = outputs[i];
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      values[static_cast<size_t>(node.outputs[i])] = outputs[i];
+      if (observe) observe(node.outputs[i], outputs[i]);
+    }
   }
   return values[static_cast<size_t>(graph_.outputs[0])];
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,18 @@ struct Learned {
   std::string group;  ///< LearnedQuantity's; empty for constants
 };
 
+/// Given every value of a run in the graph's order: the input, a constant before the node that reads it, what a node
+/// gives after it.
+using Observer = std::function<void(graph::ValueId, const at::Tensor&)>;
+
+/// A quantiser where it stands.
+struct PlacedQuantiser {
+  Quantiser* quantiser;
+  graph::ValueId input, output;
+  at::Tensor weights;  ///< what it quantises, where that is learned
+  bool reads_input;    ///< of the network
+};
+
 /// A graph of one input and one output whose learned constants are libtorch's tensors. Learned are the Float32
 /// constants that Conv, Gemm, MatMul, BatchNormalization and LayerNormalization read, straight or through a quantiser,
 /// and those that are added to what a MatMul gives. Quantisers whose sums meet have one grid; that of an accumulator
@@ -33,11 +46,13 @@ class Network {
   explicit Network(const graph::Graph& graph, const QuantiserRecipes& recipes = {}, uint64_t seed = 1);
   /// x [B, ...] to the output, with gradients in training mode only; with `logits`, what the last node reads where that
   /// is a Softmax.
-  at::Tensor run(const at::Tensor& x, const Mode& mode, bool logits = false) const;
+  at::Tensor run(const at::Tensor& x, const Mode& mode, bool logits = false, const Observer& observe = {}) const;
+  const graph::Graph& graph() const { return graph_; }
   std::vector<Learned>& learned() { return learned_; }
   const std::vector<Learned>& learned() const { return learned_; }
   /// In the graph's order, without those of accumulators.
   std::vector<Quantiser*> quantisers() const;
+  std::vector<PlacedQuantiser> placed_quantisers() const;
   /// How many of them are on.
   int64_t quantisers_on() const;
   /// Before a step: every quantiser as the schedule has it at this time.

@@ -157,6 +157,19 @@ std::vector<Quantiser*> Network::quantisers() const {
   return all;
 }
 
+std::vector<PlacedQuantiser> Network::placed_quantisers() const {
+  std::vector<PlacedQuantiser> all;
+  for (size_t n = 0; n < quantisers_.size(); ++n) {
+    if (!quantisers_[n]) continue;
+    const Node& node = graph_.nodes[n];
+    const ValueId x = node.inputs[0];
+    all.push_back({quantisers_[n].get(), x, node.outputs[0],
+                   quantisers_[n]->of_weights() ? constants_[static_cast<size_t>(x)] : at::Tensor(),
+                   std::find(graph_.inputs.begin(), graph_.inputs.end(), x) != graph_.inputs.end()});
+  }
+  return all;
+}
+
 int64_t Network::quantisers_on() const {
   const std::vector<Quantiser*> all = quantisers();
   return std::count_if(all.begin(), all.end(), [](const Quantiser* each) { return each->on(); });

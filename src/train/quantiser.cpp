@@ -179,14 +179,24 @@ std::vector<double> Quantiser::scales() const {
   return all;
 }
 
-double Quantiser::scale_change() const {
-  const std::vector<double> now = scales();
-  double change = 1;
-  for (size_t c = 0; c < now.size(); ++c) {
-    const double ratio = now[c] / first_scales_[c];
-    if (std::abs(std::log(ratio)) > std::abs(std::log(change))) change = ratio;
+at::Tensor Quantiser::levels_of(const at::Tensor& weights, int64_t stride) const {
+  const std::vector<Steps> now = steps();
+  std::vector<float> inverse;
+  for (const Steps& each : now) inverse.push_back(1 / each.scale);
+  const auto channels = static_cast<int64_t>(now.size());
+  int64_t inner = channels > 1 ? 1 : weights.numel();
+  for (int64_t i = grid_.axis + 1; channels > 1 && i < weights.dim(); ++i) inner *= weights.size(i);
+  const at::Tensor from = weights.detach().contiguous();
+  at::Tensor levels = at::empty({(from.numel() + stride - 1) / stride}, at::kShort);
+  const float* w = from.data_ptr<float>();
+  int16_t* to = levels.data_ptr<int16_t>();
+  const float half = rounding_ == Rounding::Floor ? 0.0f : 0.5f;
+  for (int64_t i = 0; i < from.numel(); i += stride) {
+    const auto c = static_cast<size_t>(i / inner % channels);
+    const float u = std::floor(w[i] * inverse[c] - static_cast<float>(now[c].origin) + half);
+    *to++ = static_cast<int16_t>(std::clamp(u, static_cast<float>(now[c].low), static_cast<float>(now[c].high)));
   }
-  return change;
+  return levels;
 }
 
 void Quantiser::set_fraction(double fraction, at::Tensor& weights) {

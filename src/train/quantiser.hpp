@@ -56,8 +56,11 @@ class Quantiser {
 
   /// Scales as of now, one or one a channel: float32 numbers.
   std::vector<double> scales() const;
-  /// The most extreme of the scales over what they were at first.
-  double scale_change() const;
+  /// What they were before the first step.
+  const std::vector<double>& first_scales() const { return first_scales_; }
+  /// The level of every stride-th of the weights in memory's order, [ceil(count / stride)] Int16; of weights on a tie,
+  /// either.
+  at::Tensor levels_of(const at::Tensor& weights, int64_t stride) const;
   /// The graph's quantiser as of now. INQ with powers of two: the grid of the smallest power. Without zero: that of
   /// half the scale, on which real zero is a level that no weight takes.
   graph::Quantise op() const;

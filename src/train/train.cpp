@@ -11,6 +11,7 @@
 #include "graph/text.hpp"
 #include "train/checkpoint.hpp"
 #include "train/engine.hpp"
+#include "train/health.hpp"
 #include "train/loss.hpp"
 #include "train/metrics.hpp"
 #include "train/network.hpp"
@@ -63,6 +64,7 @@ class Trainer {
         augmentation_(data::augmentation_from_json(recipe_.augmentation, "augmentation")),
         network_(graph, run.quantisers, recipe_.seed),
         optimiser_(recipe_, network_.learned(), run.rules),
+        health_(network_, run.warn),
         description_(description_of(graph, run)) {
     const int64_t size = run.train_set->size();
     steps_per_epoch_ = (size + recipe_.batch_size - 1) / recipe_.batch_size;
@@ -91,6 +93,7 @@ class Trainer {
     std::map<std::string, at::Tensor> all = optimiser_.state();
     for (const Learned& one : network_.learned()) all["learned " + one.name] = one.tensor;
     for (const auto& [name, tensor] : network_.state()) all["quantiser " + name] = tensor;
+    for (const auto& [name, tensor] : health_.state()) all["health " + name] = tensor;
     return all;
   }
 
@@ -105,17 +108,29 @@ class Trainer {
              "a checkpoint of the same description holds the same tensors");
       at::Tensor(tensor).copy_(found->second);
     }
-    const Json& progress = checkpoint->progress;
-    epoch_ = progress.at("epoch"), step_ = progress.at("step"), before_ = progress.at("seconds");
-    sums_ = {progress.at("loss"), progress.at("correct"), progress.at("examples")};
-    for (const Json& report : progress.at("reports")) reports_.push_back(report_from_json(report));
+    const Json& counters = checkpoint->progress;
+    epoch_ = counters.at("epoch"), step_ = counters.at("step"), before_ = counters.at("seconds");
+    sums_ = {counters.at("loss"), counters.at("correct"), counters.at("examples")};
+    health_.warned() = counters.at("warned");
+    kept_ = progress();
+    for (const Json& report : counters.at("reports")) reports_.push_back(report_from_json(report));
     if (!reports_.empty()) write_file(run_.folder / "metrics.csv", metrics_csv(reports_), "train");
   }
 
+  std::string progress() const {
+    if (step_ == 0) return "epoch " + std::to_string(epoch_);
+    return "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(step_);
+  }
+
+  /// Nothing that is not finite goes into a checkpoint.
+  [[noreturn]] void stop_at(const std::string& found) const {
+    const std::string kept =
+        kept_.empty() ? "" : "; " + checkpoint_file().string() + " holds the network after " + kept_;
+    fail("train", place(), found, "finite numbers; try a lower learning_rate" + kept);
+  }
+
   void save() {
-    for (const Learned& one : network_.learned())
-      if (!at::isfinite(one.tensor).all().item<bool>())
-        fail("train", place(), "'" + one.name + "' holds NaN or infinity", "finite weights; try a lower learning_rate");
+    if (const std::string found = learned_not_finite(network_); !found.empty()) stop_at(found);
     Checkpoint checkpoint{description_, {}, tensors()};
     Json reports = Json::array();
     for (const EpochReport& report : reports_) reports.push_back(to_json(report));
@@ -125,8 +140,10 @@ class Trainer {
                            {"loss", sums_.loss},
                            {"correct", sums_.correct},
                            {"examples", sums_.examples},
+                           {"warned", health_.warned()},
                            {"reports", reports}};
     write_checkpoint(checkpoint_file(), checkpoint);
+    kept_ = progress();
     saved_ = Clock::now();
   }
 
@@ -163,21 +180,30 @@ class Trainer {
     return to_torch(batch.x).to(at::kFloat);
   }
 
+  Mode mode_of_step() const {
+    return {true, at::make_generator<at::CPUGeneratorImpl>(stream(recipe_, Stream::Dropout, steps_done()).bits()),
+            steps_done()};
+  }
+
   void train_step(const data::Batch& batch) {
     rate_ = learning_rate(recipe_, steps_done(), steps_per_epoch_);
-    const Mode mode{true,
-                    at::make_generator<at::CPUGeneratorImpl>(stream(recipe_, Stream::Dropout, steps_done()).bits()),
-                    steps_done()};
     network_.apply(run_.schedule, static_cast<double>(steps_done()) / static_cast<double>(steps_per_epoch_));
     optimiser_.clear_gradients();
-    const at::Tensor output = network_.run(input_of(batch), mode, recipe_.loss == "cross_entropy");
+    const at::Tensor x = input_of(batch);
+    const at::Tensor output =
+        network_.run(x, mode_of_step(), recipe_.loss == "cross_entropy",
+                     [&](graph::ValueId id, const at::Tensor& value) { health_.observe(id, value); });
     const at::Tensor loss = loss_of(recipe_, output, batch);
     const double value = loss.item<double>();
-    if (!std::isfinite(value))
-      fail("train", place(), "the loss is " + std::to_string(value), "a finite loss; try a lower learning_rate");
+    if (!std::isfinite(value)) {
+      const std::string found = value_not_finite(network_, x, mode_of_step());
+      stop_at(found.empty() ? "the loss is " + std::to_string(value) : found);
+    }
     loss.backward();
+    if (const std::string found = learned_not_finite(network_); !found.empty()) stop_at(found);
     optimiser_.step(rate_, steps_done() + 1);
     network_.settle();
+    health_.after_step(place());
     add_batch(sums_, value, output, batch);
   }
 
@@ -194,6 +220,7 @@ class Trainer {
   }
 
   void finish_epoch() {
+    health_.after_epoch("epoch " + std::to_string(epoch_ + 1));
     const Sums tested = test();
     EpochReport report{epoch_ + 1,
                        recipe_.epochs,
@@ -218,6 +245,7 @@ class Trainer {
   data::Augmentation augmentation_;
   Network network_;
   Optimiser optimiser_;
+  Health health_;
   Json description_;
   int64_t steps_per_epoch_ = 0;
   int64_t epoch_ = 0, step_ = 0;  ///< done: epochs, and steps of the one under way
@@ -225,6 +253,7 @@ class Trainer {
   double before_ = 0;             ///< seconds of this epoch before a resume
   double rate_ = 0;
   std::vector<EpochReport> reports_;
+  std::string kept_;  ///< how far the checkpoint is; empty: this run has none
   Clock::time_point start_ = Clock::now(), saved_ = start_;
 };
 

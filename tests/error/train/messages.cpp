@@ -51,8 +51,50 @@ TEST(TrainErrors, ALossThatIsNotFiniteNamesEpochAndStepAndKeepsTheLastCheckpoint
   const std::string before = read_file(folder.path / "checkpoint.pt", "test");
   run.train_set = std::make_shared<test::Quarters>(200, 4, std::nan(""));
   EXPECT_EQ(message([&] { trained(run); }),
-            "train: epoch 1, step 1 of 13: the loss is nan (expected a finite loss; try a lower learning_rate)");
+            "train: epoch 1, step 1 of 13: 'input' holds nan (expected finite numbers; try a lower learning_rate)");
   EXPECT_TRUE(read_file(folder.path / "checkpoint.pt", "test") == before);
+}
+
+/// One example of which is spoiled.
+class OneBad : public test::Quarters {
+ public:
+  OneBad() : Quarters(200) {}
+  data::Sample sample(int64_t index) const override {
+    data::Sample sample = Quarters::sample(index);
+    if (index == 150) sample.x.as<float>()[9] = std::nanf("");
+    return sample;
+  }
+};
+
+TEST(TrainErrors, ARunThatStopsAtNanLeavesACheckpointThatGoesOnToTheSameBits) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  run.recipe.augmentation = Json::array(), run.checkpoint_seconds = 0;
+  run.train_set = std::make_shared<OneBad>();
+  int64_t steps = 0;
+  run.on_step = [&](int64_t done, int64_t) { steps = done; };
+  const std::string said = message([&] { trained(run); });
+  const auto file = (folder.path / "checkpoint.pt").string();
+  ASSERT_GT(steps, 0);
+  EXPECT_EQ(said, "train: epoch 1, step " + std::to_string(steps + 1) +
+                      " of 13: 'input' holds nan (expected finite numbers; try a lower learning_rate; " + file +
+                      " holds the network after epoch 1, step " + std::to_string(steps) + ")");
+  const Folder other;
+  train::TrainRun clean = small_run(other.path);
+  clean.recipe.augmentation = Json::array();
+  run.train_set = clean.train_set, run.resume = true;
+  EXPECT_TRUE(trained(run) == trained(clean));
+}
+
+TEST(TrainErrors, WhatALearningRateThrewToInfinityIsNamedInTheNextStep) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  run.recipe.optimiser = "sgd", run.recipe.learning_rate = 3e38, run.recipe.schedule = "constant";
+  run.checkpoint_seconds = 1e9;
+  const std::string said = message([&] { trained(run); });
+  EXPECT_TRUE(contains(said, "train: epoch 1, step 2 of 13: '") && contains(said, "' holds ")) << said;
+  EXPECT_TRUE(contains(said, "(expected finite numbers; try a lower learning_rate)")) << said;
+  EXPECT_FALSE(std::filesystem::exists(folder.path / "checkpoint.pt"));
 }
 
 TEST(TrainErrors, AnInterruptionNamesEpochStepAndHowToGoOn) {
