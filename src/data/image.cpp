@@ -35,6 +35,19 @@ void* limited(void* held, size_t bytes) {
 
 namespace nibble::data {
 
+/// Whether the chunks of a PNG lie inside the file: the library asks for the memory that a chunk's length claims.
+static bool chunks_fit(std::string_view bytes) {
+  if (!bytes.starts_with("\x89PNG")) return true;
+  for (size_t at = 8; at + 8 <= bytes.size();) {
+    size_t length = 0;
+    for (size_t i = 0; i < 4; ++i) length = length << 8 | static_cast<uint8_t>(bytes[at + i]);
+    if (length > bytes.size() - at - 8) return false;
+    if (bytes.substr(at + 4, 4) == "IEND") return true;
+    at += 12 + length;
+  }
+  return true;
+}
+
 Tensor parse_image(std::string_view bytes, const std::string& place) {
   constexpr int64_t largest_image = int64_t{1} << 28;
   const auto* start = reinterpret_cast<const stbi_uc*>(bytes.data());
@@ -46,6 +59,7 @@ Tensor parse_image(std::string_view bytes, const std::string& place) {
   if (!stbi_info_from_memory(start, length, &width, &height, &channels)) damaged();
   if (int64_t{width} * height > largest_image)
     fail("data", place, std::to_string(width) + " x " + std::to_string(height) + " pixels", "at most 2^28");
+  if (!chunks_fit(bytes)) fail("data", place, "cannot be decoded: a chunk ends behind the file", "a JPEG or PNG image");
   // Deflate packs a byte of 8 pixels at most 1032-fold, JPEG less: what claims more than that holds no image, and its
   // memory is not asked for.
   constexpr int64_t most_in_a_byte = int64_t{1} << 14;

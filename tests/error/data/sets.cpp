@@ -100,6 +100,10 @@ TEST(ImageErrors, NameAPictureThatIsCutOrTooLarge) {
     EXPECT_TRUE(reading(whole.substr(0, size)).starts_with("data: DIR/a.png: cannot be decoded: ")) << size;
   EXPECT_EQ(reading(nibble::testing::png(20000, 20000, 0, std::string(20000, 'x'))),
             "data: DIR/a.png: 20000 x 20000 pixels (expected at most 2^28)");
+  std::string claims = whole;
+  claims[33] = 0x3f;  // the length of the chunk behind the header: 1 GB
+  EXPECT_EQ(reading(claims),
+            "data: DIR/a.png: cannot be decoded: a chunk ends behind the file (expected a JPEG or PNG image)");
   const std::string hollow = nibble::testing::png(16000, 16000, 6, "x");
   EXPECT_EQ(reading(hollow), "data: DIR/a.png: 16000 x 16000 pixels (expected no more than " +
                                  std::to_string(hollow.size()) + " bytes can hold)");
