@@ -12,6 +12,7 @@
 #include "train/checkpoint.hpp"
 #include "train/engine.hpp"
 #include "train/health.hpp"
+#include "train/journal.hpp"
 #include "train/loss.hpp"
 #include "train/metrics.hpp"
 #include "train/network.hpp"
@@ -65,6 +66,7 @@ class Trainer {
         network_(graph, run.quantisers, recipe_.seed),
         optimiser_(recipe_, network_.learned(), run.rules),
         health_(network_, run.warn),
+        journal_(network_, run.folder, run.histograms),
         description_(description_of(graph, run)) {
     const int64_t size = run.train_set->size();
     steps_per_epoch_ = (size + recipe_.batch_size - 1) / recipe_.batch_size;
@@ -74,6 +76,7 @@ class Trainer {
 
   void run() {
     if (run_.resume) resume();
+    journal_.go_on_after(epoch_);
     while (epoch_ < recipe_.epochs) {
       train_epoch();
       finish_epoch();
@@ -219,6 +222,14 @@ class Trainer {
     return sums;
   }
 
+  /// Few, and always the same: of the test set where there is one.
+  at::Tensor some_examples() const {
+    const bool tests = run_.test_set != nullptr && run_.test_set->size() > 0;
+    const std::shared_ptr<const data::Dataset>& set = tests ? run_.test_set : run_.train_set;
+    const int64_t count = std::min<int64_t>(16, set->size());
+    return input_of(*data::Loader(set, run_.preprocess, data::in_order(count), count, 1).next());
+  }
+
   void finish_epoch() {
     health_.after_epoch("epoch " + std::to_string(epoch_ + 1));
     const Sums tested = test();
@@ -231,6 +242,7 @@ class Trainer {
                        rate_,
                        before_ + seconds_since(start_),
                        network_.quantisers_on()};
+    journal_.write(report, some_examples());
     reports_.push_back(report);
     ++epoch_, step_ = 0, sums_ = {}, before_ = 0;
     start_ = Clock::now();
@@ -246,6 +258,7 @@ class Trainer {
   Network network_;
   Optimiser optimiser_;
   Health health_;
+  Journal journal_;
   Json description_;
   int64_t steps_per_epoch_ = 0;
   int64_t epoch_ = 0, step_ = 0;  ///< done: epochs, and steps of the one under way

@@ -186,7 +186,8 @@ TEST(TrainErrors, ADiskThatIsFullKeepsThePreviousCheckpoint) {
   std::signal(SIGXFSZ, handler);
   EXPECT_TRUE(contains(said, "checkpoint.pt: cannot be written: ")) << said;
   EXPECT_TRUE(read_file(folder.path / "checkpoint.pt", "test") == before);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path), {}), 2) << "checkpoint.pt and metrics.csv";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path), {}), 3)
+      << "checkpoint.pt, metrics.csv and tensorboard";
 }
 
 TEST(TrainErrors, AGraphWithoutWeightsIsNamed) {
