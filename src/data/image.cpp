@@ -17,9 +17,10 @@
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 namespace {
-/// A chunk of a few bytes may claim a gigabyte; an image that needs more than this is refused as damaged.
+/// A chunk of a few bytes may claim a gigabyte; no image of largest_image pixels needs more than this.
+constexpr int64_t largest_image = int64_t{1} << 28;
 void* limited(void* held, size_t bytes) {
-  constexpr size_t most = size_t{1} << 29;
+  constexpr size_t most = 3 * largest_image + (size_t{1} << 20);
   return bytes > most ? nullptr : std::realloc(held, bytes);
 }
 }  // namespace
@@ -49,7 +50,6 @@ static bool chunks_fit(std::string_view bytes) {
 }
 
 Tensor parse_image(std::string_view bytes, const std::string& place) {
-  constexpr int64_t largest_image = int64_t{1} << 28;
   const auto* start = reinterpret_cast<const stbi_uc*>(bytes.data());
   const auto length = static_cast<int>(bytes.size());
   int width = 0, height = 0, channels = 0;

@@ -104,6 +104,8 @@ graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Va
     run.recipe = variant.training->recipe;
     run.recipe.threads = options.threads;
     run.folder = folder;
+    run.quantisation = variant.resolved;
+    if (options.say) run.warn = [&](const std::string& warning) { options.say("warning: " + warning); };
     schedule_quantisers(run, *variant.training, fake);
     if (options.say) options.say("training '" + variant.name + "' with its quantisers");
     api.train(fake, run);
