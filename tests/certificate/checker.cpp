@@ -563,9 +563,15 @@ class Checker {
   std::vector<const Node*> integer_chain(const std::string& value, const Source& source) {
     std::vector<const Node*> chain;
     std::string v = value;
+    // A graph input holds the integers of its quantiser.
+    const Node* quantiser = fake_.writer(source.value);
+    const bool is_input =
+        quantiser && !quantiser->inputs.empty() &&
+        std::find(fake_.inputs.begin(), fake_.inputs.end(), quantiser->inputs[0]) != fake_.inputs.end();
+    const std::string start = is_input && !source.node ? quantiser->inputs[0] : source.value;
     for (;;) {
       const Node* node = integer_.writer(v);
-      if (source.node ? node && node->name == source.node->name : v == source.value) return chain;
+      if (source.node ? node && node->name == source.node->name : v == start || v == source.value) return chain;
       if (!node) throw std::runtime_error("the integer network makes '" + value + "' of '" + v + "'");
       chain.insert(chain.begin(), node);
       v = node->inputs[integer_.constant(node->inputs[0]) ? 1 : 0];
