@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -16,17 +15,6 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
-namespace {
-/// A chunk of a few bytes may claim a gigabyte; no image of largest_image pixels needs more than this.
-constexpr int64_t largest_image = int64_t{1} << 28;
-void* limited(void* held, size_t bytes) {
-  constexpr size_t most = 3 * largest_image + (size_t{1} << 20);
-  return bytes > most ? nullptr : std::realloc(held, bytes);
-}
-}  // namespace
-#define STBI_MALLOC(bytes) limited(nullptr, bytes)
-#define STBI_REALLOC(held, bytes) limited(held, bytes)
-#define STBI_FREE(held) std::free(held)
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_NO_STDIO
@@ -50,6 +38,7 @@ static bool chunks_fit(std::string_view bytes) {
 }
 
 Tensor parse_image(std::string_view bytes, const std::string& place) {
+  constexpr int64_t largest_image = int64_t{1} << 28;
   const auto* start = reinterpret_cast<const stbi_uc*>(bytes.data());
   const auto length = static_cast<int>(bytes.size());
   int width = 0, height = 0, channels = 0;
