@@ -146,7 +146,9 @@ void EventFile::append(int64_t step, const Summary& summary) {
   const double time = now();
   std::string bytes;
   if (file_.empty()) {
-    std::filesystem::create_directories(folder_);
+    std::error_code refused;
+    std::filesystem::create_directories(folder_, refused);
+    if (refused) fail("train", folder_.string(), "cannot be made: " + refused.message(), "a folder for events");
     for (int number = 0; file_.empty() || std::filesystem::exists(file_); ++number)
       file_ = folder_ / fmt::format("events.out.tfevents.{:010}.{:04}{}", static_cast<int64_t>(time), number, ours);
     bytes = record(real(1, time) + delimited(3, "brain.Event:2"));
@@ -159,7 +161,7 @@ void EventFile::append(int64_t step, const Summary& summary) {
 }
 
 void forget_events_after(const std::filesystem::path& folder, int64_t step) {
-  if (!std::filesystem::exists(folder)) return;
+  if (!std::filesystem::is_directory(folder)) return;
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ours) files.push_back(entry.path());

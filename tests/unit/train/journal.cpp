@@ -98,6 +98,20 @@ TEST(EventFile, ForgetsLaterStepsAndTornRecordsAndFilesWithoutEvents) {
   train::forget_events_after(folder.path / "none", 0);
 }
 
+TEST(EventFile, NamesAFolderThatCannotBeMade) {
+  const Folder folder;
+  write_file(folder.path / "tensorboard", "a file", "test");
+  train::forget_events_after(folder.path / "tensorboard", 0);
+  train::EventFile file(folder.path / "tensorboard");
+  try {
+    file.append(1, {});
+    ADD_FAILURE();
+  } catch (const UserError& error) {
+    EXPECT_EQ(error.what(), "train: " + (folder.path / "tensorboard").string() +
+                                ": cannot be made: Not a directory (expected a folder for events)");
+  }
+}
+
 TEST(Journal, TellsEveryEpochWhatTheMetricsAndTheQuantisersAre) {
   const Folder folder;
   train::TrainRun run = lsq_run(folder.path);
