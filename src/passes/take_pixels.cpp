@@ -103,10 +103,14 @@ void fold_into(Graph& graph, Node& node, const Format& format, int64_t zero, boo
 /// x = gain p + shift as nodes behind the input.
 void place_behind(Graph& graph, const Format& format) {
   const std::string name = graph[format.id].name;
-  Shape shape(graph[format.id].shape.size(), 1);
-  if (shape.size() > 1) shape[1] = static_cast<int64_t>(format.gain.size());
-  const ValueId gain = graph.add_constant(name + "_gain", float_tensor(shape, format.gain));
-  const ValueId shift = graph.add_constant(name + "_shift", float_tensor(shape, format.shift));
+  const auto constant = [&](const char* part, std::vector<double> values) {
+    // One number for all channels is one requantisation.
+    if (std::all_of(values.begin(), values.end(), [&](double value) { return value == values[0]; })) values.resize(1);
+    Shape shape(graph[format.id].shape.size(), 1);
+    if (shape.size() > 1) shape[1] = static_cast<int64_t>(values.size());
+    return graph.add_constant(name + part, float_tensor(shape, values));
+  };
+  const ValueId gain = constant("_gain", format.gain), shift = constant("_shift", format.shift);
   const ValueId scaled = graph.add_value(name + "_scaled"), moved = graph.add_value(name + "_normalised");
   graph.replace(format.id, moved);
   std::vector<Node> behind{{name + "_scaled", graph::Mul{}, {format.id, gain}, {scaled}},

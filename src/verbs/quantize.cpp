@@ -121,7 +121,7 @@ Result quantize(const Call& call) {
   feed.limit = call.integer("samples", 1000, 1, int64_t{1} << 40);
   const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
   options.inputs = lab::input_grids(graph, feed);
-  options.formats = lab::input_formats(graph, feed);
+  if (!call.has("real-input")) options.formats = lab::input_formats(graph, feed);
   const auto fitted = fit(call, graph, options, policy);
   options.policy = passes::policy_from_json(policy, "options");
   const NamedEngine engine = engine_of(call);
