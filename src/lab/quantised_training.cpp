@@ -83,11 +83,13 @@ void read_algorithms(const Json& json, QuantisedTraining& training, const std::s
   if (!json.contains("layers")) return;
   const std::string layers = place + ": layers";
   if (!json["layers"].is_object()) refuse(layers, json["layers"], "an object by layer name or pattern");
-  for (const auto& [pattern, rule] : json["layers"].items()) {
+  for (const auto& layer : json["layers"].items()) {
+    const std::string& pattern = layer.key();
     const std::string at = layers + ": " + pattern;
-    check_keys(rule, {"weights", "activations"}, "lab", at);
-    read(rule, "weights", at, [&](const Learning& l) { training.weight_rules.emplace_back(pattern, l); });
-    read(rule, "activations", at, [&](const Learning& l) { training.activation_rules.emplace_back(pattern, l); });
+    check_keys(layer.value(), {"weights", "activations"}, "lab", at);
+    read(layer.value(), "weights", at, [&](const Learning& l) { training.weight_rules.emplace_back(pattern, l); });
+    read(layer.value(), "activations", at,
+         [&](const Learning& l) { training.activation_rules.emplace_back(pattern, l); });
   }
 }
 
