@@ -191,6 +191,16 @@ const Learning& rule_for(const std::vector<QuantisedTraining::Rule>& rules, cons
   return *found;
 }
 
+/// A rule that names no layer would be forgotten without a word.
+void check_layers(const std::vector<QuantisedTraining::Rule>& rules, const graph::Graph& fake) {
+  std::vector<std::string> names;
+  for (const graph::Node& node : fake.nodes) names.push_back(node.name);
+  for (const QuantisedTraining::Rule& rule : rules)
+    if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return passes::matches(rule.first, name); }))
+      fail("lab", "train: layers", "no layer '" + rule.first + "'" + did_you_mean(rule.first, names),
+           "a node's name or a pattern of * and ?");
+}
+
 /// Where a quantiser stands, of those that the schedule moves.
 struct Place {
   bool weights = false;
@@ -223,6 +233,8 @@ QuantisedTraining quantised_training_from_json(const Json& json, const train::Re
 }
 
 void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake) {
+  check_layers(training.weight_rules, fake);
+  check_layers(training.activation_rules, fake);
   run.quantisers = [training](const train::QuantiserPlace& place) {
     train::QuantiserRecipe recipe;
     if (place.reads_input) return recipe;  // the data's own grid

@@ -41,7 +41,8 @@ struct QuantisedTraining {
 QuantisedTraining quantised_training_from_json(const Json& json, const train::Recipe& of_float,
                                                const std::string& place);
 
-/// What the run's `quantisers`, `schedule` and `rules` are, for that fake-quantised network.
+/// What the run's `quantisers`, `schedule` and `rules` are, for that fake-quantised network. Throws UserError on a rule
+/// for a layer that it does not have.
 void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake);
 
 }  // namespace nibble::lab

@@ -64,7 +64,8 @@ Verb train_row() {
   return {"train",
           {{"EXPERIMENT.json", "the description of the experiment"}},
           {folder("where the model, metrics and checkpoints go"), resume},
-          "trains a network in float as the description says; Ctrl-C stops it at a checkpoint",
+          "trains a network as the description says, with quantisers where it asks for them; Ctrl-C stops it at a "
+          "checkpoint",
           train};
 }
 

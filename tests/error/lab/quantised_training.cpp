@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "lab/topology.hpp"
 
 using namespace nibble;
 
@@ -74,4 +75,18 @@ TEST(QuantisedTraining, RatesAreOfTheGroupsThatLearn) {
   EXPECT_EQ(training.rates.at("scale").rate, 0.5);
   EXPECT_EQ(training.rates.at("bound").rate, 1);
   EXPECT_EQ(training.rates.at("bound").decay, 0.1);
+}
+
+TEST(QuantisedTraining, RefusesARuleForALayerThatIsNotThere) {
+  const auto training = lab::quantised_training_from_json(
+      Json::parse(R"({"layers": {"conv*": {"weights": "ste"}, "clasifier": {"weights": "tqt"}}})"), {}, "x");
+  train::TrainRun run;
+  try {
+    lab::schedule_quantisers(run, training, lab::build({"mnist_cnn"}, 1));
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(),
+                 "lab: train: layers: no layer 'clasifier' (did you mean 'classifier'?) (expected a node's name or a "
+                 "pattern of * and ?)");
+  }
 }
