@@ -72,35 +72,46 @@ Tensors meaning(const Call& call, const RmsNormalization& op) {
   return {y};
 }
 
-Tensors meaning(const Call& call, const LogSoftmax& op) {
-  Tensor y = call[0];
-  const auto axis = static_cast<size_t>(normalise_axis(op.axis, y.rank()));
+/// The elements of one line of a tensor along an axis.
+struct Line {
+  double* first;
+  size_t extent, stride;
+  double& operator[](size_t k) const { return first[k * stride]; }
+};
+
+/// Calls use(line, its largest element) for each line of y along the axis.
+template <class Use>
+static void each_line(Tensor& y, int64_t along, Use&& use) {
+  const auto axis = static_cast<size_t>(normalise_axis(along, y.rank()));
   const auto extent = static_cast<size_t>(y.shape()[axis]);
   const auto stride = static_cast<size_t>(strides_of(y.shape())[axis]);
   const auto values = y.as<double>();
   for (size_t i = 0; i < values.size(); ++i) {
     if (i / stride % extent != 0) continue;
-    double most = values[i], sum = 0;
-    for (size_t k = 0; k < extent; ++k) most = std::max(most, values[i + k * stride]);
-    for (size_t k = 0; k < extent; ++k) sum += std::exp(values[i + k * stride] - most);
-    for (size_t k = 0; k < extent; ++k) values[i + k * stride] -= most + std::log(sum);
+    const Line line{&values[i], extent, stride};
+    double most = line[0];
+    for (size_t k = 0; k < extent; ++k) most = std::max(most, line[k]);
+    use(line, most);
   }
+}
+
+Tensors meaning(const Call& call, const LogSoftmax& op) {
+  Tensor y = call[0];
+  each_line(y, op.axis, [](const Line& line, double most) {
+    double sum = 0;
+    for (size_t k = 0; k < line.extent; ++k) sum += std::exp(line[k] - most);
+    for (size_t k = 0; k < line.extent; ++k) line[k] -= most + std::log(sum);
+  });
   return {y};
 }
 
 Tensors meaning(const Call& call, const Softmax& op) {
   Tensor y = call[0];
-  const auto axis = static_cast<size_t>(normalise_axis(op.axis, y.rank()));
-  const auto extent = static_cast<size_t>(y.shape()[axis]);
-  const auto stride = static_cast<size_t>(strides_of(y.shape())[axis]);
-  const auto values = y.as<double>();
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (i / stride % extent != 0) continue;
-    double most = values[i], sum = 0;
-    for (size_t k = 0; k < extent; ++k) most = std::max(most, values[i + k * stride]);
-    for (size_t k = 0; k < extent; ++k) sum += values[i + k * stride] = std::exp(values[i + k * stride] - most);
-    for (size_t k = 0; k < extent; ++k) values[i + k * stride] /= sum;
-  }
+  each_line(y, op.axis, [](const Line& line, double most) {
+    double sum = 0;
+    for (size_t k = 0; k < line.extent; ++k) sum += line[k] = std::exp(line[k] - most);
+    for (size_t k = 0; k < line.extent; ++k) line[k] /= sum;
+  });
   return {y};
 }
 

@@ -195,10 +195,7 @@ const Learning& rule_for(const std::vector<QuantisedTraining::Rule>& rules, cons
 void check_layers(const std::vector<QuantisedTraining::Rule>& rules, const graph::Graph& fake) {
   std::vector<std::string> names;
   for (const graph::Node& node : fake.nodes) names.push_back(node.name);
-  for (const QuantisedTraining::Rule& rule : rules)
-    if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return passes::matches(rule.first, name); }))
-      fail("lab", "train: layers", "no layer '" + rule.first + "'" + did_you_mean(rule.first, names),
-           "a node's name or a pattern of * and ?");
+  for (const QuantisedTraining::Rule& rule : rules) passes::check_pattern(rule.first, names, "lab", "train: layers");
 }
 
 /// Where a quantiser stands, of those that the schedule moves.
@@ -206,11 +203,6 @@ struct Place {
   bool weights = false;
   int64_t layer = 0;
 };
-
-/// A constant is behind it, straight or through other nodes.
-bool quantises_constant(const graph::Graph& graph, const graph::Node& node) {
-  return graph.constant(node.inputs[0]) != nullptr;
-}
 
 }  // namespace
 
@@ -247,7 +239,7 @@ void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training
   int64_t layers = 0;
   for (const graph::Node& node : fake.nodes) {
     if (!std::holds_alternative<graph::Quantise>(node.op)) continue;
-    const bool weights = quantises_constant(fake, node);
+    const bool weights = fake.constant(node.inputs[0]) != nullptr;
     // The weights' quantiser stands before its layer, the activation's behind it.
     places[node.name] = {weights, layers};
     layers += !weights;

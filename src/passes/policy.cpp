@@ -111,6 +111,13 @@ LayerPolicy Policy::of(std::string_view node) const {
   return policy;
 }
 
+void check_pattern(const std::string& pattern, const std::vector<std::string>& names, std::string_view room,
+                   std::string_view place) {
+  if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return matches(pattern, name); }))
+    fail(room, place, "no layer '" + pattern + "'" + did_you_mean(pattern, names),
+         "a node's name or a pattern of * and ?");
+}
+
 Policy policy_from_json(const Json& json, std::string_view place) {
   const std::string where(place);
   if (!json.is_object()) fail("passes", where, json.dump(), "an object");

@@ -49,6 +49,9 @@ struct Policy {
 
 /// Whether a glob pattern (* any run of characters, ? any one) names the layer.
 bool matches(std::string_view pattern, std::string_view name);
+/// Throws UserError "<room>: <place>: no layer '<pattern>' ..." where it names none of `names`.
+void check_pattern(const std::string& pattern, const std::vector<std::string>& names, std::string_view room,
+                   std::string_view place);
 
 /// Throws UserError naming place and key.
 Policy policy_from_json(const Json& json, std::string_view place);

@@ -20,10 +20,7 @@ std::vector<std::string> layers_of(const graph::Graph& graph) {
 void check_layers(const Policy& policy, std::vector<std::string> names, const graph::Graph& canonical) {
   const std::vector<std::string> made = layers_of(canonical);
   names.insert(names.end(), made.begin(), made.end());
-  for (const auto& [pattern, keys] : policy.overrides)
-    if (std::none_of(names.begin(), names.end(), [&p = pattern](const auto& name) { return matches(p, name); }))
-      fail("passes", "policy", "no layer '" + pattern + "'" + did_you_mean(pattern, names),
-           "a node's name or a pattern of * and ?");
+  for (const auto& [pattern, keys] : policy.overrides) check_pattern(pattern, names, "passes", "policy");
 }
 
 void check_inputs(const graph::Graph& graph, const std::vector<InputGrid>& inputs) {
