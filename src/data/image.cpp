@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -37,6 +38,42 @@ static bool chunks_fit(std::string_view bytes) {
   return true;
 }
 
+/// The number that two bytes at a place in the file say, 0 behind its end.
+static size_t length_at(std::string_view bytes, size_t at) {
+  if (at + 2 > bytes.size()) return 0;
+  return size_t{static_cast<uint8_t>(bytes[at])} << 8 | static_cast<uint8_t>(bytes[at + 1]);
+}
+
+/// Whether no table of the segment at a place, of those of a JPEG's "DHT", has more than 256 codes.
+static bool codes_fit(std::string_view bytes, size_t at) {
+  constexpr size_t head = 17;  // the table's number, and how many codes there are of 1 to 16 bits
+  const size_t end = std::min(at + length_at(bytes, at), bytes.size());
+  for (at += 2; at < end;) {
+    size_t codes = 0;
+    for (size_t i = 1; i < head && at + i < bytes.size(); ++i) codes += static_cast<uint8_t>(bytes[at + i]);
+    if (codes > 256) return false;
+    at += head + codes;
+  }
+  return true;
+}
+
+/// Whether a JPEG's Huffman tables have room where the library puts them. Segments are walked as it walks them; behind
+/// the first scan's head, where it goes on from wherever the codes end, all that looks like a table is one.
+static bool tables_fit(std::string_view bytes) {
+  if (!bytes.starts_with('\xff')) return true;
+  bool scans = false;
+  for (size_t at = 0; (at = bytes.find('\xff', at)) != bytes.npos;) {
+    at = bytes.find_first_not_of('\xff', at);
+    if (at == bytes.npos) break;
+    const auto marker = static_cast<uint8_t>(bytes[at++]);
+    if (marker == 0xc4 && !codes_fit(bytes, at)) return false;
+    scans |= marker == 0xda;
+    const bool alone = marker <= 1 || (marker >= 0xd0 && marker <= 0xd9);
+    if (!alone && !scans) at += length_at(bytes, at);
+  }
+  return true;
+}
+
 Tensor parse_image(std::string_view bytes, const std::string& place) {
   constexpr int64_t largest_image = int64_t{1} << 28;
   const auto* start = reinterpret_cast<const stbi_uc*>(bytes.data());
@@ -45,6 +82,8 @@ Tensor parse_image(std::string_view bytes, const std::string& place) {
   const auto damaged = [&] {
     fail("data", place, std::string("cannot be decoded: ") + stbi_failure_reason(), "a JPEG or PNG image");
   };
+  if (!tables_fit(bytes))
+    fail("data", place, "cannot be decoded: a Huffman table of more than 256 codes", "a JPEG or PNG image");
   if (!stbi_info_from_memory(start, length, &width, &height, &channels)) damaged();
   if (int64_t{width} * height > largest_image)
     fail("data", place, std::to_string(width) + " x " + std::to_string(height) + " pixels", "at most 2^28");

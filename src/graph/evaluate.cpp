@@ -85,25 +85,47 @@ void check_batch(const Graph& graph, const std::vector<Tensor>& given) {
   }
 }
 
-/// Extents that a symbolic batch may have and this one does not.
-void check_shapes(const Graph& graph, const Node& node, const std::vector<const Tensor*>& read) {
+/// Types and shapes of what a node writes, with the batch that it reads.
+std::vector<TypedShape> written_shapes(const Graph& graph, const Node& node, const std::vector<const Tensor*>& read) {
   std::vector<TypedShape> held(node.inputs.size());
   std::vector<const TypedShape*> inputs;
   std::vector<const Tensor*> constants;
-  bool fixed = true;
   for (size_t i = 0; i < held.size(); ++i) {
     const ValueId id = node.inputs[i];
     if (id != absent) held[i] = {graph[id].type, read[i]->shape()};
-    fixed = fixed && (id == absent || is_static(graph[id].shape));
     inputs.push_back(id == absent ? nullptr : &held[i]);
     constants.push_back(graph.constant(id));
   }
-  if (!fixed) infer(node, inputs, constants);
+  return infer(node, inputs, constants);
+}
+
+/// Reads a value whose extents only this batch decides.
+bool reads_symbolic(const Graph& graph, const Node& node) {
+  return std::any_of(node.inputs.begin(), node.inputs.end(),
+                     [&](ValueId id) { return id != absent && !is_static(graph[id].shape); });
+}
+
+/// Writes no element, whatever the batch. The other extents may then be of any size: no op is to walk them.
+bool writes_nothing(const Graph& graph, const Node& node) {
+  return std::all_of(node.outputs.begin(), node.outputs.end(),
+                     [&](ValueId id) { return element_count(graph[id].shape, 1) == 0; });
+}
+
+std::vector<Tensor> empty_tensors(const std::vector<TypedShape>& shapes) {
+  std::vector<Tensor> tensors;
+  for (const TypedShape& of : shapes)
+    tensors.emplace_back(is_real(of.type) ? ElementType::Float64 : ElementType::Int64, of.shape);
+  return tensors;
 }
 
 /// What a graph's node makes of its inputs. Throws UserError naming it where they do not fit, or a sum 64 bits.
 std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<const Tensor*>& read) {
-  check_shapes(graph, node, read);
+  const bool nothing = writes_nothing(graph, node);
+  // Extents that a symbolic batch may have, and this one may not.
+  if (nothing || reads_symbolic(graph, node)) {
+    const std::vector<TypedShape> shapes = written_shapes(graph, node, read);
+    if (nothing) return empty_tensors(shapes);
+  }
   const Call call{node, read, !is_real(graph[node.outputs.front()].type)};
   try {
     return evaluate(node, read, call.integer_output);

@@ -24,6 +24,8 @@ class Convolution {
       y_shape_.push_back(window_count(x[axis + 2], windows_.back()));
     }
     positions_ = element_count(Shape(y_shape_.begin() + 2, y_shape_.end()));
+    // Without channels to sum over, a kernel may have any extents.
+    if (element_count(w) == 0) return;
     for (int64_t tap = 0; tap < element_count(kernel_); ++tap) meetings_.push_back(meetings_of(tap));
   }
 

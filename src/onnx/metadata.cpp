@@ -1,6 +1,8 @@
 #include "onnx/metadata.hpp"
 
+#include <limits>
 #include <unordered_map>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -19,12 +21,23 @@ decltype(auto) reading(const std::string& file, F&& f) {
   }
 }
 
+/// A whole number that T holds. Throws Json::exception.
+template <class T = int64_t>
+T integer(const Json& json) {
+  constexpr auto most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  const bool fits = json.is_number_unsigned() ? json.get<uint64_t>() <= most : json.is_number_integer();
+  if (!fits || !std::in_range<T>(json.get<int64_t>()))
+    throw Json::type_error::create(302, json.dump() + " is no integer of " + std::to_string(8 * sizeof(T)) + " bits",
+                                   &json);
+  return static_cast<T>(json.get<int64_t>());
+}
+
 }  // namespace
 
 Json parse_metadata(const std::string& text, const std::string& file) {
   return reading(file, [&] {
     Json document = parse_json(text, "onnx", file + ": metadata 'nibble'");
-    if (document.at("version").get<int64_t>() != metadata_version)
+    if (integer(document.at("version")) != metadata_version)
       fail("onnx", file + ": metadata 'nibble'", "version " + document.at("version").dump(),
            "version " + std::to_string(metadata_version));
     return document;
@@ -81,10 +94,10 @@ std::optional<Grid> declared_grid(const Json* value, const std::string& file) {
     const Json& json = value->at("grid");
     Grid grid;
     grid.scale = json.at("scale").get<std::vector<double>>();
-    grid.axis = json.at("axis").get<int>();
-    grid.zero_point = json.at("zero_point").get<int64_t>();
-    grid.low = json.at("low").get<int64_t>();
-    grid.high = json.at("high").get<int64_t>();
+    grid.axis = integer<int>(json.at("axis"));
+    grid.zero_point = integer(json.at("zero_point"));
+    grid.low = integer(json.at("low"));
+    grid.high = integer(json.at("high"));
     check_grid(grid, "onnx", file + ": metadata 'nibble'");
     return grid;
   });
@@ -127,7 +140,7 @@ void apply_metadata(const Json& metadata, graph::Graph& graph, const std::string
       value.grid = declared_grid(entry, file);
       if (entry && entry->contains("bounds"))
         for (const Json& bound : entry->at("bounds"))
-          value.bounds.push_back({bound.at(0).get<int64_t>(), bound.at(1).get<int64_t>()});
+          value.bounds.push_back({integer(bound.at(0)), integer(bound.at(1))});
     }
     reorder_values(metadata, graph);
   });

@@ -104,6 +104,13 @@ TEST(ImageErrors, NameAPictureThatIsCutOrTooLarge) {
   claims[33] = 0x3f;  // the length of the chunk behind the header: 1 GB
   EXPECT_EQ(reading(claims),
             "data: DIR/a.png: cannot be decoded: a chunk ends behind the file (expected a JPEG or PNG image)");
+  // Tables of 15 and then of 12 * 255 codes, with fill bytes before the marker.
+  const std::string fill = "\xff\xff", table = std::string("\xc4\x00\x2f", 3) + '\0';
+  const std::string tables =
+      "\xff\xd8" + fill + table + "\x0f" + std::string(30, '\0') + '\1' + std::string(12, '\xff');
+  EXPECT_EQ(
+      reading(tables + std::string(99, '\4')),
+      "data: DIR/a.png: cannot be decoded: a Huffman table of more than 256 codes (expected a JPEG or PNG image)");
   const std::string hollow = nibble::testing::png(16000, 16000, 6, "x");
   EXPECT_EQ(reading(hollow), "data: DIR/a.png: 16000 x 16000 pixels (expected no more than " +
                                  std::to_string(hollow.size()) + " bytes can hold)");

@@ -111,6 +111,19 @@ TEST(HostileFile, WithAShapeItsBytesCannotFillIsRefusedBeforeAllocation) {
   expect_message(with({2}, 8), "elements of STRING");
 }
 
+TEST(HostileFile, WhoseMetadataSaysAFractionForAnIntegerIsRefused) {
+  const auto with = [](const std::string& version, const std::string& axis, const std::string& low) {
+    const std::string grid = R"({"scale": [1], "axis": )" + axis + R"(, "zero_point": 0, "low": )" + low + "}";
+    const std::string document = R"({"version": )" + version +
+                                 R"(, "dialect": "native", "stage": "FP", "values": {"x": )" +
+                                 R"({"type": "float32", "grid": )" + grid + "}}}";
+    return around(node("Relu", {"x"}, {"y"})) + field(14, field(1, "nibble") + field(2, document));
+  };
+  expect_message(with("9.9e19", "0", "0"), "metadata 'nibble': [json.exception.type_error.302] 9.9e+19 is no integer");
+  expect_message(with("1", "0", "18446744073709551615"), "18446744073709551615 is no integer of 64 bits");
+  expect_message(with("1", "4294967296", "0"), "4294967296 is no integer of 32 bits (expected our own document)");
+}
+
 TEST(HostileFile, WithBrokenWiringNamesTheValue) {
   expect_message(around(node("Relu", {"y"}, {"y"})), "node 'n' (Relu): waits for its own output");
   expect_message(around(node("Relu", {"q"}, {"y"})), "node 'n' (Relu): value 'q', which nothing writes");

@@ -57,6 +57,15 @@ TEST(EvaluateGraph, GivesAnInputThatIsAlsoAnOutput) {
   EXPECT_EQ(evaluate(graph, {Tensor({1, 2}, std::vector<float>{4, 5})}).at(2), reals({1, 2}, {4, 5}));
 }
 
+TEST(EvaluateGraph, WalksNoExtentsBesideOneOfNone) {
+  Graph graph;
+  const Shape shape{int64_t{1} << 31, 0, 4};
+  graph.inputs = {graph.add_value("x", ElementType::Float32, shape)};
+  graph.outputs = {graph.add_node("twice", Concat{2}, {graph.inputs[0], graph.inputs[0]})};
+  tidy(graph);
+  EXPECT_EQ(evaluate(graph, {Tensor(ElementType::Float32, shape)}).at(0), reals({int64_t{1} << 31, 0, 8}, {}));
+}
+
 TEST(PrepareInputs, QuantisesRealsByTheInputsGridHalfUp) {
   Graph graph;
   graph.inputs = {graph.add_value("x", ElementType::UInt8, {any, 3})};

@@ -115,6 +115,12 @@ TEST(EvaluateGemm, BroadcastsItsThirdInput) {
   EXPECT_EQ(evaluated(op, {a, b, reals({}, {1})}), reals({2, 2}, {23, 43, 43, 83}));
 }
 
+TEST(EvaluateConv, OfNoChannelsTakesNoMemoryForItsExtents) {
+  constexpr int64_t extent = int64_t{1} << 31;
+  const Conv op{{1}, {0, 0}, {1}, 1, 0};
+  EXPECT_EQ(evaluated(op, {integers({1, 0, extent}, {}), integers({2, 0, extent}, {})}), integers({1, 2, 1}, {0, 0}));
+}
+
 TEST(EvaluateMatMul, IsNumpys) {
   const Tensor row = integers({2}, {1, 2}), matrix = integers({2, 2}, {1, 10, 100, 1000});
   EXPECT_EQ(evaluated(MatMul{}, {row, row}), integers({}, {5}));
