@@ -287,7 +287,8 @@ bool fold_range(NodeReader& node) {
     if (real)
       element.real = number(*start) + static_cast<double>(i) * number(*delta);
     else
-      element.integer = start->elements[0].integer + i * delta->elements[0].integer;
+      element.integer = integer_result(node, "Add", start->elements[0].integer,
+                                       integer_result(node, "Mul", i, delta->elements[0].integer));
     y.elements.push_back(element);
   }
   return node.give(std::move(y)), true;

@@ -1,5 +1,7 @@
 #include "onnx/node_reader.hpp"
 
+#include <utility>
+
 #include "onnx/container.hpp"
 #include "onnx/graph_reader.hpp"
 
@@ -164,8 +166,21 @@ void NodeReader::alias(graph::ValueId id, size_t output) {
   reader_.define(output_name(output), std::move(item));
 }
 
+static bool holds(ElementType type, int64_t integer) {
+  return with_element_type(type, [&](auto kind) {
+    if constexpr (std::is_integral_v<decltype(kind)>)
+      return std::in_range<decltype(kind)>(integer);
+    else
+      return true;
+  });
+}
+
 void NodeReader::give(Folded folded, size_t output) {
   if (output >= output_count() || output_name(output).empty()) return;
+  if (!is_real(folded.type))
+    for (const Element& element : folded.elements)
+      if (!element.batch && !holds(folded.type, element.integer))
+        fail("element " + std::to_string(element.integer), "one of " + std::string(to_string(folded.type)));
   Item item;
   item.folded = std::move(folded);
   reader_.define(output_name(output), std::move(item));

@@ -124,6 +124,15 @@ TEST(HostileFile, WhoseMetadataSaysAFractionForAnIntegerIsRefused) {
   expect_message(with("1", "4294967296", "0"), "4294967296 is no integer of 32 bits (expected our own document)");
 }
 
+TEST(HostileFile, WhoseConstantsGiveWhatTheirTypeDoesNotHoldIsRefused) {
+  const std::string bytes = tensor("a", 3, {1}, "\x64") + tensor("b", 3, {1}, "\x02");
+  expect_message(around(bytes + node("Mul", {"a", "b"}, {"c"})), "node 'n' (Mul): element 200 (expected one of int8)");
+  const std::string most(7, '\xff'), quarter(7, '\0');
+  const std::string ends = tensor("from", 7, {}, quarter + '\x80') + tensor("to", 7, {}, most + '\x7f');
+  expect_message(around(ends + tensor("by", 7, {}, quarter + '\x40') + node("Range", {"from", "to", "by"}, {"c"})),
+                 "node 'n' (Range): arithmetic beyond 64 bits");
+}
+
 TEST(HostileFile, WithBrokenWiringNamesTheValue) {
   expect_message(around(node("Relu", {"y"}, {"y"})), "node 'n' (Relu): waits for its own output");
   expect_message(around(node("Relu", {"q"}, {"y"})), "node 'n' (Relu): value 'q', which nothing writes");
