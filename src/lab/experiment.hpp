@@ -50,7 +50,8 @@ struct RunOptions {
   std::filesystem::path out;
   bool resume = false;
   int threads = 2;
-  std::function<void(const std::string&)> say;  ///< a line for the person who waits
+  std::function<void(const std::string&)> say;   ///< a line for the person who waits
+  std::function<void(const std::string&)> warn;  ///< what goes wrong in a training without ending it
   std::function<void(std::string_view what, int64_t done, int64_t of)> progress;
   const volatile int* interrupted = nullptr;
 };

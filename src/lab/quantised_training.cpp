@@ -170,10 +170,21 @@ void read_partitions(const Json& json, QuantisedTraining& training, const std::s
     refuse(at, given, expected);
 }
 
+void read_distillation(const Json& json, QuantisedTraining& training, const std::string& place) {
+  if (!json.contains("distillation")) return;
+  const std::string at = place + ": distillation";
+  const Json given = json["distillation"].is_number() ? Json{{"weight", json["distillation"]}} : json["distillation"];
+  if (!given.is_object()) refuse(at, given, "a weight from 0 to 1, or an object with weight and temperature");
+  check_keys(given, {"weight", "temperature"}, "lab", at);
+  train::Distillation& distillation = training.distillation.emplace();
+  distillation.weight = number(given, "weight", distillation.weight, 0, 1, at);
+  distillation.temperature = number(given, "temperature", distillation.temperature, 0.01, 1000, at);
+}
+
 /// The float training's recipe, gentler, with what is given.
 train::Recipe recipe_from(Json json, const train::Recipe& of_float, const std::string& place) {
-  for (const char* own :
-       {"from", "weights", "activations", "layers", "start", "freeze", "rates", "annealing", "partitions"})
+  for (const char* own : {"from", "weights", "activations", "layers", "start", "freeze", "rates", "distillation",
+                          "annealing", "partitions"})
     json.erase(own);
   Json whole = train::to_json(of_float);
   whole["epochs"] = std::max<int64_t>(1, of_float.epochs / 2);
@@ -217,6 +228,7 @@ QuantisedTraining quantised_training_from_json(const Json& json, const train::Re
   });
   read_algorithms(json, training, place);
   read_times(json, training, place);
+  read_distillation(json, training, place);
   read_annealing(json, training, place);
   read_partitions(json, training, place);
   training.resolved = json;

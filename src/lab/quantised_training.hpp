@@ -20,6 +20,7 @@ namespace nibble::lab {
 ///  "start": {"weights": 0, "activations": 1},     epochs from which on their quantisers are on
 ///  "freeze": 4,                                   the epoch from which on what quantisers learn stays
 ///  "rates": {"scale": 0.1, "bound": {"rate": 1, "decay": 1e-4}, "threshold": ...},   times the learning rate
+///  "distillation": 0.5 | {"weight": 0.5, "temperature": 4},   from the float network
 ///  "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4, "layers":
 ///                "jointly"|"one_by_one"},         ana
 ///  "partitions": [[1, 0.5], [2, 1]]}              inq: [epoch, fraction of the weights that are set from then on]
@@ -33,6 +34,7 @@ struct QuantisedTraining {
   double weights_start = 0, activations_start = 0;
   std::optional<double> freeze;
   train::GroupRules rates;
+  std::optional<train::Distillation> distillation;  ///< without its teacher
   quant::AnnealingSchedule annealing;
   std::vector<quant::Milestone> partitions;
   Json resolved;  ///< as read, with the recipe written out

@@ -105,8 +105,12 @@ graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Va
     run.recipe.threads = options.threads;
     run.folder = folder;
     run.quantisation = variant.resolved;
-    if (options.say) run.warn = [&](const std::string& warning) { options.say("warning: " + warning); };
+    run.warn = options.warn;
     schedule_quantisers(run, *variant.training, fake);
+    if (variant.training->distillation) {
+      run.distillation = *variant.training->distillation;
+      run.distillation.teacher = std::make_shared<const graph::Graph>(network);
+    }
     if (options.say) options.say("training '" + variant.name + "' with its quantisers");
     api.train(fake, run);
   }

@@ -33,6 +33,7 @@ struct Recipe {
   std::string loss = "cross_entropy";  ///< cross_entropy or mean_square
   double label_smoothing = 0;
   Json augmentation = Json::array();
+  bool histograms = false;  ///< of weights and activations, every epoch, into the run folder's tensorboard
   uint64_t seed = 1;
   int threads = 2;
 };
@@ -53,19 +54,29 @@ struct EpochReport {
   int64_t quantisers = 0;  ///< how many are on
 };
 
+/// A part of the loss that asks for the outputs of another network, in evaluation mode, on the same (augmented)
+/// examples: loss = (1 - weight) * loss + weight * distance. The distance is temperature^2 * KL(softmax(teacher /
+/// temperature) || softmax(output / temperature)), the mean of the examples, for cross_entropy (Hinton et al. 2015),
+/// and the mean square for mean_square, without a temperature.
+struct Distillation {
+  std::shared_ptr<const graph::Graph> teacher;  ///< null: none; else FP or FQ, inputs and outputs as the network's
+  double weight = 0.5;                          ///< 0 to 1
+  double temperature = 4;                       ///< above 0
+};
+
 struct TrainRun {
   Recipe recipe;
   std::shared_ptr<const data::Dataset> train_set;
   std::shared_ptr<const data::Dataset> test_set;  ///< may be null
   data::Preprocess preprocess;
-  QuantiserRecipes quantisers;     ///< how each quantiser of an FQ graph trains
-  QuantiserSchedule schedule;      ///< and when
-  GroupRules rules;                ///< and how what they learn moves
+  QuantiserRecipes quantisers;  ///< how each quantiser of an FQ graph trains
+  QuantiserSchedule schedule;   ///< and when
+  GroupRules rules;             ///< and how what they learn moves
+  Distillation distillation;
   Json quantisation;               ///< what the three follow from, as resolved: a resume with another is refused
   std::filesystem::path folder;    ///< checkpoints (checkpoint.pt), metrics.csv; exists
   bool resume = false;             ///< continue from folder's checkpoint; without one, from the start
   double checkpoint_seconds = 30;  ///< between checkpoints inside an epoch; one after every epoch too
-  bool histograms = false;         ///< of weights and activations, every epoch, into folder/tensorboard
   std::function<void(const EpochReport&)> on_epoch;
   std::function<void(int64_t done, int64_t of)> on_step;  ///< steps of the whole run
   /// What goes wrong without stopping the run: a sentence with the quantiser, the step, figures and a remedy; of each
@@ -85,7 +96,7 @@ struct Api {
   void (*train)(graph::Graph& graph, const TrainRun& run);
   std::string (*torch_version)();
 };
-inline constexpr int api_version = 3;
+inline constexpr int api_version = 4;
 
 }  // namespace nibble::train
 

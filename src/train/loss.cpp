@@ -39,6 +39,13 @@ at::Tensor loss_of(const Recipe& recipe, const at::Tensor& output, const data::B
                                 recipe.label_smoothing);
 }
 
+at::Tensor distance_of(const Recipe& recipe, const at::Tensor& output, const at::Tensor& teacher, double temperature) {
+  if (recipe.loss == "mean_square") return at::mse_loss(output, teacher);
+  const auto logarithms = [&](const at::Tensor& logits) { return at::log_softmax(flat(logits) / temperature, 1); };
+  const at::Tensor sum = at::kl_div(logarithms(output), logarithms(teacher), at::Reduction::Sum, /*log_target=*/true);
+  return sum * (temperature * temperature / static_cast<double>(output.size(0)));
+}
+
 void add_batch(Sums& sums, double mean_loss, const at::Tensor& output, const data::Batch& batch) {
   const int64_t count = output.size(0);
   sums.loss += mean_loss * static_cast<double>(count);

@@ -12,6 +12,9 @@ namespace nibble::train {
 /// or targets, a target of another shape.
 at::Tensor loss_of(const Recipe& recipe, const at::Tensor& output, const data::Batch& batch);
 
+/// Distillation's distance to the teacher's output, of the same shape, to be differentiated.
+at::Tensor distance_of(const Recipe& recipe, const at::Tensor& output, const at::Tensor& teacher, double temperature);
+
 /// Adds a batch to the sums. Decisions are the largest output; targets have none.
 void add_batch(Sums& sums, double mean_loss, const at::Tensor& output, const data::Batch& batch);
 

@@ -38,6 +38,11 @@ class Reader {
       if (known == found) return void(field = found);
     fail("train", at(key), "'" + found + "'" + did_you_mean(found, names), expected);
   }
+  void flag(const char* key, bool& field) const {
+    if (!json_.contains(key)) return;
+    if (!json_[key].is_boolean()) refuse(key, "true or false");
+    field = json_[key].get<bool>();
+  }
   [[noreturn]] void refuse(const char* key, std::string_view expected) const {
     fail("train", at(key), json_[key].dump(), expected);
   }
@@ -57,7 +62,7 @@ Recipe recipe_from_json(const Json& json, std::string_view place) {
   check_keys(
       json,
       {"epochs", "batch_size", "optimiser", "learning_rate", "momentum", "weight_decay", "schedule", "step_epochs",
-       "step_factor", "warmup_epochs", "loss", "label_smoothing", "augmentation", "seed", "threads"},
+       "step_factor", "warmup_epochs", "loss", "label_smoothing", "augmentation", "histograms", "seed", "threads"},
       "train", place);
   Recipe recipe;
   const Reader read(json, place);
@@ -77,6 +82,7 @@ Recipe recipe_from_json(const Json& json, std::string_view place) {
     recipe.augmentation = json["augmentation"];
     if (!recipe.augmentation.is_array()) read.refuse("augmentation", "a list of objects");
   }
+  read.flag("histograms", recipe.histograms);
   int64_t seed = static_cast<int64_t>(recipe.seed), threads = recipe.threads;
   read.whole("seed", seed, 0);
   read.whole("threads", threads, 1);
@@ -100,6 +106,7 @@ Json to_json(const Recipe& recipe) {
           {"loss", recipe.loss},
           {"label_smoothing", recipe.label_smoothing},
           {"augmentation", recipe.augmentation},
+          {"histograms", recipe.histograms},
           {"seed", recipe.seed},
           {"threads", recipe.threads}};
 }

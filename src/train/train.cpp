@@ -66,8 +66,9 @@ class Trainer {
         network_(graph, run.quantisers, recipe_.seed),
         optimiser_(recipe_, network_.learned(), run.rules),
         health_(network_, run.warn),
-        journal_(network_, run.folder, run.histograms),
+        journal_(network_, run.folder, recipe_.histograms),
         description_(description_of(graph, run)) {
+    if (run.distillation.teacher) teacher_.emplace(*run.distillation.teacher);
     const int64_t size = run.train_set->size();
     steps_per_epoch_ = (size + recipe_.batch_size - 1) / recipe_.batch_size;
     // A batch-norm has no variance over one example.
@@ -81,6 +82,7 @@ class Trainer {
       train_epoch();
       finish_epoch();
     }
+    check_finished();
     network_.write_back(graph_);
   }
 
@@ -123,6 +125,14 @@ class Trainer {
   std::string progress() const {
     if (step_ == 0) return "epoch " + std::to_string(epoch_);
     return "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(step_);
+  }
+
+  /// What goes into the graph is what was trained: no quantiser is off, noisy or half set at the end.
+  void check_finished() const {
+    for (const Quantiser* quantiser : network_.quantisers())
+      if (const std::string found = quantiser->unfinished(); !found.empty())
+        fail("train", "quantiser '" + quantiser->name() + "'", found + " at the end of the training",
+             "a schedule that ends with every quantiser as it is deployed");
   }
 
   /// Nothing that is not finite goes into a checkpoint.
@@ -188,15 +198,28 @@ class Trainer {
             steps_done()};
   }
 
+  /// What the last node reads where the loss is over it.
+  bool logits() const { return recipe_.loss == "cross_entropy"; }
+
+  /// The loss, or what distillation makes of it.
+  at::Tensor with_teacher(const at::Tensor& loss, const at::Tensor& output, const at::Tensor& x) const {
+    if (!teacher_) return loss;
+    const auto& [graph, weight, temperature] = run_.distillation;
+    const at::Tensor target = teacher_->run(x, {}, logits());
+    if (target.sizes() != output.sizes())
+      fail("train", "distillation", "a teacher of " + to_string(target.sizes().vec()) + " outputs",
+           to_string(output.sizes().vec()));
+    return (1 - weight) * loss + weight * distance_of(recipe_, output, target, temperature);
+  }
+
   void train_step(const data::Batch& batch) {
     rate_ = learning_rate(recipe_, steps_done(), steps_per_epoch_);
     network_.apply(run_.schedule, static_cast<double>(steps_done()) / static_cast<double>(steps_per_epoch_));
     optimiser_.clear_gradients();
     const at::Tensor x = input_of(batch);
-    const at::Tensor output =
-        network_.run(x, mode_of_step(), recipe_.loss == "cross_entropy",
-                     [&](graph::ValueId id, const at::Tensor& value) { health_.observe(id, value); });
-    const at::Tensor loss = loss_of(recipe_, output, batch);
+    const at::Tensor output = network_.run(
+        x, mode_of_step(), logits(), [&](graph::ValueId id, const at::Tensor& value) { health_.observe(id, value); });
+    const at::Tensor loss = with_teacher(loss_of(recipe_, output, batch), output, x);
     const double value = loss.item<double>();
     if (!std::isfinite(value)) {
       const std::string found = value_not_finite(network_, x, mode_of_step());
@@ -216,7 +239,7 @@ class Trainer {
     constexpr int64_t batch_size = 256;
     data::Loader loader(run_.test_set, run_.preprocess, data::in_order(run_.test_set->size()), batch_size, 2);
     while (const std::optional<data::Batch> batch = loader.next()) {
-      const at::Tensor output = network_.run(input_of(*batch), {}, recipe_.loss == "cross_entropy");
+      const at::Tensor output = network_.run(input_of(*batch), {}, logits());
       add_batch(sums, loss_of(recipe_, output, *batch).item<double>(), output, *batch);
     }
     return sums;
@@ -256,6 +279,7 @@ class Trainer {
   const Recipe& recipe_;
   data::Augmentation augmentation_;
   Network network_;
+  std::optional<Network> teacher_;
   Optimiser optimiser_;
   Health health_;
   Journal journal_;

@@ -39,6 +39,7 @@ lab::RunOptions options_of(const Call& call, const lab::Experiment& experiment, 
   options.resume = call.has("resume");
   options.threads = experiment.recipe.threads;
   options.say = [&](const std::string& line) { progress.say(line); };
+  options.warn = [&](const std::string& line) { progress.warn(line); };
   options.progress = [&](std::string_view what, int64_t done, int64_t of) { progress.update(what, done, of); };
   options.interrupted = &interrupted;
   return options;

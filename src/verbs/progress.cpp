@@ -45,7 +45,14 @@ void Progress::update(std::string_view what, int64_t done, int64_t of) {
 }
 
 void Progress::say(const std::string& line) {
-  if (quiet_) return;
+  if (!quiet_) print(line);
+}
+
+void Progress::warn(const std::string& line) {
+  print("warning: " + line);
+}
+
+void Progress::print(const std::string& line) {
   clear();
   std::fprintf(stderr, "%s\n", line.c_str());
 }

@@ -19,9 +19,12 @@ class Progress {
   void update(std::string_view what, int64_t done, int64_t of);
   /// A line of its own on stderr, above the bar; nothing when quiet.
   void say(const std::string& line);
+  /// "warning: ..." on stderr, also when quiet.
+  void warn(const std::string& line);
 
  private:
   void clear();
+  void print(const std::string& line);
 
   using Clock = std::chrono::steady_clock;
   bool quiet_;

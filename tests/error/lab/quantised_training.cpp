@@ -52,6 +52,25 @@ TEST(QuantisedTraining, NamesTheKeyThatIsWrong) {
             "lab: FILE: train: layers: a*: no key 'weight' (did you mean 'weights'?) (expected weights, activations)");
 }
 
+TEST(QuantisedTraining, LearnsFromTheFloatNetworkWhereAsked) {
+  const auto read = [](const char* json) {
+    return lab::quantised_training_from_json(Json::parse(json), {.epochs = 10}, "here").distillation;
+  };
+  EXPECT_FALSE(read("{}").has_value());
+  EXPECT_EQ(read(R"({"distillation": 0.25})")->weight, 0.25);
+  EXPECT_EQ(read(R"({"distillation": {}})")->weight, 0.5);
+  EXPECT_EQ(read(R"({"distillation": {"temperature": 2}})")->temperature, 2);
+  EXPECT_EQ(complaint(R"({"distillation": true})"),
+            "lab: FILE: train: distillation: true (expected a weight from 0 to 1, or an object with weight and "
+            "temperature)");
+  EXPECT_EQ(complaint(R"({"distillation": 2})"),
+            "lab: FILE: train: distillation: weight: 2 (expected a number from 0.0 to 1.0)");
+  EXPECT_EQ(complaint(R"({"distillation": {"temperature": 0}})"),
+            "lab: FILE: train: distillation: temperature: 0 (expected a number from 0.01 to 1000.0)");
+  EXPECT_EQ(complaint(R"({"distillation": {"teacher": "x"}})"),
+            "lab: FILE: train: distillation: no key 'teacher' (expected weight, temperature)");
+}
+
 /// What would leave a network that is still float is refused before any training.
 TEST(QuantisedTraining, EndsQuantised) {
   EXPECT_EQ(complaint(R"({"start": {"weights": 5}})").substr(0, 42), "lab: FILE: train: start: weights: 5 (expec");

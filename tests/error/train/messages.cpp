@@ -4,7 +4,7 @@
 
 #include "base/file.hpp"
 #include "train/engine.hpp"
-#include "unit/train/small.hpp"
+#include "unit/train/quantised.hpp"
 
 namespace nibble {
 namespace {
@@ -146,6 +146,18 @@ TEST(TrainErrors, AResumeWithAnotherQuantisationNamesTheKeyThatWasOrIs) {
                                          "has quantisation.layers.fc = 8 (expected quantisation.layers.fc = null, "},
                                         {"null", "has quantisation = {"}})
     EXPECT_TRUE(contains(said(asked), expected)) << said(asked);
+}
+
+TEST(TrainErrors, AQuantiserThatIsOffAtTheEndIsNamed) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  run.recipe.epochs = 1;
+  run.schedule = [](const std::string& name, double) { return train::QuantiserSettings{.on = name != "fc.weight_q"}; };
+  graph::Graph graph = test::quantised_network();
+  EXPECT_EQ(
+      message([&] { train::train(graph, run); }),
+      "train: quantiser 'fc.weight_q': is off at the end of the training (expected a schedule that ends with every "
+      "quantiser as it is deployed)");
 }
 
 TEST(TrainErrors, AFileThatIsNoCheckpointIsNamed) {

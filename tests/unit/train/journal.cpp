@@ -162,7 +162,7 @@ TEST(Journal, CountsWhatIsClipped) {
 TEST(Journal, HasHistogramsOfWeightsAndActivationsWhereAsked) {
   const Folder folder;
   train::TrainRun run = lsq_run(folder.path);
-  run.histograms = true, run.recipe.epochs = 1, run.test_set = nullptr;
+  run.recipe.histograms = true, run.recipe.epochs = 1, run.test_set = nullptr;
   train_quantised(run);
   const Events events = events_of(event_files(folder.path / "tensorboard").at(0));
   std::map<std::string, double> counts;
