@@ -248,9 +248,14 @@ void emit_pair_table(NodeReader& node, const Operand& a, const Operand& b, const
 
 ValueId centred_weights(NodeReader& node, size_t slot, size_t points, int64_t axis) {
   const ValueId id = node.value(slot);
-  const std::vector<int64_t> z =
-      node.has(points) ? node.constant(points, "zero point").tensor.to_integers() : graph::Ints{0};
+  const ElementType type = node.typed(id).type;
+  if (type != ElementType::Int8 && type != ElementType::UInt8)
+    node.fail("weights of " + std::string(to_string(type)), "int8 or uint8");
+  const graph::Ints z = node.has(points) ? node.integers(points, "zero point") : graph::Ints{0};
   if (z.empty()) node.fail("an empty zero point", "one");
+  for (int64_t point : z)
+    if (point < INT8_MIN || point > UINT8_MAX)
+      node.fail("a zero point of the weights of " + std::to_string(point), "one of 8 bits");
   if (std::all_of(z.begin(), z.end(), [](int64_t point) { return point == 0; })) return id;
   const Tensor* weights = node.reader().graph().constant(id);
   if (!weights) node.fail("computed weights with a zero point", "0, or constant weights");

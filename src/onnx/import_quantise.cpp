@@ -18,7 +18,7 @@ void refuse_unusual(const NodeReader& node) {
 
 std::vector<int64_t> points_of(const NodeReader& node, size_t scales) {
   if (!node.has(2)) return {0};
-  std::vector<int64_t> points = node.constant(2, "zero point").tensor.to_integers();
+  std::vector<int64_t> points = node.integers(2, "zero point");
   if (points.size() != scales)
     node.fail(std::to_string(points.size()) + " zero points with " + std::to_string(scales) + " scales", "as many");
   return points;
@@ -119,6 +119,9 @@ Centred centred(const NodeReader& node, const Tensor& integers, int data_type) {
   const FileTensor& scale = node.constant(1, "scale");
   const std::vector<int64_t> points = points_of(node, scale.tensor.size());
   const auto [least, most] = std::minmax_element(points.begin(), points.end());
+  if (*least < range.low || *most > range.high)
+    node.fail("zero points from " + std::to_string(*least) + " to " + std::to_string(*most),
+              "those of " + type_name(data_type));
   Grid grid;
   grid.scale = scale.tensor.to_reals();
   grid.axis = static_cast<int>(node.axis(node.attributes().integer("axis", 1), integers.rank()));

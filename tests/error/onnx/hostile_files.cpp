@@ -133,6 +133,24 @@ TEST(HostileFile, WhoseConstantsGiveWhatTheirTypeDoesNotHoldIsRefused) {
                  "node 'n' (Range): arithmetic beyond 64 bits");
 }
 
+TEST(HostileFile, WhoseZeroPointsAreNoneIsRefused) {
+  const std::string w = tensor("w", 3, {2, 2}, "abcd"), scales = tensor("s", 1, {2}, std::string(8, '?'));
+  const auto with = [&](int type, const std::string& points) {
+    return around(w + scales + tensor("z", type, {2}, points) + node("DequantizeLinear", {"w", "s", "z"}, {"y"}));
+  };
+  expect_message(with(1, "\xcd\xcc\x4c\x3e\xcd\xcc\x4c\x3e"), "zero point (input 2) is float32 [2] (expected a list");
+  expect_message(with(7, std::string(7, '\0') + '\x80' + std::string(8, '\0')),
+                 "zero points from -9223372036854775808 to 0 (expected those of INT8)");
+  const auto product = [&](const std::string& matrix, int type, const std::string& points) {
+    return around(tensor("x8", 3, {2, 2}, "abcd") + matrix + tensor("zx", 3, {}, "a") +
+                  tensor("zw", type, {2}, points) + node("MatMulInteger", {"x8", "w", "zx", "zw"}, {"y"}));
+  };
+  expect_message(product(w, 6, std::string("\0\1\0\0\0\0\0\0", 8)),
+                 "a zero point of the weights of 256 (expected one of 8 bits)");
+  expect_message(product(tensor("w", 7, {2, 2}, std::string(32, 'w')), 3, "ab"),
+                 "weights of int64 (expected int8 or uint8)");
+}
+
 TEST(HostileFile, WithBrokenWiringNamesTheValue) {
   expect_message(around(node("Relu", {"y"}, {"y"})), "node 'n' (Relu): waits for its own output");
   expect_message(around(node("Relu", {"q"}, {"y"})), "node 'n' (Relu): value 'q', which nothing writes");
