@@ -89,6 +89,7 @@ Types rule(const Context& c, const Pad& op) {
     if (op.mode == PadMode::Reflect)
       c.check(begin < y[i] && end < y[i], "a reflection of " + std::to_string(std::max(begin, end)),
               "less than the extent");
+    c.check(op.mode != PadMode::Edge || y[i] > 0, "the edge of an axis without elements", "at least one");
     y[i] += begin + end;
     c.check(y[i] >= 0, "pads that cut more than there is", "at most the extent");
   }
@@ -164,6 +165,7 @@ Types rule(const Context& c, const Resize& op) {
   for (size_t i = 0; i < y.size(); ++i) {
     const bool kept = op.sizes.empty() ? op.scales[i] == 1 : op.sizes[i] == any;
     c.check(y[i] != any || kept, "a resized batch", "another axis");
+    c.check(y[i] != 0, "an axis without elements", "at least one");
     y[i] = resized(op, i, y[i]);
     c.check(y[i] == any || y[i] >= 1, "an extent of " + std::to_string(y[i]), "at least 1");
   }

@@ -147,6 +147,8 @@ TEST(Infer, NamesPadsThatDoNotFit) {
   EXPECT_EQ(complaint(Pad{{1}}, {{5}}), "Pad): 1 pads (expected 2)");
   EXPECT_EQ(complaint(Pad{{int64_t{1} << 40, 0}}, {{5}}), "Pad): absurd pads (expected small ones)");
   EXPECT_EQ(complaint(Pad{{1, 0}}, {{any}}), "Pad): a pad of the symbolic batch (expected another axis)");
+  EXPECT_EQ(complaint(Pad{{1, 0}, PadMode::Edge}, {{0}}),
+            "Pad): the edge of an axis without elements (expected at least one)");
   EXPECT_EQ(complaint(Pad{{5, 0}, PadMode::Reflect}, {{5}}), "Pad): a reflection of 5 (expected less than the extent)");
   EXPECT_EQ(complaint(Pad{{-3, -3}}, {{5}}), "Pad): pads that cut more than there is (expected at most the extent)");
 }
@@ -182,6 +184,7 @@ TEST(Infer, NamesResizesThatCannotBe) {
   EXPECT_EQ(complaint(Resize{{1, 2}, {}}, {{2}}), "Resize): scales or sizes of another rank (expected 1)");
   EXPECT_EQ(complaint(Resize{{-1}, {}}, {{2}}), "Resize): scale -1.000000 (expected a positive number)");
   EXPECT_EQ(complaint(Resize{{2}, {}}, {{any}}), "Resize): a resized batch (expected another axis)");
+  EXPECT_EQ(complaint(Resize{{}, {2}}, {{0}}), "Resize): an axis without elements (expected at least one)");
   EXPECT_EQ(complaint(Resize{{0.25}, {}}, {{2}}), "Resize): an extent of 0 (expected at least 1)");
   EXPECT_EQ(complaint(Resize{{2}, {}, ResizeMode::Linear}, {{2}}, I32), "Resize): input 0 of int32 (expected reals)");
 }
