@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "passes/policy.hpp"
+#include "passes/batch_norm_ways.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -181,10 +181,35 @@ void read_distillation(const Json& json, QuantisedTraining& training, const std:
   distillation.temperature = number(given, "temperature", distillation.temperature, 0.01, 1000, at);
 }
 
+void read_batch_norm(const Json& json, QuantisedTraining& training, const std::string& place) {
+  if (!json.contains("batch_norm")) return;
+  const std::string at = place + ": batch_norm";
+  const Json& given = json["batch_norm"];
+  if (!given.is_object()) refuse(at, given, "an object with freeze, fold or reestimate");
+  check_keys(given, {"freeze", "fold", "reestimate"}, "lab", at);
+  train::BatchNormTraining& batch_norm = training.batch_norm;
+  if (given.contains("freeze")) batch_norm.freeze = number(given, "freeze", 0, 0, 1e6, at);
+  batch_norm.fold = flag(given, "fold", false, at);
+  if (!given.contains("reestimate")) return;
+  const Json& examples = given["reestimate"];
+  if (!examples.is_number_integer() || examples.get<int64_t>() < 1)
+    refuse(at + ": reestimate", examples, "a whole number of training examples, at least 1");
+  batch_norm.reestimate = examples.get<int64_t>();
+}
+
+/// What the policy wants of a batch-norm has no meaning once it is folded.
+void check_ways(const QuantisedTraining& training, const graph::Graph& fake) {
+  if (!training.batch_norm.fold) return;
+  for (const auto& [node, way] : passes::read_ways(fake))
+    if (way != passes::BatchNorm::Keep)
+      fail("lab", "train: batch_norm: fold", "the policy wants '" + node + "' " + std::string(to_string(way)),
+           "\"batch_norm\": \"keep\" in the policy, or no fold");
+}
+
 /// The float training's recipe, gentler, with what is given.
 train::Recipe recipe_from(Json json, const train::Recipe& of_float, const std::string& place) {
   for (const char* own : {"from", "weights", "activations", "layers", "start", "freeze", "rates", "distillation",
-                          "annealing", "partitions"})
+                          "annealing", "partitions", "batch_norm"})
     json.erase(own);
   Json whole = train::to_json(of_float);
   whole["epochs"] = std::max<int64_t>(1, of_float.epochs / 2);
@@ -231,6 +256,7 @@ QuantisedTraining quantised_training_from_json(const Json& json, const train::Re
   read_distillation(json, training, place);
   read_annealing(json, training, place);
   read_partitions(json, training, place);
+  read_batch_norm(json, training, place);
   training.resolved = json;
   training.resolved.update(train::to_json(training.recipe));
   return training;
@@ -239,6 +265,7 @@ QuantisedTraining quantised_training_from_json(const Json& json, const train::Re
 void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake) {
   check_layers(training.weight_rules, fake);
   check_layers(training.activation_rules, fake);
+  check_ways(training, fake);
   run.quantisers = [training](const train::QuantiserPlace& place) {
     train::QuantiserRecipe recipe;
     if (place.reads_input) return recipe;  // the data's own grid
@@ -267,6 +294,7 @@ void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training
     return settings;
   };
   run.rules = training.rates;
+  run.batch_norm = training.batch_norm;
 }
 
 }  // namespace nibble::lab

@@ -23,7 +23,10 @@ namespace nibble::lab {
 ///  "distillation": 0.5 | {"weight": 0.5, "temperature": 4},   from the float network
 ///  "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4, "layers":
 ///                "jointly"|"one_by_one"},         ana
-///  "partitions": [[1, 0.5], [2, 1]]}              inq: [epoch, fraction of the weights that are set from then on]
+///  "partitions": [[1, 0.5], [2, 1]],              inq: [epoch, fraction of the weights that are set from then on]
+///  "batch_norm": {"freeze": 3,                    the epoch from which on running statistics are used and stay
+///                 "fold": false,                  in the weights while it trains
+///                 "reestimate": 0}}               training examples over which statistics are computed anew at the end
 struct QuantisedTraining {
   using Rule = std::pair<std::string, quant::Learning>;  ///< layer name or pattern; the last that matches
 
@@ -37,14 +40,16 @@ struct QuantisedTraining {
   std::optional<train::Distillation> distillation;  ///< without its teacher
   quant::AnnealingSchedule annealing;
   std::vector<quant::Milestone> partitions;
+  train::BatchNormTraining batch_norm;
   Json resolved;  ///< as read, with the recipe written out
 };
 /// Throws UserError naming place and key.
 QuantisedTraining quantised_training_from_json(const Json& json, const train::Recipe& of_float,
                                                const std::string& place);
 
-/// What the run's `quantisers`, `schedule` and `rules` are, for that fake-quantised network. Throws UserError on a rule
-/// for a layer that it does not have.
+/// What the run's `quantisers`, `schedule`, `rules` and `batch_norm` are, for that fake-quantised network. Throws
+/// UserError on a rule for a layer that it does not have, and on a batch-norm to be folded that its policy wants
+/// integer or in thresholds.
 void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake);
 
 }  // namespace nibble::lab

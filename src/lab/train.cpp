@@ -6,15 +6,18 @@
 #include "lab/metrics.hpp"
 #include "lab/run.hpp"
 #include "onnx/onnx.hpp"
+#include "passes/batch_norm_ways.hpp"
 #include "passes/quantise.hpp"
 
 namespace nibble::lab {
 namespace {
 
 std::string epoch_line(const train::EpochReport& epoch) {
-  return fmt::format("epoch {}/{}  loss {:.4f}  train {:.2f} %  test {:.2f} %  quantisers on {}  {:.1f} s", epoch.epoch,
-                     epoch.epochs, epoch.train_loss, 100 * epoch.train_accuracy, 100 * epoch.test_accuracy,
-                     epoch.quantisers, epoch.seconds);
+  const std::string anew =
+      epoch.reestimated > 0 ? fmt::format("  statistics anew over {} examples", epoch.reestimated) : "";
+  return fmt::format("epoch {}/{}  loss {:.4f}  train {:.2f} %  test {:.2f} %  quantisers on {}{}  {:.1f} s",
+                     epoch.epoch, epoch.epochs, epoch.train_loss, 100 * epoch.train_accuracy, 100 * epoch.test_accuracy,
+                     epoch.quantisers, anew, epoch.seconds);
 }
 
 /// The trained network of an earlier run of the same description, where `resume` finds one.
@@ -40,6 +43,7 @@ void calibrate(const Experiment& experiment, const Experiment::Variant& variant,
   passes::QuantiseOptions quantise;
   quantise.policy = variant.policy;
   quantise.inputs = input_grids(network, feed);
+  quantise.trains_folded = variant.training && variant.training->batch_norm.fold;
   passes::quantise(
       network, quantise, [&](const graph::Graph& g) { return api.engine(g, {.threads = options.threads}); },
       [&](const auto& use) { feed.each([&](const data::Batch& batch) { use({batch.x}); }); });
@@ -113,6 +117,7 @@ graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Va
     }
     if (options.say) options.say("training '" + variant.name + "' with its quantisers");
     api.train(fake, run);
+    passes::forget_ways_of_gone(fake);
   }
   onnx::write_native(fake, file);
   return fake;

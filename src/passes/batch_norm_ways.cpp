@@ -33,6 +33,14 @@ void write_ways(graph::Graph& graph, const BatchNormWays& ways) {
   graph.metadata[key] = json.dump();
 }
 
+void forget_ways_of_gone(graph::Graph& graph) {
+  BatchNormWays ways;
+  const BatchNormWays all = read_ways(graph);
+  for (const graph::Node& node : graph.nodes)
+    if (const auto found = all.find(node.name); found != all.end()) ways.insert(*found);
+  write_ways(graph, ways);
+}
+
 BatchNormWays ways_of_quantisers(const graph::Graph& fake) {
   const BatchNormWays asked = read_ways(fake);
   BatchNormWays ways;

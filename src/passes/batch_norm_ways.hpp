@@ -16,6 +16,8 @@ using BatchNormWays = std::map<std::string, BatchNorm>;
 BatchNormWays read_ways(const graph::Graph& graph);
 /// None: the metadata goes.
 void write_ways(graph::Graph& graph, const BatchNormWays& ways);
+/// Of batch-norms that are no longer nodes: training folds them.
+void forget_ways_of_gone(graph::Graph& graph);
 
 /// By the name of each quantiser in a fake-quantised network whose requantisation holds such a batch-norm: nothing but
 /// affine ops and clips stand between the two.

@@ -256,6 +256,7 @@ struct LinearPoint {
   int point;           ///< root quantiser of its activation, -1 where there is none
   bool writes_output;  ///< its accumulator is a graph output: one weight scale, bias on the accumulator's grid
   LayerPolicy policy;
+  std::vector<double> gain;  ///< of the batch-norm that training will fold into the weights, one a channel; else none
 };
 
 /// A constant that is added to what is a sum of integers already: on the sum's own grid.
@@ -309,7 +310,7 @@ std::vector<TakenInput> take_pixels(graph::Graph& graph, const std::vector<Input
 /// level.
 Rounding rounding_of(const graph::Graph& graph, const Point& point);
 
-/// The grid of a linear op's weights, by its policy.
+/// The grid of a linear op's weights (times its gain, where training will fold one), by its policy.
 Grid weight_grid(const graph::Graph& graph, const LinearPoint& linear);
 
 /// Makes the mean of what each linear op gives what it was before its weights and its input were quantised.
@@ -317,9 +318,10 @@ Grid weight_grid(const graph::Graph& graph, const LinearPoint& linear);
 ///     before   y = conv(x, w, b)
 ///     after    y = conv(x, w, b + mean over examples and positions of conv(x, w) - conv(quantised x, quantised w))
 ///
-/// x is the float network's, so that each op answers for its own error. Skips MatMul, which has no bias. Runs the
-/// network and the twins of its linear ops on the batches. Returns how many biases it set. Source: Nagel et al. 2019,
-/// Data-free quantization, section 4.2, the empirical form.
+/// x is the float network's, so that each op answers for its own error. Skips MatMul, which has no bias, and what
+/// training will fold a batch-norm into: its statistics correct the mean. Runs the network and the twins of its linear
+/// ops on the batches. Returns how many biases it set. Source: Nagel et al. 2019, Data-free quantization, section 4.2,
+/// the empirical form.
 int correct_biases(graph::Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids,
                    const graph::EngineMaker& engine, const Batches& batches);
 

@@ -2,6 +2,7 @@
 #include <map>
 #include <numeric>
 
+#include "graph/foldable_norms.hpp"
 #include "passes/op_classes.hpp"
 #include "passes/passes.hpp"
 #include "passes/rewrite.hpp"
@@ -47,6 +48,7 @@ class Planner {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) visit(i);
     for (size_t i = 0; i < graph_.outputs.size(); ++i) visit_output(i);
     number_groups();
+    if (options_.trains_folded) note_gains();
     return std::move(plan_);
   }
 
@@ -203,7 +205,7 @@ class Planner {
     Known result{.form = Known::Form::Sum, .layer = linear.name};
     if (graph_.constant(linear.inputs[1])) {
       result.linear = static_cast<int>(plan_.linears.size());
-      plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name)});
+      plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name), {}});
       const ValueId bias = linear.inputs.size() > 2 ? linear.inputs[2] : absent;
       if (bias != absent && !graph_.constant(bias)) refuse(linear, "has a bias that is computed", "a constant bias");
     } else if (std::holds_alternative<graph::MatMul>(linear.op)) {
@@ -410,6 +412,12 @@ class Planner {
       return;
     }
     settle_sum(known);
+  }
+
+  void note_gains() {
+    for (const graph::FoldableNorm& norm : graph::foldable_norms(graph_))
+      for (LinearPoint& linear : plan_.linears)
+        if (linear.node == norm.linear) linear.gain = graph::folding_gain(graph_, norm);
   }
 
   /// A sum that stays one: its linear op has one weight scale.

@@ -30,6 +30,7 @@ struct QuantiseOptions {
   std::vector<InputGrid> inputs;     ///< inputs with an exact grid of their own
   std::vector<InputFormat> formats;  ///< inputs whose network shall take the pixels themselves
   bool bias_correction = true;       ///< correct_biases, with a second run over the batches
+  bool trains_folded = false;        ///< weights get the ranges that they have times their batch-norm's gain
   std::filesystem::path dump;
 };
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,15 @@ struct EpochReport {
   double test_accuracy = 0;
   double learning_rate = 0;
   double seconds = 0;
-  int64_t quantisers = 0;  ///< how many are on
+  int64_t quantisers = 0;   ///< how many are on
+  int64_t reestimated = 0;  ///< examples over which the batch-norms' statistics were computed anew before the test
+};
+
+/// How batch-norms train that stand in the network.
+struct BatchNormTraining {
+  std::optional<double> freeze;  ///< the epoch from which on running statistics are used and stay
+  bool fold = false;             ///< in the weights of the linear op before them, as they are deployed
+  int64_t reestimate = 0;        ///< examples over which statistics are computed anew after the last step; 0: none
 };
 
 /// A part of the loss that asks for the outputs of another network, in evaluation mode, on the same (augmented)
@@ -73,6 +82,7 @@ struct TrainRun {
   QuantiserSchedule schedule;   ///< and when
   GroupRules rules;             ///< and how what they learn moves
   Distillation distillation;
+  BatchNormTraining batch_norm;
   Json quantisation;               ///< what the three follow from, as resolved: a resume with another is refused
   std::filesystem::path folder;    ///< checkpoints (checkpoint.pt), metrics.csv; exists
   bool resume = false;             ///< continue from folder's checkpoint; without one, from the start

@@ -43,7 +43,8 @@ at::Tensor gemm(const graph::Gemm& op, const Tensors& in) {
 
 at::Tensor batch_norm(const graph::BatchNormalization& op, const Tensors& in, const Mode& mode) {
   constexpr double momentum = 0.1;
-  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], mode.training, momentum, op.epsilon, false);
+  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], mode.training && !mode.frozen_statistics, momentum,
+                        op.epsilon, false);
 }
 
 at::Tensor layer_norm(const graph::LayerNormalization& op, const Tensors& in) {

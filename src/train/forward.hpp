@@ -9,9 +9,10 @@ namespace nibble::train {
 
 /// How a node is computed; the default is inference.
 struct Mode {
-  bool training = false;  ///< batch statistics, dropout, gradients
-  at::Generator random;   ///< dropout's; training only
-  int64_t step = 0;       ///< of the run: what quantisers draw from; training only
+  bool training = false;           ///< batch statistics, dropout, gradients
+  at::Generator random;            ///< dropout's; training only
+  int64_t step = 0;                ///< of the run: what quantisers draw from; training only
+  bool frozen_statistics = false;  ///< batch-norms use their running statistics in training, too
 };
 
 /// The outputs of a node from its inputs (undefined: absent) in floats of the inputs' own precision. The same code

@@ -62,7 +62,7 @@ std::string value_not_finite(const Network& network, const at::Tensor& x, const 
 }
 
 Health::Health(const Network& network, const Warn& warn)
-    : warn_(warn), channels_of_(network.graph().values.size(), -1) {
+    : network_(network), warn_(warn), channels_of_(network.graph().values.size(), -1) {
   for (const PlacedQuantiser& at : network.placed_quantisers()) {
     if (!at.quantiser->learned().empty()) learning_.push_back(at.quantiser);
     const Shape& shape = network.graph()[at.output].shape;
@@ -138,7 +138,7 @@ void Health::watch_scales(const Quantiser& quantiser, const std::string& place) 
 }
 
 void Health::watch_levels(Weights& weights) {
-  const at::Tensor now = weights.at.quantiser->levels_of(weights.at.weights, weights.stride);
+  const at::Tensor now = weights.at.quantiser->levels_of(network_.weights_read(weights.at.input), weights.stride);
   const int16_t* after = now.data_ptr<int16_t>();
   int16_t* before = weights.levels.data_ptr<int16_t>();
   int8_t* direction = weights.direction.data_ptr<int8_t>();

@@ -59,6 +59,7 @@ class Health {
   void judge_channels(Channels& channels, const std::string& place);
   void say(const Quantiser& quantiser, const std::string& kind, const std::string& place, const std::string& sentence);
 
+  const Network& network_;
   const Warn& warn_;
   std::vector<Weights> weights_;
   std::vector<Channels> channels_;

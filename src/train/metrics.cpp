@@ -12,7 +12,7 @@ void columns(Report& report, Visit visit) {
   visit("train_loss", report.train_loss), visit("train_accuracy", report.train_accuracy);
   visit("test_loss", report.test_loss), visit("test_accuracy", report.test_accuracy);
   visit("learning_rate", report.learning_rate), visit("seconds", report.seconds);
-  visit("quantisers", report.quantisers);
+  visit("quantisers", report.quantisers), visit("reestimated", report.reestimated);
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ void check_learnable(const Graph& graph) {
 
 }  // namespace
 
-Network::Network(const Graph& graph, const QuantiserRecipes& recipes, uint64_t seed)
-    : graph_(graph), writer_(Uses(graph).writer), constants_(graph.values.size()) {
+Network::Network(const Graph& graph, const QuantiserRecipes& recipes, uint64_t seed, bool fold)
+    : graph_(graph), writer_(Uses(graph).writer), constants_(graph.values.size()), folded_at_(graph.nodes.size(), -1) {
   check_learnable(graph);
   for (size_t id = 0; id < graph.values.size(); ++id)
     if (graph.values[id].constant) constants_[id] = to_torch(*graph.values[id].constant);
@@ -28,6 +28,7 @@ Network::Network(const Graph& graph, const QuantiserRecipes& recipes, uint64_t s
   if (std::none_of(learned_.begin(), learned_.end(), [](const Learned& one) { return one.gradient; }))
     fail("train", graph.name, "no weights", "a network with float32 constants to learn");
   make_quantisers(recipes, seed);
+  if (fold) find_folded();
 }
 
 void Network::learn(const std::vector<int>& writer, const Node& node, size_t input, bool gradient, bool decays) {
@@ -67,31 +68,54 @@ void Network::find_learned() {
   }
 }
 
-at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits, const Observer& observe) const {
+std::vector<at::Tensor> Network::start(const at::Tensor& x, const Mode& mode) const {
   std::vector<at::Tensor> values = constants_;
+  for (const FoldableNorm& pair : folded_)
+    values[static_cast<size_t>(pair.weights)] = folded_weights(pair, gain_of(pair));
   // Detached, not under NoGradGuard: there 1.13 prefers XNNPACK, here many times slower than oneDNN.
   for (at::Tensor& value : values)
     if (!mode.training && value.defined()) value = value.detach();
   values[static_cast<size_t>(graph_.inputs[0])] = x;
-  if (observe) observe(graph_.inputs[0], x);
-  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+  return values;
+}
+
+std::vector<at::Tensor> Network::inputs_of(size_t node, const std::vector<at::Tensor>& values) const {
+  std::vector<at::Tensor> inputs;
+  for (ValueId id : graph_.nodes[node].inputs)
+    inputs.push_back(id == absent ? at::Tensor() : values[static_cast<size_t>(id)]);
+  return inputs;
+}
+
+void Network::compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe) const {
+  for (size_t n = 0; n < end; ++n) {
     const Node& node = graph_.nodes[n];
-    std::vector<at::Tensor> inputs;
-    for (ValueId id : node.inputs) inputs.push_back(id == absent ? at::Tensor() : values[static_cast<size_t>(id)]);
+    const std::vector<at::Tensor> inputs = inputs_of(n, values);
     if (observe)
       for (ValueId id : node.inputs)
         if (id != absent && graph_[id].constant) observe(id, values[static_cast<size_t>(id)]);
-    const bool last = node.outputs[0] == graph_.outputs[0];
-    if (logits && last && std::holds_alternative<Softmax>(node.op)) return inputs[0];
     const std::vector<at::Tensor> outputs = std::holds_alternative<Quantise>(node.op)
                                                 ? std::vector<at::Tensor>{quantise(n, inputs[0], mode)}
-                                                : forward(node, inputs, mode);
+                                            : folded_at_[n] >= 0 ? folded(n, inputs, mode)
+                                                                 : forward(node, inputs, mode);
     for (size_t i = 0; i < outputs.size(); ++i) {
       values[static_cast<size_t>(node.outputs[i])] = outputs[i];
       if (observe) observe(node.outputs[i], outputs[i]);
     }
   }
-  return values[static_cast<size_t>(graph_.outputs[0])];
+}
+
+at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits, const Observer& observe) const {
+  std::vector<at::Tensor> values = start(x, mode);
+  if (observe) observe(graph_.inputs[0], x);
+  ValueId result = graph_.outputs[0];
+  size_t end = graph_.nodes.size();
+  if (const int last = writer_[static_cast<size_t>(result)];
+      logits && last >= 0 && std::holds_alternative<Softmax>(graph_.nodes[static_cast<size_t>(last)].op)) {
+    end = static_cast<size_t>(last);
+    result = graph_.nodes[end].inputs[0];
+  }
+  compute(values, end, mode, observe);
+  return values[static_cast<size_t>(result)];
 }
 
 }  // namespace nibble::train

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/foldable_norms.hpp"
 #include "graph/graph.hpp"
 #include "train/forward.hpp"
 #include "train/quantiser.hpp"
@@ -31,7 +32,7 @@ using Observer = std::function<void(graph::ValueId, const at::Tensor&)>;
 struct PlacedQuantiser {
   Quantiser* quantiser;
   graph::ValueId input, output;
-  at::Tensor weights;  ///< what it quantises, where that is learned
+  at::Tensor weights;  ///< what it quantises (folded: before its gain), where that is learned
   bool reads_input;    ///< of the network
 };
 
@@ -41,9 +42,12 @@ struct PlacedQuantiser {
 /// (a bias's, an output's) follows the scales that it is made of. The graph must outlive it.
 class Network {
  public:
-  /// Throws UserError where the graph is not FP or FQ, has several inputs or outputs, or learns nothing; as Quantiser
-  /// does; where quantisers that share a grid train by different algorithms, or a grid cannot follow learned scales.
-  explicit Network(const graph::Graph& graph, const QuantiserRecipes& recipes = {}, uint64_t seed = 1);
+  /// With `fold` batch-norms train folded into the quantised weights before them (docs/design/qat.md). Throws UserError
+  /// where the graph is not FP or FQ, has several inputs or outputs, or learns nothing; as Quantiser does; where
+  /// quantisers that share a grid train by different algorithms, or a grid cannot follow learned scales; where no
+  /// batch-norm can be folded, or one before which INQ sets weights.
+  explicit Network(const graph::Graph& graph, const QuantiserRecipes& recipes = {}, uint64_t seed = 1,
+                   bool fold = false);
   /// x [B, ...] to the output, with gradients in training mode only; with `logits`, what the last node reads where that
   /// is a Softmax.
   at::Tensor run(const at::Tensor& x, const Mode& mode, bool logits = false, const Observer& observe = {}) const;
@@ -59,9 +63,22 @@ class Network {
   void apply(const QuantiserSchedule& schedule, double epochs);
   /// After every optimiser's step: Quantiser::settle of each.
   void settle();
+  /// Learned weights as their quantiser reads them: folded, times their batch-norm's gain.
+  at::Tensor weights_read(graph::ValueId weights) const;
+  /// Nodes that are a batch-norm with statistics of its own, in the graph's order.
+  std::vector<size_t> batch_norms() const;
+  bool is_folded(size_t batch_norm) const { return folded_at_[batch_norm] >= 0; }
+  /// What a batch-norm normalises in a test batch: its statistics are of that. Folded: what the linear op gives over
+  /// the gain, with the op's own bias.
+  at::Tensor normalised_by(size_t batch_norm, const at::Tensor& x) const;
+  /// A batch-norm's running statistics, Float32 [C]: the tensors themselves.
+  at::Tensor mean_of(size_t batch_norm) const { return parameter(batch_norm, 3); }
+  at::Tensor variance_of(size_t batch_norm) const { return parameter(batch_norm, 4); }
   /// The state of all quantisers, by name, for checkpoints.
   std::map<std::string, at::Tensor> state() const;
-  /// The learned constants and the quantisers' grids back into the graph (the one that it was made from).
+  /// The learned constants and the quantisers' grids back into the graph (the one that it was made from, or a copy).
+  /// A folded batch-norm is gone afterwards: its gain is in the weights, the rest is the linear op's bias. Where any
+  /// is, nothing but this may be called on the network that was made from that very graph.
   void write_back(graph::Graph& graph) const;
 
  private:
@@ -81,6 +98,23 @@ class Network {
   Accumulator accumulator_read_by(size_t node) const;
   Grid grid_of(const Accumulator& accumulator, Grid grid) const;
   at::Tensor quantise(size_t node, const at::Tensor& x, const Mode& mode) const;
+  /// Every value of a run before the first node; in inference without gradients.
+  std::vector<at::Tensor> start(const at::Tensor& x, const Mode& mode) const;
+  /// Computes the nodes before `end`.
+  void compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe) const;
+  std::vector<at::Tensor> inputs_of(size_t node, const std::vector<at::Tensor>& values) const;
+  void find_folded();
+  at::Tensor parameter(size_t batch_norm, size_t slot) const;
+  /// Of a folded batch-norm [C], with gradients: its gamma, kept from 0, and its gain.
+  at::Tensor gamma_of(const graph::FoldableNorm& pair) const;
+  at::Tensor gain_of(const graph::FoldableNorm& pair) const;
+  at::Tensor folded_weights(const graph::FoldableNorm& pair, const at::Tensor& gain) const;
+  /// What the linear op adds as it is deployed, [C].
+  at::Tensor bias_of(const graph::FoldableNorm& pair, const at::Tensor& gain) const;
+  at::Tensor without_gain(const graph::FoldableNorm& pair, const at::Tensor& z, const at::Tensor& gain) const;
+  /// A linear op that a batch-norm is folded into, or that batch-norm.
+  std::vector<at::Tensor> folded(size_t node, std::vector<at::Tensor> inputs, const Mode& mode) const;
+  void write_folded(graph::Graph& graph) const;
   at::Tensor& weights_of(size_t node);
 
   const graph::Graph& graph_;
@@ -89,6 +123,8 @@ class Network {
   std::vector<Learned> learned_;
   std::vector<std::unique_ptr<Quantiser>> quantisers_;  ///< by node; null where it is no Quantise, or an accumulator's
   std::map<size_t, Accumulator> accumulators_;          ///< by node: a Quantise of what is added to integer sums
+  std::vector<graph::FoldableNorm> folded_;
+  std::vector<int> folded_at_;  ///< by node, the linear op and the batch-norm: index in folded_; -1: neither
 };
 
 }  // namespace nibble::train

@@ -220,7 +220,7 @@ at::Tensor Network::quantise(size_t node, const at::Tensor& x, const Mode& mode)
 
 void Network::write_back(Graph& graph) const {
   for (const Learned& one : learned_)
-    if (one.id != absent) graph[one.id].constant = from_torch(one.tensor, ElementType::Float32);
+    if (one.id != absent) graph[one.id].constant = from_torch(weights_read(one.id), ElementType::Float32);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     auto* op = std::get_if<Quantise>(&graph.nodes[n].op);
     if (!op) continue;
@@ -228,8 +228,7 @@ void Network::write_back(Graph& graph) const {
       *op = quantiser->op();
       const ValueId source = graph.nodes[n].inputs[0];
       if (quantiser->of_weights())
-        graph[source].constant =
-            from_torch(quantiser->hardened(constants_[static_cast<size_t>(source)]), ElementType::Float32);
+        graph[source].constant = from_torch(quantiser->hardened(weights_read(source)), ElementType::Float32);
     } else {
       op->grid = grid_of(accumulators_.at(n), op->grid);
     }
@@ -244,6 +243,7 @@ void Network::write_back(Graph& graph) const {
     else if (by >= 0)
       grid = std::get<Quantise>(graph.nodes[static_cast<size_t>(by)].op).grid;
   }
+  if (!folded_.empty()) write_folded(graph);
 }
 
 }  // namespace nibble::train

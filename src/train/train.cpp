@@ -18,12 +18,16 @@
 #include "train/network.hpp"
 #include "train/optimiser.hpp"
 #include "train/schedule.hpp"
+#include "train/statistics.hpp"
 #include "train/tensors.hpp"
 
 namespace nibble::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// Examples of a batch that nothing is learned from.
+constexpr int64_t test_batch = 256;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -63,7 +67,7 @@ class Trainer {
         run_(run),
         recipe_(run.recipe),
         augmentation_(data::augmentation_from_json(recipe_.augmentation, "augmentation")),
-        network_(graph, run.quantisers, recipe_.seed),
+        network_(graph, run.quantisers, recipe_.seed, run.batch_norm.fold),
         optimiser_(recipe_, network_.learned(), run.rules),
         health_(network_, run.warn),
         journal_(network_, run.folder, recipe_.histograms),
@@ -73,11 +77,15 @@ class Trainer {
     steps_per_epoch_ = (size + recipe_.batch_size - 1) / recipe_.batch_size;
     // A batch-norm has no variance over one example.
     if (steps_per_epoch_ > 1 && size % recipe_.batch_size == 1) --steps_per_epoch_;
+    check_batch_norm();
   }
 
   void run() {
     if (run_.resume) resume();
+    // A run that ended, or has only its end before it, has no step to set its quantisers.
+    if (steps_done() > 0) network_.apply(run_.schedule, epochs_of(steps_done() - 1));
     journal_.go_on_after(epoch_);
+    name_unfolded();
     while (epoch_ < recipe_.epochs) {
       train_epoch();
       finish_epoch();
@@ -122,6 +130,16 @@ class Trainer {
     if (!reports_.empty()) write_file(run_.folder / "metrics.csv", metrics_csv(reports_), "train");
   }
 
+  void check_batch_norm() const {
+    const BatchNormTraining& asked = run_.batch_norm;
+    if (!asked.freeze && !asked.fold && asked.reestimate == 0) return;
+    if (network_.batch_norms().empty())
+      fail("train", "batch_norm", "a network without a batch-norm",
+           "one that has any; in a policy \"batch_norm\": \"keep\" leaves them in the network while it trains");
+    if (asked.reestimate > 0 && recipe_.epochs == 0)
+      fail("train", "batch_norm", "statistics to compute anew after 0 epochs", "at least one epoch");
+  }
+
   std::string progress() const {
     if (step_ == 0) return "epoch " + std::to_string(epoch_);
     return "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(step_);
@@ -160,8 +178,22 @@ class Trainer {
     saved_ = Clock::now();
   }
 
+  /// What trains with statistics of its own although folding is asked for.
+  void name_unfolded() {
+    if (!run_.batch_norm.fold) return;
+    for (size_t norm : network_.batch_norms()) {
+      const std::string& name = graph_.nodes[norm].name;
+      if (network_.is_folded(norm) || !health_.warned().insert(name + ": not folded").second || !run_.warn) continue;
+      run_.warn("batch-norm '" + name +
+                "' is not folded: it does not alone read a Conv or Gemm whose quantised weights nothing else reads; it "
+                "trains as it stands");
+    }
+  }
+
+  bool interrupted() const { return run_.interrupted != nullptr && *run_.interrupted != 0; }
+
   void stop_if_interrupted() {
-    if (run_.interrupted == nullptr || *run_.interrupted == 0) return;
+    if (!interrupted()) return;
     save();
     fail("train", "interrupted at epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(step_),
          "saved in " + checkpoint_file().string(), "to go on with --resume");
@@ -193,9 +225,11 @@ class Trainer {
     return to_torch(batch.x).to(at::kFloat);
   }
 
+  double epochs_of(int64_t step) const { return static_cast<double>(step) / static_cast<double>(steps_per_epoch_); }
+
   Mode mode_of_step() const {
     return {true, at::make_generator<at::CPUGeneratorImpl>(stream(recipe_, Stream::Dropout, steps_done()).bits()),
-            steps_done()};
+            steps_done(), run_.batch_norm.freeze && epochs_of(steps_done()) >= *run_.batch_norm.freeze};
   }
 
   /// What the last node reads where the loss is over it.
@@ -213,8 +247,7 @@ class Trainer {
   }
 
   void train_step(const data::Batch& batch) {
-    rate_ = learning_rate(recipe_, steps_done(), steps_per_epoch_);
-    network_.apply(run_.schedule, static_cast<double>(steps_done()) / static_cast<double>(steps_per_epoch_));
+    network_.apply(run_.schedule, epochs_of(steps_done()));
     optimiser_.clear_gradients();
     const at::Tensor x = input_of(batch);
     const at::Tensor output = network_.run(
@@ -227,7 +260,7 @@ class Trainer {
     }
     loss.backward();
     if (const std::string found = learned_not_finite(network_); !found.empty()) stop_at(found);
-    optimiser_.step(rate_, steps_done() + 1);
+    optimiser_.step(learning_rate(recipe_, steps_done(), steps_per_epoch_), steps_done() + 1);
     network_.settle();
     health_.after_step(place());
     add_batch(sums_, value, output, batch);
@@ -236,8 +269,7 @@ class Trainer {
   Sums test() const {
     Sums sums;
     if (run_.test_set == nullptr || run_.test_set->size() == 0) return sums;
-    constexpr int64_t batch_size = 256;
-    data::Loader loader(run_.test_set, run_.preprocess, data::in_order(run_.test_set->size()), batch_size, 2);
+    data::Loader loader(run_.test_set, run_.preprocess, data::in_order(run_.test_set->size()), test_batch, 2);
     while (const std::optional<data::Batch> batch = loader.next()) {
       const at::Tensor output = network_.run(input_of(*batch), {}, logits());
       add_batch(sums, loss_of(recipe_, output, *batch).item<double>(), output, *batch);
@@ -253,7 +285,27 @@ class Trainer {
     return input_of(*data::Loader(set, run_.preprocess, data::in_order(count), count, 1).next());
   }
 
+  /// The statistics of all batch-norms, over the first examples of the set as they are. Killed, it starts again from
+  /// the checkpoint that it writes first. Returns over how many.
+  int64_t reestimate() {
+    const int64_t count = std::min(run_.batch_norm.reestimate, run_.train_set->size());
+    if (count == 0 || epoch_ + 1 < recipe_.epochs) return 0;
+    save();
+    reestimate_statistics(network_, [&](const auto& use) {
+      data::Loader loader(run_.train_set, run_.preprocess, data::in_order(count), test_batch, 2);
+      while (const std::optional<data::Batch> batch = loader.next()) {
+        if (interrupted())
+          fail("train", "interrupted while statistics are computed anew", "saved in " + checkpoint_file().string(),
+               "to go on with --resume");
+        use(input_of(*batch));
+      }
+    });
+    if (const std::string found = learned_not_finite(network_); !found.empty()) stop_at(found);
+    return count;
+  }
+
   void finish_epoch() {
+    const int64_t reestimated = reestimate();
     health_.after_epoch("epoch " + std::to_string(epoch_ + 1));
     const Sums tested = test();
     EpochReport report{epoch_ + 1,
@@ -262,9 +314,10 @@ class Trainer {
                        sums_.accuracy(),
                        tested.mean_loss(),
                        tested.accuracy(),
-                       rate_,
+                       learning_rate(recipe_, steps_done() - 1, steps_per_epoch_),
                        before_ + seconds_since(start_),
-                       network_.quantisers_on()};
+                       network_.quantisers_on(),
+                       reestimated};
     journal_.write(report, some_examples());
     reports_.push_back(report);
     ++epoch_, step_ = 0, sums_ = {}, before_ = 0;
@@ -288,7 +341,6 @@ class Trainer {
   int64_t epoch_ = 0, step_ = 0;  ///< done: epochs, and steps of the one under way
   Sums sums_;                     ///< of the epoch under way
   double before_ = 0;             ///< seconds of this epoch before a resume
-  double rate_ = 0;
   std::vector<EpochReport> reports_;
   std::string kept_;  ///< how far the checkpoint is; empty: this run has none
   Clock::time_point start_ = Clock::now(), saved_ = start_;

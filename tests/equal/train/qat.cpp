@@ -96,6 +96,7 @@ TEST(Qat, InterruptedAnywhereAndResumedGivesTheSameBitsForEveryAlgorithm) {
       EXPECT_THROW(trained_to(run), UserError);
       stop = 0, run.on_step = {}, run.resume = true;
       EXPECT_TRUE(trained_to(run) == expected) << each.name << ", interrupted after step " << at;
+      EXPECT_TRUE(trained_to(run) == expected) << each.name << ", resumed when it had ended";
     }
   }
 }

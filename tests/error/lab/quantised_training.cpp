@@ -84,6 +84,42 @@ TEST(QuantisedTraining, EndsQuantised) {
               std::string("lab: FILE: train: partitions: ") + pairs + expected);
 }
 
+TEST(QuantisedTraining, NamesWhatIsWrongAboutBatchNorms) {
+  EXPECT_EQ(complaint(R"({"batch_norm": "keep"})"),
+            "lab: FILE: train: batch_norm: \"keep\" (expected an object with freeze, fold or reestimate)");
+  EXPECT_EQ(
+      complaint(R"({"batch_norm": {"frozen": 1}})"),
+      "lab: FILE: train: batch_norm: no key 'frozen' (did you mean 'freeze'?) (expected freeze, fold, reestimate)");
+  EXPECT_EQ(complaint(R"({"batch_norm": {"freeze": -1}})"),
+            "lab: FILE: train: batch_norm: freeze: -1 (expected a number from 0.0 to 1000000.0)");
+  EXPECT_EQ(complaint(R"({"batch_norm": {"fold": 1}})"),
+            "lab: FILE: train: batch_norm: fold: 1 (expected true or false)");
+  for (const char* examples : {"0", "-3", "1.5", "true"})
+    EXPECT_EQ(complaint(std::string(R"({"batch_norm": {"reestimate": )") + examples + "}}"),
+              std::string("lab: FILE: train: batch_norm: reestimate: ") + examples +
+                  " (expected a whole number of training examples, at least 1)");
+  const auto training = lab::quantised_training_from_json(
+      Json::parse(R"({"batch_norm": {"freeze": 0.5, "fold": true, "reestimate": 7}})"), {}, "x");
+  EXPECT_EQ(training.batch_norm.freeze, 0.5);
+  EXPECT_TRUE(training.batch_norm.fold);
+  EXPECT_EQ(training.batch_norm.reestimate, 7);
+}
+
+TEST(QuantisedTraining, FoldsNoBatchNormThatThePolicyWantsOtherwise) {
+  const auto training = lab::quantised_training_from_json(Json::parse(R"({"batch_norm": {"fold": true}})"), {}, "x");
+  graph::Graph fake = lab::build({"mnist_cnn"}, 1);
+  fake.metadata["batch_norm"] = R"({"conv1_bn": "keep", "conv2_bn": "threshold"})";
+  train::TrainRun run;
+  try {
+    lab::schedule_quantisers(run, training, fake);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(),
+                 "lab: train: batch_norm: fold: the policy wants 'conv2_bn' threshold (expected \"batch_norm\": "
+                 "\"keep\" in the policy, or no fold)");
+  }
+}
+
 TEST(QuantisedTraining, RatesAreOfTheGroupsThatLearn) {
   EXPECT_EQ(complaint(R"({"rates": {"scales": 1}})"),
             "lab: FILE: train: rates: no key 'scales' (did you mean 'scale'?) (expected scale, threshold, bound)");
