@@ -9,7 +9,7 @@ import sys
 
 # What a variant's integer network may lose against float.
 LOSSES = {"w8a8": 0.001, "w4a8": 0.003, "ste": 0.004, "pact": 0.004, "tqt": 0.006, "lsq": 0.004, "ana": 0.004,
-          "inq": 0.005, "lsq-2": 0.015, "ternary": 0.012}
+          "inq": 0.005, "lsq-2": 0.015, "ternary": 0.012, "folded": 0.004}
 
 
 def faults_of(variant, full, by):
