@@ -64,7 +64,7 @@ static Tensor rescaled_sum(const Call& call, const Rescale& op) {
       kappa[term] = op.kappa[term * channels + (channels > 1 ? channel : 0)];
       a[term] = inputs[term].as<int64_t>()[i];
     }
-    const int64_t rounded = rescaled(kappa, op.lambda[op.lambda.size() > 1 ? channel : 0], a, op.rounding);
+    const int64_t rounded = rescaled(kappa, op.lambda_of(channel), a, op.rounding);
     out[i] = std::clamp(sum_of(rounded, op.zero_point), op.low, op.high);
   });
   return y;
@@ -74,11 +74,9 @@ Tensors meaning(const Call& call, const Rescale& op) {
   if (call.inputs.size() > 1) return {rescaled_sum(call, op)};
   Tensor y = call[0];
   const auto values = y.as<int64_t>();
-  const bool per_channel = op.kappa.size() > 1 || op.lambda.size() > 1 || op.divisor.size() > 1;
-  each(call[0], per_channel ? 1 : -1, [&](size_t i, size_t channel) {
-    const double kappa = op.kappa[op.kappa.size() > 1 ? channel : 0];
-    const double lambda = op.lambda[op.lambda.size() > 1 ? channel : 0];
-    const int64_t rounded = rescaled(kappa, lambda, values[i], op.rounding, op.divisor_of(channel));
+  each(call[0], op.channels() > 1 ? 1 : -1, [&](size_t i, size_t channel) {
+    const int64_t rounded =
+        rescaled(op.kappa_of(channel), op.lambda_of(channel), values[i], op.rounding, op.divisor_of(channel));
     values[i] = std::clamp(sum_of(rounded, op.zero_point), op.low, op.high);
   });
   return {y};

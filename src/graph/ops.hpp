@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string_view>
@@ -491,6 +492,10 @@ struct Rescale {
   Rounding rounding = Rounding::HalfUp;
   int64_t zero_point = 0, low = 0, high = 255;
   Ints divisor = {};
+  /// Of one input: how many channels differ, and what a channel has.
+  size_t channels() const { return std::max({kappa.size(), lambda.size(), divisor.size()}); }
+  double kappa_of(size_t channel) const { return kappa[kappa.size() == 1 ? 0 : channel]; }
+  double lambda_of(size_t channel) const { return lambda[lambda.size() == 1 ? 0 : channel]; }
   int64_t divisor_of(size_t channel) const { return divisor.empty() ? 1 : divisor[divisor.size() == 1 ? 0 : channel]; }
   static constexpr std::string_view name = "Rescale";
   template <class V, class Self>

@@ -14,7 +14,7 @@ Requantised::Requantised(const graph::Graph& graph, const graph::Node& node) : g
     channels_ = op->multiplier.size();
     levels_ = {op->low, op->high};
   } else if (const auto* rescale = std::get_if<graph::Rescale>(&node.op)) {
-    channels_ = std::max({rescale->kappa.size(), rescale->lambda.size(), rescale->divisor.size()});
+    channels_ = rescale->channels();
     levels_ = {rescale->low, rescale->high};
   } else if (const auto* clip = std::get_if<graph::Clip>(&node.op)) {
     levels_ = {static_cast<int64_t>(clip->low), static_cast<int64_t>(clip->high)};
@@ -32,9 +32,8 @@ int64_t Requantised::level(size_t channel, int64_t a) const {
     return static_cast<int64_t>(std::clamp<int128>(y, op->low, op->high));
   }
   if (const auto* op = std::get_if<graph::Rescale>(&node_.op)) {
-    const double kappa = op->kappa[op->kappa.size() > 1 ? channel : 0];
-    const double lambda = op->lambda[op->lambda.size() > 1 ? channel : 0];
-    const int64_t rounded = rescaled(kappa, lambda, a, op->rounding, op->divisor_of(channel));
+    const int64_t rounded =
+        rescaled(op->kappa_of(channel), op->lambda_of(channel), a, op->rounding, op->divisor_of(channel));
     return std::clamp(rounded + op->zero_point, op->low, op->high);
   }
   if (std::holds_alternative<graph::Clip>(node_.op)) return std::clamp(a, levels_.low, levels_.high);

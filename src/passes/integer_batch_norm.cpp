@@ -26,10 +26,6 @@ struct IntegerNorm {
   std::vector<int64_t> gain, shift;
 };
 
-double element(const std::vector<double>& values, size_t channel) {
-  return values[values.size() == 1 ? 0 : channel];
-}
-
 /// kappa such that the unit is a float32 number of reals: unit = kappa * scale.
 double unit_over(double kappa, double scale) {
   const double real = kappa * scale;
@@ -40,16 +36,14 @@ double unit_over(double kappa, double scale) {
 
 IntegerNorm norm_of(const graph::Rescale& rescale, double scale, int bits) {
   double largest = 0;
-  const size_t channels = std::max({rescale.kappa.size(), rescale.lambda.size(), rescale.divisor.size()});
-  const auto divided = [&](const std::vector<double>& values, size_t c) {
-    return element(values, c) / static_cast<double>(rescale.divisor_of(c));
-  };
-  for (size_t c = 0; c < channels; ++c) largest = std::max(largest, std::abs(divided(rescale.kappa, c)));
+  const auto divided = [&](double value, size_t c) { return value / static_cast<double>(rescale.divisor_of(c)); };
+  for (size_t c = 0; c < rescale.channels(); ++c)
+    largest = std::max(largest, std::abs(divided(rescale.kappa_of(c), c)));
   IntegerNorm norm;
   norm.unit = unit_over(largest / static_cast<double>((int64_t{1} << (bits - 1)) - 1), scale);
-  for (size_t c = 0; c < channels; ++c) {
-    norm.gain.push_back(std::llround(divided(rescale.kappa, c) / norm.unit));
-    const double shift = divided(rescale.lambda, c) / norm.unit;
+  for (size_t c = 0; c < rescale.channels(); ++c) {
+    norm.gain.push_back(std::llround(divided(rescale.kappa_of(c), c) / norm.unit));
+    const double shift = divided(rescale.lambda_of(c), c) / norm.unit;
     norm.shift.push_back(std::llround(std::clamp(shift, -0x1p52, 0x1p52)));
   }
   return norm;

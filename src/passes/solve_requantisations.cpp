@@ -46,16 +46,12 @@ Interval bound_of(const graph::Value& value, size_t channel, size_t channels) {
 }
 
 quant::RealStep step_of(const graph::Rescale& rescale, size_t channel) {
-  return {rescale.kappa[rescale.kappa.size() == 1 ? 0 : channel],
-          rescale.lambda[rescale.lambda.size() == 1 ? 0 : channel],
-          rescale.rounding,
-          rescale.zero_point,
-          {rescale.low, rescale.high},
-          rescale.divisor_of(channel)};
+  return {rescale.kappa_of(channel), rescale.lambda_of(channel),  rescale.rounding,
+          rescale.zero_point,        {rescale.low, rescale.high}, rescale.divisor_of(channel)};
 }
 
 std::vector<Interval> accumulators_of(const Graph& graph, const Node& node, const graph::Rescale& rescale) {
-  const size_t channels = std::max({rescale.kappa.size(), rescale.lambda.size(), rescale.divisor.size()});
+  const size_t channels = rescale.channels();
   std::vector<Interval> accumulators;
   for (size_t c = 0; c < channels; ++c) accumulators.push_back(bound_of(graph[node.inputs[0]], c, channels));
   return accumulators;

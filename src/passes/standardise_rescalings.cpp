@@ -99,8 +99,8 @@ void standardise(Graph& graph, const Layer& layer) {
   std::vector<double> scales, kappas;
   for (size_t c = 0; c < channels; ++c) {
     const auto divisor = static_cast<double>(rescale.divisor_of(c));
-    const double kappa = rescale.kappa[rescale.kappa.size() == 1 ? 0 : c] / divisor;
-    const double lambda = rescale.lambda[rescale.lambda.size() == 1 ? 0 : c] / divisor;
+    const double kappa = rescale.kappa_of(c) / divisor;
+    const double lambda = rescale.lambda_of(c) / divisor;
     const int64_t own = held[held.size() == 1 ? 0 : c];
     // A channel of one level has no weights: its bias counts levels, and no bias outgrows its bits.
     if (const auto level = only_level(rescale, kappa, lambda, reach[c] + std::abs(own)))

@@ -59,10 +59,8 @@ int64_t rescale_one(double kappa, double lambda, int64_t divisor, double a, cons
 
 template <Rounding rounding>
 at::Tensor rescale_by(const graph::Rescale& op, const at::Tensor& x, at::ScalarType type) {
-  const bool single = op.kappa.size() == 1 && op.lambda.size() == 1 && op.divisor.size() <= 1;
-  return map_channels(x, single ? -1 : 1, type, [&](size_t channel) {
-    const double kappa = op.kappa[op.kappa.size() == 1 ? 0 : channel];
-    const double lambda = op.lambda[op.lambda.size() == 1 ? 0 : channel];
+  return map_channels(x, op.channels() == 1 ? -1 : 1, type, [&](size_t channel) {
+    const double kappa = op.kappa_of(channel), lambda = op.lambda_of(channel);
     const int64_t divisor = op.divisor_of(channel);
     return
         [=, &op](auto value) { return rescale_one<rounding>(kappa, lambda, divisor, static_cast<double>(value), op); };
