@@ -59,6 +59,11 @@ ElementType Grid::container() const {
 void check_grid(const Grid& grid, std::string_view room, std::string_view place) {
   if (grid.high <= grid.low)
     fail(room, place, "levels " + std::to_string(grid.low) + " to " + std::to_string(grid.high), "at least two levels");
+  // Differences of levels are taken, and doubles hold them.
+  constexpr int64_t farthest = int64_t{1} << 53;
+  for (int64_t level : {grid.low, grid.zero_point, grid.high})
+    if (level < -farthest || level > farthest)
+      fail(room, place, "a level or zero point of " + std::to_string(level), "at most 2^53, of either sign");
   if (grid.scale.empty() || (!grid.per_channel() && grid.scale.size() != 1))
     fail(room, place, std::to_string(grid.scale.size()) + " scales", "one, or one per index of an axis");
   for (double scale : grid.scale)

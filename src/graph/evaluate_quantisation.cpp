@@ -40,7 +40,9 @@ Tensors meaning(const Call& call, const Dequantise& op) {
   Tensor y = zeros<double>(call[0].shape());
   const auto values = call[0].as<int64_t>();
   const auto out = y.as<double>();
-  each(call[0], op.grid.axis, [&](size_t i, size_t channel) { out[i] = op.grid.real(values[i], channel); });
+  each(call[0], op.grid.axis, [&](size_t i, size_t channel) {
+    out[i] = op.grid.scale_of(channel) * static_cast<double>(difference_of(values[i], op.grid.zero_point));
+  });
   return {y};
 }
 

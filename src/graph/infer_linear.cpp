@@ -13,6 +13,8 @@ Types rule(const Context& c, const Gemm& op) {
   if (op.transpose_b) std::swap(b[0], b[1]);
   c.check(same_extent(a[1], b[0]), to_string(a) + " times " + to_string(b), "equal inner extents");
   const Shape y{a[0], b[1]};
+  c.check(is_real(c.type(0)) || (op.alpha == 1 && op.beta == 1),
+          "alpha " + std::to_string(op.alpha) + " and beta " + std::to_string(op.beta) + " on integers", "1 and 1");
   if (c.has(2)) c.like_first(2);
   if (c.has(2))
     c.check(broadcast_of(c, c.shape(2), y) == y, "bias " + to_string(c.shape(2)),

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "onnx/container.hpp"
@@ -25,10 +27,10 @@ void check_distinct(const NodeReader& node, graph::Ints axes) {
 /// What a Pad of a quantiser's integers pads with, in reals.
 double real_of_level(const NodeReader& node, double level) {
   const Grid& grid = *node.moved();
-  const auto q = static_cast<int64_t>(level);
-  if (q < grid.low || q > grid.high)
-    node.fail("pads with " + std::to_string(q),
+  if (!(level >= static_cast<double>(grid.low) && level <= static_cast<double>(grid.high)))
+    node.fail(fmt::format("pads with {}", level),
               "one of the levels, " + std::to_string(grid.low) + " to " + std::to_string(grid.high));
+  const auto q = static_cast<int64_t>(level);
   if (grid.per_channel() && q != grid.zero_point)
     node.fail("pads with " + std::to_string(q) + " what has a scale for each channel",
               "its zero point, " + std::to_string(grid.zero_point));

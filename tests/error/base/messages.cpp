@@ -55,6 +55,8 @@ TEST(TensorErrors, NameTypeAndReshape) {
 TEST(GridErrors, NameThePlace) {
   const auto checked = [](const Grid& grid) { return message_of([&] { check_grid(grid, "quant", "w"); }); };
   EXPECT_EQ(checked({{1}, -1, 0, 5, 5}), "quant: w: levels 5 to 5 (expected at least two levels)");
+  EXPECT_EQ(checked({{1}, -1, 0, 0, INT64_MAX}),
+            "quant: w: a level or zero point of 9223372036854775807 (expected at most 2^53, of either sign)");
   EXPECT_EQ(checked({{1, 2}, -1, 0, 0, 5}), "quant: w: 2 scales (expected one, or one per index of an axis)");
   EXPECT_EQ(checked({{0.1}, -1, 0, 0, 5}), "quant: w: scale 0.100000 (expected a positive finite float32 number)");
   EXPECT_EQ(message_of([] { rounding_named("up"); }), "base: rounding: 'up' (expected floor, half_up or half_even)");

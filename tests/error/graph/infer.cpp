@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include <cmath>
+
 using namespace nibble;
 using namespace nibble::graph;
 
@@ -75,6 +77,8 @@ TEST(Infer, NamesInputsThatAreMissingMixedOrOfTheWrongKind) {
 TEST(Infer, NamesOperandsThatDoNotFit) {
   EXPECT_EQ(complaint(Add{}, {{2, 3}, {2, 4}}), "Add): shapes [2, 3] and [2, 4] (expected shapes that broadcast)");
   EXPECT_EQ(complaint(Gemm{}, {{2, 3}, {4, 5}}), "Gemm): [2, 3] times [4, 5] (expected equal inner extents)");
+  EXPECT_EQ(complaint(Gemm{2, 1}, {{2, 3}, {3, 5}}, I32),
+            "Gemm): alpha 2.000000 and beta 1.000000 on integers (expected 1 and 1)");
   EXPECT_EQ(complaint(Gemm{}, {{2}, {4, 5}}), "Gemm): inputs [2] and [4, 5] (expected two matrices)");
   EXPECT_EQ(complaint(Gemm{}, {{1, 3}, {3, 5}, {2, 5}}), "Gemm): bias [2, 5] (expected one that broadcasts to [1, 5])");
   EXPECT_EQ(complaint(MatMul{}, {{2, 3}, {4, 5}}), "MatMul): [2, 3] times [4, 5] (expected equal inner extents)");
@@ -147,6 +151,9 @@ TEST(Infer, NamesPadsThatDoNotFit) {
   EXPECT_EQ(complaint(Pad{{1}}, {{5}}), "Pad): 1 pads (expected 2)");
   EXPECT_EQ(complaint(Pad{{int64_t{1} << 40, 0}}, {{5}}), "Pad): absurd pads (expected small ones)");
   EXPECT_EQ(complaint(Pad{{1, 0}}, {{any}}), "Pad): a pad of the symbolic batch (expected another axis)");
+  EXPECT_EQ(complaint(Pad{{1, 0}, PadMode::Constant, 0.5}, {{5}}, I32),
+            "Pad): a pad of integers with 0.500000 (expected a whole number)");
+  EXPECT_EQ(complaint(Pad{{1, 0}, PadMode::Constant, NAN}, {{5}}, I32).substr(0, 28), "Pad): a pad of integers with");
   EXPECT_EQ(complaint(Pad{{1, 0}, PadMode::Edge}, {{0}}),
             "Pad): the edge of an axis without elements (expected at least one)");
   EXPECT_EQ(complaint(Pad{{5, 0}, PadMode::Reflect}, {{5}}), "Pad): a reflection of 5 (expected less than the extent)");
