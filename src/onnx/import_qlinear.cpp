@@ -445,8 +445,9 @@ void read_qlinear_sigmoid(NodeReader& node) {
 
 void read_qlinear_leaky_relu(NodeReader& node) {
   node.expect_inputs(4, 5);
-  read_table(node,
-             {[](double x, double alpha) { return x >= 0 ? x : alpha * x; }, node.attributes().real("alpha", 0.01)});
+  const double alpha = node.attributes().real("alpha", 0.01);
+  if (!std::isfinite(alpha)) node.fail("attribute 'alpha' is " + std::to_string(alpha), "a finite number");
+  read_table(node, {[](double x, double factor) { return x >= 0 ? x : factor * x; }, alpha});
 }
 
 }  // namespace nibble::onnx

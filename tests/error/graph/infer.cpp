@@ -4,8 +4,6 @@
 
 #include <cmath>
 
-#include <cmath>
-
 using namespace nibble;
 using namespace nibble::graph;
 

@@ -262,6 +262,8 @@ TEST(ForeignIntegers, RefuseByNameWhatTheyCannotSay) {
             "a divisor for all positions)");
   EXPECT_EQ(message_of(pool("QLinearGlobalAveragePool", foreign::attribute("channels_last", 1))),
             "onnx: m.onnx: node 'y_node' (QLinearGlobalAveragePool): attribute 'channels_last' is 1 (expected 0)");
+  EXPECT_EQ(message_of(pool("QLinearLeakyRelu", foreign::attribute("alpha", INFINITY))),
+            "onnx: m.onnx: node 'y_node' (QLinearLeakyRelu): attribute 'alpha' is inf (expected a finite number)");
   const std::string unknown = message_of(pool("QLinearSoftmax", ""));
   EXPECT_TRUE(
       unknown.starts_with("onnx: m.onnx: node 'y_node' (QLinearSoftmax): an op that is not supported (did you "
