@@ -80,6 +80,7 @@ Types rule(const Context& c, const Slice& op) {
 Types rule(const Context& c, const Pad& op) {
   c.count_inputs(1, 1);
   Shape y = c.shape(0);
+  c.check(!std::isnan(op.value), "a pad with NaN", "a number");
   c.check(is_real(c.type(0)) || (std::abs(op.value) <= 0x1p53 && op.value == std::floor(op.value)),
           "a pad of integers with " + std::to_string(op.value), "a whole number");
   c.check(op.pads.size() == 2 * y.size(), std::to_string(op.pads.size()) + " pads", std::to_string(2 * y.size()));

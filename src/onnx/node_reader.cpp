@@ -1,5 +1,6 @@
 #include "onnx/node_reader.hpp"
 
+#include <cmath>
 #include <utility>
 
 #include "onnx/container.hpp"
@@ -177,10 +178,12 @@ static bool holds(ElementType type, int64_t integer) {
 
 void NodeReader::give(Folded folded, size_t output) {
   if (output >= output_count() || output_name(output).empty()) return;
-  if (!is_real(folded.type))
-    for (const Element& element : folded.elements)
-      if (!element.batch && !holds(folded.type, element.integer))
-        fail("element " + std::to_string(element.integer), "one of " + std::string(to_string(folded.type)));
+  const bool real = is_real(folded.type);
+  for (const Element& element : folded.elements) {
+    if (real && std::isnan(element.real)) fail("gives NaN", "numbers");
+    if (!real && !element.batch && !holds(folded.type, element.integer))
+      fail("element " + std::to_string(element.integer), "one of " + std::string(to_string(folded.type)));
+  }
   Item item;
   item.folded = std::move(folded);
   reader_.define(output_name(output), std::move(item));

@@ -151,7 +151,7 @@ TEST(Infer, NamesPadsThatDoNotFit) {
   EXPECT_EQ(complaint(Pad{{1, 0}}, {{any}}), "Pad): a pad of the symbolic batch (expected another axis)");
   EXPECT_EQ(complaint(Pad{{1, 0}, PadMode::Constant, 0.5}, {{5}}, I32),
             "Pad): a pad of integers with 0.500000 (expected a whole number)");
-  EXPECT_EQ(complaint(Pad{{1, 0}, PadMode::Constant, NAN}, {{5}}, I32).substr(0, 28), "Pad): a pad of integers with");
+  EXPECT_EQ(complaint(Pad{{1, 0}, PadMode::Constant, NAN}, {{5}}), "Pad): a pad with NaN (expected a number)");
   EXPECT_EQ(complaint(Pad{{1, 0}, PadMode::Edge}, {{0}}),
             "Pad): the edge of an axis without elements (expected at least one)");
   EXPECT_EQ(complaint(Pad{{5, 0}, PadMode::Reflect}, {{5}}), "Pad): a reflection of 5 (expected less than the extent)");

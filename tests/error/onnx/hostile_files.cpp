@@ -127,6 +127,8 @@ TEST(HostileFile, WhoseMetadataSaysAFractionForAnIntegerIsRefused) {
 TEST(HostileFile, WhoseConstantsGiveWhatTheirTypeDoesNotHoldIsRefused) {
   const std::string bytes = tensor("a", 3, {1}, "\x64") + tensor("b", 3, {1}, "\x02");
   expect_message(around(bytes + node("Mul", {"a", "b"}, {"c"})), "node 'n' (Mul): element 200 (expected one of int8)");
+  const std::string zero = tensor("o", 1, {1}, std::string(4, '\0'));
+  expect_message(around(zero + node("Div", {"o", "o"}, {"c"})), "node 'n' (Div): gives NaN (expected numbers)");
   const std::string most(7, '\xff'), quarter(7, '\0');
   const std::string ends = tensor("from", 7, {}, quarter + '\x80') + tensor("to", 7, {}, most + '\x7f');
   expect_message(around(ends + tensor("by", 7, {}, quarter + '\x40') + node("Range", {"from", "to", "by"}, {"c"})),
