@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "onnx/graph_reader.hpp"
 #include "onnx/import.hpp"
@@ -24,6 +25,8 @@ void turn_into_integers(NodeReader& node, Item& input, const Grid& grid) {
 void quantise_constant(NodeReader& node, const Tensor& reals, const Grid& grid) {
   const std::vector<double> x = reals.to_reals();
   std::vector<int64_t> q;
+  if (std::any_of(x.begin(), x.end(), [](double each) { return std::isnan(each); }))
+    node.fail("NaN in the constant that it quantises", "numbers");
   for (double each : x) q.push_back(grid.quantise(each, 0, Rounding::HalfEven));
   const Tensor integers = Tensor(reals.shape(), q).cast(grid.container());
   node.give(FileTensor{integers, file_type(integers.type())});

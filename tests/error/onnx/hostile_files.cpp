@@ -153,6 +153,13 @@ TEST(HostileFile, WhoseZeroPointsAreNoneIsRefused) {
                  "weights of int64 (expected int8 or uint8)");
 }
 
+TEST(HostileFile, WhoseQuantisedConstantIsNaNIsRefused) {
+  const std::string nan = "\xff\xff\xff\x7f", one("\0\0\x80\x3f", 4), w = tensor("w", 3, {2, 2}, "abcd");
+  expect_message(around(w + tensor("r", 1, {1}, nan) + tensor("s", 1, {}, one) + tensor("z", 3, {}, "a") +
+                        node("QuantizeLinear", {"r", "s", "z"}, {"q"}) + node("MatMulInteger", {"w", "w"}, {"y"})),
+                 "node 'n' (QuantizeLinear): NaN in the constant that it quantises (expected numbers)");
+}
+
 TEST(HostileFile, WithBrokenWiringNamesTheValue) {
   expect_message(around(node("Relu", {"y"}, {"y"})), "node 'n' (Relu): waits for its own output");
   expect_message(around(node("Relu", {"q"}, {"y"})), "node 'n' (Relu): value 'q', which nothing writes");
