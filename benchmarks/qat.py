@@ -13,10 +13,10 @@ import subprocess
 
 
 def minutes_of(folder):
-    """A variant's training time; None where it was not trained."""
+    """A variant's training time; 0 where it was not trained."""
     metrics = folder / "metrics.csv"
     if not metrics.exists():
-        return None
+        return 0
     with metrics.open() as lines:
         return sum(float(row["seconds"]) for row in csv.DictReader(lines)) / 60
 
