@@ -117,6 +117,12 @@ Json parse_json(std::string_view text, std::string_view room, const std::string&
   }
 }
 
+std::optional<int64_t> whole_number(const Json& json) {
+  const bool beyond = json.is_number_unsigned() && json.get<uint64_t>() > uint64_t{INT64_MAX};
+  if (!json.is_number_integer() || beyond) return std::nullopt;
+  return json.get<int64_t>();
+}
+
 void check_keys(const Json& object, std::initializer_list<std::string_view> known, std::string_view room,
                 std::string_view place) {
   if (!object.is_object()) fail(room, place, std::string(object.type_name()), "a JSON object");

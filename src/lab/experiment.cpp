@@ -45,9 +45,9 @@ class Section {
   }
   int64_t count(std::string_view key, int64_t otherwise) const {
     if (!has(key)) return otherwise;
-    if (!part(key).is_number_integer() || part(key).get<int64_t>() < 0)
-      fail("lab", at(key), part(key).dump(), "a whole number, at least 0");
-    return part(key).get<int64_t>();
+    const std::optional<int64_t> number = whole_number(part(key));
+    if (!number || *number < 0) fail("lab", at(key), part(key).dump(), "a whole number, at least 0");
+    return *number;
   }
 
  private:

@@ -190,10 +190,10 @@ void read_batch_norm(const Json& json, QuantisedTraining& training, const std::s
   if (given.contains("freeze")) batch_norm.freeze = number(given, "freeze", 0, 0, 1e6, at);
   batch_norm.fold = flag(given, "fold", false, at);
   if (!given.contains("reestimate")) return;
-  const Json& examples = given["reestimate"];
-  if (!examples.is_number_integer() || examples.get<int64_t>() < 1)
-    refuse(at + ": reestimate", examples, "a whole number of training examples, at least 1");
-  batch_norm.reestimate = examples.get<int64_t>();
+  const std::optional<int64_t> examples = whole_number(given["reestimate"]);
+  if (!examples || *examples < 1)
+    refuse(at + ": reestimate", given["reestimate"], "a whole number of training examples, at least 1");
+  batch_norm.reestimate = *examples;
 }
 
 /// The float training's recipe, gentler, with what is given.

@@ -1,6 +1,5 @@
 #include "onnx/metadata.hpp"
 
-#include <limits>
 #include <unordered_map>
 #include <utility>
 
@@ -24,12 +23,11 @@ decltype(auto) reading(const std::string& file, F&& f) {
 /// A whole number that T holds. Throws Json::exception.
 template <class T = int64_t>
 T integer(const Json& json) {
-  constexpr auto most = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-  const bool fits = json.is_number_unsigned() ? json.get<uint64_t>() <= most : json.is_number_integer();
-  if (!fits || !std::in_range<T>(json.get<int64_t>()))
+  const std::optional<int64_t> number = whole_number(json);
+  if (!number || !std::in_range<T>(*number))
     throw Json::type_error::create(302, json.dump() + " is no integer of " + std::to_string(8 * sizeof(T)) + " bits",
                                    &json);
-  return static_cast<T>(json.get<int64_t>());
+  return static_cast<T>(*number);
 }
 
 }  // namespace

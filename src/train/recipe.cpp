@@ -14,11 +14,9 @@ class Reader {
 
   void whole(const char* key, int64_t& field, int64_t least) const {
     if (!json_.contains(key)) return;
-    const Json& value = json_[key];
-    const bool fits =
-        value.is_number_integer() && !(value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX});
-    if (!fits || value.get<int64_t>() < least) refuse(key, "a whole number, at least " + std::to_string(least));
-    field = value.get<int64_t>();
+    const std::optional<int64_t> number = whole_number(json_[key]);
+    if (!number || *number < least) refuse(key, "a whole number, at least " + std::to_string(least));
+    field = *number;
   }
   void real(const char* key, double& field, double least, double most, const char* expected) const {
     if (!json_.contains(key)) return;
