@@ -111,13 +111,12 @@ void quantise_output(Graph& graph, size_t index, ValueId quantised) {
 }
 
 /// What the grid is for: the constant, or what training will make of it.
-Tensor weights_to_quantise(const Graph& graph, const LinearPoint& linear) {
+Tensor weights_to_quantise(const Graph& graph, const LinearPoint& linear, int axis) {
   const graph::Node& node = graph.nodes[linear.node];
   const Tensor& weights = *graph.constant(node.inputs[linear.slot]);
   if (linear.gain.empty()) return weights;
   std::vector<double> values = weights.to_reals();
-  const bool first = !std::holds_alternative<graph::ConvTranspose>(node.op);
-  const auto inner = static_cast<size_t>(strides_of(weights.shape()).at(first ? 0 : 1));
+  const auto inner = static_cast<size_t>(strides_of(weights.shape()).at(static_cast<size_t>(axis)));
   for (size_t i = 0; i < values.size(); ++i) values[i] *= linear.gain[i / inner % linear.gain.size()];
   return float_tensor(weights.shape(), values);
 }
@@ -138,9 +137,9 @@ Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
   const bool per_channel =
       linear.policy.per_channel && !linear.writes_output && !std::holds_alternative<graph::MatMul>(node.op);
   const int axis = std::holds_alternative<graph::ConvTranspose>(node.op) ? 1 : 0;
-  Grid grid =
-      quant::grid_of_weights(weights_to_quantise(graph, linear), per_channel ? axis : -1, weight_spec(linear.policy),
-                             linear.policy.weight_range, place_of(node) + ": weights '" + graph[weights].name + "'");
+  Grid grid = quant::grid_of_weights(weights_to_quantise(graph, linear, axis), per_channel ? axis : -1,
+                                     weight_spec(linear.policy), linear.policy.weight_range,
+                                     place_of(node) + ": weights '" + graph[weights].name + "'");
   if (linear.writes_output)
     for (double& scale : grid.scale) scale = shortened(scale);
   return grid;
