@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "base/json.hpp"
 
 namespace nibble {
 namespace {
@@ -94,44 +93,6 @@ void write_file(const std::filesystem::path& file, std::string_view bytes, std::
   ::unlink(beside.c_str());
   errno = why;
   cannot_write(file, room);
-}
-
-Json read_json(const std::filesystem::path& file, std::string_view room) {
-  return parse_json(read_file(file, room, size_t{1} << 28), room, file.string());
-}
-
-Json parse_json(std::string_view text, std::string_view room, const std::string& place) {
-  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > deepest_json)
-      fail(room, place, "JSON nested deeper than " + std::to_string(deepest_json), "at most as deep");
-    return true;
-  };
-  try {
-    return Json::parse(text, shallow);
-  } catch (const nlohmann::json::parse_error& error) {
-    const auto end = text.begin() + static_cast<ptrdiff_t>(std::min(error.byte, text.size()));
-    const auto line = std::count(text.begin(), end, '\n') + 1;
-    fail(room, place + ":" + std::to_string(line), "not JSON: " + std::string(error.what()));
-  } catch (const nlohmann::json::out_of_range& error) {
-    fail(room, place, "not JSON: " + std::string(error.what()), "numbers that a double holds");
-  }
-}
-
-std::optional<int64_t> whole_number(const Json& json) {
-  const bool beyond = json.is_number_unsigned() && json.get<uint64_t>() > uint64_t{INT64_MAX};
-  if (!json.is_number_integer() || beyond) return std::nullopt;
-  return json.get<int64_t>();
-}
-
-void check_keys(const Json& object, std::initializer_list<std::string_view> known, std::string_view room,
-                std::string_view place) {
-  if (!object.is_object()) fail(room, place, std::string(object.type_name()), "a JSON object");
-  for (const auto& [key, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    std::string names;
-    for (std::string_view name : known) names.append(names.empty() ? "" : ", ").append(name);
-    fail(room, place, "no key '" + key + "'" + did_you_mean(key, known), names);
-  }
 }
 
 }  // namespace nibble

@@ -38,22 +38,12 @@ std::vector<double> per_channel(const Json& json, const char* key, size_t channe
 
 Preprocess preprocess_from_json(const Json& json, std::string_view place) {
   const std::string where(place);
-  check_keys(json, {"resize", "crop", "channels", "scale", "mean", "std"}, "data", place);
+  const Section section(json, "data", where, {"resize", "crop", "channels", "scale", "mean", "std"});
   Preprocess result;
   result.resize = sides(json, "resize", where);
   result.crop = sides(json, "crop", where);
-  if (json.contains("channels")) {
-    const Json& channels = json["channels"];
-    if (channels != "RGB" && channels != "BGR" && channels != "gray")
-      fail("data", where + ": channels", channels.dump(), "RGB, BGR or gray");
-    result.channels = channels.get<std::string>();
-  }
-  if (json.contains("scale")) {
-    const Json& scale = json["scale"];
-    if (!scale.is_number() || !std::isfinite(scale.get<double>()) || scale.get<double>() <= 0)
-      fail("data", where + ": scale", scale.dump(), "a positive number");
-    result.scale = scale.get<double>();
-  }
+  section.name("channels", result.channels, {"RGB", "BGR", "gray"});
+  section.real("scale", result.scale, Section::above_zero, Section::largest, "a positive number");
   const size_t channels = result.channels == "gray" ? 1 : 3;
   result.mean = per_channel(json, "mean", channels, where);
   result.standard_deviation = per_channel(json, "std", channels, where);

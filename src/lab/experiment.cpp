@@ -24,37 +24,6 @@ std::string expand(const std::string& text, const std::string& place) {
   return result;
 }
 
-/// Reads keys of one JSON object, naming file and key where a type is wrong.
-class Section {
- public:
-  Section(const Json& json, std::string place, std::initializer_list<std::string_view> keys)
-      : json_(json), place_(std::move(place)) {
-    check_keys(json_, keys, "lab", place_);
-  }
-  /// Whose keys another reader checks.
-  Section(const Json& json, std::string place) : json_(json), place_(std::move(place)) {}
-  std::string at(std::string_view key) const { return place_ + ": " + std::string(key); }
-  bool has(std::string_view key) const { return json_.contains(key); }
-  const Json& part(std::string_view key) const {
-    if (!has(key)) fail("lab", place_, "no key '" + std::string(key) + "'", "it to be there");
-    return json_[std::string(key)];
-  }
-  std::string text(std::string_view key) const {
-    if (!part(key).is_string()) fail("lab", at(key), part(key).dump(), "a string");
-    return part(key).get<std::string>();
-  }
-  int64_t count(std::string_view key, int64_t otherwise) const {
-    if (!has(key)) return otherwise;
-    const std::optional<int64_t> number = whole_number(part(key));
-    if (!number || *number < 0) fail("lab", at(key), part(key).dump(), "a whole number, at least 0");
-    return *number;
-  }
-
- private:
-  const Json& json_;
-  std::string place_;
-};
-
 void read_data(const Section& section, Experiment& experiment) {
   experiment.train_data = expand(section.text("train"), section.at("train"));
   experiment.test_data = expand(section.text("test"), section.at("test"));
@@ -70,13 +39,13 @@ void read_network(const Json& json, const std::string& place, const std::filesys
     experiment.topology = topology_from_json(json, place);
     return;
   }
-  const Section section(json, place, {"topology", "model"});
+  const Section section(json, "lab", place, {"topology", "model"});
   const std::filesystem::path file = expand(section.text("model"), section.at("model"));
   experiment.model = file.is_absolute() ? file : folder / file;
 }
 
 Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float, const std::string& place) {
-  if (!json.is_object()) fail("lab", place, json.dump(), "a JSON object");
+  const Section section(json, "lab", place);
   Experiment::Variant variant;
   Json policy = json;
   for (const char* own : {"name", "samples", "train"}) policy.erase(own);
@@ -85,12 +54,10 @@ Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float
   if (trains && !policy.contains("batch_norm")) policy["batch_norm"] = "keep";
   variant.policy = passes::policy_from_json(policy, place);
   const auto bits = [&](const char* key) { return policy.contains(key) ? policy[key].dump() : std::string("8"); };
-  const Section section(json, place);
   variant.name = section.has("name") ? section.text("name") : "w" + bits("weights") + "a" + bits("activations");
   if (variant.name.empty() || variant.name.find('/') != std::string::npos)
     fail("lab", place + ": name", "'" + variant.name + "'", "a name that can be a folder");
-  variant.samples = section.count("samples", 1000);
-  if (variant.samples < 1) fail("lab", place + ": samples", std::to_string(variant.samples), "at least 1");
+  section.whole("samples", variant.samples, 1);
   variant.resolved = policy;
   variant.resolved["name"] = variant.name;
   variant.resolved["samples"] = variant.samples;
@@ -128,11 +95,13 @@ Experiment read_experiment(const std::filesystem::path& file) {
 
 Experiment experiment_from_json(const Json& json, const std::filesystem::path& file) {
   const std::string place = file.string();
-  const Section top(json, place, {"name", "seed", "data", "network", "train", "quantize"});
+  const Section top(json, "lab", place, {"name", "seed", "data", "network", "train", "quantize"});
   Experiment experiment;
   experiment.name = top.has("name") ? top.text("name") : file.stem().string();
-  experiment.seed = static_cast<uint64_t>(top.count("seed", 1));
-  read_data(Section(top.part("data"), top.at("data"), {"train", "test", "preprocess"}), experiment);
+  int64_t seed = 1;
+  top.whole("seed", seed, 0);
+  experiment.seed = static_cast<uint64_t>(seed);
+  read_data(top.section("data", {"train", "test", "preprocess"}), experiment);
   read_network(top.part("network"), top.at("network"), file.parent_path(), experiment);
   Json recipe = top.has("train") ? top.part("train") : Json::object();
   if (recipe.is_object() && !recipe.contains("seed")) recipe["seed"] = experiment.seed;

@@ -224,34 +224,23 @@ const Row& row_of(const std::string& name, const std::string& place) {
   fail("lab", place, "no '" + name + "'" + did_you_mean(name, names), known);
 }
 
-/// A dimension that the description gives, where the topology has it.
-int64_t dimension(const Json& json, const char* key, int64_t own, const Row& row, const std::string& place) {
-  if (!json.contains(key)) return own;
-  const Json& value = json[key];
-  const std::string at = place + ": " + key;
-  if (own == 0) fail("lab", at, value.dump(), "none: " + std::string(row.name) + " has only its own");
-  constexpr int64_t most = 1 << 16;
-  if (!value.is_number_integer() || value.get<double>() < 1 || value.get<double>() > most)
-    fail("lab", at, value.dump(), "a whole number from 1 to " + std::to_string(most));
-  return value.get<int64_t>();
+/// Refuses a key that the topology does not have.
+void check_has(const Section& section, std::string_view key, bool has, const Row& row) {
+  if (section.has(key) && !has) section.refuse(key, "none: " + std::string(row.name) + " has only its own");
 }
 
 }  // namespace
 
 Topology topology_from_json(const Json& json, const std::string& place) {
-  check_keys(json, {"topology", "width", "resolution", "classes"}, "lab", place);
-  const Json name = json.value("topology", Json());
-  if (!name.is_string()) fail("lab", place + ": topology", name.dump(), "a string");
-  const Row& row = row_of(name.get<std::string>(), place + ": topology");
-  Topology topology{std::string(row.name)};
-  topology.classes = dimension(json, "classes", row.classes, row, place);
-  topology.resolution = dimension(json, "resolution", row.resolution, row, place);
-  if (!json.contains("width")) return topology;
-  const Json& width = json["width"];
-  if (!row.scales) fail("lab", place + ": width", width.dump(), "none: " + std::string(row.name) + " has only its own");
-  if (!width.is_number() || !(width.get<double>() > 0) || width.get<double>() > 16)
-    fail("lab", place + ": width", width.dump(), "a number above 0, at most 16");
-  topology.width = width.get<double>();
+  const Section section(json, "lab", place, {"topology", "width", "resolution", "classes"});
+  const Row& row = row_of(section.text("topology"), section.at("topology"));
+  Topology topology{.name = std::string(row.name), .resolution = row.resolution, .classes = row.classes};
+  check_has(section, "classes", row.classes > 0, row);
+  check_has(section, "resolution", row.resolution > 0, row);
+  check_has(section, "width", row.scales, row);
+  section.whole("classes", topology.classes, 1, 1 << 16);
+  section.whole("resolution", topology.resolution, 1, 1 << 16);
+  section.real("width", topology.width, Section::above_zero, 16, "a number above 0, at most 16");
   return topology;
 }
 

@@ -27,7 +27,7 @@ TEST(PreprocessErrors, NameTheKey) {
             "data: p: no key 'resise' (did you mean 'resize'?) (expected resize, crop, channels, scale, mean, std)");
   EXPECT_EQ(preprocess(R"({"resize": [0, 2]})"),
             "data: p: resize: [0,2] (expected [height, width] of 1 to 65536, or null)");
-  EXPECT_EQ(preprocess(R"({"channels": "HSV"})"), "data: p: channels: \"HSV\" (expected RGB, BGR or gray)");
+  EXPECT_EQ(preprocess(R"({"channels": "HSV"})"), "data: p: channels: 'HSV' (expected RGB, BGR or gray)");
   EXPECT_EQ(preprocess(R"({"scale": 0})"), "data: p: scale: 0 (expected a positive number)");
   EXPECT_EQ(preprocess(R"({"mean": [1, 2]})"), "data: p: mean: [1,2] (expected 1 or 3 finite numbers)");
   EXPECT_EQ(preprocess(R"({"std": [0]})"), "data: p: std: [0] (expected 1 or 3 positive numbers)");

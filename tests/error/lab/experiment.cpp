@@ -50,7 +50,7 @@ TEST(Experiment, AVariantsNameAndSamplesHaveTheirTypes) {
   };
   EXPECT_EQ(variant(R"({"name": 8})"), "lab: FILE: quantize[0]: name: 8 (expected a string)");
   EXPECT_EQ(variant(R"({"samples": "all"})"),
-            "lab: FILE: quantize[0]: samples: \"all\" (expected a whole number, at least 0)");
+            "lab: FILE: quantize[0]: samples: \"all\" (expected a whole number, at least 1)");
 }
 
 TEST(Experiment, ANetworkIsATopologyOrAModel) {

@@ -97,7 +97,7 @@ TEST(QuantisedTraining, NamesWhatIsWrongAboutBatchNorms) {
   for (const char* examples : {"0", "-3", "1.5", "true"})
     EXPECT_EQ(complaint(std::string(R"({"batch_norm": {"reestimate": )") + examples + "}}"),
               std::string("lab: FILE: train: batch_norm: reestimate: ") + examples +
-                  " (expected a whole number of training examples, at least 1)");
+                  " (expected a whole number, at least 1)");
   const auto training = lab::quantised_training_from_json(
       Json::parse(R"({"batch_norm": {"freeze": 0.5, "fold": true, "reestimate": 7}})"), {}, "x");
   EXPECT_EQ(training.batch_norm.freeze, 0.5);

@@ -236,7 +236,7 @@ TEST(RecipeErrors, EveryBadKeyIsNamed) {
   EXPECT_EQ(said(R"({"batch_size": 1.5})"),
             "train: e.json: train: batch_size: 1.5 (expected a whole number, at least 1)");
   EXPECT_EQ(said(R"({"optimiser": "adm"})"),
-            "train: e.json: train: optimiser: 'adm' (did you mean 'adam'?) (expected adam, sgd)");
+            "train: e.json: train: optimiser: 'adm' (did you mean 'adam'?) (expected adam or sgd)");
   EXPECT_EQ(said(R"({"learning_rate": 0})"),
             "train: e.json: train: learning_rate: 0 (expected a number above 0 that float32 holds)");
   EXPECT_EQ(said(R"({"momentum": 1})"), "train: e.json: train: momentum: 1 (expected a number in [0, 1))");
