@@ -42,6 +42,25 @@ graph::Graph tiny(const std::string& name, Tensor weights, Random& random) {
   return graph;
 }
 
+/// A class of three for six tokens of twelve.
+graph::Graph tokens() {
+  Random random(5);
+  graph::Graph graph;
+  graph.name = "tokens";
+  const auto constant = [&](const char* of, Shape shape) {
+    return graph.add_constant(of, numbers(std::move(shape), random, -1, 1));
+  };
+  graph.inputs = {graph.add_value("ids", ElementType::Int64, {any, 6})};
+  graph::ValueId x = graph.add_node("embed", graph::Gather{0}, {constant("table", {12, 4}), graph.inputs[0]});
+  x = graph.add_node("position", graph::Add{}, {x, constant("positions", {6, 4})});
+  x = graph.add_node("flatten", graph::Flatten{}, {x});
+  x = graph.add_node("classifier", graph::Gemm{1, 1, false, true, 0},
+                     {x, constant("classifier_w", {3, 24}), constant("classifier_b", {3})});
+  graph.outputs = {x};
+  graph::tidy(graph);
+  return graph;
+}
+
 void write_tiny(const std::filesystem::path& file, float (*change)(size_t index, float weight)) {
   Random random(7);
   Tensor weights = numbers({2, 1, 3, 3}, random, -1, 1);
@@ -64,6 +83,19 @@ void write_data(const std::filesystem::path& folder) {
   data::write_npy(folder / "wide.npy", numbers({1, 1, 5, 5}, random, 0, 1));
 }
 
+void write_tokens(const std::filesystem::path& folder) {
+  onnx::write_native(tokens(), folder / "tokens.onnx");
+  Random random(13);
+  Tensor ids(ElementType::Int64, {24, 6}), beyond(ElementType::Int64, {1, 6});
+  Tensor labels({24}, std::vector<int64_t>(24));
+  for (int64_t& y : labels.as<int64_t>()) y = static_cast<int64_t>(random.below(3));
+  for (int64_t& id : ids.as<int64_t>()) id = static_cast<int64_t>(random.below(12));
+  beyond.as<int64_t>()[3] = 12;
+  data::write_npz(folder / "ids.npz", {{"x", ids}, {"y", labels}});
+  data::write_npz(folder / "beyond.npz", {{"x", beyond}, {"y", Tensor({1}, std::vector<int64_t>{0})}});
+  data::write_npz(folder / "reals.npz", {{"x", numbers({1, 6}, random, 0, 1)}});
+}
+
 }  // namespace
 
 void write_models(const std::filesystem::path& folder) {
@@ -72,6 +104,7 @@ void write_models(const std::filesystem::path& folder) {
   write_tiny(folder / "nan.onnx",
              [](size_t i, float weight) { return i == 4 ? std::numeric_limits<float>::quiet_NaN() : weight; });
   write_data(folder);
+  write_tokens(folder);
 }
 
 }  // namespace nibble::tests
