@@ -17,6 +17,8 @@ constexpr int64_t most_watched = 1 << 14;
 /// every fifty steps, of a fifth.
 constexpr float momentum = 0.01f, oscillates = 0.02f;
 constexpr double share_of_weights = 0.2;
+/// Above these many levels a step of an optimiser is as wide as a level, and crossing one back costs nothing.
+constexpr int64_t few_levels = 16;
 constexpr int16_t unseen = INT16_MAX;
 
 /// The first NaN or infinity as text; empty where there is none.
@@ -65,8 +67,10 @@ Health::Health(const Network& network, const Warn& warn)
     : network_(network), warn_(warn), channels_of_(network.graph().values.size(), -1) {
   for (const PlacedQuantiser& at : network.placed_quantisers()) {
     if (!at.quantiser->learned().empty()) learning_.push_back(at.quantiser);
-    const Shape& shape = network.graph()[at.output].shape;
-    if (at.weights.defined() && at.quantiser->recipe().learning.algorithm != quant::Algorithm::Inq) {
+    const graph::Value& output = network.graph()[at.output];
+    const Shape& shape = output.shape;
+    const bool moves = at.weights.defined() && at.quantiser->recipe().learning.algorithm != quant::Algorithm::Inq;
+    if (moves && output.grid->levels() <= few_levels) {
       // Odd: every channel has its share.
       const int64_t stride = (at.weights.numel() / most_watched) | 1;
       const int64_t count = (at.weights.numel() + stride - 1) / stride;

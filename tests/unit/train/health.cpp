@@ -11,14 +11,15 @@ using test::quantised_network;
 
 /// A network that trains by one algorithm, and what its health said.
 struct Watched {
-  graph::Graph graph = quantised_network();
+  graph::Graph graph;
   train::Network network;
   std::vector<std::string> said;
   std::function<void(const std::string&)> warn = [this](const std::string& sentence) { said.push_back(sentence); };
   train::Health health;
 
-  explicit Watched(Algorithm algorithm)
-      : network(graph,
+  explicit Watched(Algorithm algorithm, graph::Graph of = quantised_network())
+      : graph(std::move(of)),
+        network(graph,
                 [=](const train::QuantiserPlace&) {
                   return train::QuantiserRecipe{{.algorithm = algorithm}, false};
                 }),
@@ -90,6 +91,24 @@ TEST(Health, CountsWeightsThatGoBackAndForthAndNoneThatGoOneWay) {
     else
       EXPECT_TRUE(watched.said.empty()) << watched.said[0];
   }
+}
+
+TEST(Health, WeightsOfManyLevelsMayGoBackAndForth) {
+  graph::Graph graph = quantised_network();
+  const graph::ValueId weights = graph.find("fc.weight_q");
+  Grid& grid = *graph[weights].grid;
+  grid.low = -9;
+  for (graph::Node& node : graph.nodes)
+    if (node.name == "fc.weight_q") std::get<graph::Quantise>(node.op).grid = grid;
+  Watched watched(Algorithm::Ste, graph);
+  const at::Tensor moved = watched.tensor("fc.weight");
+  moved.fill_(-0.20f);
+  for (int step = 0; step < 12; ++step) {
+    moved.add_(step % 2 == 1 ? -0.03125f : 0.03125f);
+    watched.health.after_step("here");
+  }
+  watched.health.after_epoch("epoch 1");
+  EXPECT_TRUE(watched.said.empty()) << watched.said[0];
 }
 
 TEST(Health, LevelsOfWeightsAreThoseOfTheQuantiser) {
