@@ -160,6 +160,24 @@ TEST(HostileFile, WhoseQuantisedConstantIsNaNIsRefused) {
                  "node 'n' (QuantizeLinear): NaN in the constant that it quantises (expected numbers)");
 }
 
+TEST(HostileFile, WhoseIntegersArePaddedWithWhatIsNoLevelIsRefused) {
+  const std::string scales = tensor("s", 1, {2}, std::string(8, '?')), points = tensor("z", 3, {2}, {"\0\0", 2});
+  const auto pads = [&](const std::string& value) {
+    return around(scales + points + node("QuantizeLinear", {"x", "s", "z"}, {"q"}) +
+                      node("Pad", {"q"}, {"p"}, integers("pads", {0, 0, 1, 1, 0, 0, 1, 1}) + value) +
+                      node("DequantizeLinear", {"p", "s", "z"}, {"y"}),
+                  10);
+  };
+  const auto real = [](const std::string& bytes) {
+    return field(5, field(1, "value") + number(20, 1) + varint(2 << 3 | 5) + bytes);
+  };
+  expect_message(pads(real({"\0\0\xa0\x40", 4})),
+                 "node 'n' (Pad): pads with 5 what has a scale for each channel (expected its zero point, 0)");
+  expect_message(pads(real({"\0\0\x96\x43", 4})),
+                 "node 'n' (Pad): pads with 300 (expected one of the levels, -128 to 127)");
+  EXPECT_EQ(message_of(pads("")), "");
+}
+
 TEST(HostileFile, WithBrokenWiringNamesTheValue) {
   expect_message(around(node("Relu", {"y"}, {"y"})), "node 'n' (Relu): waits for its own output");
   expect_message(around(node("Relu", {"q"}, {"y"})), "node 'n' (Relu): value 'q', which nothing writes");
