@@ -1,11 +1,13 @@
 # libtorch, for room `train` alone: Debian's 1.13, or any 2.x through CMAKE_PREFIX_PATH.
 find_package(Torch REQUIRED)
+# What at::parallel_for is made of: a loop of ours in a file without it runs on one thread.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 # The recipe is in nibble_train_api, the one symbol in the module: no object is twice in a program.
 get_target_property(train_sources nibble_train SOURCES)
 list(FILTER train_sources EXCLUDE REGEX "/(recipe|module)\\.cpp$")
 set_property(TARGET nibble_train PROPERTY SOURCES ${train_sources})
-target_link_libraries(nibble_train PUBLIC nibble_train_api PRIVATE ${TORCH_LIBRARIES})
+target_link_libraries(nibble_train PUBLIC nibble_train_api PRIVATE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
 # System headers: their warnings are not ours.
 target_include_directories(nibble_train SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
 target_precompile_headers(nibble_train PRIVATE <ATen/ATen.h>)

@@ -11,7 +11,8 @@
 namespace nibble::train {
 
 /// SGD with momentum (v = momentum v + g, w -= rate v) or Adam (Kingma and Ba 2015: betas 0.9 and 0.999, epsilon 1e-8);
-/// weight decay adds decay * w to the gradient of the weights that decay.
+/// weight decay adds decay * w to the gradient of the weights that decay. A scale moves at most a hundredth of itself a
+/// step: its gradient does not shrink with it, and a step that is wider than the scale leaves no levels.
 class Optimiser {
  public:
   Optimiser(const Recipe& recipe, std::vector<Learned>& learned, const GroupRules& rules = {});
@@ -27,6 +28,8 @@ class Optimiser {
     at::Tensor first, second;  ///< momentum; or Adam's two moments
     double rate, decay;
   };
+  void move(Slot& slot, double rate, int64_t step) const;
+
   bool adam_;
   double momentum_;
   std::vector<Slot> slots_;

@@ -8,6 +8,10 @@
 
 #include "base/error.hpp"
 
+#ifndef _OPENMP
+#error "without OpenMP at::parallel_for runs on one thread"
+#endif
+
 namespace nibble::train {
 namespace {
 

@@ -241,7 +241,8 @@ TEST(RecipeErrors, EveryBadKeyIsNamed) {
             "train: e.json: train: learning_rate: 0 (expected a number above 0 that float32 holds)");
   EXPECT_EQ(said(R"({"momentum": 1})"), "train: e.json: train: momentum: 1 (expected a number in [0, 1))");
   EXPECT_EQ(said(R"({"augmentation": {}})"), "train: e.json: train: augmentation: {} (expected a list of objects)");
-  EXPECT_EQ(said(R"({"threads": 5000})"), "train: e.json: train: threads: 5000 (expected at most 1024)");
+  EXPECT_EQ(said(R"({"threads": 5000})"),
+            "train: e.json: train: threads: 5000 (expected a whole number from 1 to 1024)");
   EXPECT_TRUE(contains(said(R"({"epoch": 1})"), "did you mean 'epochs'?"));
 }
 
