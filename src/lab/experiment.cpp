@@ -117,4 +117,14 @@ Experiment experiment_from_json(const Json& json, const std::filesystem::path& f
   return experiment;
 }
 
+void set_seed(Experiment& experiment, uint64_t seed) {
+  experiment.seed = experiment.recipe.seed = seed;
+  experiment.resolved["seed"] = experiment.resolved["train"]["seed"] = seed;
+  for (Experiment::Variant& variant : experiment.variants) {
+    if (!variant.training) continue;
+    variant.training->recipe.seed = seed;
+    variant.resolved["train"]["seed"] = variant.training->resolved["seed"] = seed;
+  }
+}
+
 }  // namespace nibble::lab

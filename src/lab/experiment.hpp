@@ -45,6 +45,8 @@ struct Experiment {
 Experiment read_experiment(const std::filesystem::path& file);
 /// `file` is where the document stood: its name and folder.
 Experiment experiment_from_json(const Json& json, const std::filesystem::path& file);
+/// The seed of everything random, trainings of variants included, as if the description had no other.
+void set_seed(Experiment& experiment, uint64_t seed);
 
 struct RunOptions {
   std::filesystem::path out;

@@ -24,10 +24,7 @@ void heed_signals() {
 
 lab::Experiment experiment_of(const Call& call) {
   lab::Experiment experiment = lab::read_experiment(call.path("EXPERIMENT.json"));
-  if (const auto seed = call.seed()) {
-    experiment.seed = experiment.recipe.seed = *seed;
-    experiment.resolved["seed"] = experiment.resolved["train"]["seed"] = *seed;
-  }
+  if (const auto seed = call.seed()) lab::set_seed(experiment, *seed);
   if (call.has("threads")) experiment.recipe.threads = call.threads();
   experiment.resolved["train"]["threads"] = experiment.recipe.threads;
   return experiment;
