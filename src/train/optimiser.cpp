@@ -29,35 +29,26 @@ void Optimiser::clear_gradients() {
 }
 
 void Optimiser::step(double rate, int64_t step) {
-  const at::NoGradGuard no_grad;
-  for (Slot& slot : slots_) {
-    at::Tensor weight = slot.learned->tensor;
-    if (!weight.grad().defined()) continue;
-    if (slot.learned->group != "scale") {
-      move(slot, rate, step);
-      continue;
-    }
-    const at::Tensor least = weight.div(1 + farthest), most = weight.mul(1 + farthest);
-    move(slot, rate, step);
-    weight.clamp_(least, most);
-  }
-}
-
-void Optimiser::move(Slot& slot, double rate, int64_t step) const {
   constexpr double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  at::Tensor weight = slot.learned->tensor, gradient = weight.grad();
-  if (slot.decay != 0) gradient = gradient.add(weight, slot.decay);
-  const double own = rate * slot.rate;
-  if (!adam_) {
-    slot.first.mul_(momentum_).add_(gradient);
-    weight.sub_(slot.first, own);
-    return;
-  }
+  const at::NoGradGuard no_grad;
   const double correction1 = 1 - std::pow(beta1, static_cast<double>(step));
   const double correction2 = std::sqrt(1 - std::pow(beta2, static_cast<double>(step)));
-  slot.first.mul_(beta1).add_(gradient, 1 - beta1);
-  slot.second.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
-  weight.addcdiv_(slot.first, slot.second.sqrt().div_(correction2).add_(epsilon), -own / correction1);
+  for (Slot& slot : slots_) {
+    at::Tensor weight = slot.learned->tensor, gradient = weight.grad();
+    if (!gradient.defined()) continue;
+    const at::Tensor scale = slot.learned->group == "scale" ? weight.clone() : at::Tensor();
+    if (slot.decay != 0) gradient = gradient.add(weight, slot.decay);
+    const double own = rate * slot.rate;
+    if (adam_) {
+      slot.first.mul_(beta1).add_(gradient, 1 - beta1);
+      slot.second.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
+      weight.addcdiv_(slot.first, slot.second.sqrt().div_(correction2).add_(epsilon), -own / correction1);
+    } else {
+      slot.first.mul_(momentum_).add_(gradient);
+      weight.sub_(slot.first, own);
+    }
+    if (scale.defined()) weight.clamp_(scale.div(1 + farthest), scale.mul(1 + farthest));
+  }
 }
 
 std::map<std::string, at::Tensor> Optimiser::state() const {

@@ -28,8 +28,6 @@ class Optimiser {
     at::Tensor first, second;  ///< momentum; or Adam's two moments
     double rate, decay;
   };
-  void move(Slot& slot, double rate, int64_t step) const;
-
   bool adam_;
   double momentum_;
   std::vector<Slot> slots_;

@@ -4,6 +4,11 @@
 #include "train/api.hpp"
 
 namespace nibble::train {
+namespace {
+
+constexpr double least_positive = 1e-300, largest = 1e300;
+
+}  // namespace
 
 Recipe recipe_from_json(const Json& json, std::string_view place) {
   const Section read(
@@ -14,13 +19,13 @@ Recipe recipe_from_json(const Json& json, std::string_view place) {
   read.whole("epochs", recipe.epochs, 0);
   read.whole("batch_size", recipe.batch_size, 1);
   read.name("optimiser", recipe.optimiser, {"adam", "sgd"});
-  read.real("learning_rate", recipe.learning_rate, Section::above_zero, 3.4e38, "a number above 0 that float32 holds");
+  read.real("learning_rate", recipe.learning_rate, least_positive, 3.4e38, "a number above 0 that float32 holds");
   read.real("momentum", recipe.momentum, 0, std::nextafter(1.0, 0.0), "a number in [0, 1)");
-  read.real("weight_decay", recipe.weight_decay, 0, Section::largest, "a number, at least 0");
+  read.real("weight_decay", recipe.weight_decay, 0, largest, "a number, at least 0");
   read.name("schedule", recipe.schedule, {"constant", "step", "cosine"});
   read.whole("step_epochs", recipe.step_epochs, 1);
-  read.real("step_factor", recipe.step_factor, Section::above_zero, Section::largest, "a number above 0");
-  read.real("warmup_epochs", recipe.warmup_epochs, 0, Section::largest, "a number, at least 0");
+  read.real("step_factor", recipe.step_factor, least_positive, largest, "a number above 0");
+  read.real("warmup_epochs", recipe.warmup_epochs, 0, largest, "a number, at least 0");
   read.name("loss", recipe.loss, {"cross_entropy", "mean_square"});
   read.real("label_smoothing", recipe.label_smoothing, 0, std::nextafter(1.0, 0.0), "a number in [0, 1)");
   if (read.has("augmentation")) {
