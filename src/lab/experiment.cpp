@@ -87,6 +87,18 @@ void read_variants(const Json& json, const std::string& place, Experiment& exper
   }
 }
 
+/// A key of the network's training and of every variant's.
+template <typename Value>
+void set_in_trainings(Experiment& experiment, const char* key, Value train::Recipe::*member, Value value) {
+  experiment.recipe.*member = value;
+  experiment.resolved["train"][key] = value;
+  for (Experiment::Variant& variant : experiment.variants) {
+    if (!variant.training) continue;
+    variant.training->recipe.*member = value;
+    variant.resolved["train"][key] = variant.training->resolved[key] = value;
+  }
+}
+
 }  // namespace
 
 Experiment read_experiment(const std::filesystem::path& file) {
@@ -118,13 +130,13 @@ Experiment experiment_from_json(const Json& json, const std::filesystem::path& f
 }
 
 void set_seed(Experiment& experiment, uint64_t seed) {
-  experiment.seed = experiment.recipe.seed = seed;
-  experiment.resolved["seed"] = experiment.resolved["train"]["seed"] = seed;
-  for (Experiment::Variant& variant : experiment.variants) {
-    if (!variant.training) continue;
-    variant.training->recipe.seed = seed;
-    variant.resolved["train"]["seed"] = variant.training->resolved["seed"] = seed;
-  }
+  experiment.seed = seed;
+  experiment.resolved["seed"] = seed;
+  set_in_trainings(experiment, "seed", &train::Recipe::seed, seed);
+}
+
+void set_threads(Experiment& experiment, int threads) {
+  set_in_trainings(experiment, "threads", &train::Recipe::threads, threads);
 }
 
 }  // namespace nibble::lab

@@ -47,11 +47,12 @@ Experiment read_experiment(const std::filesystem::path& file);
 Experiment experiment_from_json(const Json& json, const std::filesystem::path& file);
 /// The seed of everything random, trainings of variants included, as if the description had no other.
 void set_seed(Experiment& experiment, uint64_t seed);
+/// The threads of every training and measurement, likewise.
+void set_threads(Experiment& experiment, int threads);
 
 struct RunOptions {
   std::filesystem::path out;
   bool resume = false;
-  int threads = 2;
   std::function<void(const std::string&)> say;   ///< a line for the person who waits
   std::function<void(const std::string&)> warn;  ///< what goes wrong in a training without ending it
   std::function<void(std::string_view what, int64_t done, int64_t of)> progress;

@@ -24,7 +24,7 @@ struct Bench {
   Evaluation of_float;
 
   std::unique_ptr<graph::Engine> engine(const graph::Graph& graph) const {
-    return api.engine(graph, {.threads = options.threads});
+    return api.engine(graph, {.threads = experiment.recipe.threads});
   }
 };
 
@@ -104,7 +104,7 @@ std::vector<Row> run_experiment(const Experiment& experiment, const train::Api& 
     Feed made;
     made.set = data::open_dataset(description);
     made.preprocess = experiment.preprocess;
-    made.threads = options.threads;
+    made.threads = experiment.recipe.threads;
     made.progress = [&options](int64_t done, int64_t of) {
       if (options.interrupted != nullptr && *options.interrupted != 0)
         fail("lab", "interrupted", "the trained network is in " + options.out.string(), "to go on with --resume");

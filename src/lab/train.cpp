@@ -20,13 +20,27 @@ std::string epoch_line(const train::EpochReport& epoch) {
                      epoch.quantisers, anew, epoch.seconds);
 }
 
+/// Whether two trainings are the same but for their threads, which a resume may change (docs/design/train.md).
+bool same_training(Json a, Json b) {
+  for (Json* training : {&a, &b})
+    if (training->is_object()) training->erase("threads");
+  return a == b;
+}
+
+/// Whether two descriptions of a variant are the same, likewise.
+bool same_variant(Json a, Json b) {
+  const bool same = same_training(a.value("train", Json()), b.value("train", Json()));
+  for (Json* variant : {&a, &b}) variant->erase("train");
+  return same && a == b;
+}
+
 /// The trained network of an earlier run of the same description, where `resume` finds one.
 bool finished(const Experiment& experiment, const std::filesystem::path& out) {
   const auto description = out / "experiment.json";
   if (!std::filesystem::exists(out / "float.onnx") || !std::filesystem::exists(description)) return false;
   const Json before = read_json(description, "lab");
   for (const char* part : {"seed", "data", "network", "train"})
-    if (before.value(part, Json()) != experiment.resolved.value(part, Json()))
+    if (!same_training(before.value(part, Json()), experiment.resolved.value(part, Json())))
       fail("lab", description.string(), fmt::format("another description: '{}' differs", part),
            "the run folder's own description with --resume");
   return true;
@@ -34,18 +48,18 @@ bool finished(const Experiment& experiment, const std::filesystem::path& out) {
 
 /// FP to FQ on the training examples.
 void calibrate(const Experiment& experiment, const Experiment::Variant& variant, graph::Graph& network,
-               const train::Api& api, const RunOptions& options) {
+               const train::Api& api) {
   Feed feed;
   feed.set = data::open_dataset(experiment.train_data);
   feed.preprocess = experiment.preprocess;
-  feed.threads = options.threads;
+  feed.threads = experiment.recipe.threads;
   feed.limit = variant.samples;
   passes::QuantiseOptions quantise;
   quantise.policy = variant.policy;
   quantise.inputs = input_grids(network, feed);
   quantise.trains_folded = variant.training && variant.training->batch_norm.fold;
   passes::quantise(
-      network, quantise, [&](const graph::Graph& g) { return api.engine(g, {.threads = options.threads}); },
+      network, quantise, [&](const graph::Graph& g) { return api.engine(g, {.threads = experiment.recipe.threads}); },
       [&](const auto& use) { feed.each([&](const data::Batch& batch) { use({batch.x}); }); });
 }
 
@@ -77,7 +91,6 @@ graph::Graph train_experiment(const Experiment& experiment, const train::Api& ap
   if (experiment.recipe.epochs > 0) {
     train::TrainRun run = run_of(experiment, options);
     run.recipe = experiment.recipe;
-    run.recipe.threads = options.threads;
     run.folder = options.out;
     api.train(network, run);
   }
@@ -90,7 +103,8 @@ graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Va
                               const graph::Graph& network, const train::Api& api, const RunOptions& options) {
   const auto folder = options.out / variant.name, file = folder / "fq.onnx", description = folder / "variant.json";
   std::filesystem::create_directories(folder);
-  const bool same = std::filesystem::exists(description) && read_json(description, "lab") == variant.resolved;
+  const bool same =
+      std::filesystem::exists(description) && same_variant(read_json(description, "lab"), variant.resolved);
   if (variant.training && options.resume && same && std::filesystem::exists(file)) return onnx::read(file);
   if (options.resume && !same && std::filesystem::exists(folder / "checkpoint.pt"))
     fail("lab", description.string(), "another description", "the run folder's own description with --resume");
@@ -102,11 +116,10 @@ graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Va
                       : scratch ? onnx::read(experiment.model)
                                 : network;
   fake.metadata["preprocess"] = data::to_json(experiment.preprocess).dump();
-  calibrate(experiment, variant, fake, api, options);
+  calibrate(experiment, variant, fake, api);
   if (variant.training) {
     train::TrainRun run = run_of(experiment, options);
     run.recipe = variant.training->recipe;
-    run.recipe.threads = options.threads;
     run.folder = folder;
     run.quantisation = variant.resolved;
     run.warn = options.warn;

@@ -25,16 +25,14 @@ void heed_signals() {
 lab::Experiment experiment_of(const Call& call) {
   lab::Experiment experiment = lab::read_experiment(call.path("EXPERIMENT.json"));
   if (const auto seed = call.seed()) lab::set_seed(experiment, *seed);
-  if (call.has("threads")) experiment.recipe.threads = call.threads();
-  experiment.resolved["train"]["threads"] = experiment.recipe.threads;
+  if (call.has("threads")) lab::set_threads(experiment, call.threads());
   return experiment;
 }
 
-lab::RunOptions options_of(const Call& call, const lab::Experiment& experiment, Progress& progress) {
+lab::RunOptions options_of(const Call& call, Progress& progress) {
   lab::RunOptions options;
   options.out = call.path("out");
   options.resume = call.has("resume");
-  options.threads = experiment.recipe.threads;
   options.say = [&](const std::string& line) { progress.say(line); };
   options.warn = [&](const std::string& line) { progress.warn(line); };
   options.progress = [&](std::string_view what, int64_t done, int64_t of) { progress.update(what, done, of); };
@@ -49,7 +47,7 @@ Result train(const Call& call) {
   const train::Api& api = torch_api("nibble train");
   Progress progress(call.quiet());
   heed_signals();
-  const lab::RunOptions options = options_of(call, experiment, progress);
+  const lab::RunOptions options = options_of(call, progress);
   const graph::Graph network = lab::train_experiment(experiment, api, options);
   const std::string model = (options.out / "float.onnx").string();
   Result result{{{"model", model}, {"metrics", (options.out / "metrics.csv").string()}}, "wrote " + model + "\n"};
@@ -68,7 +66,7 @@ Result lab(const Call& call) {
   const train::Api& api = torch_api("nibble lab");
   Progress progress(call.quiet());
   heed_signals();
-  const lab::RunOptions options = options_of(call, experiment, progress);
+  const lab::RunOptions options = options_of(call, progress);
   const std::vector<lab::Row> rows = lab::run_experiment(experiment, api, options);
   return {read_json(options.out / "results.json", "verbs"), lab::table(rows)};
 }

@@ -5,21 +5,25 @@
 namespace nibble {
 namespace {
 
-TEST(Experiment, ASeedFromOutsideIsThatOfEverything) {
-  const auto described = [](const char* seed) {
+TEST(Experiment, SeedAndThreadsFromOutsideAreThoseOfEverything) {
+  const auto described = [](const char* seed, const char* threads) {
     const std::string text = std::string(R"({"seed": )") + seed + R"(, "data": {"train": "npz:a", "test": "npz:b"},
-      "network": {"topology": "lenet"},
+      "network": {"topology": "lenet"}, "train": {"threads": )" +
+                             threads + R"(},
       "quantize": [{"weights": 4, "train": {"epochs": 2}}, {"name": "untrained"}]})";
     return lab::experiment_from_json(parse_json(text, "lab", "e.json"), "e.json");
   };
-  lab::Experiment given = described("1");
+  lab::Experiment given = described("1", "2");
   lab::set_seed(given, 7);
-  const lab::Experiment own = described("7");
+  lab::set_threads(given, 3);
+  const lab::Experiment own = described("7", "3");
   EXPECT_EQ(given.seed, 7u);
   EXPECT_EQ(given.recipe.seed, 7u);
+  EXPECT_EQ(given.recipe.threads, 3);
   EXPECT_EQ(given.resolved, own.resolved);
   ASSERT_EQ(given.variants.size(), 2u);
   EXPECT_EQ(given.variants[0].training->recipe.seed, 7u);
+  EXPECT_EQ(given.variants[0].training->recipe.threads, 3);
   for (size_t i = 0; i < 2; ++i) EXPECT_EQ(given.variants[i].resolved, own.variants[i].resolved);
 }
 
