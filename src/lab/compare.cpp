@@ -41,7 +41,7 @@ void add_reals(Sums& sums, const std::vector<double>& a, const std::vector<doubl
   }
 }
 
-void conclude(Sums& sums) {
+void conclude_sums(Sums& sums) {
   sums.line.sqnr_db =
       sums.noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(sums.signal / sums.noise);
   const double norm = std::sqrt(sums.signal) * std::sqrt(sums.other);
@@ -66,12 +66,6 @@ std::vector<std::pair<graph::ValueId, graph::ValueId>> shared_values(const graph
 
 using Record = std::map<graph::ValueId, Tensor>;
 
-graph::Observer recorder(Record& record, const std::vector<bool>& wanted) {
-  return [&record, &wanted](graph::ValueId id, const Tensor& tensor) {
-    if (wanted[static_cast<size_t>(id)]) record.insert_or_assign(id, tensor);
-  };
-}
-
 void add_layer(Sums& sums, const graph::Value& a, const Tensor& x, const graph::Value& b, const Tensor& y) {
   if (x.size() != y.size())
     fail("lab", "value '" + a.name + "'", "shapes " + to_string(x.shape()) + " and " + to_string(y.shape()),
@@ -81,6 +75,58 @@ void add_layer(Sums& sums, const graph::Value& a, const Tensor& x, const graph::
   if (sums.line.integers) add_integers(sums, integers_of(a, x), integers_of(b, y));
   add_reals(sums, reals_of(a, x), reals_of(b, y));
 }
+
+/// A network on its way through the batches.
+struct Runner {
+  Runner(const Subject& given) : subject(given), wanted(given.graph.values.size()) {}
+
+  void run(const data::Batch& batch) {
+    record.clear();
+    const auto outputs = subject.engine.run({batch.x}, [this](graph::ValueId id, const Tensor& tensor) {
+      if (wanted[static_cast<size_t>(id)]) record.insert_or_assign(id, tensor);
+    });
+    judge.add(scores_of(subject.graph[subject.graph.outputs.front()], outputs.front()), batch);
+  }
+
+  Subject subject;
+  std::vector<bool> wanted;  ///< values that somebody compares
+  Record record;             ///< of the last batch
+  Judge judge;
+};
+
+/// What two runners' values of one name have in common.
+class Pair {
+ public:
+  Pair(Runner& a, Runner& b)
+      : a_(a.subject.graph), b_(b.subject.graph), shared_(shared_values(a_, b_)), sums_(shared_.size()) {
+    for (size_t i = 0; i < shared_.size(); ++i) {
+      a.wanted[static_cast<size_t>(shared_[i].first)] = true;
+      b.wanted[static_cast<size_t>(shared_[i].second)] = true;
+      sums_[i].line.name = a_[shared_[i].first].name;
+    }
+  }
+
+  void add(const Record& a, const Record& b) {
+    for (size_t i = 0; i < shared_.size(); ++i) {
+      const auto [id_a, id_b] = shared_[i];
+      add_layer(sums_[i], a_[id_a], a.at(id_a), b_[id_b], b.at(id_b));
+    }
+  }
+
+  Comparison conclude(const Evaluation& a, const Evaluation& b) {
+    Comparison result{{}, a, b, flips(a, b), mcnemar(a, b)};
+    for (Sums& sum : sums_) {
+      conclude_sums(sum);
+      result.layers.push_back(sum.line);
+    }
+    return result;
+  }
+
+ private:
+  const graph::Graph &a_, &b_;
+  std::vector<std::pair<graph::ValueId, graph::ValueId>> shared_;
+  std::vector<Sums> sums_;
+};
 
 }  // namespace
 
@@ -96,38 +142,23 @@ int64_t Comparison::differing() const {
   return sum;
 }
 
-Comparison compare(const graph::Graph& a, graph::Engine& engine_a, const graph::Graph& b, graph::Engine& engine_b,
-                   const Feed& feed) {
-  const auto shared = shared_values(a, b);
-  std::vector<bool> wanted_a(a.values.size()), wanted_b(b.values.size());
-  std::vector<Sums> sums(shared.size());
-  for (size_t i = 0; i < shared.size(); ++i) {
-    wanted_a[static_cast<size_t>(shared[i].first)] = true;
-    wanted_b[static_cast<size_t>(shared[i].second)] = true;
-    sums[i].line.name = a[shared[i].first].name;
-  }
-  Comparison result;
-  Judge judge_a, judge_b;
+std::vector<Comparison> compare(const std::vector<Subject>& networks, const Subject& reference, const Feed& feed) {
+  Runner of_reference(reference);
+  std::vector<Runner> runners(networks.begin(), networks.end());
+  std::vector<Pair> pairs;
+  for (Runner& runner : runners) pairs.emplace_back(runner, of_reference);
   feed.each([&](const data::Batch& batch) {
-    Record of_a, of_b;
-    const std::vector<Tensor> out_a = engine_a.run({batch.x}, recorder(of_a, wanted_a));
-    const std::vector<Tensor> out_b = engine_b.run({batch.x}, recorder(of_b, wanted_b));
-    for (size_t i = 0; i < shared.size(); ++i) {
-      const auto [id_a, id_b] = shared[i];
-      add_layer(sums[i], a[id_a], of_a.at(id_a), b[id_b], of_b.at(id_b));
+    of_reference.run(batch);
+    for (size_t i = 0; i < runners.size(); ++i) {
+      runners[i].run(batch);
+      pairs[i].add(runners[i].record, of_reference.record);
     }
-    judge_a.add(reals_of(a[a.outputs.front()], out_a.front()), batch);
-    judge_b.add(reals_of(b[b.outputs.front()], out_b.front()), batch);
   });
-  result.a = judge_a.conclude();
-  result.b = judge_b.conclude();
-  for (Sums& sum : sums) {
-    conclude(sum);
-    result.layers.push_back(sum.line);
-  }
-  result.flips = flips(result.a, result.b);
-  result.mcnemar_p = mcnemar(result.a, result.b);
-  return result;
+  const Evaluation evaluation = of_reference.judge.conclude();
+  std::vector<Comparison> results;
+  for (size_t i = 0; i < runners.size(); ++i)
+    results.push_back(pairs[i].conclude(runners[i].judge.conclude(), evaluation));
+  return results;
 }
 
 Json to_json(const Comparison& comparison) {

@@ -97,7 +97,7 @@ Evaluation evaluate(const graph::Graph& graph, graph::Engine& engine, const Feed
     if (!batch.target && batch.labels.empty())
       fail("lab", "data set", "no labels and no targets", "what the network's outputs are compared with");
     const std::vector<Tensor> outputs = engine.run({batch.x});
-    judge.add(reals_of(graph[graph.outputs.front()], outputs.front()), batch);
+    judge.add(scores_of(graph[graph.outputs.front()], outputs.front()), batch);
   });
   Evaluation result = judge.conclude();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

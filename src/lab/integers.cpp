@@ -45,4 +45,15 @@ std::vector<double> reals_of(const graph::Value& value, const Tensor& tensor) {
   return reals;
 }
 
+std::vector<double> scores_of(const graph::Value& value, const Tensor& tensor) {
+  std::vector<double> scores = reals_of(value, tensor);
+  if (!is_real(tensor.type()) || !value.grid) return scores;
+  const Grid& grid = *value.grid;
+  walk(grid, tensor.shape(), scores.size(), [&](size_t i, size_t channel) {
+    const double scale = grid.scale_of(channel);
+    scores[i] = scale * std::nearbyint(scores[i] / scale);
+  });
+  return scores;
+}
+
 }  // namespace nibble::lab

@@ -70,15 +70,23 @@ struct Comparison {
   int64_t elements() const;   ///< integers compared, over all layers
   int64_t differing() const;  ///< integers that differ
 };
-/// Runs both on the same batches and compares every value that both name: where both are on one grid their integers (a
-/// real on a grid stands for the integer nearest to real / scale + zero_point), else in real units.
-Comparison compare(const graph::Graph& a, graph::Engine& engine_a, const graph::Graph& b, graph::Engine& engine_b,
-                   const Feed& feed);
+/// A network and what runs it.
+struct Subject {
+  const graph::Graph& graph;
+  graph::Engine& engine;
+};
+/// Runs all on the same batches, each once, and compares every value that a network (A) and the reference (B) both
+/// name: where both are on one grid their integers (a real on a grid stands for the integer nearest to real / scale +
+/// zero_point), else in real units.
+std::vector<Comparison> compare(const std::vector<Subject>& networks, const Subject& reference, const Feed& feed);
 Json to_json(const Comparison& comparison);
 
 /// The integers of a value: itself, or its reals through the value's grid.
 std::vector<int64_t> integers_of(const graph::Value& value, const Tensor& tensor);
 /// A value in real units: itself, or its integers through the value's grid.
 std::vector<double> reals_of(const graph::Value& value, const Tensor& tensor);
+/// What decisions are taken on: real units, on a grid those of the nearest level. Else the float error of a
+/// fake-quantised network would break a tie that its integers leave to the lowest class.
+std::vector<double> scores_of(const graph::Value& value, const Tensor& tensor);
 
 }  // namespace nibble::lab

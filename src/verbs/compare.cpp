@@ -49,7 +49,7 @@ Result compare(const Call& call) {
   const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
   if (pixels && carried_preprocess(b))
     engine_b = translated(std::move(engine_b), feed.preprocess, preprocess_of(call, b), call.text("B"));
-  const lab::Comparison result = lab::compare(a, *engine_a, b, *engine_b, feed);
+  const lab::Comparison result = lab::compare({{a, *engine_a}}, {b, *engine_b}, feed).front();
   Json json = lab::to_json(result);
   json["engine"] = engine.name;
   return {json, describe(result)};

@@ -70,20 +70,45 @@ TEST(Evaluate, GivesATieToTheLowestClass) {
   EXPECT_EQ(result.value, 0);
 }
 
+TEST(Evaluate, BreaksTiesOfLevelsAsIntegersDo) {
+  const Graph graph = identity(true, 0.1);
+  const std::vector<float> a_tie_of_levels{0.29999998F, 0.3F, -0.1F};
+  const std::vector<double> scores = scores_of(graph[graph.outputs.front()], Tensor({1, 3}, a_tie_of_levels));
+  EXPECT_EQ(scores[0], scores[1]);
+  EXPECT_EQ(scores[2], -0.1);
+}
+
 TEST(Compare, FindsNothingBetweenANetworkAndItself) {
   const Graph graph = identity(true);
   const auto a = graph::reference_engine(graph), b = graph::reference_engine(graph);
-  const Comparison result = compare(graph, *a, graph, *b, feed_of({{1, 2, 3}, {0, 1, 9}}, {2, 2}));
+  const Comparison result = compare({{graph, *a}}, {graph, *b}, feed_of({{1, 2, 3}, {0, 1, 9}}, {2, 2})).front();
   EXPECT_EQ(result.elements(), 6);
   EXPECT_EQ(result.differing(), 0);
   EXPECT_EQ(result.flips, 0);
   EXPECT_TRUE(std::isinf(result.layers.back().sqnr_db));
 }
 
+TEST(Compare, HoldsEveryNetworkAgainstTheReferenceByItself) {
+  const Graph a = identity(true, 0.5), b = identity(true, 0.25), c = identity(true, 0.25);
+  const auto engine_a = graph::reference_engine(a), engine_b = graph::reference_engine(b),
+             engine_c = graph::reference_engine(c);
+  const Feed feed = feed_of({{0.25F, 1, 2}, {5, 1, 2}}, {0, 2});
+  const std::vector<Comparison> both = compare({{a, *engine_a}, {c, *engine_c}}, {b, *engine_b}, feed);
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].elements(), 0);
+  EXPECT_EQ(both[0].layers.back().differing, 1);
+  EXPECT_EQ(both[1].elements(), 6);
+  EXPECT_EQ(both[1].differing(), 0);
+  for (const Comparison& each : both) {
+    EXPECT_EQ(each.b.count, 2);
+    EXPECT_EQ(each.b.value, 0);
+  }
+}
+
 TEST(Compare, CountsDifferencesInRealUnitsWhereGridsDiffer) {
   const Graph a = identity(true, 0.5), b = identity(true, 0.25);
   const auto engine_a = graph::reference_engine(a), engine_b = graph::reference_engine(b);
-  const Comparison result = compare(a, *engine_a, b, *engine_b, feed_of({{0.25F, 1, 2}}, {}));
+  const Comparison result = compare({{a, *engine_a}}, {b, *engine_b}, feed_of({{0.25F, 1, 2}}, {})).front();
   const LayerDifference& layer = result.layers.back();
   EXPECT_EQ(layer.name, "y");
   EXPECT_FALSE(layer.integers);
