@@ -44,6 +44,10 @@ void read_network(const Json& json, const std::string& place, const std::filesys
   experiment.model = file.is_absolute() ? file : folder / file;
 }
 
+/// What a run writes into its folder itself.
+constexpr std::string_view own_files[] = {"experiment.json", "float.onnx",  "checkpoint.pt", "metrics.csv",
+                                          "quantisers.csv",  "tensorboard", "results.json",  "table.txt"};
+
 Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float, const std::string& place) {
   const Section section(json, "lab", place);
   Experiment::Variant variant;
@@ -55,10 +59,12 @@ Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float
   variant.policy = passes::policy_from_json(policy, place);
   const auto bits = [&](const char* key) { return policy.contains(key) ? policy[key].dump() : std::string("8"); };
   variant.name = section.has("name") ? section.text("name") : "w" + bits("weights") + "a" + bits("activations");
-  if (variant.name.empty() || variant.name.find('/') != std::string::npos)
-    fail("lab", place + ": name", "'" + variant.name + "'", "a name that can be a folder");
+  if (variant.name.empty() || variant.name.front() == '.' || variant.name.find('/') != std::string::npos ||
+      std::find(std::begin(own_files), std::end(own_files), variant.name) != std::end(own_files))
+    fail("lab", place + ": name", "'" + variant.name + "'",
+         "a name that can be a folder in the run's, beside its own files");
   section.whole("samples", variant.samples, 1);
-  variant.resolved = policy;
+  variant.resolved = passes::with_defaults(policy);
   variant.resolved["name"] = variant.name;
   variant.resolved["samples"] = variant.samples;
   if (!trains) return variant;

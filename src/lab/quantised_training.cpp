@@ -1,6 +1,7 @@
 #include "lab/quantised_training.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -8,6 +9,7 @@
 namespace nibble::lab {
 namespace {
 
+using quant::Algorithm;
 using quant::Learning;
 
 /// Calls `named` with the text at a key; its refusal gets the place.
@@ -23,6 +25,18 @@ void choose(const Section& from, std::string_view key, Named&& named) {
   }
 }
 
+/// An option of an algorithm, or of two: with another it would be forgotten without a word.
+struct Option {
+  const char* key;
+  Algorithm of, or_of;
+};
+constexpr Option options[] = {
+    {"power_of_two", Algorithm::Tqt, Algorithm::Inq}, {"normalised", Algorithm::Tqt, Algorithm::Tqt},
+    {"saturated", Algorithm::Tqt, Algorithm::Tqt},    {"momentum", Algorithm::Tqt, Algorithm::Tqt},
+    {"noise", Algorithm::Ana, Algorithm::Ana},        {"forward", Algorithm::Ana, Algorithm::Ana},
+    {"mean", Algorithm::Ana, Algorithm::Ana},         {"deviation", Algorithm::Ana, Algorithm::Ana},
+    {"partition", Algorithm::Inq, Algorithm::Inq}};
+
 Learning learning_from(const Json& given, const std::string& place) {
   const Json json = given.is_string() ? Json{{"algorithm", given}} : given;
   if (!json.is_object()) fail("lab", place, given.dump(), "an algorithm's name, or an object with its options");
@@ -32,16 +46,44 @@ Learning learning_from(const Json& given, const std::string& place) {
   if (!from.has("algorithm")) fail("lab", place, "no key 'algorithm'", "ste, pact, tqt, lsq, ana or inq");
   Learning learning;
   choose(from, "algorithm", [&](const std::string& name) { learning.algorithm = quant::algorithm_named(name); });
+  for (const Option& option : options)
+    if (from.has(option.key) && learning.algorithm != option.of && learning.algorithm != option.or_of)
+      from.refuse(option.key, option.of == option.or_of ? "it with " + std::string(quant::to_string(option.of))
+                                                        : "it with " + std::string(quant::to_string(option.of)) +
+                                                              " or " + std::string(quant::to_string(option.or_of)));
   choose(from, "noise", [&](const std::string& name) { learning.noise = quant::noise_named(name); });
   choose(from, "forward", [&](const std::string& name) { learning.draw = quant::draw_named(name); });
   choose(from, "partition", [&](const std::string& name) { learning.partition = quant::partition_named(name); });
   from.flag("power_of_two", learning.power_of_two);
   from.flag("normalised", learning.normalised);
   from.flag("saturated", learning.saturated);
-  from.real("momentum", learning.momentum, 0, 1);
+  from.real("momentum", learning.momentum, 0, std::nextafter(1.0, 0.0), "a number in [0, 1)");
+  if ((learning.saturated || from.has("momentum")) && !learning.normalised)
+    from.refuse(learning.saturated ? "saturated" : "momentum", "it beside \"normalised\": true");
   from.real("mean", learning.mean, -16, 16);
   from.real("deviation", learning.deviation, 0, 16);
   return learning;
+}
+
+Json to_json(const Learning& learning) {
+  Json json = {{"algorithm", quant::to_string(learning.algorithm)}};
+  switch (learning.algorithm) {
+    case Algorithm::Tqt:
+      json["power_of_two"] = learning.power_of_two, json["normalised"] = learning.normalised;
+      if (learning.normalised) json["saturated"] = learning.saturated, json["momentum"] = learning.momentum;
+      break;
+    case Algorithm::Ana:
+      json["noise"] = quant::to_string(learning.noise), json["forward"] = quant::to_string(learning.draw);
+      json["mean"] = learning.mean, json["deviation"] = learning.deviation;
+      break;
+    case Algorithm::Inq:
+      json["partition"] = quant::to_string(learning.partition), json["power_of_two"] = learning.power_of_two;
+      break;
+    case Algorithm::Ste:
+    case Algorithm::Pact:
+    case Algorithm::Lsq: break;
+  }
+  return json;
 }
 
 Learning default_learning() {
@@ -91,6 +133,8 @@ void read_times(const Section& from, QuantisedTraining& training) {
   }
 }
 
+constexpr std::array<std::string_view, 3> decays{"static", "power", "hyperbolic"};  ///< in quant::Decay's order
+
 void read_annealing(const Section& from, QuantisedTraining& training) {
   const auto epochs = static_cast<double>(training.recipe.epochs);
   quant::AnnealingSchedule& annealing = training.annealing;
@@ -99,11 +143,9 @@ void read_annealing(const Section& from, QuantisedTraining& training) {
   if (!from.has("annealing")) return;
   const Section given = from.section("annealing", {"decay", "power", "start", "end", "least", "layers"});
   std::string decay = "power", layers = "jointly";
-  given.name("decay", decay, {"power", "hyperbolic", "static"});
+  given.name("decay", decay, {decays[0], decays[1], decays[2]});
   given.name("layers", layers, {"jointly", "one_by_one"});
-  annealing.decay = decay == "power"        ? quant::Decay::Power
-                    : decay == "hyperbolic" ? quant::Decay::Hyperbolic
-                                            : quant::Decay::Static;
+  annealing.decay = static_cast<quant::Decay>(std::find(decays.begin(), decays.end(), decay) - decays.begin());
   annealing.layer_after_layer = layers == "one_by_one";
   given.real("power", annealing.power, 1e-3, 1e3);
   given.real("start", annealing.start, 0, epochs);
@@ -169,6 +211,30 @@ train::Recipe recipe_from(Json json, const train::Recipe& of_float, const std::s
   return train::recipe_from_json(whole, place);
 }
 
+/// What was read, all defaults written out but for the algorithms of single layers: a description itself.
+Json to_json(const QuantisedTraining& training, const Json& given) {
+  Json json = given;
+  json.update(train::to_json(training.recipe));
+  json["from"] = training.from_scratch ? "scratch" : "trained";
+  json["weights"] = to_json(training.weights), json["activations"] = to_json(training.activations);
+  json["start"] = {{"weights", training.weights_start}, {"activations", training.activations_start}};
+  if (training.distillation)
+    json["distillation"] = {{"weight", training.distillation->weight},
+                            {"temperature", training.distillation->temperature}};
+  const quant::AnnealingSchedule& annealing = training.annealing;
+  json["annealing"] = {{"decay", decays[static_cast<size_t>(annealing.decay)]},
+                       {"power", annealing.power},
+                       {"start", annealing.start},
+                       {"end", annealing.end},
+                       {"least", annealing.least},
+                       {"layers", annealing.layer_after_layer ? "one_by_one" : "jointly"}};
+  json["partitions"] = Json::array();
+  for (const quant::Milestone& milestone : training.partitions)
+    json["partitions"].push_back({milestone.time, milestone.fraction});
+  json["batch_norm"]["fold"] = training.batch_norm.fold;
+  return json;
+}
+
 }  // namespace
 
 QuantisedTraining quantised_training_from_json(const Json& json, const train::Recipe& of_float,
@@ -186,8 +252,7 @@ QuantisedTraining quantised_training_from_json(const Json& json, const train::Re
   read_annealing(from, training);
   read_partitions(from, training);
   read_batch_norm(from, training);
-  training.resolved = json;
-  training.resolved.update(train::to_json(training.recipe));
+  training.resolved = to_json(training, json);
   return training;
 }
 

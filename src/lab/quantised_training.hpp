@@ -16,12 +16,11 @@ namespace nibble::lab {
 ///  "from": "trained"|"scratch",            the float network as trained, or as it was drawn
 ///  "weights": "lsq" | {"algorithm": "tqt", "power_of_two": true, ...},     ste, pact, tqt, lsq, ana or inq
 ///  "activations": ...,
-///  "layers": {"conv1": {"weights": ..., "activations": ...}, "block*": ...},   of the layer that reads them
-///  "start": {"weights": 0, "activations": 1},     epochs from which on their quantisers are on
-///  "freeze": 4,                                   the epoch from which on what quantisers learn stays
-///  "rates": {"scale": 0.1, "bound": {"rate": 1, "decay": 1e-4}, "threshold": ...},   times the learning rate
-///  "distillation": 0.5 | {"weight": 0.5, "temperature": 4},   from the float network
-///  "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4, "layers":
+///  "layers": {"conv1": {"weights": ..., "activations": ...}, "block*": ...},   its weights; what it gives, as in a
+///  policy "start": {"weights": 0, "activations": 1},     epochs from which on their quantisers are on "freeze": 4, the
+///  epoch from which on what quantisers learn stays "rates": {"scale": 0.1, "bound": {"rate": 1, "decay": 1e-4},
+///  "threshold": ...},   times the learning rate "distillation": 0.5 | {"weight": 0.5, "temperature": 4},   from the
+///  float network "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4, "layers":
 ///                "jointly"|"one_by_one"},         ana
 ///  "partitions": [[1, 0.5], [2, 1]],              inq: [epoch, fraction of the weights that are set from then on]
 ///  "batch_norm": {"freeze": 3,                    the epoch from which on running statistics are used and stay
@@ -41,14 +40,14 @@ struct QuantisedTraining {
   quant::AnnealingSchedule annealing;
   std::vector<quant::Milestone> partitions;
   train::BatchNormTraining batch_norm;
-  Json resolved;  ///< as read, with the recipe written out
+  Json resolved;  ///< as read, with the defaults written out
 };
-/// Throws UserError naming place and key.
+/// Throws UserError naming place and key, also of an option that the algorithm beside it does not have.
 QuantisedTraining quantised_training_from_json(const Json& json, const train::Recipe& of_float,
                                                const std::string& place);
 
 /// What the run's `quantisers`, `schedule`, `rules` and `batch_norm` are, for that fake-quantised network. Throws
-/// UserError on a rule for a layer that it does not have, and on a batch-norm to be folded that its policy wants
+/// UserError on a rule that no quantiser goes by, and on a batch-norm to be folded that its policy wants
 /// integer or in thresholds.
 void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake);
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "lab/quantised_training.hpp"
 #include "passes/batch_norm_ways.hpp"
@@ -15,17 +17,29 @@ const Learning& rule_for(const std::vector<QuantisedTraining::Rule>& rules, cons
   return *found;
 }
 
-/// A rule that names no layer would be forgotten without a word.
-void check_layers(const std::vector<QuantisedTraining::Rule>& rules, const graph::Graph& fake) {
-  std::vector<std::string> names;
-  for (const graph::Node& node : fake.nodes) names.push_back(node.name);
-  for (const QuantisedTraining::Rule& rule : rules) passes::check_pattern(rule.first, names, "lab", "train: layers");
+/// The layer that a description calls a quantiser by: of weights the one that reads them, else the one whose output
+/// this is, after which the policy has named it.
+std::string layer_of(const graph::Graph& fake, const graph::Node& quantiser, bool weights) {
+  if (weights)
+    for (const graph::Node& reader : fake.nodes)
+      if (std::find(reader.inputs.begin(), reader.inputs.end(), quantiser.outputs[0]) != reader.inputs.end())
+        return reader.name;
+  const size_t end = quantiser.name.rfind("_q");
+  return quantiser.name.substr(0, end);
+}
+
+/// A rule that no quantiser goes by would be forgotten without a word.
+void check_layers(const std::vector<QuantisedTraining::Rule>& rules, const std::vector<std::string>& layers,
+                  const char* kind) {
+  for (const QuantisedTraining::Rule& rule : rules)
+    passes::check_pattern(rule.first, layers, "lab", std::string("train: layers with ") + kind + " that train");
 }
 
 /// Where a quantiser stands, of those that the schedule moves.
 struct Place {
   bool weights = false;
-  int64_t layer = 0;
+  int64_t depth = 0;  ///< quantisers of activations before it
+  std::string layer;
 };
 
 /// What the policy wants of a batch-norm has no meaning once it is folded.
@@ -40,33 +54,38 @@ void check_ways(const QuantisedTraining& training, const graph::Graph& fake) {
 }  // namespace
 
 void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake) {
-  check_layers(training.weight_rules, fake);
-  check_layers(training.activation_rules, fake);
   check_ways(training, fake);
-  run.quantisers = [training](const train::QuantiserPlace& place) {
-    train::QuantiserRecipe recipe;
-    if (place.reads_input) return recipe;  // the data's own grid
-    recipe.learning = place.weights ? rule_for(training.weight_rules, training.weights, place.layer)
-                                    : rule_for(training.activation_rules, training.activations, place.layer);
-    recipe.without_zero = place.weights && std::get<graph::Quantise>(place.node.op).grid.levels() == 2;
-    return recipe;
-  };
   std::map<std::string, Place> places;
-  int64_t layers = 0;
+  int64_t depth = 0;
+  std::vector<std::string> with_weights, with_activations;
   for (const graph::Node& node : fake.nodes) {
     if (!std::holds_alternative<graph::Quantise>(node.op)) continue;
     const bool weights = fake.constant(node.inputs[0]) != nullptr;
+    const std::string layer = layer_of(fake, node, weights);
+    const bool reads_input = std::find(fake.inputs.begin(), fake.inputs.end(), node.inputs[0]) != fake.inputs.end();
+    if (!reads_input) (weights ? with_weights : with_activations).push_back(layer);
     // The weights' quantiser stands before its layer, the activation's behind it.
-    places[node.name] = {weights, layers};
-    layers += !weights;
+    places[node.name] = {weights, depth, layer};
+    depth += !weights;
   }
-  run.schedule = [training, places, layers](const std::string& name, double epochs) {
+  check_layers(training.weight_rules, with_weights, "weights");
+  check_layers(training.activation_rules, with_activations, "activations");
+  run.quantisers = [training, places](const train::QuantiserPlace& place) {
+    train::QuantiserRecipe recipe;
+    if (place.reads_input) return recipe;  // the data's own grid
+    const std::string& layer = places.at(place.node.name).layer;
+    recipe.learning = place.weights ? rule_for(training.weight_rules, training.weights, layer)
+                                    : rule_for(training.activation_rules, training.activations, layer);
+    recipe.without_zero = place.weights && std::get<graph::Quantise>(place.node.op).grid.levels() == 2;
+    return recipe;
+  };
+  run.schedule = [training, places, depth](const std::string& name, double epochs) {
     const auto found = places.find(name);
     const Place place = found == places.end() ? Place{} : found->second;
     train::QuantiserSettings settings;
     settings.on = epochs >= (place.weights ? training.weights_start : training.activations_start);
     settings.frozen = training.freeze && epochs >= *training.freeze;
-    settings.annealing = quant::annealing_factor(training.annealing, epochs, std::min(place.layer, layers), layers + 1);
+    settings.annealing = quant::annealing_factor(training.annealing, epochs, std::min(place.depth, depth), depth + 1);
     settings.fraction = quant::fraction_at(training.partitions, epochs);
     return settings;
   };

@@ -138,4 +138,19 @@ Policy policy_from_json(const Json& json, std::string_view place) {
   return policy;
 }
 
+Json with_defaults(const Json& policy) {
+  Json whole = {{"weights", 8},
+                {"activations", 8},
+                {"granularity", "channel"},
+                {"range", "min_max"},
+                {"weight_range", "min_max"},
+                {"rounding", "half_up"},
+                {"symmetric_activations", false},
+                {"enabled", true},
+                {"batch_norm", "fold"},
+                {"add", "common"}};
+  whole.update(policy);
+  return whole;
+}
+
 }  // namespace nibble::passes

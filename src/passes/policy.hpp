@@ -55,5 +55,7 @@ void check_pattern(const std::string& pattern, const std::vector<std::string>& n
 
 /// Throws UserError naming place and key.
 Policy policy_from_json(const Json& json, std::string_view place);
+/// The policy's JSON with its defaults written out.
+Json with_defaults(const Json& policy);
 
 }  // namespace nibble::passes

@@ -27,6 +27,8 @@ struct Steps {
 
   double least() const { return low + origin; }
   double most() const { return high + origin; }
+  /// The levels up to the bound that a range is learned by: the highest, or the lowest where nothing is above zero.
+  double reach() const { return most() > 0 ? most() : -least(); }
 };
 
 /// What an element was, in a byte kept for backward: 0 below, 255 above, 1 to 254 inside, with its residue

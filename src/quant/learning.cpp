@@ -21,16 +21,17 @@ float at_most(double x) {
 }
 
 /// Of TQT, from which the scale is the threshold over the levels up to it.
-double levels_to_threshold(double most, bool power_of_two) {
-  return power_of_two ? std::exp2(std::ceil(std::log2(most + 0.5))) : most;
+double levels_to_threshold(double reach, bool power_of_two) {
+  return power_of_two ? std::exp2(std::ceil(std::log2(reach + 0.5))) : reach;
 }
 
 }  // namespace
 
-float learned_from_scale(const Learning& learning, double scale, double most) {
+float learned_from_scale(const Learning& learning, double scale, double reach) {
   switch (learning.algorithm) {
-    case Algorithm::Pact: return static_cast<float>(scale * most);
-    case Algorithm::Tqt: return static_cast<float>(std::log2(scale * levels_to_threshold(most, learning.power_of_two)));
+    case Algorithm::Pact: return static_cast<float>(scale * reach);
+    case Algorithm::Tqt:
+      return static_cast<float>(std::log2(scale * levels_to_threshold(reach, learning.power_of_two)));
     case Algorithm::Lsq:
     case Algorithm::Ste:
     case Algorithm::Ana:
@@ -39,18 +40,18 @@ float learned_from_scale(const Learning& learning, double scale, double most) {
   throw InternalError("an algorithm is one of the enumeration");
 }
 
-float scale_of_learned(const Learning& learning, double learned, double most) {
+float scale_of_learned(const Learning& learning, double learned, double reach) {
   switch (learning.algorithm) {
     case Algorithm::Pact: {
-      float scale = at_most(within_float(learned / most));
+      float scale = at_most(within_float(learned / reach));
       // The quotient itself was rounded: the bound must not lie beyond the learned one.
-      while (static_cast<double>(scale) * most > learned && learned > 0) scale = std::nextafter(scale, 0.0f);
+      while (static_cast<double>(scale) * reach > learned && learned > 0) scale = std::nextafter(scale, 0.0f);
       return static_cast<float>(within_float(static_cast<double>(scale)));
     }
     case Algorithm::Tqt: {
       const double log2_threshold = learning.power_of_two ? std::ceil(learned) : learned;
       return static_cast<float>(
-          within_float(std::exp2(log2_threshold) / levels_to_threshold(most, learning.power_of_two)));
+          within_float(std::exp2(log2_threshold) / levels_to_threshold(reach, learning.power_of_two)));
     }
     case Algorithm::Lsq:
     case Algorithm::Ste:
@@ -63,9 +64,9 @@ float scale_of_learned(const Learning& learning, double learned, double most) {
 double gradient_of_learned(const Learning& learning, const GradientSums& sums, const Steps& steps, double count) {
   const double by_scale = steps.least() * sums.below + sums.inside + steps.most() * sums.above;
   switch (learning.algorithm) {
-    case Algorithm::Pact: return steps.least() / steps.most() * sums.below + sums.above;
+    case Algorithm::Pact: return steps.least() / steps.reach() * sums.below + steps.most() / steps.reach() * sums.above;
     case Algorithm::Tqt: return std::numbers::ln2 * static_cast<double>(steps.scale) * by_scale;
-    case Algorithm::Lsq: return by_scale / std::sqrt(count * steps.most());
+    case Algorithm::Lsq: return by_scale / std::sqrt(count * steps.reach());
     case Algorithm::Ste:
     case Algorithm::Ana:
     case Algorithm::Inq: return 0;

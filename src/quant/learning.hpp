@@ -33,22 +33,24 @@ struct Learning {
   Draw draw = Draw::Expectation;
   double mean = 0, deviation = 0.5;            ///< ANA: of the noise, in levels, before annealing
   Partition partition = Partition::Magnitude;  ///< INQ
+
+  friend bool operator==(const Learning&, const Learning&) = default;
 };
 
-/// The learned number of a quantiser (Ste, Ana, Inq: its scale, which stays): PACT the highest bound, scale * most;
-/// TQT log2 of the threshold, scale * most, or with powers of two scale times the power of two above most; LSQ the
-/// scale. `levels` is most() of its steps; rounds to float32.
-float learned_from_scale(const Learning& learning, double scale, double most);
+/// The learned number of a quantiser (Ste, Ana, Inq: its scale, which stays): PACT the bound, scale * reach; TQT log2
+/// of the threshold, scale * reach, or with powers of two scale times the power of two above reach; LSQ the scale.
+/// `reach` is that of its steps; rounds to float32.
+float learned_from_scale(const Learning& learning, double scale, double reach);
 
 /// The scale that a learned number stands for, a positive float32 number: PACT's is the largest whose bound does not
 /// exceed the learned one, so that the bound itself falls on the highest level.
-float scale_of_learned(const Learning& learning, double learned, double most);
+float scale_of_learned(const Learning& learning, double learned, double reach);
 
 /// dL/d(learned) from the sums over all `count` elements that share the scale:
 ///
-///     PACT   least/most * below + above
+///     PACT   (least * below + most * above) / reach
 ///     TQT    ln 2 * scale * (least * below + inside + most * above)
-///     LSQ    (least * below + inside + most * above) / sqrt(count * most)
+///     LSQ    (least * below + inside + most * above) / sqrt(count * reach)
 double gradient_of_learned(const Learning& learning, const GradientSums& sums, const Steps& steps, double count);
 
 /// PACT with both bounds learned: the grid of `levels` levels between low <= 0 <= high whose zero is a level, and the

@@ -109,10 +109,17 @@ at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits, cons
   if (observe) observe(graph_.inputs[0], x);
   ValueId result = graph_.outputs[0];
   size_t end = graph_.nodes.size();
-  if (const int last = writer_[static_cast<size_t>(result)];
-      logits && last >= 0 && std::holds_alternative<Softmax>(graph_.nodes[static_cast<size_t>(last)].op)) {
-    end = static_cast<size_t>(last);
-    result = graph_.nodes[end].inputs[0];
+  const auto writer_of = [&](ValueId id) {
+    const int writer = writer_[static_cast<size_t>(id)];
+    return writer < 0 ? nullptr : &graph_.nodes[static_cast<size_t>(writer)];
+  };
+  // A quantised network has its Softmax's own quantiser behind it.
+  const Node* last = writer_of(result);
+  while (last && (std::holds_alternative<Quantise>(last->op) || std::holds_alternative<Identity>(last->op)))
+    last = writer_of(last->inputs[0]);
+  if (logits && last && std::holds_alternative<Softmax>(last->op)) {
+    end = static_cast<size_t>(last - graph_.nodes.data());
+    result = last->inputs[0];
   }
   compute(values, end, mode, observe);
   return values[static_cast<size_t>(result)];

@@ -44,12 +44,12 @@ class Network {
  public:
   /// With `fold` batch-norms train folded into the quantised weights before them (docs/design/qat.md). Throws UserError
   /// where the graph is not FP or FQ, has several inputs or outputs, or learns nothing; as Quantiser does; where
-  /// quantisers that share a grid train by different algorithms, or a grid cannot follow learned scales; where no
-  /// batch-norm can be folded, or one before which INQ sets weights.
+  /// quantisers that share a grid train by different algorithms or options, or a grid cannot follow learned scales;
+  /// where no batch-norm can be folded, or one before which INQ sets weights.
   explicit Network(const graph::Graph& graph, const QuantiserRecipes& recipes = {}, uint64_t seed = 1,
                    bool fold = false);
   /// x [B, ...] to the output, with gradients in training mode only; with `logits`, what the last node reads where that
-  /// is a Softmax.
+  /// is a Softmax, or a Softmax's quantiser.
   at::Tensor run(const at::Tensor& x, const Mode& mode, bool logits = false, const Observer& observe = {}) const;
   const graph::Graph& graph() const { return graph_; }
   std::vector<Learned>& learned() { return learned_; }

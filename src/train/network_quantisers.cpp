@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <numeric>
+#include <optional>
 
 #include "base/error.hpp"
 #include "train/network.hpp"
@@ -86,20 +88,16 @@ void Network::make_quantisers(const QuantiserRecipes& recipes, uint64_t seed) {
     const Node& node = graph_.nodes[n];
     const Quantise* op = quantise_of(node);
     if (!op) continue;
-    if (op->grid.levels() >= most_levels) {
+    const ValueId source = node.inputs[0];
+    // Of activations, so many levels are refused where the quantiser is made.
+    if (op->grid.levels() >= most_levels && graph_.constant(source)) {
       accumulators_[n] = accumulator_read_by(n);
       continue;
     }
-    const ValueId source = node.inputs[0];
     const bool weights =
         std::any_of(learned_.begin(), learned_.end(), [&](const Learned& one) { return one.id == source; });
     const bool reads_input = std::find(graph_.inputs.begin(), graph_.inputs.end(), source) != graph_.inputs.end();
-    std::string layer;
-    for (const Node& reader : graph_.nodes)
-      if (layer.empty() &&
-          std::find(reader.inputs.begin(), reader.inputs.end(), node.outputs[0]) != reader.inputs.end())
-        layer = reader.name;
-    const QuantiserRecipe recipe = recipes ? recipes({node, weights, reads_input, layer}) : QuantiserRecipe{};
+    const QuantiserRecipe recipe = recipes ? recipes({node, weights, reads_input}) : QuantiserRecipe{};
     quantisers_[n] = std::make_unique<Quantiser>(node.name, *op, recipe, weights ? weights_of(n) : at::Tensor(), seed);
   }
   share_grids();
@@ -112,32 +110,43 @@ void Network::make_quantisers(const QuantiserRecipes& recipes, uint64_t seed) {
 }
 
 void Network::share_grids() {
+  // Each quantiser's group by the first of its members; what several ops join is one group.
+  std::vector<size_t> group(graph_.nodes.size());
+  std::iota(group.begin(), group.end(), size_t{0});
+  const auto first_of = [&](size_t n) {
+    while (group[n] != n) n = group[n];
+    return n;
+  };
   for (const Node& node : graph_.nodes) {
     if (!shares_grids(node.op)) continue;
-    Quantiser* first = nullptr;
-    const Grid* grid = nullptr;
+    std::optional<size_t> first;
     for (ValueId id : node.inputs) {
       const int by = quantiser_of(id);
-      Quantiser* found = by < 0 ? nullptr : quantisers_[static_cast<size_t>(by)].get();
-      if (!found) continue;
-      const Grid& own = quantise_of(graph_.nodes[static_cast<size_t>(by)])->grid;
-      if (!first) first = found, grid = &own;
-      if (found == first || !(own == *grid)) continue;
-      if (found->recipe().learning.algorithm != first->recipe().learning.algorithm)
-        fail("train", "node '" + node.name + "'",
-             "quantisers '" + first->name() + "' and '" + found->name() + "' share a grid and train by " +
-                 std::string(quant::to_string(first->recipe().learning.algorithm)) + " and " +
-                 std::string(quant::to_string(found->recipe().learning.algorithm)),
-             "one algorithm");
-      found->share(*first);
+      if (by < 0 || !quantisers_[static_cast<size_t>(by)]) continue;
+      const auto found = static_cast<size_t>(by);
+      if (!first) first = found;
+      if (quantise_of(graph_.nodes[found])->grid != quantise_of(graph_.nodes[*first])->grid) continue;
+      const size_t one = first_of(*first), other = first_of(found);
+      group[std::max(one, other)] = std::min(one, other);
     }
+  }
+  for (size_t n = 0; n < group.size(); ++n) {
+    if (group[n] == n) continue;
+    const Quantiser& first = *quantisers_[first_of(n)];
+    const quant::Learning &one = first.recipe().learning, &other = quantisers_[n]->recipe().learning;
+    if (one != other)
+      fail("train", "quantiser '" + quantisers_[n]->name() + "'",
+           "shares a grid with '" + first.name() + "' and trains by " + std::string(quant::to_string(other.algorithm)) +
+               ", that one by " + std::string(quant::to_string(one.algorithm)) +
+               (one.algorithm == other.algorithm ? " with other options" : ""),
+           "one algorithm with the same options");
+    quantisers_[n]->share(first);
   }
 }
 
 void Network::follow_scales() {
-  const auto learns = [](const Quantiser* quantiser) { return !quantiser->learned().empty(); };
   const std::vector<Quantiser*> all = quantisers();
-  if (std::none_of(all.begin(), all.end(), learns)) return;
+  if (std::all_of(all.begin(), all.end(), [](const Quantiser* each) { return each->keeps_grid(); })) return;
   for (const auto& [node, accumulator] : accumulators_)
     if (accumulator.weights < 0 || accumulator.x < 0)
       fail("train", "quantiser '" + graph_.nodes[node].name + "'",
@@ -148,6 +157,9 @@ void Network::follow_scales() {
     for (int node : {found.weights, found.x})
       if (node >= 0 && quantisers_[static_cast<size_t>(node)]) quantisers_[static_cast<size_t>(node)]->shorten_scale();
   }
+  for (const Quantiser* one : all)
+    for (Quantiser* other : all)
+      if (one->has_short_scale() && other->shares_with(*one)) other->shorten_scale();
 }
 
 std::vector<Quantiser*> Network::quantisers() const {
@@ -203,7 +215,7 @@ Grid Network::grid_of(const Accumulator& accumulator, Grid grid) const {
   if (accumulator.weights < 0 || accumulator.x < 0) return grid;
   const Quantiser* weights = quantisers_[static_cast<size_t>(accumulator.weights)].get();
   const Quantiser* x = quantisers_[static_cast<size_t>(accumulator.x)].get();
-  if (!weights || !x || (weights->learned().empty() && x->learned().empty())) return grid;
+  if (!weights || !x || (weights->keeps_grid() && x->keeps_grid())) return grid;
   const double product = weights->op().grid.scale[0] * x->op().grid.scale[0];
   grid.scale = {static_cast<double>(static_cast<float>(product))};
   return grid;

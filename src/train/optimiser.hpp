@@ -17,8 +17,9 @@ class Optimiser {
  public:
   Optimiser(const Recipe& recipe, std::vector<Learned>& learned, const GroupRules& rules = {});
   void clear_gradients();
-  /// One update with the gradients that backward left; `step` counts from 1 (Adam's bias correction).
-  void step(double rate, int64_t step);
+  /// One update with the gradients that backward left; what has none stays. Adam corrects its moments' bias by how many
+  /// updates a tensor has had itself: a quantiser that starts late starts as one of the first step.
+  void step(double rate);
   /// Its tensors by name, for checkpoints: the tensors themselves, to be read or written in place.
   std::map<std::string, at::Tensor> state() const;
 
@@ -26,6 +27,7 @@ class Optimiser {
   struct Slot {
     Learned* learned;
     at::Tensor first, second;  ///< momentum; or Adam's two moments
+    at::Tensor updates;        ///< Adam: Int64 scalar
     double rate, decay;
   };
   bool adam_;

@@ -52,6 +52,10 @@ void check(const std::string& name, const Grid& grid, const QuantiserRecipe& rec
   const std::string place = "quantiser '" + name + "'";
   if (recipe.learning.algorithm == Algorithm::Inq && !weights)
     fail("train", place, "inq on activations", "inq on weights alone; pact, lsq, tqt, ana or ste here");
+  if (recipe.learning.algorithm == Algorithm::Inq && recipe.learning.power_of_two &&
+      (grid.levels() < 3 || grid.levels() > 32))
+    fail("train", place, std::to_string(grid.levels()) + " levels, inq with powers of two",
+         "3 to 32 levels: one power a sign at least, and 15 at most, the weights' integers being up to 2^14");
   if (recipe.without_zero && !weights)
     fail("train", place, "activations without a zero", "weights: a ReLU and a padding give zeros");
   if (recipe.without_zero && (grid.levels() % 2 != 0 || grid.zero_point != 0 || grid.low != -grid.levels() / 2))
@@ -77,7 +81,7 @@ Quantiser::Quantiser(std::string name, const graph::Quantise& op, const Quantise
     const Steps steps = steps_on(grid_, rounding_, recipe_, c);
     first_scales_.push_back(static_cast<double>(steps.scale));
     start.push_back(static_cast<double>(
-        quant::learned_from_scale(recipe_.learning, static_cast<double>(steps.scale), steps.most())));
+        quant::learned_from_scale(recipe_.learning, static_cast<double>(steps.scale), steps.reach())));
     lows.push_back(static_cast<double>(steps.scale) * steps.least());
   }
   const auto channels = static_cast<int64_t>(start.size());
@@ -109,7 +113,7 @@ std::vector<Steps> Quantiser::steps() const {
                                    static_cast<double>(learned_.data_ptr<float>()[c]), grid_.levels(), rounding_);
     } else if (learned_.defined()) {
       steps.scale =
-          quant::scale_of_learned(recipe_.learning, static_cast<double>(learned_.data_ptr<float>()[c]), steps.most());
+          quant::scale_of_learned(recipe_.learning, static_cast<double>(learned_.data_ptr<float>()[c]), steps.reach());
     }
     if (short_scale_) steps.scale = shortened(steps.scale);
     all.push_back(steps);
@@ -119,7 +123,7 @@ std::vector<Steps> Quantiser::steps() const {
 
 quant::Annealed Quantiser::noise() const {
   const quant::Learning& how = recipe_.learning;
-  return {how.noise, how.draw, how.mean, how.deviation * annealing_};
+  return {how.noise, how.draw, how.mean * annealing_, how.deviation * annealing_};
 }
 
 at::Tensor Quantiser::forward(const at::Tensor& x, bool training, int64_t step) const {
@@ -162,8 +166,8 @@ void Quantiser::settle(at::Tensor& weights) {
     for (size_t c = 0; c < first_scales_.size(); ++c) {
       // A scale that a step threw below zero goes on at a thousandth of its first; the run's warnings name it.
       float& value = learned_.data_ptr<float>()[c];
-      const double most = steps_on(grid_, rounding_, recipe_, c).most();
-      const float least = quant::learned_from_scale(recipe_.learning, first_scales_[c] / 1024, most);
+      const double reach = steps_on(grid_, rounding_, recipe_, c).reach();
+      const float least = quant::learned_from_scale(recipe_.learning, first_scales_[c] / 1024, reach);
       value = std::max(value, low_.defined() ? std::max(least, 0.0f) : least);
     }
   if (set_.defined()) weights.copy_(at::where(set_ != 0, anchors_, weights));
@@ -171,6 +175,10 @@ void Quantiser::settle(at::Tensor& weights) {
 
 void Quantiser::share(const Quantiser& other) {
   learned_ = other.learned_, low_ = other.low_, variance_ = other.variance_;
+}
+
+bool Quantiser::keeps_grid() const {
+  return !learned_.defined() && !recipe_.without_zero && !(set_.defined() && recipe_.learning.power_of_two);
 }
 
 std::vector<double> Quantiser::scales() const {
@@ -259,10 +267,11 @@ at::Tensor Quantiser::hardened(const at::Tensor& weights) const {
   return recipe_.without_zero ? fake_quantise(weights, {steps(), grid_.axis}) : weights;
 }
 
-std::string Quantiser::unfinished() const {
-  if (!on_) return "is off";
-  if (recipe_.learning.algorithm == Algorithm::Ana && noise().deviation > 0) return "still has noise on it";
-  if (set_.defined() && !set_.all().item<bool>()) return "still has weights that are not set";
+std::string Quantiser::unfinished(const QuantiserSettings& last) const {
+  const quant::Learning& how = recipe_.learning;
+  if (!last.on) return "is off";
+  if (how.algorithm == Algorithm::Ana && how.deviation * last.annealing > 0) return "still has noise on it";
+  if (set_.defined() && last.fraction < 1) return "still has weights that are not set";
   return "";
 }
 

@@ -51,8 +51,12 @@ class Quantiser {
   void settle(at::Tensor& weights);
   /// Learns what `other` learns: the quantisers of one harmonised sum have one grid.
   void share(const Quantiser& other);
+  bool shares_with(const Quantiser& other) const { return learned_.defined() && learned_.is_same(other.learned_); }
+  /// op()'s grid is the one that calibration found, whatever the training does.
+  bool keeps_grid() const;
   /// Scales of 12 significant digits from now on: the product with another such scale is a float32 number.
   void shorten_scale() { short_scale_ = true; }
+  bool has_short_scale() const { return short_scale_; }
 
   /// Scales as of now, one or one a channel: float32 numbers.
   std::vector<double> scales() const;
@@ -66,8 +70,8 @@ class Quantiser {
   graph::Quantise op() const;
   /// Weights as op() must find them to give what forward() does.
   at::Tensor hardened(const at::Tensor& weights) const;
-  /// Why the graph would not compute what was trained; empty where it will.
-  std::string unfinished() const;
+  /// Why the graph would not compute what was trained, were these its settings at the last step; empty where it will.
+  std::string unfinished(const QuantiserSettings& last) const;
 
   /// What a checkpoint must hold, by name: the tensors themselves, to be read or written in place. on(), frozen, the
   /// annealing and the fraction follow from the run's schedule.

@@ -22,7 +22,6 @@ struct QuantiserPlace {
   const graph::Node& node;  ///< its Quantise
   bool weights;             ///< it quantises a learned constant
   bool reads_input;         ///< it quantises what the network is given: a grid of the data's own
-  std::string layer;        ///< the op that reads it, the first of several
 };
 /// Straight-through where none is given.
 using QuantiserRecipes = std::function<QuantiserRecipe(const QuantiserPlace&)>;

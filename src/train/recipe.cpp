@@ -21,7 +21,7 @@ Recipe recipe_from_json(const Json& json, std::string_view place) {
   read.name("optimiser", recipe.optimiser, {"adam", "sgd"});
   read.real("learning_rate", recipe.learning_rate, least_positive, 3.4e38, "a number above 0 that float32 holds");
   read.real("momentum", recipe.momentum, 0, std::nextafter(1.0, 0.0), "a number in [0, 1)");
-  read.real("weight_decay", recipe.weight_decay, 0, largest, "a number, at least 0");
+  read.real("weight_decay", recipe.weight_decay, 0, 1e30);
   read.name("schedule", recipe.schedule, {"constant", "step", "cosine"});
   read.whole("step_epochs", recipe.step_epochs, 1);
   read.real("step_factor", recipe.step_factor, least_positive, largest, "a number above 0");

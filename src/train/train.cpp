@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 
+#include <bit>
 #include <chrono>
 #include <cmath>
 
@@ -39,24 +40,37 @@ Random stream(const Recipe& recipe, Stream what, int64_t index) {
   return Random(recipe.seed).fork(static_cast<uint64_t>(what)).fork(static_cast<uint64_t>(index));
 }
 
+constexpr uint64_t fnv_offset = 14695981039346656037u, fnv_prime = 1099511628211u;
+
 /// The structure of a network as one number: its text with every constant zero (FNV-1a).
 std::string structure_of(graph::Graph graph) {
   for (graph::Value& value : graph.values)
     if (value.constant) value.constant = Tensor(value.constant->type(), value.constant->shape());
-  uint64_t hash = 14695981039346656037u;
-  for (char c : graph::to_text(graph, graph::Constants::Short))
-    hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211u;
+  uint64_t hash = fnv_offset;
+  for (char c : graph::to_text(graph, graph::Constants::Short)) hash = (hash ^ static_cast<uint8_t>(c)) * fnv_prime;
   return std::to_string(hash);
 }
 
+/// All constants as one number.
+std::string weights_of(const graph::Graph& graph) {
+  uint64_t hash = fnv_offset;
+  for (const graph::Value& value : graph.values)
+    if (value.constant)
+      for (double number : value.constant->to_reals()) hash = (hash ^ std::bit_cast<uint64_t>(number)) * fnv_prime;
+  return std::to_string(hash);
+}
+
+/// What a checkpoint must have been made for, but for the threads.
 Json description_of(const graph::Graph& graph, const TrainRun& run) {
-  Json recipe = to_json(run.recipe);
+  Json recipe = to_json(run.recipe), quantisation = run.quantisation;
   recipe.erase("threads");
+  if (quantisation.contains("train") && quantisation["train"].is_object()) quantisation["train"].erase("threads");
   return {{"recipe", recipe},
           {"preprocess", data::to_json(run.preprocess)},
+          {"quantisation", quantisation},
           {"examples", run.train_set->size()},
-          {"quantisation", run.quantisation},
-          {"network", structure_of(graph)}};
+          {"network", structure_of(graph)},
+          {"weights", weights_of(graph)}};
 }
 
 /// One training run: where it is, and how it goes on.
@@ -81,6 +95,7 @@ class Trainer {
   }
 
   void run() {
+    check_end_of_schedule();
     if (run_.resume) resume();
     // A run that ended, or has only its end before it, has no step to set its quantisers.
     if (steps_done() > 0) network_.apply(run_.schedule, epochs_of(steps_done() - 1));
@@ -90,7 +105,6 @@ class Trainer {
       train_epoch();
       finish_epoch();
     }
-    check_finished();
     network_.write_back(graph_);
   }
 
@@ -145,12 +159,16 @@ class Trainer {
     return "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(step_);
   }
 
-  /// What goes into the graph is what was trained: no quantiser is off, noisy or half set at the end.
-  void check_finished() const {
-    for (const Quantiser* quantiser : network_.quantisers())
-      if (const std::string found = quantiser->unfinished(); !found.empty())
-        fail("train", "quantiser '" + quantiser->name() + "'", found + " at the end of the training",
+  /// What goes into the graph must be what was trained: no quantiser off, noisy or half set at the last step.
+  void check_end_of_schedule() const {
+    const double last = epochs_of(std::max<int64_t>(0, recipe_.epochs * steps_per_epoch_ - 1));
+    for (const Quantiser* quantiser : network_.quantisers()) {
+      const QuantiserSettings settings = run_.schedule ? run_.schedule(quantiser->name(), last) : QuantiserSettings{};
+      if (const std::string found = quantiser->unfinished(settings); !found.empty())
+        fail("train", "quantiser '" + quantiser->name() + "'",
+             found + " at the last step, at epoch " + std::to_string(last),
              "a schedule that ends with every quantiser as it is deployed");
+    }
   }
 
   /// Nothing that is not finite goes into a checkpoint.
@@ -260,7 +278,7 @@ class Trainer {
     }
     loss.backward();
     if (const std::string found = learned_not_finite(network_); !found.empty()) stop_at(found);
-    optimiser_.step(learning_rate(recipe_, steps_done(), steps_per_epoch_), steps_done() + 1);
+    optimiser_.step(learning_rate(recipe_, steps_done(), steps_per_epoch_));
     network_.settle();
     health_.after_step(place());
     add_batch(sums_, value, output, batch);

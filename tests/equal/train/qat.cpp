@@ -33,15 +33,17 @@ std::vector<Case> cases() {
   const QuantiserRecipe lsq = all({.algorithm = Algorithm::Lsq}), ste = all({});
   const quant::Learning ana{
       .algorithm = Algorithm::Ana, .noise = quant::Noise::Triangular, .draw = quant::Draw::Random};
-  return {{"ste", ste, ste},
-          {"pact", all({.algorithm = Algorithm::Pact}), all({.algorithm = Algorithm::Pact})},
-          {"tqt", all({.algorithm = Algorithm::Tqt, .power_of_two = true, .normalised = true}),
-           all({.algorithm = Algorithm::Tqt, .normalised = true, .saturated = true})},
-          {"lsq", lsq, lsq},
-          {"ana", all(ana), all(ana)},
-          {"inq", all({.algorithm = Algorithm::Inq, .partition = quant::Partition::Random}), lsq},
-          {"inq with powers of two", all({.algorithm = Algorithm::Inq, .power_of_two = true}), lsq},
-          {"without zero", {{.algorithm = Algorithm::Lsq}, true}, lsq}};
+  return {
+      {"ste", ste, ste},
+      {"pact", all({.algorithm = Algorithm::Pact}), all({.algorithm = Algorithm::Pact})},
+      {"tqt", all({.algorithm = Algorithm::Tqt, .power_of_two = true, .normalised = true}),
+       all({.algorithm = Algorithm::Tqt, .normalised = true, .saturated = true})},
+      {"lsq", lsq, lsq},
+      {"ana", all(ana), all(ana)},
+      {"inq", all({.algorithm = Algorithm::Inq, .partition = quant::Partition::Random}), lsq},
+      {"inq with powers of two", all({.algorithm = Algorithm::Inq, .power_of_two = true}), lsq},
+      {"inq with powers of two before scales that stay", all({.algorithm = Algorithm::Inq, .power_of_two = true}), ste},
+      {"without zero", {{.algorithm = Algorithm::Lsq}, true}, lsq}};
 }
 
 train::QuantiserRecipes recipes_of(const Case& each) {
@@ -124,7 +126,8 @@ TEST(Qat, LeavesTheGraphWithWhatWasTrainedToTheLastBit) {
     const at::Tensor trained = network.run(x, {});
     const Tensor found = train::make_engine(graph, {})->run({train::from_torch(x, ElementType::Float32)}).at(0);
     EXPECT_TRUE(found == train::from_torch(trained, ElementType::Float32)) << each.name;
-    for (const train::Quantiser* quantiser : network.quantisers()) EXPECT_EQ(quantiser->unfinished(), "") << each.name;
+    for (const train::Quantiser* quantiser : network.quantisers())
+      EXPECT_EQ(quantiser->unfinished(schedule("", 2.5)), "") << each.name;
     for (const graph::Node& node : graph.nodes)
       if (const auto* op = std::get_if<graph::Quantise>(&node.op)) {
         check_grid(op->grid, "test", node.name);
@@ -226,14 +229,14 @@ TEST(Qat, InqKeepsWhatIsSetWhateverTheOptimiserDoes) {
   const at::Tensor y = quantiser.forward(w, true, 0);
   y.sum().backward();
   EXPECT_EQ(w.grad().sum().item<float>(), 20);
-  EXPECT_EQ(quantiser.unfinished(), "still has weights that are not set");
+  EXPECT_EQ(quantiser.unfinished({.fraction = 0.5}), "still has weights that are not set");
   const at::NoGradGuard no_grad;
   const at::Tensor before = w.detach().clone();
   w.add_(1);
   quantiser.settle(w);
   EXPECT_TRUE(at::allclose(w - before, w.grad(), 1e-5, 1e-6));
   quantiser.set_fraction(1, w);
-  EXPECT_EQ(quantiser.unfinished(), "");
+  EXPECT_EQ(quantiser.unfinished({.fraction = 1}), "");
   EXPECT_TRUE(at::equal(w, quantiser.forward(w, false, 0)));
 }
 
@@ -260,9 +263,78 @@ TEST(Qat, QuantisersThatMeetInASumLearnOneScale) {
     join(false);
     ADD_FAILURE();
   } catch (const UserError& error) {
-    EXPECT_STREQ(
-        error.what(),
-        "train: node 'add': quantisers 'a_q' and 'b_q' share a grid and train by lsq and ste (expected one algorithm)");
+    EXPECT_STREQ(error.what(),
+                 "train: quantiser 'b_q': shares a grid with 'a_q' and trains by ste, that one by lsq (expected one "
+                 "algorithm with the same options)");
+  }
+}
+
+/// y = fc(inputs joined by `op`), each input x through a quantiser of its own that learns its scale.
+graph::Graph joined(const std::function<graph::ValueId(graph::Graph&, const std::vector<graph::ValueId>&)>& join,
+                    int64_t width) {
+  graph::Graph graph;
+  graph.stage = graph::Stage::FQ, graph.name = "joined";
+  const graph::ValueId x = graph.add_value("x", ElementType::Float32, {any, 4});
+  graph.inputs = {x};
+  std::vector<graph::ValueId> inputs;
+  for (const char* name : {"a_q", "b_q", "c_q"})
+    inputs.push_back(graph.add_node(name, graph::Quantise{grid_of(0.25, -8, 7)}, {x}));
+  graph::Gemm gemm;
+  gemm.transpose_b = true;
+  const graph::ValueId w = graph.add_constant("w", train::from_torch(drawn({2, width}, 1), ElementType::Float32));
+  const graph::ValueId w_q = graph.add_node("w_q", graph::Quantise{grid_of(0.125, -8, 7)}, {w});
+  const graph::ValueId y = graph.add_node("fc", gemm, {join(graph, inputs), w_q});
+  graph[y].grid = grid_of(0.25 * 0.125, -(int64_t{1} << 31), (int64_t{1} << 31) - 1);
+  graph.outputs = {y};
+  return graph;
+}
+
+TEST(Qat, GroupsThatMeetInOneQuantiserAreOne) {
+  const graph::Graph graph = joined(
+      [](graph::Graph& g, const std::vector<graph::ValueId>& x) {
+        const graph::ValueId left = g.add_node("left", graph::Add{}, {x[0], x[1]});
+        return g.add_node("sum", graph::Add{}, {left, g.add_node("right", graph::Add{}, {x[2], x[1]})});
+      },
+      4);
+  train::Network network(graph, [](const QuantiserPlace&) { return QuantiserRecipe{{.algorithm = Algorithm::Lsq}}; });
+  const std::vector<train::Quantiser*> all = network.quantisers();
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_TRUE(all[0]->shares_with(*all[1]));
+  EXPECT_TRUE(all[0]->shares_with(*all[2]));
+  EXPECT_FALSE(all[0]->shares_with(*all[3]));
+}
+
+TEST(Qat, WhatJoinsBeforeALinearOutputHasOneShortScale) {
+  const graph::Graph graph = joined(
+      [](graph::Graph& g, const std::vector<graph::ValueId>& x) { return g.add_node("cat", graph::Concat{1}, x); }, 12);
+  train::Network network(graph, [](const QuantiserPlace&) { return QuantiserRecipe{{.algorithm = Algorithm::Lsq}}; });
+  const at::NoGradGuard no_grad;
+  const std::vector<train::Quantiser*> all = network.quantisers();
+  all[0]->learned()[0].tensor.fill_(0.120281234f);
+  for (const train::Quantiser* each : {all[1], all[2]}) EXPECT_EQ(each->op().grid, all[0]->op().grid) << each->name();
+}
+
+TEST(Qat, TheLossIsOverWhatAQuantisedSoftmaxReads) {
+  graph::Graph graph = quantised_network();
+  const at::Tensor x = drawn({5, 1, 8, 8}, 3);
+  const at::Tensor logits = train::Network(graph).run(x, {});
+  const graph::ValueId shares = graph.add_node("softmax", graph::Softmax{}, {graph.outputs[0]});
+  graph.outputs = {graph.add_node("softmax_q", graph::Quantise{grid_of(1 / 256.0, 0, 255)}, {shares})};
+  train::Network network(graph);
+  EXPECT_TRUE(at::equal(network.run(x, {}, true), logits));
+  EXPECT_FALSE(at::equal(network.run(x, {}), logits));
+}
+
+TEST(Qat, AGridWithNothingAboveZeroLearnsByItsLowestLevel) {
+  for (const Algorithm algorithm : {Algorithm::Lsq, Algorithm::Tqt, Algorithm::Pact}) {
+    train::Quantiser quantiser("q", {grid_of(0.5, -1, 0), Rounding::HalfUp}, {{.algorithm = algorithm}, false}, {}, 1);
+    EXPECT_EQ(quantiser.op().grid.scale[0], 0.5);
+    at::Tensor x = at::tensor({-2.0f, -0.3f, 1.0f});
+    x.set_requires_grad(true);
+    quantiser.forward(x, true, 0).backward(at::ones({3}));
+    const float gradient = quantiser.learned()[0].tensor.grad().item<float>();
+    EXPECT_TRUE(std::isfinite(gradient)) << gradient;
+    EXPECT_LT(gradient, 0);
   }
 }
 
@@ -287,6 +359,10 @@ TEST(QatMessages, NameTheQuantiserAndWhatItCannot) {
             "of levels)");
   EXPECT_EQ(message(grid_of(1, 0, 2047), {}, w),
             "train: quantiser 'conv_q': 2048 levels (expected fewer than 2048 where a quantiser trains)");
+  for (const int64_t high : {0, 31})
+    EXPECT_NE(message(grid_of(1, -high - 1, high), {{.algorithm = Algorithm::Inq, .power_of_two = true}}, w)
+                  .find(" levels, inq with powers of two (expected 3 to 32 levels: "),
+              std::string::npos);
 }
 
 }  // namespace

@@ -65,8 +65,10 @@ TEST(Experiment, AnUnsetVariableIsNamed) {
 }
 
 TEST(Experiment, AVariantsNameCannotLeaveTheFolder) {
-  EXPECT_EQ(complaint("{" + data_part + "," + network_part + R"(, "quantize": [{"name": "../x"}]})"),
-            "lab: FILE: quantize[0]: name: '../x' (expected a name that can be a folder)");
+  for (const std::string name : {"../x", "..", ".", "", "metrics.csv", "results.json"})
+    EXPECT_EQ(complaint("{" + data_part + "," + network_part + R"(, "quantize": [{"name": ")" + name + R"("}]})"),
+              "lab: FILE: quantize[0]: name: '" + name +
+                  "' (expected a name that can be a folder in the run's, beside its own files)");
 }
 
 TEST(Experiment, AnUnknownTopologyIsNamedWithTheNearestOne) {

@@ -52,6 +52,79 @@ TEST(QuantisedTraining, NamesTheKeyThatIsWrong) {
             "lab: FILE: train: layers: a*: no key 'weight' (did you mean 'weights'?) (expected weights, activations)");
 }
 
+TEST(QuantisedTraining, RefusesAnOptionOfAnotherAlgorithm) {
+  EXPECT_EQ(complaint(R"({"weights": {"algorithm": "lsq", "power_of_two": true}})"),
+            "lab: FILE: train: weights: power_of_two: true (expected it with tqt or inq)");
+  EXPECT_EQ(complaint(R"({"activations": {"algorithm": "ste", "noise": "normal"}})"),
+            "lab: FILE: train: activations: noise: \"normal\" (expected it with ana)");
+  EXPECT_EQ(complaint(R"({"activations": {"algorithm": "tqt", "saturated": true}})"),
+            "lab: FILE: train: activations: saturated: true (expected it beside \"normalised\": true)");
+  EXPECT_EQ(complaint(R"({"weights": {"algorithm": "tqt", "normalised": true, "momentum": 1}})"),
+            "lab: FILE: train: weights: momentum: 1 (expected a number in [0, 1))");
+}
+
+TEST(QuantisedTraining, IsResolvedToADescriptionOfTheSame) {
+  for (const char* given :
+       {"{}",
+        R"({"weights": {"algorithm": "ana", "noise": "normal"}, "activations": {"algorithm": "tqt", "normalised": true},
+                  "distillation": 0.25, "annealing": {"layers": "one_by_one"}, "batch_norm": {"freeze": 1}})",
+        R"({"weights": "inq", "activations": "pact", "start": {"activations": 1}, "from": "scratch"})"}) {
+    const auto read = [](const Json& json) {
+      return lab::quantised_training_from_json(json, {.epochs = 10}, "here").resolved;
+    };
+    const Json once = read(Json::parse(given));
+    EXPECT_EQ(read(once), once);
+    for (const char* key : {"weights", "activations", "epochs", "annealing", "partitions", "start", "from"})
+      EXPECT_TRUE(once.contains(key)) << key;
+  }
+}
+
+/// A rule's activations are what the layer gives, through whatever stands before the quantiser's readers.
+TEST(QuantisedTraining, ARuleIsOfTheLayersWeightsAndOfWhatItGives) {
+  graph::Graph fake;
+  fake.stage = graph::Stage::FQ;
+  const graph::ValueId x = fake.add_value("x", ElementType::Float32, {any, 4});
+  fake.inputs = {x};
+  const auto linear = [&](const std::string& name, graph::ValueId from) {
+    const graph::ValueId w = fake.add_constant(name + ".weight", Tensor({4, 4}, std::vector<float>(16, 0.5F)));
+    graph::Gemm gemm;
+    gemm.transpose_b = true;
+    return fake.add_node(name, gemm, {from, fake.add_node(name + ".weight_q", graph::Quantise{}, {w})});
+  };
+  const graph::ValueId one = linear("fc1", fake.add_node("x_q", graph::Quantise{}, {x}));
+  const graph::ValueId flat =
+      fake.add_node("flatten", graph::Flatten{}, {fake.add_node("fc1_q", graph::Quantise{}, {one})});
+  fake.outputs = {linear("fc2", flat)};
+  const auto algorithms = [&](const char* layers) -> std::string {
+    const auto training =
+        lab::quantised_training_from_json(Json{{"layers", Json::parse(layers)}}, {.epochs = 10}, "here");
+    train::TrainRun run;
+    try {
+      lab::schedule_quantisers(run, training, fake);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    std::string all;
+    for (const graph::Node& node : fake.nodes)
+      if (std::holds_alternative<graph::Quantise>(node.op)) {
+        const bool weights = fake.constant(node.inputs[0]) != nullptr;
+        const auto recipe = run.quantisers({node, weights, node.name == "x_q"});
+        all += node.name + " " + std::string(quant::to_string(recipe.learning.algorithm)) + "; ";
+      }
+    return all;
+  };
+  EXPECT_EQ(algorithms(R"({"fc1": {"activations": "pact"}, "fc2": {"weights": "tqt"}})"),
+            "x_q ste; fc1.weight_q lsq; fc1_q pact; fc2.weight_q tqt; ");
+  EXPECT_EQ(algorithms(R"({"*": {"activations": "ana", "weights": "inq"}})"),
+            "x_q ste; fc1.weight_q inq; fc1_q ana; fc2.weight_q inq; ");
+  EXPECT_EQ(
+      algorithms(R"({"fc2": {"activations": "pact"}})"),
+      "lab: train: layers with activations that train: no layer 'fc2' (did you mean 'fc1'?) (expected a node's name "
+      "or a pattern of * and ?)");
+  EXPECT_EQ(algorithms(R"({"flatten": {"weights": "pact"}})").substr(0, 68),
+            "lab: train: layers with weights that train: no layer 'flatten' (expe");
+}
+
 TEST(QuantisedTraining, LearnsFromTheFloatNetworkWhereAsked) {
   const auto read = [](const char* json) {
     return lab::quantised_training_from_json(Json::parse(json), {.epochs = 10}, "here").distillation;
@@ -130,18 +203,4 @@ TEST(QuantisedTraining, RatesAreOfTheGroupsThatLearn) {
   EXPECT_EQ(training.rates.at("scale").rate, 0.5);
   EXPECT_EQ(training.rates.at("bound").rate, 1);
   EXPECT_EQ(training.rates.at("bound").decay, 0.1);
-}
-
-TEST(QuantisedTraining, RefusesARuleForALayerThatIsNotThere) {
-  const auto training = lab::quantised_training_from_json(
-      Json::parse(R"({"layers": {"conv*": {"weights": "ste"}, "clasifier": {"weights": "tqt"}}})"), {}, "x");
-  train::TrainRun run;
-  try {
-    lab::schedule_quantisers(run, training, lab::build({"mnist_cnn"}, 1));
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(),
-                 "lab: train: layers: no layer 'clasifier' (did you mean 'classifier'?) (expected a node's name or a "
-                 "pattern of * and ?)");
-  }
 }

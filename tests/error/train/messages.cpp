@@ -4,6 +4,7 @@
 
 #include "base/file.hpp"
 #include "train/engine.hpp"
+#include "train/tensors.hpp"
 #include "unit/train/quantised.hpp"
 
 namespace nibble {
@@ -148,16 +149,28 @@ TEST(TrainErrors, AResumeWithAnotherQuantisationNamesTheKeyThatWasOrIs) {
     EXPECT_TRUE(contains(said(asked), expected)) << said(asked);
 }
 
-TEST(TrainErrors, AQuantiserThatIsOffAtTheEndIsNamed) {
+TEST(TrainErrors, AResumeFromOtherWeightsIsRefused) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  graph::Graph graph = test::quantised_network(), other = graph;
+  train::train(graph, run);
+  run.resume = true;
+  for (graph::Value& value : other.values)
+    if (value.name == "fc.weight")
+      value.constant = train::from_torch(train::to_torch(*value.constant) * 2, ElementType::Float32);
+  const std::string said = message([&] { train::train(other, run); });
+  EXPECT_TRUE(contains(said, "checkpoint.pt: the run that it belongs to has weights = ")) << said;
+}
+
+TEST(TrainErrors, AScheduleThatEndsUnfinishedIsNamedBeforeTheFirstStep) {
   const Folder folder;
   train::TrainRun run = small_run(folder.path);
   run.recipe.epochs = 1;
   run.schedule = [](const std::string& name, double) { return train::QuantiserSettings{.on = name != "fc.weight_q"}; };
+  run.on_step = [](int64_t, int64_t) { ADD_FAILURE() << "trained a step"; };
   graph::Graph graph = test::quantised_network();
-  EXPECT_EQ(
-      message([&] { train::train(graph, run); }),
-      "train: quantiser 'fc.weight_q': is off at the end of the training (expected a schedule that ends with every "
-      "quantiser as it is deployed)");
+  const std::string said = message([&] { train::train(graph, run); });
+  EXPECT_TRUE(contains(said, "train: quantiser 'fc.weight_q': is off at the last step, at epoch 0.")) << said;
 }
 
 TEST(TrainErrors, AFileThatIsNoCheckpointIsNamed) {
