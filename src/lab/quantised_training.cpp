@@ -138,11 +138,12 @@ constexpr std::array<std::string_view, 3> decays{"static", "power", "hyperbolic"
 void read_annealing(const Section& from, QuantisedTraining& training) {
   const auto epochs = static_cast<double>(training.recipe.epochs);
   quant::AnnealingSchedule& annealing = training.annealing;
-  // The last fifth is trained as the graph will compute.
+  // The last fifth runs as the graph will compute, for the batch-norms' statistics.
   annealing.end = 0.8 * epochs;
+  annealing.layer_after_layer = true;
   if (!from.has("annealing")) return;
   const Section given = from.section("annealing", {"decay", "power", "start", "end", "least", "layers"});
-  std::string decay = "power", layers = "jointly";
+  std::string decay = "power", layers = "one_by_one";
   given.name("decay", decay, {decays[0], decays[1], decays[2]});
   given.name("layers", layers, {"jointly", "one_by_one"});
   annealing.decay = static_cast<quant::Decay>(std::find(decays.begin(), decays.end(), decay) - decays.begin());

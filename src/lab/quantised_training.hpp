@@ -21,7 +21,7 @@ namespace nibble::lab {
 ///  epoch from which on what quantisers learn stays "rates": {"scale": 0.1, "bound": {"rate": 1, "decay": 1e-4},
 ///  "threshold": ...},   times the learning rate "distillation": 0.5 | {"weight": 0.5, "temperature": 4},   from the
 ///  float network "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4, "layers":
-///                "jointly"|"one_by_one"},         ana
+///                "one_by_one"|"jointly"},         ana
 ///  "partitions": [[1, 0.5], [2, 1]],              inq: [epoch, fraction of the weights that are set from then on]
 ///  "batch_norm": {"freeze": 3,                    the epoch from which on running statistics are used and stay
 ///                 "fold": false,                  in the weights while it trains

@@ -30,6 +30,7 @@ TEST(QuantisedTraining, NothingNeedsToBeSaid) {
   EXPECT_EQ(training.partitions.back().fraction, 1);
   EXPECT_LT(training.partitions.back().time, 5);
   EXPECT_LT(training.annealing.end, 5);
+  EXPECT_TRUE(training.annealing.layer_after_layer);
 }
 
 TEST(QuantisedTraining, NamesTheKeyThatIsWrong) {
