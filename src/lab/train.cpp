@@ -34,16 +34,16 @@ bool same_variant(Json a, Json b) {
   return same && a == b;
 }
 
-/// The trained network of an earlier run of the same description, where `resume` finds one.
+/// Whether an earlier run of the same description, which `resume` goes on with, has trained its network to the end.
 bool finished(const Experiment& experiment, const std::filesystem::path& out) {
   const auto description = out / "experiment.json";
-  if (!std::filesystem::exists(out / "float.onnx") || !std::filesystem::exists(description)) return false;
+  if (!std::filesystem::exists(description)) return false;
   const Json before = read_json(description, "lab");
   for (const char* part : {"seed", "data", "network", "train"})
     if (!same_training(before.value(part, Json()), experiment.resolved.value(part, Json())))
       fail("lab", description.string(), fmt::format("another description: '{}' differs", part),
            "the run folder's own description with --resume");
-  return true;
+  return std::filesystem::exists(out / "float.onnx");
 }
 
 /// FP to FQ on the training examples.
