@@ -25,17 +25,18 @@ void choose(const Section& from, std::string_view key, Named&& named) {
   }
 }
 
-/// An option of an algorithm, or of two: with another it would be forgotten without a word.
-struct Option {
-  const char* key;
-  Algorithm of, or_of;
+/// Options and whose they are: with another algorithm one would be forgotten without a word.
+constexpr std::pair<std::string_view, std::string_view> options[] = {
+    {"power_of_two", "tqt or inq"},
+    {"normalised", "tqt"},
+    {"saturated", "tqt"},
+    {"momentum", "tqt"},
+    {"noise", "ana"},
+    {"forward", "ana"},
+    {"mean", "ana"},
+    {"deviation", "ana"},
+    {"partition", "inq"},
 };
-constexpr Option options[] = {
-    {"power_of_two", Algorithm::Tqt, Algorithm::Inq}, {"normalised", Algorithm::Tqt, Algorithm::Tqt},
-    {"saturated", Algorithm::Tqt, Algorithm::Tqt},    {"momentum", Algorithm::Tqt, Algorithm::Tqt},
-    {"noise", Algorithm::Ana, Algorithm::Ana},        {"forward", Algorithm::Ana, Algorithm::Ana},
-    {"mean", Algorithm::Ana, Algorithm::Ana},         {"deviation", Algorithm::Ana, Algorithm::Ana},
-    {"partition", Algorithm::Inq, Algorithm::Inq}};
 
 Learning learning_from(const Json& given, const std::string& place) {
   const Json json = given.is_string() ? Json{{"algorithm", given}} : given;
@@ -46,11 +47,9 @@ Learning learning_from(const Json& given, const std::string& place) {
   if (!from.has("algorithm")) fail("lab", place, "no key 'algorithm'", "ste, pact, tqt, lsq, ana or inq");
   Learning learning;
   choose(from, "algorithm", [&](const std::string& name) { learning.algorithm = quant::algorithm_named(name); });
-  for (const Option& option : options)
-    if (from.has(option.key) && learning.algorithm != option.of && learning.algorithm != option.or_of)
-      from.refuse(option.key, option.of == option.or_of ? "it with " + std::string(quant::to_string(option.of))
-                                                        : "it with " + std::string(quant::to_string(option.of)) +
-                                                              " or " + std::string(quant::to_string(option.or_of)));
+  for (const auto& [key, whose] : options)
+    if (from.has(key) && whose.find(quant::to_string(learning.algorithm)) == std::string_view::npos)
+      from.refuse(key, "it with " + std::string(whose));
   choose(from, "noise", [&](const std::string& name) { learning.noise = quant::noise_named(name); });
   choose(from, "forward", [&](const std::string& name) { learning.draw = quant::draw_named(name); });
   choose(from, "partition", [&](const std::string& name) { learning.partition = quant::partition_named(name); });
