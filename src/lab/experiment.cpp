@@ -40,8 +40,10 @@ void read_network(const Json& json, const std::string& place, const std::filesys
     return;
   }
   const Section section(json, "lab", place, {"topology", "model"});
-  const std::filesystem::path file = expand(section.text("model"), section.at("model"));
-  experiment.model = file.is_absolute() ? file : folder / file;
+  const std::string text = section.text("model");
+  const std::filesystem::path file = expand(text, section.at("model"));
+  // A name stands beside the description; what the environment gives is the caller's, like the data's path.
+  experiment.model = file.is_absolute() || text.starts_with("${") ? file : folder / file;
 }
 
 /// What a run writes into its folder itself.

@@ -27,5 +27,17 @@ TEST(Experiment, SeedAndThreadsFromOutsideAreThoseOfEverything) {
   for (size_t i = 0; i < 2; ++i) EXPECT_EQ(given.variants[i].resolved, own.variants[i].resolved);
 }
 
+TEST(Experiment, AModelStandsBesideItsDescriptionUnlessTheEnvironmentSaysWhere) {
+  setenv("NIBBLE_TEST_MODELS", "given", 1);
+  const auto model = [](const std::string& text) {
+    const std::string json =
+        R"({"data": {"train": "npz:a", "test": "npz:b"}, "network": {"model": ")" + text + R"("}})";
+    return lab::experiment_from_json(parse_json(json, "lab", "e.json"), "some/e.json").model;
+  };
+  EXPECT_EQ(model("a.onnx"), "some/a.onnx");
+  EXPECT_EQ(model("${NIBBLE_TEST_MODELS}/a.onnx"), "given/a.onnx");
+  EXPECT_EQ(model("/whole/a.onnx"), "/whole/a.onnx");
+}
+
 }  // namespace
 }  // namespace nibble
