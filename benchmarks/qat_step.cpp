@@ -124,8 +124,8 @@ void step(benchmark::State& state, bool quantised, Algorithm algorithm, bool wat
     watching = 0;
     const double whole = seconds_of([&] {
       optimiser.clear_gradients();
-      at::cross_entropy_loss(network.run(x, {true, {}, steps}, false, observe), labels).backward();
-      optimiser.step(1e-4, ++steps);
+      at::cross_entropy_loss(network.run(x, {true, {}, steps++}, false, observe), labels).backward();
+      optimiser.step(1e-4);
       network.settle();
       if (watched)
         watching += seconds_of([&] {
