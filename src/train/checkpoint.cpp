@@ -4,21 +4,16 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/hash.hpp"
 
 namespace nibble::train {
 namespace {
 
 constexpr std::string_view mark = "nibble checkpoint 2\n";
 
-/// Of the bytes behind the header (FNV-1a): libtorch's reader takes a file without its last byte for whole.
-uint64_t checksum(std::string_view bytes) {
-  uint64_t hash = 14695981039346656037u;
-  for (char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211u;
-  return hash;
-}
-
+/// With a checksum of the bytes behind it: libtorch's reader takes a file without its last byte for whole.
 std::string header(std::string_view bytes) {
-  return std::string(mark) + std::to_string(checksum(bytes)) + "\n";
+  return std::string(mark) + std::to_string(fnv1a(bytes)) + "\n";
 }
 
 [[noreturn]] void refuse(const std::filesystem::path& file) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "base/random.hpp"
 #include "train/quantise_gradient.hpp"
 
@@ -24,9 +25,7 @@ float shortened(float scale) {
 
 /// A stream of its own for a quantiser.
 uint64_t seed_of(const std::string& name, uint64_t seed) {
-  uint64_t hash = 14695981039346656037u;
-  for (char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211u;
-  return Random(seed).fork(hash).bits();
+  return Random(seed).fork(fnv1a(name)).bits();
 }
 
 at::Tensor leaf(const std::vector<double>& values) {

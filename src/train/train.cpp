@@ -3,12 +3,12 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 
-#include <bit>
 #include <chrono>
 #include <cmath>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/hash.hpp"
 #include "graph/text.hpp"
 #include "train/checkpoint.hpp"
 #include "train/engine.hpp"
@@ -40,23 +40,21 @@ Random stream(const Recipe& recipe, Stream what, int64_t index) {
   return Random(recipe.seed).fork(static_cast<uint64_t>(what)).fork(static_cast<uint64_t>(index));
 }
 
-constexpr uint64_t fnv_offset = 14695981039346656037u, fnv_prime = 1099511628211u;
-
-/// The structure of a network as one number: its text with every constant zero (FNV-1a).
+/// The structure of a network as one number: its text with every constant zero.
 std::string structure_of(graph::Graph graph) {
   for (graph::Value& value : graph.values)
     if (value.constant) value.constant = Tensor(value.constant->type(), value.constant->shape());
-  uint64_t hash = fnv_offset;
-  for (char c : graph::to_text(graph, graph::Constants::Short)) hash = (hash ^ static_cast<uint8_t>(c)) * fnv_prime;
-  return std::to_string(hash);
+  return std::to_string(fnv1a(graph::to_text(graph, graph::Constants::Short)));
 }
 
 /// All constants as one number.
 std::string weights_of(const graph::Graph& graph) {
-  uint64_t hash = fnv_offset;
-  for (const graph::Value& value : graph.values)
-    if (value.constant)
-      for (double number : value.constant->to_reals()) hash = (hash ^ std::bit_cast<uint64_t>(number)) * fnv_prime;
+  uint64_t hash = fnv1a("");
+  for (const graph::Value& value : graph.values) {
+    if (!value.constant) continue;
+    const std::span<const std::byte> bytes = value.constant->bytes();
+    hash = fnv1a({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, hash);
+  }
   return std::to_string(hash);
 }
 

@@ -152,14 +152,19 @@ TEST(TrainErrors, AResumeWithAnotherQuantisationNamesTheKeyThatWasOrIs) {
 TEST(TrainErrors, AResumeFromOtherWeightsIsRefused) {
   const Folder folder;
   train::TrainRun run = small_run(folder.path);
-  graph::Graph graph = test::quantised_network(), other = graph;
+  graph::Graph graph = test::quantised_network();
+  const graph::Graph start = graph;
   train::train(graph, run);
   run.resume = true;
-  for (graph::Value& value : other.values)
-    if (value.name == "fc.weight")
-      value.constant = train::from_torch(train::to_torch(*value.constant) * 2, ElementType::Float32);
-  const std::string said = message([&] { train::train(other, run); });
-  EXPECT_TRUE(contains(said, "checkpoint.pt: the run that it belongs to has weights = ")) << said;
+  // Minus one too: an even number of signs must not cancel.
+  for (const double factor : {2.0, -1.0}) {
+    graph::Graph other = start;
+    for (graph::Value& value : other.values)
+      if (value.name == "fc.weight")
+        value.constant = train::from_torch(train::to_torch(*value.constant) * factor, ElementType::Float32);
+    const std::string said = message([&] { train::train(other, run); });
+    EXPECT_TRUE(contains(said, "checkpoint.pt: the run that it belongs to has weights = ")) << said;
+  }
 }
 
 TEST(TrainErrors, AScheduleThatEndsUnfinishedIsNamedBeforeTheFirstStep) {
