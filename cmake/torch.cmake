@@ -10,7 +10,6 @@ set_property(TARGET nibble_train PROPERTY SOURCES ${train_sources})
 target_link_libraries(nibble_train PUBLIC nibble_train_api PRIVATE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
 # System headers: their warnings are not ours.
 target_include_directories(nibble_train SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
-target_precompile_headers(nibble_train PRIVATE <ATen/ATen.h>)
 
 # The module that verbs load when called: everything hidden but its one symbol, so that the binary starts without libtorch.
 add_library(nibble_torch MODULE train/module.cpp)

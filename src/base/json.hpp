@@ -3,10 +3,11 @@
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/nlohmann.hpp"
 
 namespace nibble {
 

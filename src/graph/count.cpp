@@ -9,14 +9,14 @@ int64_t product(const Shape& shape, size_t from) {
 
 int64_t multiply_accumulates(const Graph& graph, const Node& node) {
   const auto shape = [&](ValueId id) -> const Shape& { return graph[id].shape; };
-  if (std::holds_alternative<Conv>(node.op))
+  if (holds_alternative<Conv>(node.op))
     return element_count(shape(node.outputs[0]), 1) * product(shape(node.inputs[1]), 1);
-  if (std::holds_alternative<ConvTranspose>(node.op))
+  if (holds_alternative<ConvTranspose>(node.op))
     return element_count(shape(node.inputs[0]), 1) * product(shape(node.inputs[1]), 1);
-  if (const auto* gemm = std::get_if<Gemm>(&node.op))
+  if (const auto* gemm = get_if<Gemm>(&node.op))
     return element_count(shape(node.outputs[0]), 1) *
            element_count({shape(node.inputs[0])[gemm->transpose_a ? 0 : 1]}, 1);
-  if (std::holds_alternative<MatMul>(node.op))
+  if (holds_alternative<MatMul>(node.op))
     return element_count(shape(node.outputs[0]), 1) * element_count({shape(node.inputs[0]).back()}, 1);
   return 0;
 }
@@ -30,7 +30,7 @@ int64_t constant_bits(const Graph& graph, const Uses& uses, ValueId id) {
   const int writer = uses.writer[static_cast<size_t>(id)];
   if (writer < 0) return 0;
   const Node& node = graph.nodes[static_cast<size_t>(writer)];
-  const auto* quantiser = std::get_if<Quantise>(&node.op);
+  const auto* quantiser = get_if<Quantise>(&node.op);
   return quantiser != nullptr && graph.constant(node.inputs[0]) != nullptr ? quantiser->grid.bits() : 0;
 }
 

@@ -159,7 +159,7 @@ std::vector<Tensor> prepare_inputs(const Graph& graph, const std::vector<Tensor>
 
 std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>& inputs, bool integer_output) {
   const Call call{node, inputs, integer_output};
-  return std::visit([&](const auto& op) { return meaning(call, op); }, node.op);
+  return visit([&](const auto& op) { return meaning(call, op); }, node.op);
 }
 
 std::vector<Tensor> evaluate(const Graph& graph, const std::vector<Tensor>& inputs, const Observer& observer) {

@@ -34,11 +34,6 @@ int64_t integer_bound(double bound) {
   return static_cast<int64_t>(bound);
 }
 
-double gelu(double x, bool tanh_form) {
-  if (!tanh_form) return x / 2 * (1 + std::erf(x / std::numbers::sqrt2));
-  return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
-}
-
 /// f of each pair of elements, broadcast.
 template <class T, class F>
 Tensor combine(const Tensor& a, const Tensor& b, F&& f) {
@@ -111,52 +106,7 @@ Tensors meaning(const Call& call, const Clip& op) {
   for (int64_t& x : y.as<int64_t>()) x = std::min(std::max(x, low), high);
   return {y};
 }
-Tensors meaning(const Call& call, const HardSwish&) {
-  return map_reals(call, [](double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); });
-}
-Tensors meaning(const Call& call, const Sigmoid&) {
-  return map_reals(call, [](double x) { return 1 / (1 + std::exp(-x)); });
-}
-Tensors meaning(const Call& call, const Tanh&) {
-  return map_reals(call, [](double x) { return std::tanh(x); });
-}
-Tensors meaning(const Call& call, const Erf&) {
-  return map_reals(call, [](double x) { return std::erf(x); });
-}
-Tensors meaning(const Call& call, const Exp&) {
-  return map_reals(call, [](double x) { return std::exp(x); });
-}
-Tensors meaning(const Call& call, const Log&) {
-  return map_reals(call, [](double x) { return std::log(x); });
-}
-Tensors meaning(const Call& call, const Sqrt&) {
-  return map_reals(call, [](double x) { return std::sqrt(x); });
-}
-Tensors meaning(const Call& call, const Reciprocal&) {
-  return map_reals(call, [](double x) { return 1 / x; });
-}
-Tensors meaning(const Call& call, const Softplus&) {
-  return map_reals(call, [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); });
-}
-Tensors meaning(const Call& call, const LeakyRelu& op) {
-  return map_reals(call, [&](double x) { return x >= 0 ? x : op.alpha * x; });
-}
-Tensors meaning(const Call& call, const HardSigmoid& op) {
-  return map_reals(call, [&](double x) { return std::clamp(op.alpha * x + op.beta, 0.0, 1.0); });
-}
-Tensors meaning(const Call& call, const Gelu& op) {
-  return map_reals(call, [&](double x) { return gelu(x, op.tanh_form); });
-}
 
-Tensors meaning(const Call& call, const Mish&) {
-  return map_reals(call, [](double x) { return x * std::tanh(std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)))); });
-}
-Tensors meaning(const Call& call, const Elu& op) {
-  return map_reals(call, [&](double x) { return x >= 0 ? x : op.alpha * std::expm1(x); });
-}
-Tensors meaning(const Call& call, const Swish& op) {
-  return map_reals(call, [&](double x) { return x / (1 + std::exp(-op.alpha * x)); });
-}
 
 Tensors meaning(const Call& call, const Min&) {
   return combine_either(call, [](auto a, auto b) { return std::min(a, b); });

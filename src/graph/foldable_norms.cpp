@@ -8,9 +8,9 @@ namespace {
 
 /// -1 where the output channels are not along one axis, or the sum is scaled.
 int channel_axis(const Op& op) {
-  if (std::holds_alternative<Conv>(op)) return 0;
-  if (const auto* conv = std::get_if<ConvTranspose>(&op)) return conv->group == 1 ? 1 : -1;
-  const auto* gemm = std::get_if<Gemm>(&op);
+  if (holds_alternative<Conv>(op)) return 0;
+  if (const auto* conv = get_if<ConvTranspose>(&op)) return conv->group == 1 ? 1 : -1;
+  const auto* gemm = get_if<Gemm>(&op);
   if (!gemm || gemm->alpha != 1 || gemm->beta != 1) return -1;
   return gemm->transpose_b ? 0 : 1;
 }
@@ -28,7 +28,7 @@ ValueId own_weights(const Graph& graph, const Uses& uses, size_t linear) {
   if (uses.only_reader(id) != static_cast<int>(linear)) return absent;
   if (const int by = uses.writer[static_cast<size_t>(id)]; by >= 0) {
     const Node& quantiser = graph.nodes[static_cast<size_t>(by)];
-    if (!std::holds_alternative<Quantise>(quantiser.op)) return absent;
+    if (!holds_alternative<Quantise>(quantiser.op)) return absent;
     id = quantiser.inputs[0];
     if (uses.only_reader(id) != by) return absent;
   }
@@ -42,7 +42,7 @@ std::vector<FoldableNorm> foldable_norms(const Graph& graph) {
   const Uses uses(graph);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& norm = graph.nodes[n];
-    if (!std::holds_alternative<BatchNormalization>(norm.op) || !has_own_constants(graph, uses, n)) continue;
+    if (!holds_alternative<BatchNormalization>(norm.op) || !has_own_constants(graph, uses, n)) continue;
     const int linear = uses.writer[static_cast<size_t>(norm.inputs[0])];
     if (linear < 0 || uses.only_reader(norm.inputs[0]) != static_cast<int>(n)) continue;
     const Node& before = graph.nodes[static_cast<size_t>(linear)];
@@ -60,7 +60,7 @@ std::vector<double> folding_gain(const Graph& graph, const FoldableNorm& pair) {
   const Node& norm = graph.nodes[pair.norm];
   const std::vector<double> gamma = graph.constant(norm.inputs[1])->to_reals();
   const std::vector<double> variance = graph.constant(norm.inputs[4])->to_reals();
-  const double epsilon = std::get<BatchNormalization>(norm.op).epsilon;
+  const double epsilon = get<BatchNormalization>(norm.op).epsilon;
   std::vector<double> gain;
   for (size_t c = 0; c < gamma.size(); ++c) {
     const double kept = std::max(std::abs(gamma[c]), least_gamma);

@@ -7,6 +7,14 @@
 #include "graph/infer.hpp"
 
 namespace nibble::graph {
+
+Graph::Graph() = default;
+Graph::Graph(const Graph&) = default;
+Graph::Graph(Graph&&) noexcept = default;
+Graph& Graph::operator=(const Graph&) = default;
+Graph& Graph::operator=(Graph&&) noexcept = default;
+Graph::~Graph() = default;
+
 namespace {
 
 bool name_is_taken(const Graph& graph, std::string_view name) {

@@ -7,7 +7,7 @@
 
 #include "base/grid.hpp"
 #include "base/tensor.hpp"
-#include "graph/ops.hpp"
+#include "graph/op.hpp"
 
 namespace nibble::graph {
 
@@ -50,6 +50,14 @@ struct Graph {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::map<std::string, std::string> metadata;  ///< travels with the file: preprocessing, class names, provenance
+
+  // Once, in graph.cpp: a file that copies a graph does not compile how.
+  Graph();
+  Graph(const Graph&);
+  Graph(Graph&&) noexcept;
+  Graph& operator=(const Graph&);
+  Graph& operator=(Graph&&) noexcept;
+  ~Graph();
 
   Value& operator[](ValueId id) { return values.at(static_cast<size_t>(id)); }
   const Value& operator[](ValueId id) const { return values.at(static_cast<size_t>(id)); }

@@ -41,7 +41,7 @@ std::vector<TypedShape> infer(const Node& node, const std::vector<const TypedSha
   const Context context{node, inputs, constants};
   const std::string place = "graph: node '" + node.name + "' (" + std::string(name_of(node.op)) + "): ";
   try {
-    Types types = std::visit([&](const auto& op) { return rule(context, op); }, node.op);
+    Types types = visit([&](const auto& op) { return rule(context, op); }, node.op);
     for (const TypedShape& type : types) element_count(type.shape, 1);
     return types;
   } catch (const UserError& error) {
@@ -68,7 +68,7 @@ void infer_shapes(Graph& graph) {
     if (types.size() != node.outputs.size())
       fail("graph", "node '" + node.name + "' (" + std::string(name_of(node.op)) + ")",
            std::to_string(node.outputs.size()) + " outputs", std::to_string(types.size()));
-    const bool quantiser = std::holds_alternative<Quantise>(node.op);
+    const bool quantiser = holds_alternative<Quantise>(node.op);
     for (size_t i = 0; i < types.size(); ++i) {
       Value& value = graph[node.outputs[i]];
       value.shape = types[i].shape;

@@ -3,7 +3,7 @@
 
 namespace nibble::graph {
 
-static Types same_as_input(const Context& c, bool reals_only) {
+Types same_as_input(const Context& c, bool reals_only) {
   c.count_inputs(1, 1);
   if (reals_only) c.reals(0);
   return {{c.type(0), c.shape(0)}};
@@ -22,51 +22,6 @@ Types rule(const Context& c, const Abs&) {
 }
 Types rule(const Context& c, const Neg&) {
   return same_as_input(c, false);
-}
-Types rule(const Context& c, const HardSwish&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Sigmoid&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Tanh&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Erf&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Exp&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Log&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Sqrt&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Reciprocal&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Softplus&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const LeakyRelu&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const HardSigmoid&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Gelu&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Mish&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Elu&) {
-  return same_as_input(c, true);
-}
-Types rule(const Context& c, const Swish&) {
-  return same_as_input(c, true);
 }
 Types rule(const Context& c, const LogSoftmax& op) {
   Types types = same_as_input(c, true);

@@ -53,83 +53,16 @@ inline bool same_extent(int64_t a, int64_t b) {
   return a == b || a == any || b == any;
 }
 
-Types rule(const Context& c, const Conv& op);
-Types rule(const Context& c, const MaxPool& op);
-Types rule(const Context& c, const AveragePool& op);
-Types rule(const Context& c, const SumPool& op);
-Types rule(const Context& c, const GlobalAveragePool& op);
-Types rule(const Context& c, const ReduceMean& op);
-Types rule(const Context& c, const ReduceSum& op);
-Types rule(const Context& c, const Gemm& op);
-Types rule(const Context& c, const MatMul& op);
-Types rule(const Context& c, const BatchNormalization& op);
-Types rule(const Context& c, const LayerNormalization& op);
-Types rule(const Context& c, const Identity& op);
-Types rule(const Context& c, const Dropout& op);
-Types rule(const Context& c, const Relu& op);
-Types rule(const Context& c, const Abs& op);
-Types rule(const Context& c, const Neg& op);
-Types rule(const Context& c, const HardSwish& op);
-Types rule(const Context& c, const Sigmoid& op);
-Types rule(const Context& c, const Tanh& op);
-Types rule(const Context& c, const Erf& op);
-Types rule(const Context& c, const Exp& op);
-Types rule(const Context& c, const Log& op);
-Types rule(const Context& c, const Sqrt& op);
-Types rule(const Context& c, const Reciprocal& op);
-Types rule(const Context& c, const Softplus& op);
-Types rule(const Context& c, const LeakyRelu& op);
-Types rule(const Context& c, const HardSigmoid& op);
-Types rule(const Context& c, const Gelu& op);
-Types rule(const Context& c, const Clip& op);
-Types rule(const Context& c, const Softmax& op);
-Types rule(const Context& c, const Add& op);
-Types rule(const Context& c, const Sub& op);
-Types rule(const Context& c, const Mul& op);
-Types rule(const Context& c, const Div& op);
-Types rule(const Context& c, const Pow& op);
-Types rule(const Context& c, const Concat& op);
-Types rule(const Context& c, const Split& op);
-Types rule(const Context& c, const Slice& op);
-Types rule(const Context& c, const Pad& op);
-Types rule(const Context& c, const Flatten& op);
-Types rule(const Context& c, const Reshape& op);
-Types rule(const Context& c, const Transpose& op);
-Types rule(const Context& c, const Squeeze& op);
-Types rule(const Context& c, const Unsqueeze& op);
-Types rule(const Context& c, const Gather& op);
-Types rule(const Context& c, const Resize& op);
-Types rule(const Context& c, const Quantise& op);
-Types rule(const Context& c, const Dequantise& op);
-Types rule(const Context& c, const Rescale& op);
-Types rule(const Context& c, const Requantise& op);
-Types rule(const Context& c, const FloorDivide& op);
-Types rule(const Context& c, const Threshold& op);
-Types rule(const Context& c, const Table& op);
-Types rule(const Context& c, const ConvTranspose& op);
-Types rule(const Context& c, const RmsNormalization& op);
-Types rule(const Context& c, const Mish& op);
-Types rule(const Context& c, const Min& op);
-Types rule(const Context& c, const Max& op);
-Types rule(const Context& c, const Where& op);
-Types rule(const Context& c, const Elu& op);
-Types rule(const Context& c, const Swish& op);
-Types rule(const Context& c, const LogSoftmax& op);
-Types rule(const Context& c, const ReduceMax& op);
-Types rule(const Context& c, const ArgMax& op);
-Types rule(const Context& c, const InterpolatedTable& op);
-Types rule(const Context& c, const TableSoftmax& op);
-Types rule(const Context& c, const IntegerNormalization& op);
-Types rule(const Context& c, const RoundedDivision& op);
-Types rule(const Context& c, const ISoftmax& op);
-Types rule(const Context& c, const ItaMax& op);
-Types rule(const Context& c, const ItaPartialMax& op);
-Types rule(const Context& c, const IGelu& op);
-Types rule(const Context& c, const ILayerNorm& op);
-Types rule(const Context& c, const IRmsNorm& op);
-Types rule(const Context& c, const IHardSwish& op);
-Types rule(const Context& c, const IntegerDiv& op);
-Types rule(const Context& c, const TrueIntegerDiv& op);
-Types rule(const Context& c, const INoNorm& op);
+/// One input and its type and shape; reals_only: a complaint about integers.
+Types same_as_input(const Context& c, bool reals_only);
+
+#define NIBBLE_RULE(NAME) Types rule(const Context& c, const NAME& op);
+NIBBLE_STRUCTURED_OPS(NIBBLE_RULE)
+NIBBLE_INTEGER_FUNCTIONS(NIBBLE_RULE)
+#undef NIBBLE_RULE
+
+Types rule(const Context& c, const RealFunction auto&) {
+  return same_as_input(c, true);
+}
 
 }  // namespace nibble::graph

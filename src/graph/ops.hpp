@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "base/grid.hpp"
 #include "graph/ops_dialect.hpp"
+#include "graph/ops_functions.hpp"
 
 /// The closed set of operations: one struct an op, its formula above it. Names and fields are ONNX's where ONNX has the
 /// op (fields that ONNX passes as constant inputs are fields here). `fields` lists them once, for the text form, the
@@ -110,8 +110,7 @@ struct RmsNormalization {
   }
 };
 
-// ---- pointwise functions (reals only but for Relu, Clip, Identity)
-// ----------------------------------------------------
+// ---- pointwise, on reals or integers --------------------------------------------------
 
 #define NIBBLE_POINTWISE(NAME)                      \
   struct NAME {                                     \
@@ -121,18 +120,8 @@ struct RmsNormalization {
   }
 NIBBLE_POINTWISE(Identity);    ///< y = x
 NIBBLE_POINTWISE(Relu);        ///< y = max(x, 0)
-NIBBLE_POINTWISE(HardSwish);   ///< y = x * clip(x/6 + 1/2, 0, 1)
-NIBBLE_POINTWISE(Sigmoid);     ///< y = 1 / (1 + exp(-x))
-NIBBLE_POINTWISE(Tanh);        ///< y = tanh(x)
-NIBBLE_POINTWISE(Erf);         ///< y = erf(x)
-NIBBLE_POINTWISE(Exp);         ///< y = exp(x)
-NIBBLE_POINTWISE(Log);         ///< y = ln(x)
-NIBBLE_POINTWISE(Sqrt);        ///< y = sqrt(x)
 NIBBLE_POINTWISE(Neg);         ///< y = -x
 NIBBLE_POINTWISE(Abs);         ///< y = |x|
-NIBBLE_POINTWISE(Reciprocal);  ///< y = 1 / x
-NIBBLE_POINTWISE(Softplus);    ///< y = ln(1 + exp(x))
-NIBBLE_POINTWISE(Mish);        ///< y = x * tanh(ln(1 + exp(x)))
 NIBBLE_POINTWISE(Add);         ///< y = a + b (+ c ..), broadcast; on integers, of the stored integers
 NIBBLE_POINTWISE(Sub);         ///< y = a - b, broadcast
 NIBBLE_POINTWISE(Mul);         ///< y = a * b, broadcast
@@ -165,56 +154,6 @@ struct Clip {
   }
 };
 
-/// y = x >= 0 ? x : alpha * x
-struct LeakyRelu {
-  double alpha = 0.01;
-  static constexpr std::string_view name = "LeakyRelu";
-  template <class V, class Self>
-  static void fields(V&& v, Self& s) {
-    v("alpha", s.alpha);
-  }
-};
-
-/// y = x >= 0 ? x : alpha * (exp(x) - 1)
-struct Elu {
-  double alpha = 1;
-  static constexpr std::string_view name = "Elu";
-  template <class V, class Self>
-  static void fields(V&& v, Self& s) {
-    v("alpha", s.alpha);
-  }
-};
-
-/// y = x / (1 + exp(-alpha * x)); alpha = 1 is SiLU
-struct Swish {
-  double alpha = 1;
-  static constexpr std::string_view name = "Swish";
-  template <class V, class Self>
-  static void fields(V&& v, Self& s) {
-    v("alpha", s.alpha);
-  }
-};
-
-/// y = clip(alpha * x + beta, 0, 1)
-struct HardSigmoid {
-  double alpha = 0.2, beta = 0.5;
-  static constexpr std::string_view name = "HardSigmoid";
-  template <class V, class Self>
-  static void fields(V&& v, Self& s) {
-    v("alpha", s.alpha), v("beta", s.beta);
-  }
-};
-
-/// y = x/2 * (1 + erf(x/sqrt 2)); tanh_form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
-struct Gelu {
-  bool tanh_form = false;
-  static constexpr std::string_view name = "Gelu";
-  template <class V, class Self>
-  static void fields(V&& v, Self& s) {
-    v("tanh_form", s.tanh_form);
-  }
-};
-
 /// y = exp(x) / sum of exp(x) along axis (opset 13's meaning). Reals only.
 struct Softmax {
   int64_t axis = -1;
@@ -235,8 +174,7 @@ struct LogSoftmax {
   }
 };
 
-// ---- windows and reductions
-// -------------------------------------------------------------------------------------------
+// ---- windows and reductions -----------------------------------------------------------------------------------------
 
 /// Maximum over each window; outside x counts as -infinity. ceil_mode as ONNX (a window starts inside x or its left
 /// pad).
@@ -329,8 +267,7 @@ struct ArgMax {
   }
 };
 
-// ---- data movement
-// ------------------------------------------------------------------------------------------------------
+// ---- data movement --------------------------------------------------------------------------------------------------
 
 /// Inputs joined along axis.
 struct Concat {
@@ -457,8 +394,7 @@ struct Resize {
   }
 };
 
-// ---- quantisation
-// ---------------------------------------------------------------------------------------------------------
+// ---- quantisation ---------------------------------------------------------------------------------------------------
 
 /// The quantiser. q = clip(round(x / scale) + zero_point, low, high). Real x in. Where the output value's element type
 /// is real this is the fake quantiser, y = scale * (q - zero_point); where it is an integer type, y = q.
@@ -625,28 +561,27 @@ struct RoundedDivision {
   }
 };
 
-using Op =
-    std::variant<Conv, Gemm, MatMul, BatchNormalization, LayerNormalization, Identity, Relu, HardSwish, Sigmoid, Tanh,
-                 Erf, Exp, Log, Sqrt, Neg, Abs, Reciprocal, Softplus, Dropout, Add, Sub, Mul, Div, Pow, Clip, LeakyRelu,
-                 HardSigmoid, Gelu, Softmax, MaxPool, AveragePool, SumPool, GlobalAveragePool, ReduceMean, ReduceSum,
-                 Concat, Split, Slice, Pad, Flatten, Reshape, Transpose, Squeeze, Unsqueeze, Gather, Resize, Quantise,
-                 Dequantise, Rescale, Requantise, FloorDivide, Threshold, Table, ConvTranspose, RmsNormalization, Mish,
-                 Min, Max, Where, Elu, Swish, LogSoftmax, ReduceMax, ArgMax, InterpolatedTable, TableSoftmax,
-                 IntegerNormalization, RoundedDivision, ISoftmax, ItaMax, ItaPartialMax, IGelu, ILayerNorm, IRmsNorm,
-                 IHardSwish, IntegerDiv, TrueIntegerDiv, INoNorm>;
+// ---- the closed set -------------------------------------------------------------------------------------------------
 
-inline std::string_view name_of(const Op& op) {
-  return std::visit([](const auto& o) { return std::decay_t<decltype(o)>::name; }, op);
-}
-
-/// std::visit from a list of lambdas: `match(op, [](const Conv&) {...}, ...)`; one missing is a compile error.
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class V, class... F>
-decltype(auto) match(V&& variant, F&&... f) {
-  return std::visit(Overloaded<std::decay_t<F>...>{std::forward<F>(f)...}, std::forward<V>(variant));
-}
+/// Every op once. Op (graph/op.hpp), the rules' declarations and the files' names are made of it.
+// clang-format off
+#define NIBBLE_OPS(X) NIBBLE_STRUCTURED_OPS(X) NIBBLE_REAL_FUNCTIONS(X) NIBBLE_INTEGER_FUNCTIONS(X)
+/// Ops with rules of their own.
+#define NIBBLE_STRUCTURED_OPS(X)                                                                                 \
+  X(Conv) X(Gemm) X(MatMul) X(BatchNormalization) X(LayerNormalization) X(Identity) X(Relu) X(Neg) X(Abs)        \
+  X(Dropout) X(Add) X(Sub) X(Mul) X(Div) X(Pow) X(Clip) X(Softmax) X(MaxPool) X(AveragePool) X(SumPool)          \
+  X(GlobalAveragePool) X(ReduceMean) X(ReduceSum) X(Concat) X(Split) X(Slice) X(Pad) X(Flatten) X(Reshape)       \
+  X(Transpose) X(Squeeze) X(Unsqueeze) X(Gather) X(Resize) X(Quantise) X(Dequantise) X(Rescale) X(Requantise)    \
+  X(FloorDivide) X(Threshold) X(Table) X(ConvTranspose) X(RmsNormalization) X(Min) X(Max) X(Where) X(LogSoftmax) \
+  X(ReduceMax) X(ArgMax) X(InterpolatedTable) X(TableSoftmax) X(IntegerNormalization) X(RoundedDivision)
+/// RealFunction: ops_functions.hpp.
+#define NIBBLE_REAL_FUNCTIONS(X)                                                                      \
+  X(HardSwish) X(Sigmoid) X(Tanh) X(Erf) X(Exp) X(Log) X(Sqrt) X(Reciprocal) X(Softplus) X(LeakyRelu) \
+  X(HardSigmoid) X(Gelu) X(Mish) X(Elu) X(Swish)
+/// IntegerFunction: ops_dialect.hpp.
+#define NIBBLE_INTEGER_FUNCTIONS(X)                                                                     \
+  X(ISoftmax) X(ItaMax) X(ItaPartialMax) X(IGelu) X(ILayerNorm) X(IRmsNorm) X(IHardSwish) X(IntegerDiv) \
+  X(TrueIntegerDiv) X(INoNorm)
+// clang-format on
 
 }  // namespace nibble::graph

@@ -1,10 +1,10 @@
 #pragma once
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/nlohmann.hpp"
 
 namespace nibble::graph {
 

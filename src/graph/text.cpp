@@ -6,10 +6,10 @@
 #include <cstring>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <type_traits>
 
 #include "base/error.hpp"
+#include "base/nlohmann.hpp"
 #include "graph/infer.hpp"
 #include "graph/scanner.hpp"
 #include "graph/verify.hpp"
@@ -108,15 +108,19 @@ std::string names(const Graph& graph, const std::vector<ValueId>& ids) {
   return text;
 }
 
+// Functors and not lambdas, here and below: one instance a type of field, not one a field and op.
+struct FieldWriter {
+  std::string& line;
+  void operator()(std::string_view key, const auto& field) const {
+    line.append(" ").append(key).append("=").append(text_of(field));
+  }
+};
+
 std::string node_line(const Graph& graph, const Node& node) {
   std::string line = fmt::format("node {} {} ({}) -> ({})", word(node.name), name_of(node.op),
                                  names(graph, node.inputs), names(graph, node.outputs));
-  std::visit(
-      [&](const auto& op) {
-        std::decay_t<decltype(op)>::fields(
-            [&](std::string_view key, const auto& field) { line += fmt::format(" {}={}", key, text_of(field)); }, op);
-      },
-      node.op);
+  const FieldWriter write{line};
+  visit([&]<class T>(const T& op) { T::fields(write, op); }, node.op);
   return line + "\n";
 }
 
@@ -172,14 +176,19 @@ void read(Scanner& scan, Grid& grid) {
   scan.expect('}');
 }
 
-template <class V, size_t... I>
-Op op_named(std::string_view name, Scanner& scan, std::index_sequence<I...>) {
-  Op op;
-  const bool found =
-      ((std::variant_alternative_t<I, V>::name == name ? (op = std::variant_alternative_t<I, V>{}, true) : false) ||
-       ...);
-  if (!found) scan.complain("no op '" + std::string(name) + "'", "an op of graph/ops.hpp");
-  return op;
+struct FieldReader {
+  Scanner& scan;
+  void operator()(std::string_view key, auto& field) const {
+    const std::string found = scan.key();
+    if (found != key) scan.complain("field '" + found + "'", "'" + std::string(key) + "'");
+    read(scan, field);
+  }
+};
+
+Op new_op(std::string_view name, Scanner& scan) {
+  const Op* op = op_named(name);
+  if (!op) scan.complain("no op '" + std::string(name) + "'", "an op of graph/ops.hpp");
+  return *op;
 }
 
 class Reader {
@@ -279,22 +288,13 @@ class Reader {
   void read_node(Scanner& scan) {
     Node node;
     node.name = scan.word();
-    node.op = op_named<Op>(scan.word(), scan, std::make_index_sequence<std::variant_size_v<Op>>{});
+    node.op = new_op(scan.word(), scan);
     node.inputs = read_list(scan);
     scan.expect('-');
     scan.expect('>');
     node.outputs = read_list(scan);
-    std::visit(
-        [&](auto& op) {
-          std::decay_t<decltype(op)>::fields(
-              [&](std::string_view key, auto& field) {
-                const std::string found = scan.key();
-                if (found != key) scan.complain("field '" + found + "'", "'" + std::string(key) + "'");
-                read(scan, field);
-              },
-              op);
-        },
-        node.op);
+    const FieldReader fields{scan};
+    visit([&]<class T>(T& op) { T::fields(fields, op); }, node.op);
     graph_.nodes.push_back(std::move(node));
   }
 

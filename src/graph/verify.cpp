@@ -112,14 +112,14 @@ void check_fields(const Node& node) {
     if constexpr (std::is_same_v<T, std::vector<double>>)
       for (double x : field) check(std::isfinite(x), place_of(node), text(x), "a finite number");
   };
-  std::visit([&](const auto& op) { std::decay_t<decltype(op)>::fields(number, op); }, node.op);
-  if (const auto* op = std::get_if<Quantise>(&node.op)) check_grid(op->grid, "graph", place_of(node));
-  if (const auto* op = std::get_if<Dequantise>(&node.op)) check_grid(op->grid, "graph", place_of(node));
-  if (const auto* op = std::get_if<Rescale>(&node.op))
+  visit([&](const auto& op) { std::decay_t<decltype(op)>::fields(number, op); }, node.op);
+  if (const auto* op = get_if<Quantise>(&node.op)) check_grid(op->grid, "graph", place_of(node));
+  if (const auto* op = get_if<Dequantise>(&node.op)) check_grid(op->grid, "graph", place_of(node));
+  if (const auto* op = get_if<Rescale>(&node.op))
     check(op->low <= op->high, place_of(node), "low above high", "low <= high");
-  if (const auto* op = std::get_if<Requantise>(&node.op))
+  if (const auto* op = get_if<Requantise>(&node.op))
     check(op->low <= op->high, place_of(node), "low above high", "low <= high");
-  if (const auto* op = std::get_if<FloorDivide>(&node.op))
+  if (const auto* op = get_if<FloorDivide>(&node.op))
     check(op->low <= op->high, place_of(node), "low above high", "low <= high");
 }
 
@@ -137,7 +137,7 @@ void check_types(const Graph& graph) {
     const auto types = infer(node, inputs, constants);
     check(types.size() == node.outputs.size(), place_of(node), std::to_string(node.outputs.size()) + " outputs",
           std::to_string(types.size()));
-    const bool quantiser = std::holds_alternative<Quantise>(node.op);
+    const bool quantiser = holds_alternative<Quantise>(node.op);
     for (size_t i = 0; i < types.size(); ++i) {
       const Value& value = graph[node.outputs[i]];
       check(value.shape == types[i].shape, place_of(node), "writes '" + value.name + "' of " + to_string(value.shape),
@@ -153,12 +153,12 @@ void check_types(const Graph& graph) {
 /// What computes in reals between the integers of QD: functions of what was dequantised, never sums, windows or fake
 /// quantisers.
 bool is_real_function(const Op& op) {
-  return !std::holds_alternative<Conv>(op) && !std::holds_alternative<ConvTranspose>(op) &&
-         !std::holds_alternative<Gemm>(op) && !std::holds_alternative<MatMul>(op) &&
-         !std::holds_alternative<BatchNormalization>(op) && !std::holds_alternative<AveragePool>(op) &&
-         !std::holds_alternative<GlobalAveragePool>(op) && !std::holds_alternative<SumPool>(op) &&
-         !std::holds_alternative<ReduceMean>(op) && !std::holds_alternative<ReduceSum>(op) &&
-         !std::holds_alternative<MaxPool>(op) && !std::holds_alternative<Quantise>(op);
+  return !holds_alternative<Conv>(op) && !holds_alternative<ConvTranspose>(op) &&
+         !holds_alternative<Gemm>(op) && !holds_alternative<MatMul>(op) &&
+         !holds_alternative<BatchNormalization>(op) && !holds_alternative<AveragePool>(op) &&
+         !holds_alternative<GlobalAveragePool>(op) && !holds_alternative<SumPool>(op) &&
+         !holds_alternative<ReduceMean>(op) && !holds_alternative<ReduceSum>(op) &&
+         !holds_alternative<MaxPool>(op) && !holds_alternative<Quantise>(op);
 }
 
 /// QD and ID hold integers. Reals are left only to a graph input before its quantisers, to the dequantisation of a
@@ -169,14 +169,14 @@ void check_stage(const Graph& graph) {
   const Uses uses(graph);
   for (ValueId id : graph.inputs)
     for (int reader : uses.readers[static_cast<size_t>(id)])
-      check(!is_real(graph[id].type) || std::holds_alternative<Quantise>(graph.nodes[static_cast<size_t>(reader)].op),
+      check(!is_real(graph[id].type) || holds_alternative<Quantise>(graph.nodes[static_cast<size_t>(reader)].op),
             "input '" + graph[id].name + "'", "is real" + stage, "integers, or quantisers alone after it");
   for (const Node& node : graph.nodes)
     for (ValueId id : node.outputs) {
       if (!is_real(graph[id].type)) continue;
       const bool output = uses.is_output[static_cast<size_t>(id)],
                  read = !uses.readers[static_cast<size_t>(id)].empty();
-      const bool dequantises = std::holds_alternative<Dequantise>(node.op);
+      const bool dequantises = holds_alternative<Dequantise>(node.op);
       const bool last = dequantises && output && !read;
       const bool real_island = graph.stage == Stage::QD && (dequantises || is_real_function(node.op));
       check(last || real_island, place_of(node), "writes reals" + stage, "integers in every tensor");

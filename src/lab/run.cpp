@@ -91,9 +91,9 @@ int64_t weight_bytes(const graph::Graph& graph) {
   const graph::Uses uses(graph);
   int64_t bits = 0;
   for (const graph::Node& node : graph.nodes) {
-    const bool linear = std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
-                        std::holds_alternative<graph::ConvTranspose>(node.op) ||
-                        std::holds_alternative<graph::MatMul>(node.op);
+    const bool linear = holds_alternative<graph::Conv>(node.op) || holds_alternative<graph::Gemm>(node.op) ||
+                        holds_alternative<graph::ConvTranspose>(node.op) ||
+                        holds_alternative<graph::MatMul>(node.op);
     if (!linear) continue;
     const graph::ValueId weights = node.inputs.at(1);
     bits += graph::constant_bits(graph, uses, weights) * element_count(graph[weights].shape, 1);

@@ -59,7 +59,7 @@ void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training
   int64_t depth = 0;
   std::vector<std::string> with_weights, with_activations;
   for (const graph::Node& node : fake.nodes) {
-    if (!std::holds_alternative<graph::Quantise>(node.op)) continue;
+    if (!holds_alternative<graph::Quantise>(node.op)) continue;
     const bool weights = fake.constant(node.inputs[0]) != nullptr;
     const std::string layer = layer_of(fake, node, weights);
     const bool reads_input = std::find(fake.inputs.begin(), fake.inputs.end(), node.inputs[0]) != fake.inputs.end();
@@ -76,7 +76,7 @@ void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training
     const std::string& layer = places.at(place.node.name).layer;
     recipe.learning = place.weights ? rule_for(training.weight_rules, training.weights, layer)
                                     : rule_for(training.activation_rules, training.activations, layer);
-    recipe.without_zero = place.weights && std::get<graph::Quantise>(place.node.op).grid.levels() == 2;
+    recipe.without_zero = place.weights && get<graph::Quantise>(place.node.op).grid.levels() == 2;
     return recipe;
   };
   run.schedule = [training, places, depth](const std::string& name, double epochs) {

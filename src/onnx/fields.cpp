@@ -125,34 +125,25 @@ struct FieldReader {
   }
 };
 
-template <size_t... I>
-bool make_op(std::string_view name, graph::Op& op, std::index_sequence<I...>) {
-  const auto make = [&]<size_t Index>() {
-    if (std::variant_alternative_t<Index, graph::Op>::name != name) return false;
-    op.emplace<Index>();
-    return true;
-  };
-  return (make.template operator()<I>() || ...);
-}
-
-template <size_t... I>
-std::vector<std::string_view> op_names(std::index_sequence<I...>) {
-  return {std::variant_alternative_t<I, graph::Op>::name...};
+std::vector<std::string_view> op_names() {
+  std::vector<std::string_view> names;
+  for (const graph::Op& op : graph::every_op()) names.push_back(graph::name_of(op));
+  return names;
 }
 
 }  // namespace
 
 void write_fields(const graph::Op& op, pb::NodeProto& node) {
-  std::visit([&](const auto& each) { std::decay_t<decltype(each)>::fields(Writer{node}, each); }, op);
+  visit([&](const auto& each) { std::decay_t<decltype(each)>::fields(Writer{node}, each); }, op);
 }
 
 graph::Op op_of_fields(const NodeReader& node) {
-  constexpr auto all = std::make_index_sequence<std::variant_size_v<graph::Op>>();
-  graph::Op op;
-  if (!make_op(node.op_type(), op, all))
-    node.fail("an op that domain 'nibble' does not have" + did_you_mean(node.op_type(), op_names(all)), "one of ours");
+  const graph::Op* named = graph::op_named(node.op_type());
+  if (!named)
+    node.fail("an op that domain 'nibble' does not have" + did_you_mean(node.op_type(), op_names()), "one of ours");
+  graph::Op op = *named;
   std::unordered_set<std::string_view> seen;
-  std::visit([&](auto& each) { std::decay_t<decltype(each)>::fields(FieldReader{node, seen}, each); }, op);
+  visit([&](auto& each) { std::decay_t<decltype(each)>::fields(FieldReader{node, seen}, each); }, op);
   for (std::string_view name : node.attributes().names())
     if (!seen.contains(name)) node.fail("attribute " + in_quotes(name) + did_you_mean(name, seen), "a field of the op");
   return op;

@@ -1,5 +1,5 @@
 #pragma once
-#include "graph/ops.hpp"
+#include "graph/op.hpp"
 #include "onnx/node_reader.hpp"
 #include "onnx/proto.hpp"
 

@@ -212,7 +212,7 @@ void GraphReader::read_outputs() {
 void GraphReader::finish() {
   bool quantised = false, real = false;
   for (const auto& node : graph_.nodes) {
-    quantised |= std::holds_alternative<graph::Quantise>(node.op);
+    quantised |= holds_alternative<graph::Quantise>(node.op);
     for (graph::ValueId id : node.outputs) real |= is_real(graph_[id].type);
   }
   graph_.stage = quantised ? graph::Stage::FQ : graph::Stage::FP;
@@ -356,7 +356,7 @@ std::vector<graph::ValueId> GraphReader::add_node(std::string name, graph::Op op
   for (size_t i = 0; i < names.size(); ++i) {
     element_count(inferred[i].shape, 1);
     ElementType type = inferred[i].type;
-    if (std::holds_alternative<graph::Quantise>(node.op)) type = declared_type(metadata_of(names[i]), type, place_);
+    if (holds_alternative<graph::Quantise>(node.op)) type = declared_type(metadata_of(names[i]), type, place_);
     node.outputs[i] = add_value(names[i], type, inferred[i].shape);
   }
   graph_.nodes.push_back(node);

@@ -179,7 +179,7 @@ IntegerRange cut_range(const NodeReader& node, IntegerRange range) {
 void cut_quantiser(NodeReader& node, const Item& item) {
   GraphReader& reader = node.reader();
   const size_t whole = *item.quantise;
-  graph::Quantise op = std::get<graph::Quantise>(reader.graph().nodes[whole].op);
+  graph::Quantise op = get<graph::Quantise>(reader.graph().nodes[whole].op);
   const IntegerRange cut = cut_range(node, {op.grid.low, op.grid.high});
   op.grid.low = cut.low, op.grid.high = cut.high;
   Item narrow;
@@ -266,7 +266,7 @@ void read_dequantize_linear(NodeReader& node) {
     item.renamed = true;
     reader.rename(fake, node.output_name(0));
     if (item.quantise) {
-      auto& op = std::get<graph::Quantise>(reader.graph().nodes[*item.quantise].op);
+      auto& op = get<graph::Quantise>(reader.graph().nodes[*item.quantise].op);
       op.grid = narrowed(node, op.grid);
     }
   }

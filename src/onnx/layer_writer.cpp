@@ -29,20 +29,20 @@ int64_t product(const Ints& numbers) {
 }
 
 bool requantises(const graph::Op& op) {
-  return std::holds_alternative<graph::Requantise>(op) || std::holds_alternative<graph::FloorDivide>(op);
+  return holds_alternative<graph::Requantise>(op) || holds_alternative<graph::FloorDivide>(op);
 }
 
 Interval levels_of_requantisation(const graph::Op& op) {
-  if (const auto* divide = std::get_if<graph::FloorDivide>(&op)) return {divide->low, divide->high};
-  const auto& shift = std::get<graph::Requantise>(op);
+  if (const auto* divide = get_if<graph::FloorDivide>(&op)) return {divide->low, divide->high};
+  const auto& shift = get<graph::Requantise>(op);
   return {shift.low, shift.high};
 }
 
 /// Sums of many: too wide for an activation.
 bool sums(const graph::Op& op) {
-  return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::Gemm>(op) ||
-         std::holds_alternative<graph::MatMul>(op) || std::holds_alternative<graph::SumPool>(op) ||
-         std::holds_alternative<graph::ReduceSum>(op) || std::holds_alternative<graph::Add>(op);
+  return holds_alternative<graph::Conv>(op) || holds_alternative<graph::Gemm>(op) ||
+         holds_alternative<graph::MatMul>(op) || holds_alternative<graph::SumPool>(op) ||
+         holds_alternative<graph::ReduceSum>(op) || holds_alternative<graph::Add>(op);
 }
 
 /// Sum over everything but the channel of each weight, for |sum| and for the zero point.
@@ -182,7 +182,7 @@ void LayerWriter::describe(const std::string& name, const Shape& shape) {
 Interval LayerWriter::levels_in(ValueId id) const {
   const graph::Value& value = graph_[id];
   const Node* writer = writer_of(id);
-  if (value.bounds.empty() && writer && std::holds_alternative<graph::Add>(writer->op)) {
+  if (value.bounds.empty() && writer && holds_alternative<graph::Add>(writer->op)) {
     Interval sum{0, 0};
     for (ValueId term : writer->inputs) sum = {sum.low + levels_in(term).low, sum.high + levels_in(term).high};
     return sum;
@@ -220,8 +220,8 @@ const Node* LayerWriter::requantisation_behind(ValueId id) const {
 bool LayerWriter::belongs_to_add(const Node& node) const {
   const Node* reader = only_reader(node.outputs[0]);
   const Node* writer = writer_of(node.inputs[0]);
-  const auto* shift = std::get_if<graph::Requantise>(&node.op);
-  return reader && std::holds_alternative<graph::Add>(reader->op) && writer && !sums(writer->op) && shift &&
+  const auto* shift = get_if<graph::Requantise>(&node.op);
+  return reader && holds_alternative<graph::Add>(reader->op) && writer && !sums(writer->op) && shift &&
          takes_levels({shift->low, shift->high});
 }
 
@@ -259,24 +259,24 @@ void LayerWriter::write_outputs() {
 
 void LayerWriter::write_node(const Node& node) {
   const auto& op = node.op;
-  if (std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::Gemm>(op) ||
-      std::holds_alternative<graph::MatMul>(op))
+  if (holds_alternative<graph::Conv>(op) || holds_alternative<graph::Gemm>(op) ||
+      holds_alternative<graph::MatMul>(op))
     return write_linear(node);
-  if (std::holds_alternative<graph::SumPool>(op) || std::holds_alternative<graph::ReduceSum>(op))
+  if (holds_alternative<graph::SumPool>(op) || holds_alternative<graph::ReduceSum>(op))
     return write_sum(node);
-  if (const auto* pool = std::get_if<graph::MaxPool>(&op)) return write_max_pool(node, *pool);
-  if (std::holds_alternative<graph::Add>(op)) return write_add(node);
+  if (const auto* pool = get_if<graph::MaxPool>(&op)) return write_max_pool(node, *pool);
+  if (holds_alternative<graph::Add>(op)) return write_add(node);
   if (requantises(op)) return write_bare(node);
-  if (std::holds_alternative<graph::Identity>(op)) {
+  if (holds_alternative<graph::Identity>(op)) {
     names_[static_cast<size_t>(node.outputs[0])] = name_of(node.inputs[0]);
     return;
   }
   std::string reason = "no layer of the dialect";
-  if (std::holds_alternative<graph::Concat>(op)) reason = "DORY reads a Concat and drops it";
-  if (std::holds_alternative<graph::Threshold>(op))
+  if (holds_alternative<graph::Concat>(op)) reason = "DORY reads a Concat and drops it";
+  if (holds_alternative<graph::Threshold>(op))
     reason = "a list of thresholds is no (x m + b) / D; integerize --thresholds never gives one";
-  if (std::holds_alternative<graph::Flatten>(op) || std::holds_alternative<graph::Reshape>(op) ||
-      std::holds_alternative<graph::Squeeze>(op))
+  if (holds_alternative<graph::Flatten>(op) || holds_alternative<graph::Reshape>(op) ||
+      holds_alternative<graph::Squeeze>(op))
     reason = "only a flattening to [N, K] right behind the one layer that it reads";
   refuse(node, reason);
 }
@@ -287,7 +287,7 @@ void LayerWriter::write_linear(const Node& node) {
   Linear linear;
   linear.weights = *weights;
   int64_t zero_point = 0;
-  if (const auto* conv = std::get_if<graph::Conv>(&node.op)) {
+  if (const auto* conv = get_if<graph::Conv>(&node.op)) {
     linear.strides = conv->strides, linear.pads = conv->pads, linear.dilations = conv->dilations;
     linear.group = conv->group;
     zero_point = conv->zero_point;
@@ -300,8 +300,8 @@ void LayerWriter::write_linear(const Node& node) {
       return refuse(node, "group " + std::to_string(linear.group) + ", neither 1 nor depthwise");
   } else {
     linear.convolution = false;
-    const auto* gemm = std::get_if<graph::Gemm>(&node.op);
-    const auto* matmul = std::get_if<graph::MatMul>(&node.op);
+    const auto* gemm = get_if<graph::Gemm>(&node.op);
+    const auto* matmul = get_if<graph::MatMul>(&node.op);
     zero_point = gemm ? gemm->zero_point : matmul->zero_point_a;
     if ((gemm && gemm->transpose_a) || (matmul && matmul->zero_point_b != 0) || weights->rank() != 2 ||
         graph_[node.inputs[0]].shape.size() != 2)
@@ -333,13 +333,13 @@ void LayerWriter::write_sum(const Node& node) {
   linear.group = x[1];
   int64_t zero_point = 0;
   Ints kernel;
-  if (const auto* pool = std::get_if<graph::SumPool>(&node.op)) {
+  if (const auto* pool = get_if<graph::SumPool>(&node.op)) {
     if (pool->ceil_mode) return refuse(node, "ceil_mode");
     kernel = pool->kernel, linear.strides = pool->strides, linear.pads = pool->pads;
     linear.dilations = pool->dilations;
     zero_point = pool->zero_point;
   } else {
-    const auto& op = std::get<graph::ReduceSum>(node.op);
+    const auto& op = get<graph::ReduceSum>(node.op);
     zero_point = op.zero_point;
     std::set<int64_t> over;
     for (int64_t axis : op.axes) over.insert(normalise_axis(axis, x.size()));
@@ -364,18 +364,18 @@ void LayerWriter::write_sum(const Node& node) {
 /// floor(sum / K) on the levels of what is pooled is the dialect's AveragePool.
 bool LayerWriter::write_mean(const Node& sum, const Linear& ones) {
   const Node* behind = requantisation_behind(sum.outputs[0]);
-  const auto* pool = std::get_if<graph::SumPool>(&sum.op);
+  const auto* pool = get_if<graph::SumPool>(&sum.op);
   if (!behind || !all_are(ones.bias, 0) || !all_are(ones.dilations, 1)) return false;
   const Ints kernel(ones.weights.shape().begin() + 2, ones.weights.shape().end());
   const int64_t count = product(kernel);
   Ints multiplier, addend;
   Interval levels;
   bool divides = false;
-  if (const auto* op = std::get_if<graph::FloorDivide>(&behind->op)) {
+  if (const auto* op = get_if<graph::FloorDivide>(&behind->op)) {
     multiplier = op->multiplier, addend = op->addend, levels = {op->low, op->high};
     divides = all_are(op->divisor, count);
   } else {
-    const auto& shift = std::get<graph::Requantise>(behind->op);
+    const auto& shift = get<graph::Requantise>(behind->op);
     multiplier = shift.multiplier, addend = shift.addend, levels = {shift.low, shift.high};
     divides = std::all_of(shift.shift.begin(), shift.shift.end(),
                           [&](int64_t d) { return d < 62 && int64_t{1} << d == count; });
@@ -499,11 +499,11 @@ ChainOfLayer LayerWriter::chain_of(const Node& node) {
     written_.insert(&node);
     return ChainOfLayer{};
   };
-  if (const auto* op = std::get_if<graph::FloorDivide>(&node.op)) {
+  if (const auto* op = get_if<graph::FloorDivide>(&node.op)) {
     chain = {op->multiplier, op->addend, op->divisor[0], {op->low, op->high}, {}};
     if (!all_are(op->divisor, chain.divisor)) return stop("divisors that differ from channel to channel");
   } else {
-    const auto& shift = std::get<graph::Requantise>(node.op);
+    const auto& shift = get<graph::Requantise>(node.op);
     chain = {shift.multiplier, shift.addend, 1, {shift.low, shift.high}, {}};
     const int64_t most = *std::max_element(shift.shift.begin(), shift.shift.end());
     if (most > 62) return stop("a shift of " + std::to_string(most));
@@ -585,8 +585,8 @@ void LayerWriter::write_bare(const Node& node) {
 
 /// Where `node` flattens to [N, K], it is written at once.
 void LayerWriter::write_flat(const Node& node) {
-  const bool moves = std::holds_alternative<graph::Flatten>(node.op) ||
-                     std::holds_alternative<graph::Reshape>(node.op) || std::holds_alternative<graph::Squeeze>(node.op);
+  const bool moves = holds_alternative<graph::Flatten>(node.op) ||
+                     holds_alternative<graph::Reshape>(node.op) || holds_alternative<graph::Squeeze>(node.op);
   if (!moves) return;
   const Shape &x = graph_[node.inputs[0]].shape, &y = graph_[node.outputs[0]].shape;
   if (y.size() != 2 || x.empty() || y[0] != x[0]) return;

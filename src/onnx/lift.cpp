@@ -113,16 +113,16 @@ class Lifter {
   // ---------------------------------------------------------------------------------------------------------
 
   static bool is_linear(const graph::Op& op) {
-    return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::Gemm>(op) ||
-           std::holds_alternative<graph::MatMul>(op);
+    return holds_alternative<graph::Conv>(op) || holds_alternative<graph::Gemm>(op) ||
+           holds_alternative<graph::MatMul>(op);
   }
   static bool is_sum(const graph::Op& op) {
-    return is_linear(op) || std::holds_alternative<graph::Add>(op) || std::holds_alternative<graph::SumPool>(op) ||
-           std::holds_alternative<graph::ReduceSum>(op);
+    return is_linear(op) || holds_alternative<graph::Add>(op) || holds_alternative<graph::SumPool>(op) ||
+           holds_alternative<graph::ReduceSum>(op);
   }
   static bool is_requantisation(const graph::Op& op) {
-    return std::holds_alternative<graph::Requantise>(op) || std::holds_alternative<graph::Threshold>(op) ||
-           std::holds_alternative<graph::Rescale>(op) || std::holds_alternative<graph::Clip>(op);
+    return holds_alternative<graph::Requantise>(op) || holds_alternative<graph::Threshold>(op) ||
+           holds_alternative<graph::Rescale>(op) || holds_alternative<graph::Clip>(op);
   }
   static bool moves(const graph::Op& op) {
     const std::string_view name = graph::name_of(op);
@@ -133,10 +133,10 @@ class Lifter {
   }
   /// A multiple of an operand on its way into a sum: not a value of its own.
   bool is_weighing(const Node& node) const {
-    if (!std::holds_alternative<graph::Requantise>(node.op)) return false;
+    if (!holds_alternative<graph::Requantise>(node.op)) return false;
     const auto& readers = uses_.readers[static_cast<size_t>(node.outputs[0])];
     return !from_[node.outputs[0]].grid && !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](int r) {
-      return std::holds_alternative<graph::Add>(from_.nodes[static_cast<size_t>(r)].op);
+      return holds_alternative<graph::Add>(from_.nodes[static_cast<size_t>(r)].op);
     });
   }
 
@@ -146,9 +146,9 @@ class Lifter {
       return;
     }
     if (is_requantisation(node.op)) return requantise(node);
-    if (std::holds_alternative<graph::Table>(node.op)) return tabulated(node);
+    if (holds_alternative<graph::Table>(node.op)) return tabulated(node);
     if (moves(node.op)) return move(node);
-    if (const auto* pad = std::get_if<graph::Pad>(&node.op)) return this->pad(node, *pad);
+    if (const auto* pad = get_if<graph::Pad>(&node.op)) return this->pad(node, *pad);
     throw Refusal{"the standard has no integer form of " + std::string(graph::name_of(node.op))};
   }
 
@@ -207,7 +207,7 @@ class Lifter {
     const Grid& grid = grid_of(y);
     const Interval range = range_of_value(x);
     const std::vector<int64_t> table = from_.constant(node.inputs[1])->to_integers();
-    const int64_t first = std::get<graph::Table>(node.op).first;
+    const int64_t first = get<graph::Table>(node.op).first;
     const auto found = [&](int64_t q) { return table.at(static_cast<size_t>(q - first)); };
     for (const graph::Op& op : std::initializer_list<graph::Op>{graph::Identity{}, graph::Sigmoid{}, graph::Tanh{},
                                                                 graph::HardSwish{}, graph::HardSigmoid{1.0 / 6, 0.5}}) {
@@ -219,7 +219,7 @@ class Lifter {
       for (int64_t q = range.low; q <= range.high && same; ++q)
         same = grid.quantise(values[static_cast<size_t>(q - range.low)], 0, Rounding::HalfEven) == found(q);
       if (!same) continue;
-      const ValueId real = std::holds_alternative<graph::Identity>(op)
+      const ValueId real = holds_alternative<graph::Identity>(op)
                                ? input.real
                                : step(node.name + ".real", op, {input.real}, from_[y].shape);
       return quantise(node.name, from_[y].name, y, real, grid);
@@ -239,7 +239,7 @@ class Lifter {
     ValueId real = absent;
     if (!source)
       real = rescaled(sum, target, grid);
-    else if (std::holds_alternative<graph::Add>(source->op))
+    else if (holds_alternative<graph::Add>(source->op))
       real = added(*source, target, grid);
     else
       real = averaged(*source, target, grid);
@@ -274,13 +274,13 @@ class Lifter {
     double count = 1;
     graph::Op op;
     int64_t zero = 0;
-    if (const auto* pool = std::get_if<graph::SumPool>(&source.op)) {
+    if (const auto* pool = get_if<graph::SumPool>(&source.op)) {
       for (int64_t extent : pool->kernel) count *= static_cast<double>(extent);
       op = graph::AveragePool{pool->kernel, pool->strides, pool->pads, pool->dilations, pool->ceil_mode, true};
       if (pool->ceil_mode) throw Refusal{"an average in ceil_mode"};
       zero = pool->zero_point;
     } else {
-      const auto& reduce = std::get<graph::ReduceSum>(source.op);
+      const auto& reduce = get<graph::ReduceSum>(source.op);
       graph::Ints axes = reduce.axes;
       if (axes.empty())
         for (size_t axis = 0; axis < shape.size(); ++axis) axes.push_back(static_cast<int64_t>(axis));
@@ -307,7 +307,7 @@ class Lifter {
     const Node* source = writer(id);
     if (!source || !waiting_.contains(id)) return {id, {}, range_of_value(id)};
     if (!is_weighing(*source)) throw Refusal{"adds to a sum that nothing requantises"};
-    const auto& op = std::get<graph::Requantise>(source->op);
+    const auto& op = get<graph::Requantise>(source->op);
     if (op.multiplier.size() != 1 || waiting_.contains(source->inputs[0]))
       throw Refusal{"adds to a sum that nothing requantises"};
     const Interval range = range_of_value(source->inputs[0]);
@@ -347,23 +347,23 @@ class Lifter {
   // ----------------------------------------------------------------------------------------------------
 
   static graph::Op real_op(const graph::Op& op) {
-    if (const auto* conv = std::get_if<graph::Conv>(&op)) {
+    if (const auto* conv = get_if<graph::Conv>(&op)) {
       graph::Conv real = *conv;
       real.zero_point = 0;
       return real;
     }
-    if (const auto* gemm = std::get_if<graph::Gemm>(&op))
+    if (const auto* gemm = get_if<graph::Gemm>(&op))
       return graph::Gemm{1, 1, gemm->transpose_a, gemm->transpose_b, 0};
     return graph::MatMul{};
   }
   static int64_t zero_of(const graph::Op& op) {
-    if (const auto* conv = std::get_if<graph::Conv>(&op)) return conv->zero_point;
-    if (const auto* gemm = std::get_if<graph::Gemm>(&op)) return gemm->zero_point;
-    return std::get<graph::MatMul>(op).zero_point_a;
+    if (const auto* conv = get_if<graph::Conv>(&op)) return conv->zero_point;
+    if (const auto* gemm = get_if<graph::Gemm>(&op)) return gemm->zero_point;
+    return get<graph::MatMul>(op).zero_point_a;
   }
   size_t channel_axis(const Node& node) const {
-    if (std::holds_alternative<graph::Conv>(node.op)) return 0;
-    if (const auto* gemm = std::get_if<graph::Gemm>(&node.op)) return gemm->transpose_b ? 0 : 1;
+    if (holds_alternative<graph::Conv>(node.op)) return 0;
+    if (const auto* gemm = get_if<graph::Gemm>(&node.op)) return gemm->transpose_b ? 0 : 1;
     return from_[node.inputs[1]].shape.size() - 1;
   }
 
@@ -378,7 +378,7 @@ class Lifter {
     if (!weights) throw Refusal{"weights that are computed, not constant"};
     Layer layer{*weights, channel_axis(source), {}, lifted(source.inputs[0])};
     if (zero_of(source.op) != layer.x.grid.zero_point) throw Refusal{"a sum about another number than its zero point"};
-    if (const auto* matmul = std::get_if<graph::MatMul>(&source.op); matmul && matmul->zero_point_b != 0)
+    if (const auto* matmul = get_if<graph::MatMul>(&source.op); matmul && matmul->zero_point_b != 0)
       throw Refusal{"weights with a zero point"};
     const auto channels = static_cast<size_t>(weights->shape()[layer.axis]);
     layer.bias.assign(channels, 0);
@@ -492,7 +492,7 @@ class Lifter {
     sums.axis = grid.per_channel() ? 0 : -1;
     graph::Op op = real_op(source.op);
     const bool biased = std::any_of(layer.bias.begin(), layer.bias.end(), [](int64_t b) { return b != 0; });
-    const bool matmul = std::holds_alternative<graph::MatMul>(op);
+    const bool matmul = holds_alternative<graph::MatMul>(op);
     if (matmul && biased && (layer.weights.rank() != 2 || from_[source.outputs[0]].shape.size() != 2))
       throw Refusal{"a bias of a product of more than two axes"};
     if (matmul && biased) op = graph::Gemm{};

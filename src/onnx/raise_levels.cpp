@@ -24,9 +24,9 @@ struct Requantisation {
 };
 
 std::optional<Requantisation> requantisation_in(graph::Op& op) {
-  if (auto* r = std::get_if<graph::Requantise>(&op))
+  if (auto* r = get_if<graph::Requantise>(&op))
     return Requantisation{&r->multiplier, &r->addend, &r->low, &r->high, &r->shift, nullptr};
-  if (auto* f = std::get_if<graph::FloorDivide>(&op))
+  if (auto* f = get_if<graph::FloorDivide>(&op))
     return Requantisation{&f->multiplier, &f->addend, &f->low, &f->high, nullptr, &f->divisor};
   return {};
 }
@@ -87,7 +87,7 @@ class Raiser {
     if (std::any_of(changed_.begin(), changed_.end(), [&](const auto& other) { return other.first == index; }))
       return false;
     if (passes_on(node.op)) return raise_value(node.outputs[0], by);
-    if (std::holds_alternative<graph::Add>(node.op)) {
+    if (holds_alternative<graph::Add>(node.op)) {
       if (std::count(node.inputs.begin(), node.inputs.end(), id) != 1) return false;
       const int behind = uses_.only_reader(node.outputs[0]);
       if (behind < 0 || !requantisation_in(graph_.nodes[static_cast<size_t>(behind)].op)) return false;
@@ -98,15 +98,15 @@ class Raiser {
       const auto addend = moved(*op->addend, *op->multiplier, -by);
       if (!addend) return false;
       *op->addend = *addend;
-    } else if (auto* conv = std::get_if<graph::Conv>(&node.op); conv && !pads(conv->pads)) {
+    } else if (auto* conv = get_if<graph::Conv>(&node.op); conv && !pads(conv->pads)) {
       conv->zero_point += by;
-    } else if (auto* gemm = std::get_if<graph::Gemm>(&node.op)) {
+    } else if (auto* gemm = get_if<graph::Gemm>(&node.op)) {
       gemm->zero_point += by;
-    } else if (auto* matmul = std::get_if<graph::MatMul>(&node.op); matmul && graph_.constant(node.inputs[1])) {
+    } else if (auto* matmul = get_if<graph::MatMul>(&node.op); matmul && graph_.constant(node.inputs[1])) {
       matmul->zero_point_a += by;
-    } else if (auto* pool = std::get_if<graph::SumPool>(&node.op); pool && !pads(pool->pads)) {
+    } else if (auto* pool = get_if<graph::SumPool>(&node.op); pool && !pads(pool->pads)) {
       pool->zero_point += by;
-    } else if (auto* sum = std::get_if<graph::ReduceSum>(&node.op)) {
+    } else if (auto* sum = get_if<graph::ReduceSum>(&node.op)) {
       sum->zero_point += by;
     } else {
       return false;
@@ -132,9 +132,9 @@ class Raiser {
 }  // namespace
 
 bool passes_on(const graph::Op& op) {
-  return std::holds_alternative<graph::MaxPool>(op) || std::holds_alternative<graph::Identity>(op) ||
-         std::holds_alternative<graph::Flatten>(op) || std::holds_alternative<graph::Reshape>(op) ||
-         std::holds_alternative<graph::Squeeze>(op);
+  return holds_alternative<graph::MaxPool>(op) || holds_alternative<graph::Identity>(op) ||
+         holds_alternative<graph::Flatten>(op) || holds_alternative<graph::Reshape>(op) ||
+         holds_alternative<graph::Squeeze>(op);
 }
 
 graph::Graph raise_levels(const graph::Graph& graph) {

@@ -10,34 +10,34 @@
 namespace nibble::onnx {
 
 Requantised::Requantised(const graph::Graph& graph, const graph::Node& node) : graph_(graph), node_(node) {
-  if (const auto* op = std::get_if<graph::Requantise>(&node.op)) {
+  if (const auto* op = get_if<graph::Requantise>(&node.op)) {
     channels_ = op->multiplier.size();
     levels_ = {op->low, op->high};
-  } else if (const auto* rescale = std::get_if<graph::Rescale>(&node.op)) {
+  } else if (const auto* rescale = get_if<graph::Rescale>(&node.op)) {
     channels_ = rescale->channels();
     levels_ = {rescale->low, rescale->high};
-  } else if (const auto* clip = std::get_if<graph::Clip>(&node.op)) {
+  } else if (const auto* clip = get_if<graph::Clip>(&node.op)) {
     levels_ = {static_cast<int64_t>(clip->low), static_cast<int64_t>(clip->high)};
   } else {
     const Shape& shape = graph[node.inputs[1]].shape;
-    const int64_t low = std::get<graph::Threshold>(node.op).low;
+    const int64_t low = get<graph::Threshold>(node.op).low;
     channels_ = static_cast<size_t>(shape[0]);
     levels_ = {low, low + shape[1]};
   }
 }
 
 int64_t Requantised::level(size_t channel, int64_t a) const {
-  if (const auto* op = std::get_if<graph::Requantise>(&node_.op)) {
+  if (const auto* op = get_if<graph::Requantise>(&node_.op)) {
     const int128 y = (static_cast<int128>(a) * op->multiplier[channel] + op->addend[channel]) >> op->shift[channel];
     return static_cast<int64_t>(std::clamp<int128>(y, op->low, op->high));
   }
-  if (const auto* op = std::get_if<graph::Rescale>(&node_.op)) {
+  if (const auto* op = get_if<graph::Rescale>(&node_.op)) {
     const int64_t rounded =
         rescaled(op->kappa_of(channel), op->lambda_of(channel), a, op->rounding, op->divisor_of(channel));
     return std::clamp(rounded + op->zero_point, op->low, op->high);
   }
-  if (std::holds_alternative<graph::Clip>(node_.op)) return std::clamp(a, levels_.low, levels_.high);
-  const auto& op = std::get<graph::Threshold>(node_.op);
+  if (holds_alternative<graph::Clip>(node_.op)) return std::clamp(a, levels_.low, levels_.high);
+  const auto& op = get<graph::Threshold>(node_.op);
   const auto steps = static_cast<size_t>(levels_.high - levels_.low);
   const auto row = graph_.constant(node_.inputs[1])->as<int64_t>().subspan(channel * steps, steps);
   const bool falling = !op.falling.empty() && op.falling[channel] != 0;
@@ -97,7 +97,7 @@ Fit Requantised::fit(size_t channel, Interval reachable, double x_scale, double 
   std::vector<double> scales;
   if (given > 0) scales.push_back(given);
   double slope = line_of(wanted, y.zero_point).slope;
-  if (const auto* op = std::get_if<graph::Requantise>(&node_.op))
+  if (const auto* op = get_if<graph::Requantise>(&node_.op))
     slope = std::ldexp(std::abs(static_cast<double>(op->multiplier[channel])), static_cast<int>(-op->shift[channel]));
   const auto near = static_cast<float>(slope * y_scale / x_scale);
   for (float scale : {near, std::nextafter(near, 0.0f), std::nextafter(near, HUGE_VALF)})

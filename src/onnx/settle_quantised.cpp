@@ -30,7 +30,7 @@ bool only_biases(const Graph& graph, ValueId id) {
 /// 32-bit integers mean something to a pass on an accumulator only.
 void free_wide_constants(Graph& graph) {
   for (const Node& node : graph.nodes) {
-    const auto* op = std::get_if<Quantise>(&node.op);
+    const auto* op = get_if<Quantise>(&node.op);
     if (!op || op->grid.low != INT32_MIN || !graph.constant(node.inputs[0])) continue;
     if (only_biases(graph, node.outputs[0])) continue;
     graph.replace(node.outputs[0], node.inputs[0]);
@@ -41,7 +41,7 @@ void free_wide_constants(Graph& graph) {
 /// Where the scales' axis stands behind the op; -1 of a grid without one. False where it would have no one place.
 bool axis_behind(const Node& node, const Tensor& x, const Tensor& y, int& axis) {
   if (axis < 0) return true;
-  if (const auto* transpose = std::get_if<graph::Transpose>(&node.op)) {
+  if (const auto* transpose = get_if<graph::Transpose>(&node.op)) {
     const auto found = std::find(transpose->perm.begin(), transpose->perm.end(), axis);
     if (found == transpose->perm.end()) return false;
     axis = static_cast<int>(found - transpose->perm.begin());
@@ -54,9 +54,9 @@ bool axis_behind(const Node& node, const Tensor& x, const Tensor& y, int& axis) 
 }
 
 bool reorders(const graph::Op& op) {
-  return std::holds_alternative<graph::Transpose>(op) || std::holds_alternative<graph::Reshape>(op) ||
-         std::holds_alternative<graph::Flatten>(op) || std::holds_alternative<graph::Squeeze>(op) ||
-         std::holds_alternative<graph::Unsqueeze>(op);
+  return holds_alternative<graph::Transpose>(op) || holds_alternative<graph::Reshape>(op) ||
+         holds_alternative<graph::Flatten>(op) || holds_alternative<graph::Squeeze>(op) ||
+         holds_alternative<graph::Unsqueeze>(op);
 }
 
 /// Nodes are in order, so a chain of them moves through in one walk.
@@ -67,7 +67,7 @@ void move_constants(Graph& graph) {
     const int writer = uses.writer[static_cast<size_t>(node.inputs[0])];
     if (writer < 0) continue;
     const Node& source = graph.nodes[static_cast<size_t>(writer)];
-    const auto* found = std::get_if<Quantise>(&source.op);
+    const auto* found = get_if<Quantise>(&source.op);
     const Tensor* held = found ? graph.constant(source.inputs[0]) : nullptr;
     if (!held) continue;
     const Tensor x(held->shape(), held->to_reals());
@@ -84,11 +84,11 @@ void move_constants(Graph& graph) {
 void drop_clips_to_grids(Graph& graph) {
   const graph::Uses uses(graph);
   for (Node& node : graph.nodes) {
-    const auto* op = std::get_if<Quantise>(&node.op);
+    const auto* op = get_if<Quantise>(&node.op);
     const int writer = op ? uses.writer[static_cast<size_t>(node.inputs[0])] : -1;
     if (writer < 0 || op->grid.per_channel()) continue;
     const Node& source = graph.nodes[static_cast<size_t>(writer)];
-    const auto* clip = std::get_if<graph::Clip>(&source.op);
+    const auto* clip = get_if<graph::Clip>(&source.op);
     const auto ends = [&](double bound, int64_t level) {
       return static_cast<float>(bound) == static_cast<float>(op->grid.real(level, 0));
     };
@@ -103,7 +103,7 @@ void settle_quantised(Graph& graph, const Json& metadata, const std::string& fil
   move_constants(graph);
   drop_clips_to_grids(graph);
   for (const Node& node : graph.nodes)
-    if (const auto* op = std::get_if<Quantise>(&node.op)) graph[node.outputs[0]].grid = op->grid;
+    if (const auto* op = get_if<Quantise>(&node.op)) graph[node.outputs[0]].grid = op->grid;
   for (graph::Value& value : graph.values)
     if (!value.grid && is_real(value.type)) value.grid = declared_grid(value_metadata(metadata, value.name), file);
   graph::spread_output_grids(graph, reorders);

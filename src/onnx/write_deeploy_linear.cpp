@@ -108,11 +108,11 @@ int64_t reduced(const Shape& shape, const Ints& axes) {
 
 /// The sum that a FloorDivide makes a mean of, or nullptr.
 const graph::Node* mean_of(const DeeployWriter& writer, const graph::Node& node) {
-  const auto* divide = std::get_if<graph::FloorDivide>(&node.op);
+  const auto* divide = get_if<graph::FloorDivide>(&node.op);
   const int index = divide ? writer.uses().writer[static_cast<size_t>(node.inputs[0])] : -1;
   if (index < 0) return nullptr;
   const graph::Node& sum = writer.graph().nodes[static_cast<size_t>(index)];
-  const auto* op = std::get_if<graph::ReduceSum>(&sum.op);
+  const auto* op = get_if<graph::ReduceSum>(&sum.op);
   if (!op || op->zero_point != 0) return nullptr;
   const int64_t count = reduced(writer.graph()[sum.inputs[0]].shape, op->axes);
   return count > 0 && is_mean(*divide, count) ? &sum : nullptr;
@@ -129,7 +129,7 @@ bool only_means(const DeeployWriter& writer, const graph::Node& node) {
 
 std::string add_reduction(DeeployWriter& writer, const std::string& name, std::string_view type, const graph::Node& sum,
                           const std::string& output) {
-  const auto& op = std::get<graph::ReduceSum>(sum.op);
+  const auto& op = get<graph::ReduceSum>(sum.op);
   const size_t rank = writer.graph()[sum.inputs[0]].shape.size();
   Ints axes;
   for (int64_t axis : op.axes) axes.push_back(normalise_axis(axis, rank));

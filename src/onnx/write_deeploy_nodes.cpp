@@ -265,7 +265,7 @@ class Deeploy {
 }  // namespace
 
 Refusal write_deeploy_node(DeeployWriter& writer, const graph::Node& node) {
-  return std::visit(Deeploy(writer, node), node.op);
+  return visit(Deeploy(writer, node), node.op);
 }
 
 }  // namespace nibble::onnx

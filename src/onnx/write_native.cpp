@@ -41,7 +41,7 @@ void write_own(ModelWriter& writer, const graph::Node& node) {
 }
 
 void write_node(ModelWriter& writer, const graph::Node& node) {
-  const auto* quantise = std::get_if<graph::Quantise>(&node.op);
+  const auto* quantise = get_if<graph::Quantise>(&node.op);
   if (quantise && standard_says(*quantise, writer.graph()[node.outputs[0]].type))
     write_pair(writer, node, quantise->grid);
   else if (!write_standard(writer, node))
@@ -52,7 +52,7 @@ void write_node(ModelWriter& writer, const graph::Node& node) {
 
 std::string native_bytes(const graph::Graph& graph) {
   bool gelu = false;
-  for (const graph::Node& node : graph.nodes) gelu = gelu || std::holds_alternative<graph::Gelu>(node.op);
+  for (const graph::Node& node : graph.nodes) gelu = gelu || holds_alternative<graph::Gelu>(node.op);
   ModelWriter writer(graph, gelu ? 20 : 17, gelu ? 9 : 8);
   for (graph::ValueId id : graph.inputs) writer.add_input(id);
   for (graph::ValueId id : graph.outputs) writer.add_output(id, graph[id].type);

@@ -71,7 +71,7 @@ class QdqWriter {
     std::string refused;
     for (const graph::Node& node : graph_.nodes) {
       std::string why;
-      if (const auto* op = std::get_if<graph::Quantise>(&node.op)) {
+      if (const auto* op = get_if<graph::Quantise>(&node.op)) {
         why = objection(graph_, node, *op, containers_);
         if (why.empty()) write_quantiser(node, *op);
         metadata["values"][writer_.name(node.outputs[0])]["grid"] = grid_json(op->grid);
@@ -96,7 +96,7 @@ class QdqWriter {
       if (!graph_.values[i].constant) continue;
       const auto& readers = uses.readers[i];
       const bool real = uses.is_output[i] || std::any_of(readers.begin(), readers.end(), [&](int reader) {
-                          return !std::holds_alternative<graph::Quantise>(graph_.nodes[static_cast<size_t>(reader)].op);
+                          return !holds_alternative<graph::Quantise>(graph_.nodes[static_cast<size_t>(reader)].op);
                         });
       if (real) writer_.add_value_constant(static_cast<graph::ValueId>(i));
     }
@@ -172,12 +172,12 @@ class QdqWriter {
 int64_t opset_for(const graph::Graph& graph, Containers containers) {
   int64_t opset = 13;
   for (const graph::Node& node : graph.nodes) {
-    if (std::holds_alternative<graph::HardSwish>(node.op)) opset = std::max<int64_t>(opset, 14);
-    if (const auto* reshape = std::get_if<graph::Reshape>(&node.op); reshape && reshape->allow_zero)
+    if (holds_alternative<graph::HardSwish>(node.op)) opset = std::max<int64_t>(opset, 14);
+    if (const auto* reshape = get_if<graph::Reshape>(&node.op); reshape && reshape->allow_zero)
       opset = std::max<int64_t>(opset, 14);
-    if (std::holds_alternative<graph::LayerNormalization>(node.op)) opset = std::max<int64_t>(opset, 17);
-    if (std::holds_alternative<graph::Gelu>(node.op)) opset = std::max<int64_t>(opset, 20);
-    const auto* quantise = std::get_if<graph::Quantise>(&node.op);
+    if (holds_alternative<graph::LayerNormalization>(node.op)) opset = std::max<int64_t>(opset, 17);
+    if (holds_alternative<graph::Gelu>(node.op)) opset = std::max<int64_t>(opset, 20);
+    const auto* quantise = get_if<graph::Quantise>(&node.op);
     if (!quantise) continue;
     const int type = container_of(quantise->grid, graph.constant(node.inputs[0]) != nullptr, containers);
     if (type == INT2 || type == UINT2)

@@ -50,8 +50,8 @@ ElementType element_of(const Grid& grid) {
 }
 
 bool is_linear(const Node& node) {
-  return std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
-         std::holds_alternative<graph::MatMul>(node.op);
+  return holds_alternative<graph::Conv>(node.op) || holds_alternative<graph::Gemm>(node.op) ||
+         holds_alternative<graph::MatMul>(node.op);
 }
 
 /// The fake-quantised graph as the file will hold it: values on grids are integers under their own names. An output's
@@ -64,7 +64,7 @@ struct View {
     std::vector<bool> integer(graph.values.size());
     const graph::Uses uses(graph);
     for (const Node& node : graph.nodes) {
-      const auto* op = std::get_if<Quantise>(&node.op);
+      const auto* op = get_if<Quantise>(&node.op);
       if (is_linear(node) && is_moved(uses, node.outputs[0])) {
         integer[static_cast<size_t>(node.outputs[0])] = true, graph[node.outputs[0]].type = ElementType::Int32;
         continue;
@@ -156,7 +156,7 @@ class QOperatorWriter {
   }
 
   void visit(const Node& node) {
-    if (const auto* op = std::get_if<Quantise>(&node.op)) {
+    if (const auto* op = get_if<Quantise>(&node.op)) {
       if (!graph_.constant(node.inputs[0])) quantise(node, *op);
       return;
     }
@@ -166,7 +166,7 @@ class QOperatorWriter {
     const bool moved = graph_[node.outputs[0]].type == ElementType::Int32;
     if ((output || moved) && is_linear(node)) return raw_sum(node, moved);
     const int reader = uses_.only_reader(node.outputs[0]);
-    if (reader < 0 || !std::holds_alternative<Quantise>(graph_.nodes[static_cast<size_t>(reader)].op))
+    if (reader < 0 || !holds_alternative<Quantise>(graph_.nodes[static_cast<size_t>(reader)].op))
       throw Refusal{std::string(graph::name_of(node.op)) + " without a quantiser of its own behind it"};
   }
 
@@ -211,18 +211,18 @@ class QOperatorWriter {
     }
     if (is_linear(*source)) return linear(*source, y, output);
     const auto with = [&](const Held& a) { return std::vector<std::string>{a.integers, a.scale, a.point}; };
-    if (std::holds_alternative<graph::Add>(source->op) || std::holds_alternative<graph::Mul>(source->op)) {
+    if (holds_alternative<graph::Add>(source->op) || holds_alternative<graph::Mul>(source->op)) {
       if (source->inputs.size() != 2) throw Refusal{"of " + std::to_string(source->inputs.size()) + " values"};
       std::vector<std::string> inputs = with(held(source->inputs[0]));
       for (const std::string& each : with(held(source->inputs[1]))) inputs.push_back(each);
       inputs.push_back(y.scale), inputs.push_back(y.point);
-      const bool sum = std::holds_alternative<graph::Add>(source->op);
+      const bool sum = holds_alternative<graph::Add>(source->op);
       add(source->name, sum ? "QLinearAdd" : "QLinearMul", inputs, output, microsoft_domain);
       return;
     }
     std::vector<std::string> inputs = with(held(source->inputs[0]));
     inputs.push_back(y.scale), inputs.push_back(y.point);
-    if (std::holds_alternative<graph::Sigmoid>(source->op)) {
+    if (holds_alternative<graph::Sigmoid>(source->op)) {
       add(source->name, "QLinearSigmoid", inputs, output, microsoft_domain);
       return;
     }
@@ -237,7 +237,7 @@ class QOperatorWriter {
 
   void average(const Node& node, const std::vector<std::string>& inputs, const std::string& output) {
     const Shape& shape = graph_[node.inputs[0]].shape;
-    if (const auto* pool = std::get_if<graph::AveragePool>(&node.op)) {
+    if (const auto* pool = get_if<graph::AveragePool>(&node.op)) {
       if (std::any_of(pool->dilations.begin(), pool->dilations.end(), [](int64_t d) { return d != 1; }))
         throw Refusal{"QLinearAveragePool has no dilations"};
       if (!pool->count_include_pad && std::any_of(pool->pads.begin(), pool->pads.end(), [](int64_t p) { return p; }))
@@ -251,15 +251,15 @@ class QOperatorWriter {
     }
     graph::Ints axes;
     bool keep = true;
-    if (const auto* mean = std::get_if<graph::ReduceMean>(&node.op)) {
+    if (const auto* mean = get_if<graph::ReduceMean>(&node.op)) {
       axes = mean->axes, keep = mean->keep_dims;
-    } else if (!std::holds_alternative<graph::GlobalAveragePool>(node.op)) {
+    } else if (!holds_alternative<graph::GlobalAveragePool>(node.op)) {
       throw Refusal{"QLinear ops have no " + std::string(graph::name_of(node.op))};
     }
     graph::Ints spatial;
     for (size_t axis = 2; axis < shape.size(); ++axis) spatial.push_back(static_cast<int64_t>(axis));
     std::sort(axes.begin(), axes.end());
-    if (keep && shape.size() == 4 && (axes == spatial || std::holds_alternative<graph::GlobalAveragePool>(node.op))) {
+    if (keep && shape.size() == 4 && (axes == spatial || holds_alternative<graph::GlobalAveragePool>(node.op))) {
       set_integer(add(node.name, "QLinearGlobalAveragePool", inputs, output, microsoft_domain), "channels_last", 0);
       return;
     }
@@ -278,7 +278,7 @@ class QOperatorWriter {
   /// `bytes`: unsigned ones whatever they are, all that ONNX Runtime's ConvInteger takes.
   Weights weights_of(const Node& node, bool bytes = false) {
     const Node* source = writer(node.inputs[1]);
-    const auto* op = source ? std::get_if<Quantise>(&source->op) : nullptr;
+    const auto* op = source ? get_if<Quantise>(&source->op) : nullptr;
     const Tensor* reals = op ? graph_.constant(source->inputs[0]) : nullptr;
     if (!reals) throw Refusal{"weights that are not a quantised constant"};
     const Tensor integers = quantised_constant(*reals, *op);
@@ -305,7 +305,7 @@ class QOperatorWriter {
   std::string bias_of(const Node& node, const Held& x, const std::vector<double>& scales, const Shape& shape) {
     if (node.inputs.size() < 3 || node.inputs[2] == absent) return "";
     const Node* source = writer(node.inputs[2]);
-    const auto* op = source ? std::get_if<Quantise>(&source->op) : nullptr;
+    const auto* op = source ? get_if<Quantise>(&source->op) : nullptr;
     const Tensor* reals = op ? graph_.constant(source->inputs[0]) : nullptr;
     if (!reals) throw Refusal{"a bias in reals: integerize --requantisation standard makes it whole"};
     for (size_t c = 0; c < std::max(scales.size(), op->grid.scale.size()); ++c)
@@ -329,7 +329,7 @@ class QOperatorWriter {
     const std::string bias = bias_of(node, x, w.scales, {});
     std::vector<std::string> inputs{x.integers, x.scale, x.point, w.integers, add_scales(w.name + ".scale", w.scales),
                                     w.point};
-    if (const auto* gemm = std::get_if<graph::Gemm>(&node.op)) {
+    if (const auto* gemm = get_if<graph::Gemm>(&node.op)) {
       if (gemm->alpha != 1 || gemm->beta != 1) throw Refusal{"factors of its own"};
       for (const std::string& each : {bias, y.scale, y.point}) inputs.push_back(each);
       auto& proto = add(node.name, "QGemm", inputs, output, microsoft_domain);
@@ -339,7 +339,7 @@ class QOperatorWriter {
     }
     inputs.push_back(y.scale), inputs.push_back(y.point);
     if (!bias.empty()) inputs.push_back(bias);
-    if (const auto* conv = std::get_if<graph::Conv>(&node.op))
+    if (const auto* conv = get_if<graph::Conv>(&node.op))
       conv_attributes(add(node.name, "QLinearConv", inputs, output), *conv, graph_[node.inputs[1]].shape);
     else
       add(node.name, "QLinearMatMul", inputs, output);
@@ -348,17 +348,17 @@ class QOperatorWriter {
   /// A sum that is an output: 32-bit integers, then reals, behind what moves the integers.
   void raw_sum(const Node& node, bool moved) {
     const Held& x = held(node.inputs[0]);
-    const Weights w = weights_of(node, std::holds_alternative<graph::Conv>(node.op));
+    const Weights w = weights_of(node, holds_alternative<graph::Conv>(node.op));
     const Shape& shape = graph_[node.outputs[0]].shape;
     std::string left = x.integers, right = w.integers, sum = writer_.free_name(node.name + ".sum");
-    const auto* conv = std::get_if<graph::Conv>(&node.op);
+    const auto* conv = get_if<graph::Conv>(&node.op);
     Shape bias_shape;
     if (conv) {
       conv_attributes(add(node.name, "ConvInteger", {left, right, x.point, w.point}, sum), *conv,
                       graph_[node.inputs[1]].shape);
       bias_shape.assign(shape.size(), 1), bias_shape[1] = shape[1];
     } else {
-      if (const auto* gemm = std::get_if<graph::Gemm>(&node.op)) {
+      if (const auto* gemm = get_if<graph::Gemm>(&node.op)) {
         if (gemm->alpha != 1 || gemm->beta != 1) throw Refusal{"factors of its own"};
         if (gemm->transpose_a) left = transposed(node.name + ".a", left);
         if (gemm->transpose_b) right = transposed(node.name + ".b", right);
@@ -398,7 +398,7 @@ class QOperatorWriter {
   void move(const Node& node) {
     const Held first = held(node.inputs[0]);
     Node integer = node;
-    if (auto* pad = std::get_if<graph::Pad>(&integer.op))
+    if (auto* pad = get_if<graph::Pad>(&integer.op))
       pad->value = static_cast<double>(first.grid.quantise(pad->value, 0, Rounding::HalfEven));
     for (ValueId id : node.inputs) {
       if (id == absent) continue;

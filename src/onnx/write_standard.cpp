@@ -350,7 +350,7 @@ class Standard {
 }  // namespace
 
 bool write_standard(ModelWriter& writer, const graph::Node& node) {
-  return std::visit(Standard(writer, node), node.op);
+  return visit(Standard(writer, node), node.op);
 }
 
 }  // namespace nibble::onnx

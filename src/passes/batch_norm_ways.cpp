@@ -51,7 +51,7 @@ BatchNormWays ways_of_quantisers(const graph::Graph& fake) {
     return index < 0 ? nullptr : &fake.nodes[static_cast<size_t>(index)];
   };
   for (const graph::Node& quantiser : fake.nodes) {
-    if (!std::holds_alternative<graph::Quantise>(quantiser.op)) continue;
+    if (!holds_alternative<graph::Quantise>(quantiser.op)) continue;
     const graph::Node* node = writer_of(quantiser.inputs[0]);
     while (node) {
       if (const auto found = asked.find(node->name); found != asked.end()) ways[quantiser.name] = found->second;

@@ -37,8 +37,8 @@ Interval product(Interval a, Interval b) {
 }
 
 bool is_linear(const graph::Op& op) {
-  return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::ConvTranspose>(op) ||
-         std::holds_alternative<graph::Gemm>(op) || std::holds_alternative<graph::MatMul>(op);
+  return holds_alternative<graph::Conv>(op) || holds_alternative<graph::ConvTranspose>(op) ||
+         holds_alternative<graph::Gemm>(op) || holds_alternative<graph::MatMul>(op);
 }
 
 /// [C, O/group, kernel] of a transposed convolution as [O, C/group, kernel]: every tap as if it met each output.
@@ -73,42 +73,42 @@ class Bounder {
   Bounds bounds_of(const Node& node) const {
     const auto x = [&](size_t slot = 0) { return of(node.inputs[slot]); };
     if (is_linear(node.op)) return linear(node);
-    if (const auto* op = std::get_if<graph::SumPool>(&node.op)) {
+    if (const auto* op = get_if<graph::SumPool>(&node.op)) {
       int64_t count = 1;
       for (int64_t extent : op->kernel) count *= extent;
       return {scaled(x(), op->zero_point, count)};
     }
-    if (const auto* op = std::get_if<graph::ReduceSum>(&node.op))
+    if (const auto* op = get_if<graph::ReduceSum>(&node.op))
       return {scaled(x(), op->zero_point, count_over(node, *op))};
     if (Bounds bounds = with_constant(node); !bounds.empty()) return bounds;
-    if (std::holds_alternative<graph::Add>(node.op)) {
+    if (holds_alternative<graph::Add>(node.op)) {
       Interval all = x(0);
       for (size_t slot = 1; slot < node.inputs.size(); ++slot) all = sum(all, x(slot));
       return {all};
     }
-    if (std::holds_alternative<graph::Sub>(node.op)) return {sum(x(0), {-x(1).high, -x(1).low})};
-    if (std::holds_alternative<graph::Mul>(node.op)) return {product(x(0), x(1))};
-    if (std::holds_alternative<graph::Concat>(node.op)) {
+    if (holds_alternative<graph::Sub>(node.op)) return {sum(x(0), {-x(1).high, -x(1).low})};
+    if (holds_alternative<graph::Mul>(node.op)) return {product(x(0), x(1))};
+    if (holds_alternative<graph::Concat>(node.op)) {
       Bounds all;
       for (size_t slot = 0; slot < node.inputs.size(); ++slot) all.push_back(x(slot));
       return {hull(all)};
     }
-    if (const auto* op = std::get_if<graph::Pad>(&node.op))
+    if (const auto* op = get_if<graph::Pad>(&node.op))
       return {hull({x(), {static_cast<int64_t>(op->value), static_cast<int64_t>(op->value)}})};
-    if (const auto* op = std::get_if<graph::Clip>(&node.op))
+    if (const auto* op = get_if<graph::Clip>(&node.op))
       return {{static_cast<int64_t>(op->low), static_cast<int64_t>(op->high)}};
-    if (const auto* op = std::get_if<graph::Rescale>(&node.op)) return {{op->low, op->high}};
-    if (const auto* op = std::get_if<graph::TableSoftmax>(&node.op)) return {{op->low, op->high}};
-    if (const auto* op = std::get_if<graph::IntegerNormalization>(&node.op)) return {{op->low, op->high}};
-    if (const auto* op = std::get_if<graph::RoundedDivision>(&node.op)) return {{op->low, op->high}};
-    if (const auto* op = std::get_if<graph::ArgMax>(&node.op))
+    if (const auto* op = get_if<graph::Rescale>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = get_if<graph::TableSoftmax>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = get_if<graph::IntegerNormalization>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = get_if<graph::RoundedDivision>(&node.op)) return {{op->low, op->high}};
+    if (const auto* op = get_if<graph::ArgMax>(&node.op))
       return {{0, graph_[node.inputs[0]].shape.at(
                       static_cast<size_t>(normalise_axis(op->axis, graph_[node.inputs[0]].shape.size()))) -
                       1}};
-    if (std::holds_alternative<graph::Min>(node.op) || std::holds_alternative<graph::Max>(node.op))
+    if (holds_alternative<graph::Min>(node.op) || holds_alternative<graph::Max>(node.op))
       return {hull({x(0), x(1)})};
-    if (std::holds_alternative<graph::Where>(node.op)) return {hull({x(1), x(2)})};
-    if (const auto* op = std::get_if<graph::Quantise>(&node.op)) return {{op->grid.low, op->grid.high}};
+    if (holds_alternative<graph::Where>(node.op)) return {hull({x(1), x(2)})};
+    if (const auto* op = get_if<graph::Quantise>(&node.op)) return {{op->grid.low, op->grid.high}};
     if (const auto function = function_bounds(node, x)) return {*function};
     return {x()};
   }
@@ -116,8 +116,8 @@ class Bounder {
  private:
   /// x * c or x + c where c is constant, one number a channel: a range a channel. Empty for anything else.
   Bounds with_constant(const Node& node) const {
-    const bool adds = std::holds_alternative<graph::Add>(node.op);
-    if (node.inputs.size() != 2 || (!adds && !std::holds_alternative<graph::Mul>(node.op))) return {};
+    const bool adds = holds_alternative<graph::Add>(node.op);
+    if (node.inputs.size() != 2 || (!adds && !holds_alternative<graph::Mul>(node.op))) return {};
     const Tensor* constant = graph_.constant(node.inputs[1]);
     const size_t rank = graph_[node.outputs[0]].shape.size();
     if (!constant || graph_.constant(node.inputs[0]) || graph_[node.inputs[0]].shape.size() != rank) return {};
@@ -139,14 +139,14 @@ class Bounder {
     if (graph_.constant(node.inputs[0])) return {resized(node)};
     if (!weights) return {matmul(node, x)};
     Bounds bounds;
-    if (const auto* conv = std::get_if<graph::Conv>(&node.op)) {
+    if (const auto* conv = get_if<graph::Conv>(&node.op)) {
       bounds = quant::linear_bounds(*weights, x, conv->zero_point);
-    } else if (const auto* transpose = std::get_if<graph::ConvTranspose>(&node.op)) {
+    } else if (const auto* transpose = get_if<graph::ConvTranspose>(&node.op)) {
       bounds = quant::linear_bounds(outputs_first(*weights, transpose->group), x, transpose->zero_point);
-    } else if (const auto* gemm = std::get_if<graph::Gemm>(&node.op)) {
+    } else if (const auto* gemm = get_if<graph::Gemm>(&node.op)) {
       bounds = quant::linear_bounds(gemm->transpose_b ? *weights : transposed(*weights), x, gemm->zero_point);
     } else {
-      const auto& op = std::get<graph::MatMul>(node.op);
+      const auto& op = get<graph::MatMul>(node.op);
       if (op.zero_point_b != 0 || weights->rank() != 2) return {matmul(node, x)};
       bounds = quant::linear_bounds(transposed(*weights), x, op.zero_point_a);
       if (graph_[node.outputs[0]].shape.size() != 2) bounds = {hull(bounds)};
@@ -163,13 +163,13 @@ class Bounder {
 
   /// A constant matrix times an activation: one of a linear Resize.
   Interval resized(const Node& node) const {
-    const auto& op = std::get<graph::MatMul>(node.op);
+    const auto& op = get<graph::MatMul>(node.op);
     if (op.zero_point_a != 0) return matmul(node, of(node.inputs[0]));
     return hull(quant::linear_bounds(*graph_.constant(node.inputs[0]), of(node.inputs[1]), op.zero_point_b));
   }
 
   Interval matmul(const Node& node, Interval x) const {
-    const auto& op = std::get<graph::MatMul>(node.op);
+    const auto& op = get<graph::MatMul>(node.op);
     const Interval w = of(node.inputs[1]);
     const int64_t terms = graph_[node.inputs[0]].shape.back();
     const Interval one = product({x.low - op.zero_point_a, x.high - op.zero_point_a},
@@ -193,9 +193,9 @@ class Bounder {
 };
 
 bool is_accumulator(const graph::Op& op) {
-  return is_linear(op) || std::holds_alternative<graph::SumPool>(op) || std::holds_alternative<graph::ReduceSum>(op) ||
-         std::holds_alternative<graph::Add>(op) || std::holds_alternative<graph::Sub>(op) ||
-         std::holds_alternative<graph::Mul>(op);
+  return is_linear(op) || holds_alternative<graph::SumPool>(op) || holds_alternative<graph::ReduceSum>(op) ||
+         holds_alternative<graph::Add>(op) || holds_alternative<graph::Sub>(op) ||
+         holds_alternative<graph::Mul>(op);
 }
 
 void check_bits(const Graph& graph, const AccumulatorBits& bits) {

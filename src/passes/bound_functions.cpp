@@ -85,11 +85,11 @@ Interval bounds(const graph::INoNorm& op, const Inputs&) {
 
 std::optional<Interval> function_bounds(const graph::Node& node, const Inputs& input) {
   const Inputs given = [&](size_t slot) {
-    const auto* divided = std::get_if<graph::TrueIntegerDiv>(&node.op);
+    const auto* divided = get_if<graph::TrueIntegerDiv>(&node.op);
     if (divided && slot == 1 && node.inputs.size() < 2) return Interval{divided->y, divided->y};
     return input(slot);
   };
-  return std::visit(
+  return visit(
       [&](const auto& op) -> std::optional<Interval> {
         if constexpr (graph::IntegerFunction<std::decay_t<decltype(op)>>)
           return bounds(op, given);

@@ -102,7 +102,7 @@ double power_of(const std::vector<double>& values) {
 
 /// Noise of each branch: of an Add or Sub whose branches are of one shape, that of the result.
 std::vector<double> noise_powers(const graph::Op& op, const std::vector<std::vector<double>>& branches) {
-  const bool joined = std::holds_alternative<graph::Concat>(op);
+  const bool joined = holds_alternative<graph::Concat>(op);
   const bool alike = std::all_of(branches.begin(), branches.end(),
                                  [&](const auto& branch) { return branch.size() == branches[0].size(); });
   std::vector<double> powers;
@@ -113,7 +113,7 @@ std::vector<double> noise_powers(const graph::Op& op, const std::vector<std::vec
   std::vector<double> total = branches[0];
   for (size_t i = 1; i < branches.size(); ++i)
     for (size_t k = 0; k < total.size(); ++k)
-      total[k] += std::holds_alternative<graph::Sub>(op) ? -branches[i][k] : branches[i][k];
+      total[k] += holds_alternative<graph::Sub>(op) ? -branches[i][k] : branches[i][k];
   return {power_of(total)};
 }
 

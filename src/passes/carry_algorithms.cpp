@@ -98,9 +98,9 @@ ValueId emit_division(Propagation& p, const Node& node, const graph::Quantise& q
 
 /// Nothing is emitted before the quantiser is known whose levels the algorithm gives.
 void carry_algorithm(Propagation& p, const Node& node) {
-  if (std::holds_alternative<graph::Div>(node.op)) {
+  if (holds_alternative<graph::Div>(node.op)) {
     p.integers(node, 0), p.integers(node, 1);
-  } else if (std::holds_alternative<graph::Softmax>(node.op)) {
+  } else if (holds_alternative<graph::Softmax>(node.op)) {
     const Carried& x = p.input(node, 0);
     const bool shifted = std::any_of(x.shift.begin(), x.shift.end(), [](double s) { return s != 0; });
     if (x.real || x.index || !x.uniform() || shifted || x.clipped() || !(x.scale[0] > 0)) p.on_grid(node, 0);
@@ -114,13 +114,13 @@ void carry_algorithm(Propagation& p, const Node& node) {
 
 ValueId emit_algorithm(Propagation& p, const Node& function, const graph::Quantise& quantiser,
                        const std::string& name) {
-  if (const auto* op = std::get_if<graph::Softmax>(&function.op))
+  if (const auto* op = get_if<graph::Softmax>(&function.op))
     return emit_softmax(p, function, *op, quantiser, name);
-  if (const auto* op = std::get_if<graph::LayerNormalization>(&function.op))
+  if (const auto* op = get_if<graph::LayerNormalization>(&function.op))
     return emit_normalization(p, function, *op, quantiser, name);
-  if (const auto* op = std::get_if<graph::RmsNormalization>(&function.op))
+  if (const auto* op = get_if<graph::RmsNormalization>(&function.op))
     return emit_normalization(p, function, *op, quantiser, name);
-  ensure(std::holds_alternative<graph::Div>(function.op), "an algorithm is one of those that carry_algorithm takes");
+  ensure(holds_alternative<graph::Div>(function.op), "an algorithm is one of those that carry_algorithm takes");
   return emit_division(p, function, quantiser, name);
 }
 

@@ -16,7 +16,7 @@ ValueId copied(Propagation& p, ValueId id) {
 }  // namespace
 
 void carry_choice(Propagation& p, const Node& node) {
-  const bool where = std::holds_alternative<graph::Where>(node.op);
+  const bool where = holds_alternative<graph::Where>(node.op);
   if (where && !p.from.constant(node.inputs[0])) refuse(node, "chooses by what is computed", "a constant condition");
   const size_t first = where ? 1 : 0;
   const Carried& a = p.integers(node, first);

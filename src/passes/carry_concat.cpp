@@ -24,7 +24,7 @@ bool on_one_grid(const Propagation& p, const Node& node) {
 /// Each branch requantised to the grid of the quantiser after the Concat.
 void concat_requantised(Propagation& p, const Node& node) {
   const Node* reader = p.quantiser_after(node.outputs[0]);
-  const auto* quantiser = reader ? std::get_if<graph::Quantise>(&reader->op) : nullptr;
+  const auto* quantiser = reader ? get_if<graph::Quantise>(&reader->op) : nullptr;
   for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
     const Carried& x = quantiser ? p.input(node, slot) : p.on_grid(node, slot);
     if (x.real) p.on_grid(node, slot);

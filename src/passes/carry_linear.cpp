@@ -13,8 +13,8 @@ using graph::ValueId;
 
 /// Where the output channels of a linear op's weights are.
 int channel_axis(const graph::Op& op) {
-  if (const auto* gemm = std::get_if<graph::Gemm>(&op)) return gemm->transpose_b ? 0 : 1;
-  return std::holds_alternative<graph::Conv>(op) ? 0 : 1;  // of a ConvTranspose within each group
+  if (const auto* gemm = get_if<graph::Gemm>(&op)) return gemm->transpose_b ? 0 : 1;
+  return holds_alternative<graph::Conv>(op) ? 0 : 1;  // of a ConvTranspose within each group
 }
 
 /// Weights' integers minus its zero point, and the grid that they then are on: the same reals, and a sum of
@@ -49,17 +49,17 @@ Carried weights_of(Propagation& p, const Node& node) {
 }
 
 graph::Op integer_op(const graph::Op& op, int64_t zero_point, int64_t zero_point_b) {
-  if (const auto* conv = std::get_if<graph::Conv>(&op)) {
+  if (const auto* conv = get_if<graph::Conv>(&op)) {
     graph::Conv integer = *conv;
     integer.zero_point = zero_point;
     return integer;
   }
-  if (const auto* conv = std::get_if<graph::ConvTranspose>(&op)) {
+  if (const auto* conv = get_if<graph::ConvTranspose>(&op)) {
     graph::ConvTranspose integer = *conv;
     integer.zero_point = zero_point;
     return integer;
   }
-  if (const auto* gemm = std::get_if<graph::Gemm>(&op))
+  if (const auto* gemm = get_if<graph::Gemm>(&op))
     return graph::Gemm{1, 1, gemm->transpose_a, gemm->transpose_b, zero_point};
   return graph::MatMul{zero_point, zero_point_b};
 }
@@ -123,18 +123,18 @@ void add_bias(Propagation& p, const Node& node, double beta, Carried& result, st
 void carry_linear(Propagation& p, const Node& node) {
   const Carried& x = p.on_grid(node, 0);
   const Carried w = weights_of(p, node);
-  const bool is_matmul = std::holds_alternative<graph::MatMul>(node.op);
+  const bool is_matmul = holds_alternative<graph::MatMul>(node.op);
   if (!w.constant && !is_matmul) refuse(node, "has weights that are computed", "constant weights");
   if (!w.constant) p.on_grid(node, 1);
   if (w.grid->per_channel() &&
       (w.grid->axis != channel_axis(node.op) || (is_matmul && p.from[node.outputs[0]].shape.size() != 2)))
     refuse(node, "has weight scales along an axis that is not its output channels", "scales along the output channels");
 
-  const auto* gemm = std::get_if<graph::Gemm>(&node.op);
+  const auto* gemm = get_if<graph::Gemm>(&node.op);
   Carried result;
   result.scale.clear();
   for (double scale : w.grid->scale) result.scale.push_back(scale * x.scale[0] * (gemm ? gemm->alpha : 1));
-  if (const auto* conv = std::get_if<graph::ConvTranspose>(&node.op); conv && result.scale.size() > 1) {
+  if (const auto* conv = get_if<graph::ConvTranspose>(&node.op); conv && result.scale.size() > 1) {
     const std::vector<double> group = result.scale;
     for (int64_t g = 1; g < conv->group; ++g) result.scale.insert(result.scale.end(), group.begin(), group.end());
   }

@@ -19,7 +19,7 @@ bool is_on_grid(const graph::Pad& pad, const Carried& x) {
 void carry_pad(Propagation& p, const Node& node, const graph::Pad& pad) {
   const Carried& x = p.input(node, 0);
   const Node* reader = p.quantiser_after(node.outputs[0]);
-  const auto* quantiser = reader ? std::get_if<graph::Quantise>(&reader->op) : nullptr;
+  const auto* quantiser = reader ? get_if<graph::Quantise>(&reader->op) : nullptr;
   if (!quantiser || x.real)
     refuse(node, "pads with a number that is not on the grid of its input", "zeros, or one quantiser right after it");
   Carried result;
@@ -36,7 +36,7 @@ void carry_pad(Propagation& p, const Node& node, const graph::Pad& pad) {
 }
 
 graph::Op integer_op(const Node& node, const Carried& x) {
-  const auto* pad = std::get_if<graph::Pad>(&node.op);
+  const auto* pad = get_if<graph::Pad>(&node.op);
   if (!pad || pad->mode != graph::PadMode::Constant) return node.op;
   graph::Pad integer = *pad;
   integer.value = pad->value / x.scale[0] + static_cast<double>(x.zero);
@@ -46,14 +46,14 @@ graph::Op integer_op(const Node& node, const Carried& x) {
 }  // namespace
 
 void carry_movement(Propagation& p, const Node& node) {
-  if (std::holds_alternative<graph::Gather>(node.op) && !p.from.constant(node.inputs[1]))
+  if (holds_alternative<graph::Gather>(node.op) && !p.from.constant(node.inputs[1]))
     return carry_embedding(p, node);
   const Carried x = p.input(node, 0);
-  if (std::holds_alternative<graph::Identity>(node.op) || std::holds_alternative<graph::Dropout>(node.op)) {
+  if (holds_alternative<graph::Identity>(node.op) || holds_alternative<graph::Dropout>(node.op)) {
     p.set(node.outputs[0], x);
     return;
   }
-  const auto* pad = std::get_if<graph::Pad>(&node.op);
+  const auto* pad = get_if<graph::Pad>(&node.op);
   if (pad && !is_on_grid(*pad, x)) return carry_pad(p, node, *pad);
   const bool rising = std::all_of(x.scale.begin(), x.scale.end(), [](double s) { return s >= 0; });
   if (x.real || !x.uniform() || !rising) p.on_grid(node, 0);

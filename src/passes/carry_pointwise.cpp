@@ -13,7 +13,7 @@ using graph::Node;
 using graph::ValueId;
 
 graph::Clip clip_of(const graph::Op& op) {
-  if (const auto* clip = std::get_if<graph::Clip>(&op)) return *clip;
+  if (const auto* clip = get_if<graph::Clip>(&op)) return *clip;
   return {0, std::numeric_limits<double>::infinity()};
 }
 
@@ -175,7 +175,7 @@ void carry_function(Propagation& p, const Node& node) {
 }
 
 void carry_quantise(Propagation& p, const Node& node) {
-  const auto* quantiser = std::get_if<graph::Quantise>(&node.op);
+  const auto* quantiser = get_if<graph::Quantise>(&node.op);
   if (!quantiser) refuse(node, "is of an integer network", "a fake-quantised network");
   if (p.from.constant(node.inputs[0])) return quantise_constant(p, node, *quantiser);
   const auto& held = p.carried[static_cast<size_t>(node.inputs[0])];

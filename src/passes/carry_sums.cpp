@@ -55,7 +55,7 @@ ValueId multiplied(Propagation& p, const std::string& name, ValueId x, int64_t b
 /// Operands on one grid, or on grids of which one divides the others: their integers add.
 void add_integers(Propagation& p, const Node& node, const std::vector<const Carried*>& operands,
                   const std::vector<int64_t>& multiples) {
-  const bool is_sub = std::holds_alternative<graph::Sub>(node.op);
+  const bool is_sub = holds_alternative<graph::Sub>(node.op);
   Carried result;
   for (size_t i = 0; i < operands.size(); ++i)
     if (multiples[i] == 1) result.scale = operands[i]->scale;
@@ -71,7 +71,7 @@ void add_integers(Propagation& p, const Node& node, const std::vector<const Carr
 
 /// Operands on grids of their own: the quantiser after them takes all of them at once.
 void carry_terms(Propagation& p, const Node& node, const std::vector<const Carried*>& operands) {
-  const bool is_sub = std::holds_alternative<graph::Sub>(node.op);
+  const bool is_sub = holds_alternative<graph::Sub>(node.op);
   Carried result;
   result.id = operands[0]->id;
   result.scale = operands[0]->scale;
@@ -160,7 +160,7 @@ int64_t extent_over(const Node& node, const Shape& x, const Ints& axes) {
 }
 
 Ints axes_of(const graph::Op& op, size_t rank) {
-  const auto* mean = std::get_if<graph::ReduceMean>(&op);
+  const auto* mean = get_if<graph::ReduceMean>(&op);
   if (mean && !mean->axes.empty()) return mean->axes;
   Ints axes;
   for (size_t axis = mean ? 0 : 2; axis < rank; ++axis) axes.push_back(static_cast<int64_t>(axis));
@@ -219,23 +219,23 @@ void carry_arithmetic(Propagation& p, const Node& node) {
     const auto& held = p.carried[static_cast<size_t>(node.inputs[slot])];
     return held && held->grid && !held->grid->per_channel();
   };
-  if (std::holds_alternative<graph::Add>(node.op) && (is_constant(0) || is_constant(1)) && !(on_grid(0) && on_grid(1)))
+  if (holds_alternative<graph::Add>(node.op) && (is_constant(0) || is_constant(1)) && !(on_grid(0) && on_grid(1)))
     return carry_addend(p, node);
-  if (std::holds_alternative<graph::Add>(node.op) || std::holds_alternative<graph::Sub>(node.op))
+  if (holds_alternative<graph::Add>(node.op) || holds_alternative<graph::Sub>(node.op))
     return carry_sum(p, node);
-  if (std::holds_alternative<graph::Div>(node.op)) return carry_algorithm(p, node);
-  if (std::holds_alternative<graph::Mul>(node.op)) return carry_product(p, node);
+  if (holds_alternative<graph::Div>(node.op)) return carry_algorithm(p, node);
+  if (holds_alternative<graph::Mul>(node.op)) return carry_product(p, node);
   refuse(node, "has no integer form", "constant parameters, or another op");
 }
 
 void carry_mean(Propagation& p, const Node& node) {
-  if (const auto* pool = std::get_if<graph::AveragePool>(&node.op)) return carry_average_pool(p, node, *pool);
+  if (const auto* pool = get_if<graph::AveragePool>(&node.op)) return carry_average_pool(p, node, *pool);
   const Carried& x = p.on_grid(node, 0);
-  if (const auto* resize = std::get_if<graph::Resize>(&node.op))
+  if (const auto* resize = get_if<graph::Resize>(&node.op))
     return p.set(node.outputs[0], emit_resize(p, node, *resize, x));
   const Shape& shape = p.from[node.inputs[0]].shape;
   const Ints axes = axes_of(node.op, shape.size());
-  const auto* mean = std::get_if<graph::ReduceMean>(&node.op);
+  const auto* mean = get_if<graph::ReduceMean>(&node.op);
   Carried result;
   result.scale = {x.scale[0] / static_cast<double>(extent_over(node, shape, axes))};
   result.id = p.emit(node.name, graph::ReduceSum{axes, mean ? mean->keep_dims : true, x.zero}, {x.id},

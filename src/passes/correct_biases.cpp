@@ -10,7 +10,7 @@ using graph::Graph;
 using graph::ValueId;
 
 bool has_bias_input(const graph::Op& op) {
-  return std::holds_alternative<graph::Conv>(op) || std::holds_alternative<graph::Gemm>(op);
+  return holds_alternative<graph::Conv>(op) || holds_alternative<graph::Gemm>(op);
 }
 
 /// The network as it is, with the quantised twin of each linear op behind it; what it gives are the means over

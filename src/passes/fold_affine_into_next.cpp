@@ -45,17 +45,17 @@ int taker(const Graph& graph, const graph::Uses& uses, ValueId id, bool shifted)
     const Tensor* bias = graph.constant(node.inputs[2]);
     if (!bias || bias->shape() != Shape{graph[node.inputs[1]].shape[0]}) return -1;
   }
-  if (const auto* conv = std::get_if<graph::Conv>(&node.op)) {
+  if (const auto* conv = get_if<graph::Conv>(&node.op)) {
     const bool padded = std::any_of(conv->pads.begin(), conv->pads.end(), [](int64_t pad) { return pad != 0; });
     return shifted && padded ? -1 : reader;
   }
-  const auto* gemm = std::get_if<graph::Gemm>(&node.op);
+  const auto* gemm = get_if<graph::Gemm>(&node.op);
   return gemm && gemm->alpha == 1 && gemm->beta == 1 && !gemm->transpose_a && gemm->transpose_b ? reader : -1;
 }
 
 void fold(Graph& graph, size_t linear, const Affine& affine) {
   const Node node = graph.nodes[linear];
-  const auto* conv = std::get_if<graph::Conv>(&node.op);
+  const auto* conv = get_if<graph::Conv>(&node.op);
   const Tensor old = *graph.constant(node.inputs[1]);
   std::vector<double> weights = old.to_reals();
   const auto outputs = static_cast<size_t>(old.shape()[0]), inputs = static_cast<size_t>(old.shape()[1]);
@@ -87,7 +87,7 @@ int fold_affine_into_next(Graph& graph, const Policy& policy) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const auto found = affine_of(graph, graph.nodes[i]);
     if (!found) continue;
-    const bool norm = std::holds_alternative<graph::BatchNormalization>(graph.nodes[i].op);
+    const bool norm = holds_alternative<graph::BatchNormalization>(graph.nodes[i].op);
     if (norm && policy.of(graph.nodes[i].name).batch_norm != BatchNorm::Fold) continue;
     const graph::Uses uses(graph);
     const auto& shift = found->affine.shift;

@@ -8,7 +8,7 @@ using graph::Graph;
 using graph::Node;
 
 bool can_fold(const Graph& graph, const Node& node, const graph::Uses& uses) {
-  if (std::holds_alternative<graph::Quantise>(node.op) || std::holds_alternative<graph::Dequantise>(node.op))
+  if (holds_alternative<graph::Quantise>(node.op) || holds_alternative<graph::Dequantise>(node.op))
     return false;
   for (graph::ValueId id : node.outputs)
     if (uses.is_output[static_cast<size_t>(id)]) return false;

@@ -26,8 +26,8 @@ bool is_non_negative(const Graph& graph, const graph::Uses& uses, ValueId id) {
   const int writer = uses.writer[static_cast<size_t>(id)];
   if (writer < 0) return false;
   const graph::Op& op = graph.nodes[static_cast<size_t>(writer)].op;
-  const auto* clip = std::get_if<graph::Clip>(&op);
-  return std::holds_alternative<graph::Relu>(op) || (clip && clip->low >= 0);
+  const auto* clip = get_if<graph::Clip>(&op);
+  return holds_alternative<graph::Relu>(op) || (clip && clip->low >= 0);
 }
 
 Ints sum(Ints own, const Ints& added) {
@@ -47,18 +47,18 @@ bool every_window_meets(const graph::MaxPool& pool, const Ints& pads) {
 
 /// Whether the op took the pads.
 bool take(graph::Op& op, const Ints& pads, bool non_negative) {
-  if (auto* conv = std::get_if<graph::Conv>(&op)) {
+  if (auto* conv = get_if<graph::Conv>(&op)) {
     conv->pads = sum(conv->pads, pads);
     return true;
   }
-  if (auto* pool = std::get_if<graph::AveragePool>(&op)) {
+  if (auto* pool = get_if<graph::AveragePool>(&op)) {
     const bool own = std::any_of(pool->pads.begin(), pool->pads.end(), [](int64_t p) { return p != 0; });
     if (pool->ceil_mode || (own && !pool->count_include_pad)) return false;
     pool->pads = sum(pool->pads, pads);
     pool->count_include_pad = true;
     return true;
   }
-  if (auto* pool = std::get_if<graph::MaxPool>(&op)) {
+  if (auto* pool = get_if<graph::MaxPool>(&op)) {
     const Ints all = sum(pool->pads, pads);
     if (!non_negative || !every_window_meets(*pool, all)) return false;
     pool->pads = all;
@@ -73,7 +73,7 @@ int fold_pad(Graph& graph) {
   const graph::Uses uses(graph);
   int changed = 0;
   for (const Node& node : graph.nodes) {
-    const auto* pad = std::get_if<graph::Pad>(&node.op);
+    const auto* pad = get_if<graph::Pad>(&node.op);
     if (!pad) continue;
     const Ints pads = zeros_around(*pad);
     const int reader = uses.only_reader(node.outputs[0]);

@@ -16,9 +16,9 @@ const Node* writer(const Graph& graph, const graph::Uses& uses, ValueId id) {
 
 /// Whether the node makes [batch, rest] of what is [batch, ...].
 bool flattens(const Graph& graph, const Node& node) {
-  const bool reshapes = std::holds_alternative<graph::Flatten>(node.op) ||
-                        std::holds_alternative<graph::Reshape>(node.op) ||
-                        std::holds_alternative<graph::Squeeze>(node.op);
+  const bool reshapes = holds_alternative<graph::Flatten>(node.op) ||
+                        holds_alternative<graph::Reshape>(node.op) ||
+                        holds_alternative<graph::Squeeze>(node.op);
   const Shape &before = graph[node.inputs[0]].shape, &after = graph[node.outputs[0]].shape;
   return reshapes && after.size() == 2 && !before.empty() && before[0] == after[0];
 }
@@ -40,12 +40,12 @@ int fold_transpose_into_gemm(Graph& graph) {
   const graph::Uses uses(graph);
   int changed = 0;
   for (Node& gemm : graph.nodes) {
-    const auto* op = std::get_if<graph::Gemm>(&gemm.op);
+    const auto* op = get_if<graph::Gemm>(&gemm.op);
     if (!op || op->transpose_a || !op->transpose_b || !graph.constant(gemm.inputs[1])) continue;
     const Node* flat = writer(graph, uses, gemm.inputs[0]);
     if (!flat || !flattens(graph, *flat)) continue;
     const Node* turned = writer(graph, uses, flat->inputs[0]);
-    const auto* transpose = turned ? std::get_if<graph::Transpose>(&turned->op) : nullptr;
+    const auto* transpose = turned ? get_if<graph::Transpose>(&turned->op) : nullptr;
     if (!transpose || transpose->perm[0] != 0) continue;
     const Graph& before = graph;
     const ValueId x = turned->inputs[0];

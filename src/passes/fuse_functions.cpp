@@ -13,20 +13,20 @@ using graph::Node;
 
 constexpr size_t most_nodes = 12;
 
+template <class Op, class... Some>
+constexpr bool is_one_of = (std::is_same_v<Op, Some> || ...);
+
+/// What a function may be spelled in.
+template <class Op>
+constexpr bool is_step =
+    is_one_of<Op, graph::Add, graph::Sub, graph::Mul, graph::Div, graph::Pow, graph::Min, graph::Max, graph::Neg,
+              graph::Erf, graph::Tanh, graph::Sigmoid, graph::Exp, graph::Log, graph::Softplus, graph::Relu, graph::Clip,
+              graph::HardSigmoid, graph::Reciprocal, graph::Sqrt>;
+
 bool is_pointwise(const Graph& graph, const Node& node) {
   for (graph::ValueId id : node.inputs)
     if (id == graph::absent || (graph.constant(id) && graph.constant(id)->size() != 1)) return false;
-  return std::visit(
-      [](const auto& op) {
-        using Op = std::decay_t<decltype(op)>;
-        const auto is_one_of = []<class... Some>(std::variant<Some...>*) { return (std::is_same_v<Op, Some> || ...); };
-        using Allowed =
-            std::variant<graph::Add, graph::Sub, graph::Mul, graph::Div, graph::Pow, graph::Min, graph::Max, graph::Neg,
-                         graph::Erf, graph::Tanh, graph::Sigmoid, graph::Exp, graph::Log, graph::Softplus, graph::Relu,
-                         graph::Clip, graph::HardSigmoid, graph::Reciprocal, graph::Sqrt>;
-        return is_one_of(static_cast<Allowed*>(nullptr));
-      },
-      node.op);
+  return visit([]<class Op>(const Op&) { return is_step<Op>; }, node.op);
 }
 
 /// Where functions are compared: densely around zero, and far out.

@@ -25,15 +25,15 @@ bool fits_rows(const Graph& graph, const Node& node) {
 }
 
 bool works_on_rows(const Graph& graph, const Node& node) {
-  if (const auto* mean = std::get_if<graph::ReduceMean>(&node.op)) {
+  if (const auto* mean = get_if<graph::ReduceMean>(&node.op)) {
     const size_t rank = graph[node.inputs[0]].shape.size();
     return mean->keep_dims && mean->axes.size() == 1 && rank > 1 &&
            normalise_axis(mean->axes[0], rank) + 1 == static_cast<int64_t>(rank);
   }
-  const bool known = std::holds_alternative<graph::Add>(node.op) || std::holds_alternative<graph::Sub>(node.op) ||
-                     std::holds_alternative<graph::Mul>(node.op) || std::holds_alternative<graph::Div>(node.op) ||
-                     std::holds_alternative<graph::Pow>(node.op) || std::holds_alternative<graph::Sqrt>(node.op) ||
-                     std::holds_alternative<graph::Reciprocal>(node.op) || std::holds_alternative<graph::Neg>(node.op);
+  const bool known = holds_alternative<graph::Add>(node.op) || holds_alternative<graph::Sub>(node.op) ||
+                     holds_alternative<graph::Mul>(node.op) || holds_alternative<graph::Div>(node.op) ||
+                     holds_alternative<graph::Pow>(node.op) || holds_alternative<graph::Sqrt>(node.op) ||
+                     holds_alternative<graph::Reciprocal>(node.op) || holds_alternative<graph::Neg>(node.op);
   return known && fits_rows(graph, node);
 }
 
@@ -43,9 +43,9 @@ std::vector<double> epsilons_of(const Graph& graph, const Region& region) {
   bool mean = false, root = false;
   for (size_t index : region.nodes) {
     const Node& node = graph.nodes[index];
-    mean = mean || std::holds_alternative<graph::ReduceMean>(node.op);
-    root = root || std::holds_alternative<graph::Sqrt>(node.op) || std::holds_alternative<graph::Pow>(node.op);
-    if (!std::holds_alternative<graph::Add>(node.op)) continue;
+    mean = mean || holds_alternative<graph::ReduceMean>(node.op);
+    root = root || holds_alternative<graph::Sqrt>(node.op) || holds_alternative<graph::Pow>(node.op);
+    if (!holds_alternative<graph::Add>(node.op)) continue;
     for (graph::ValueId id : node.inputs)
       if (graph.constant(id) && graph.constant(id)->size() == 1) epsilons.push_back(graph.constant(id)->to_reals()[0]);
   }

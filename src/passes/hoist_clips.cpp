@@ -6,13 +6,13 @@ using graph::Graph;
 using graph::Node;
 
 bool commutes(const Node& node) {
-  return std::holds_alternative<graph::MaxPool>(node.op) || std::holds_alternative<graph::Flatten>(node.op) ||
-         std::holds_alternative<graph::Reshape>(node.op) || std::holds_alternative<graph::Squeeze>(node.op) ||
-         std::holds_alternative<graph::Unsqueeze>(node.op) || std::holds_alternative<graph::Transpose>(node.op);
+  return holds_alternative<graph::MaxPool>(node.op) || holds_alternative<graph::Flatten>(node.op) ||
+         holds_alternative<graph::Reshape>(node.op) || holds_alternative<graph::Squeeze>(node.op) ||
+         holds_alternative<graph::Unsqueeze>(node.op) || holds_alternative<graph::Transpose>(node.op);
 }
 
 bool is_clip(const Node& node) {
-  return std::holds_alternative<graph::Relu>(node.op) || std::holds_alternative<graph::Clip>(node.op);
+  return holds_alternative<graph::Relu>(node.op) || holds_alternative<graph::Clip>(node.op);
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ void split(Graph& graph, size_t index, const IntegerNorm& norm) {
   grid.low = INT32_MIN;
   grid.high = INT32_MAX;
   graph[sum].grid = grid;
-  graph::Rescale rescale = std::get<graph::Rescale>(node.op);
+  graph::Rescale rescale = get<graph::Rescale>(node.op);
   rescale.kappa = {norm.unit};
   rescale.lambda = {0};
   rescale.divisor.clear();
@@ -143,7 +143,7 @@ int integer_batch_norm(Graph& graph, const IntegeriseOptions& options) {
   BatchNormWays ways = read_ways(graph);
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto* rescale = std::get_if<graph::Rescale>(&graph.nodes[i].op);
+    const auto* rescale = get_if<graph::Rescale>(&graph.nodes[i].op);
     if (!rescale || way_of(graph, graph.nodes[i], ways, options.batch_norm) != BatchNorm::Integer) continue;
     if (graph.nodes[i].inputs.size() != 1)
       fail("passes", place_of(graph.nodes[i]), "has a batch-norm over branches on several grids",

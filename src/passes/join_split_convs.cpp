@@ -28,7 +28,7 @@ bool is_bias(const Node& conv) {
 
 /// Whether two convolutions differ in nothing but their numbers.
 bool alike(const Graph& graph, const Node& a, const Node& b) {
-  const auto *left = std::get_if<graph::Conv>(&a.op), *right = std::get_if<graph::Conv>(&b.op);
+  const auto *left = get_if<graph::Conv>(&a.op), *right = get_if<graph::Conv>(&b.op);
   if (!left || !right || left->strides != right->strides || left->pads != right->pads ||
       left->dilations != right->dilations || left->group != right->group || is_bias(a) != is_bias(b))
     return false;
@@ -51,7 +51,7 @@ std::vector<size_t> branches(const Graph& graph, const graph::Uses& uses, const 
     const int source = uses.writer[static_cast<size_t>(conv.inputs[0])];
     if (source < 0) return {};
     const Node& piece = graph.nodes[static_cast<size_t>(source)];
-    const auto* op = std::get_if<graph::Split>(&piece.op);
+    const auto* op = get_if<graph::Split>(&piece.op);
     if (!op || op->axis != 1 || (split && split != &piece)) return {};
     split = &piece;
     if (split->outputs.size() != joined.inputs.size() || split->outputs[i] != conv.inputs[0] ||
@@ -71,7 +71,7 @@ void join(Graph& graph, const graph::Uses& uses, size_t concat, const std::vecto
     for (size_t conv : convs) parts.push_back(graph.constant(graph.nodes[conv].inputs[slot]));
     inputs.push_back(graph.add_constant(graph[first.inputs[slot]].name, stacked(parts)));
   }
-  graph::Conv whole = std::get<graph::Conv>(first.op);
+  graph::Conv whole = get<graph::Conv>(first.op);
   whole.group *= static_cast<int64_t>(convs.size());
   graph.nodes[concat].op = whole;
   graph.nodes[concat].inputs = std::move(inputs);
@@ -83,7 +83,7 @@ int join_split_convs(Graph& graph) {
   const graph::Uses uses(graph);
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto* concat = std::get_if<graph::Concat>(&graph.nodes[i].op);
+    const auto* concat = get_if<graph::Concat>(&graph.nodes[i].op);
     if (!concat || normalise_axis(concat->axis, graph[graph.nodes[i].outputs[0]].shape.size()) != 1) continue;
     const auto convs = branches(graph, uses, graph.nodes[i]);
     if (convs.size() < 2) continue;

@@ -15,9 +15,9 @@ using graph::ValueId;
 
 /// Element by element, unlike the sums and algorithms of QD and ID.
 bool requantises(const graph::Op& op) {
-  return std::holds_alternative<graph::Rescale>(op) || std::holds_alternative<graph::Requantise>(op) ||
-         std::holds_alternative<graph::FloorDivide>(op) || std::holds_alternative<graph::Threshold>(op) ||
-         std::holds_alternative<graph::Table>(op) || std::holds_alternative<graph::InterpolatedTable>(op);
+  return holds_alternative<graph::Rescale>(op) || holds_alternative<graph::Requantise>(op) ||
+         holds_alternative<graph::FloorDivide>(op) || holds_alternative<graph::Threshold>(op) ||
+         holds_alternative<graph::Table>(op) || holds_alternative<graph::InterpolatedTable>(op);
 }
 
 class Finder {
@@ -56,11 +56,11 @@ class Finder {
 
   /// Whether the output is the input's memory under another shape.
   bool is_view(const Node& node) const {
-    if (const auto* quantiser = std::get_if<graph::Quantise>(&node.op))
+    if (const auto* quantiser = get_if<graph::Quantise>(&node.op))
       return is_activation(node.inputs[0]) && graph_[node.inputs[0]].grid == quantiser->grid;
-    return std::holds_alternative<graph::Flatten>(node.op) || std::holds_alternative<graph::Reshape>(node.op) ||
-           std::holds_alternative<graph::Squeeze>(node.op) || std::holds_alternative<graph::Unsqueeze>(node.op) ||
-           std::holds_alternative<graph::Identity>(node.op) || std::holds_alternative<graph::Dropout>(node.op);
+    return holds_alternative<graph::Flatten>(node.op) || holds_alternative<graph::Reshape>(node.op) ||
+           holds_alternative<graph::Squeeze>(node.op) || holds_alternative<graph::Unsqueeze>(node.op) ||
+           holds_alternative<graph::Identity>(node.op) || holds_alternative<graph::Dropout>(node.op);
   }
 
   /// Whether it can be computed element by element as its input is written.
@@ -88,7 +88,7 @@ class Finder {
     std::vector<ValueId> images;
     for (int reader : uses_.readers[static_cast<size_t>(input)]) {
       const Node& node = graph_.nodes[static_cast<size_t>(reader)];
-      if (!std::holds_alternative<graph::Quantise>(node.op)) return {};
+      if (!holds_alternative<graph::Quantise>(node.op)) return {};
       images.push_back(node.outputs[0]);
     }
     return images;
@@ -128,7 +128,7 @@ class Finder {
     const int writer = uses_.writer[static_cast<size_t>(id)];
     if (writer >= 0) {
       const Node& node = graph_.nodes[static_cast<size_t>(writer)];
-      if (const auto* quantiser = std::get_if<graph::Quantise>(&node.op)) return quantiser->grid.bits();
+      if (const auto* quantiser = get_if<graph::Quantise>(&node.op)) return quantiser->grid.bits();
       const OpClass kind = class_of(node.op);
       if (kind == OpClass::Movement || kind == OpClass::Concat) return bits_of(node.inputs[0]);
     }

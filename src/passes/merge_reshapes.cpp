@@ -8,8 +8,8 @@ using graph::Graph;
 using graph::Node;
 
 bool is_reshape(const Node& node) {
-  return std::holds_alternative<graph::Reshape>(node.op) || std::holds_alternative<graph::Flatten>(node.op) ||
-         std::holds_alternative<graph::Squeeze>(node.op) || std::holds_alternative<graph::Unsqueeze>(node.op);
+  return holds_alternative<graph::Reshape>(node.op) || holds_alternative<graph::Flatten>(node.op) ||
+         holds_alternative<graph::Squeeze>(node.op) || holds_alternative<graph::Unsqueeze>(node.op);
 }
 
 /// [d0, d1, ..] -> [d0, all others]
@@ -19,7 +19,7 @@ bool flattens(const Shape& before, const Shape& after) {
 
 bool write_as_flatten(const Graph& graph, Node& node) {
   if (!flattens(graph[node.inputs[0]].shape, graph[node.outputs[0]].shape)) return false;
-  const auto* flatten = std::get_if<graph::Flatten>(&node.op);
+  const auto* flatten = get_if<graph::Flatten>(&node.op);
   if (flatten && flatten->axis == 1) return false;
   node.op = graph::Flatten{1};
   return true;

@@ -10,7 +10,7 @@ using graph::ValueId;
 
 /// The slot of the activation of a product with one positive number, or of a quotient by it; -1 otherwise.
 int scaled_slot(const Graph& graph, const Node& node) {
-  const bool mul = std::holds_alternative<graph::Mul>(node.op), div = std::holds_alternative<graph::Div>(node.op);
+  const bool mul = holds_alternative<graph::Mul>(node.op), div = holds_alternative<graph::Div>(node.op);
   if (!mul && !div) return -1;
   for (int slot = 0; slot < (div ? 1 : 2); ++slot) {
     const Tensor* constant = graph.constant(node.inputs[static_cast<size_t>(1 - slot)]);
@@ -28,7 +28,7 @@ int scaled_slot(const Graph& graph, const Node& node) {
 int move_scales(Graph& graph) {
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (!std::holds_alternative<graph::MatMul>(graph.nodes[i].op)) continue;
+    if (!holds_alternative<graph::MatMul>(graph.nodes[i].op)) continue;
     if (graph.constant(graph.nodes[i].inputs[0]) || graph.constant(graph.nodes[i].inputs[1])) continue;
     for (size_t side = 0; side < 2; ++side) {
       const graph::Uses uses(graph);

@@ -56,7 +56,7 @@ void move_bias(Graph& graph, size_t index, double beta, int64_t channels) {
 int normalise_gemm(Graph& graph) {
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto* op = std::get_if<Gemm>(&graph.nodes[i].op);
+    const auto* op = get_if<Gemm>(&graph.nodes[i].op);
     if (!op || !graph.constant(graph.nodes[i].inputs[1])) continue;
     const Gemm old = *op;
     const bool has_bias = graph.nodes[i].inputs.size() > 2 && graph.nodes[i].inputs[2] != graph::absent;

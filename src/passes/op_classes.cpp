@@ -79,15 +79,15 @@ OpClass placed(const graph::LayerNormalization&) { return OpClass::Algorithm; }
 }  // namespace
 
 OpClass class_of(const graph::Op& op) {
-  return std::visit([](const auto& o) { return placed(o); }, op);
+  return visit([](const auto& o) { return placed(o); }, op);
 }
 
 bool gives_non_negative(const graph::Op& op) {
-  if (const auto* clip = std::get_if<graph::Clip>(&op)) return clip->low >= 0;
-  return std::holds_alternative<graph::Relu>(op) || std::holds_alternative<graph::Sigmoid>(op) ||
-         std::holds_alternative<graph::HardSigmoid>(op) || std::holds_alternative<graph::Exp>(op) ||
-         std::holds_alternative<graph::Sqrt>(op) || std::holds_alternative<graph::Abs>(op) ||
-         std::holds_alternative<graph::Softplus>(op) || std::holds_alternative<graph::Softmax>(op);
+  if (const auto* clip = get_if<graph::Clip>(&op)) return clip->low >= 0;
+  return holds_alternative<graph::Relu>(op) || holds_alternative<graph::Sigmoid>(op) ||
+         holds_alternative<graph::HardSigmoid>(op) || holds_alternative<graph::Exp>(op) ||
+         holds_alternative<graph::Sqrt>(op) || holds_alternative<graph::Abs>(op) ||
+         holds_alternative<graph::Softplus>(op) || holds_alternative<graph::Softmax>(op);
 }
 
 }  // namespace nibble::passes

@@ -1,5 +1,5 @@
 #pragma once
-#include "graph/ops.hpp"
+#include "graph/op.hpp"
 
 /// How quantisation sees an op. One visit without a default: a new op must be placed here before it compiles.
 namespace nibble::passes {

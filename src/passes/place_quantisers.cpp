@@ -135,8 +135,8 @@ Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
   const ValueId weights = node.inputs[linear.slot];
   // Channels of a MatMul are not on axis 1 of its result, where a requantisation could tell them apart.
   const bool per_channel =
-      linear.policy.per_channel && !linear.writes_output && !std::holds_alternative<graph::MatMul>(node.op);
-  const int axis = std::holds_alternative<graph::ConvTranspose>(node.op) ? 1 : 0;
+      linear.policy.per_channel && !linear.writes_output && !holds_alternative<graph::MatMul>(node.op);
+  const int axis = holds_alternative<graph::ConvTranspose>(node.op) ? 1 : 0;
   Grid grid = quant::grid_of_weights(weights_to_quantise(graph, linear, axis), per_channel ? axis : -1,
                                      weight_spec(linear.policy), linear.policy.weight_range,
                                      place_of(node) + ": weights '" + graph[weights].name + "'");

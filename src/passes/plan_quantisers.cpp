@@ -186,7 +186,7 @@ class Planner {
   [[noreturn]] void refuse_op(const Node& refused) const {
     const bool last = std::any_of(refused.outputs.begin(), refused.outputs.end(),
                                   [&](ValueId id) { return uses_.is_output[static_cast<size_t>(id)]; });
-    if (std::holds_alternative<graph::LogSoftmax>(refused.op) && last)
+    if (holds_alternative<graph::LogSoftmax>(refused.op) && last)
       refuse(refused, "has no integer form",
              "the network without it: the largest of its inputs decides the class just as well");
     refuse(refused, "has no integer form",
@@ -208,7 +208,7 @@ class Planner {
       plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name), {}});
       const ValueId bias = linear.inputs.size() > 2 ? linear.inputs[2] : absent;
       if (bias != absent && !graph_.constant(bias)) refuse(linear, "has a bias that is computed", "a constant bias");
-    } else if (std::holds_alternative<graph::MatMul>(linear.op)) {
+    } else if (holds_alternative<graph::MatMul>(linear.op)) {
       need_grid(index, 1);
     } else {
       refuse(linear, "has weights that are computed", "constant weights, or a MatMul");
@@ -219,7 +219,7 @@ class Planner {
   /// An affine function of what `x` (input `slot`) is an affine function of. A clip before it would not be one interval
   /// for all channels, so that gets its quantiser first.
   void visit_affine(size_t index, ValueId x, size_t slot) {
-    if (std::holds_alternative<graph::BatchNormalization>(node(index).op) && !affine_of_batch_norm(graph_, node(index)))
+    if (holds_alternative<graph::BatchNormalization>(node(index).op) && !affine_of_batch_norm(graph_, node(index)))
       refuse(node(index), "has parameters that are computed", "constant parameters");
     Known result{.form = Known::Form::Affine, .layer = node(index).name};
     const bool composes = (at(x).form == Known::Form::Sum || at(x).form == Known::Form::Affine) && !at(x).clipped;
@@ -236,10 +236,10 @@ class Planner {
       return visit_affine(index, affine->x, visited.inputs[0] == affine->x ? 0 : 1);
     if (visit_addend(index)) return;
     Known result{.form = Known::Form::Sum, .layer = visited.name};
-    if (std::holds_alternative<graph::Div>(visited.op)) {
+    if (holds_alternative<graph::Div>(visited.op)) {
       need_grid(index, 0), need_grid(index, 1);
       result.form = Known::Form::Raw;
-    } else if (std::holds_alternative<graph::Mul>(visited.op)) {
+    } else if (holds_alternative<graph::Mul>(visited.op)) {
       need_grid(index, 0), need_grid(index, 1);
     } else if (options_.policy.of(visited.name).common_scale) {
       harmonise(index);
@@ -249,7 +249,7 @@ class Planner {
       result.form = Known::Form::Affine;
     }
     result.non_negative =
-        !std::holds_alternative<graph::Sub>(visited.op) &&
+        !holds_alternative<graph::Sub>(visited.op) &&
         std::all_of(visited.inputs.begin(), visited.inputs.end(), [&](ValueId id) { return at(id).non_negative; });
     at(visited.outputs[0]) = result;
   }
@@ -257,7 +257,7 @@ class Planner {
   /// An Add of a constant that needs no grid of its own: the bias of a sum, the mask before a Softmax.
   bool visit_addend(size_t index) {
     const Node& added = node(index);
-    if (!std::holds_alternative<graph::Add>(added.op)) return false;
+    if (!holds_alternative<graph::Add>(added.op)) return false;
     const size_t slot = graph_.constant(added.inputs[0]) ? 0 : 1;
     const ValueId x = added.inputs[1 - slot];
     if (!graph_.constant(added.inputs[slot])) return false;
@@ -267,7 +267,7 @@ class Planner {
       plan_.addends.push_back({index, slot, -1, point});
       result = {.form = Known::Form::Sum, .masked = true};
     } else if (result.form == Known::Form::Sum && result.linear >= 0 &&
-               std::holds_alternative<graph::MatMul>(node(plan_.linears[static_cast<size_t>(result.linear)].node).op)) {
+               holds_alternative<graph::MatMul>(node(plan_.linears[static_cast<size_t>(result.linear)].node).op)) {
       plan_.addends.push_back({index, slot, result.linear, -1});
     } else {
       return false;
@@ -284,13 +284,13 @@ class Planner {
     const auto& readers = uses_.readers[static_cast<size_t>(node(index).outputs[0])];
     return std::all_of(values.begin(), values.end(), [](double x) { return x == 0 || x <= nothing_left; }) &&
            std::all_of(readers.begin(), readers.end(), [&](int reader) {
-             return std::holds_alternative<graph::Softmax>(node(static_cast<size_t>(reader)).op);
+             return holds_alternative<graph::Softmax>(node(static_cast<size_t>(reader)).op);
            });
   }
 
   void visit_choice(size_t index) {
     const Node& chosen = node(index);
-    const size_t first = std::holds_alternative<graph::Where>(chosen.op) ? 1 : 0;
+    const size_t first = holds_alternative<graph::Where>(chosen.op) ? 1 : 0;
     if (first == 1 && !graph_.constant(chosen.inputs[0]))
       refuse(chosen, "chooses by what is computed", "a constant condition");
     const std::vector<int> points{need_shared_grid(index, first), need_shared_grid(index, first + 1)};
@@ -334,9 +334,9 @@ class Planner {
     const Node& moved = node(index);
     const ValueId x = moved.inputs[0];
     if (!is_activation(x)) return visit_embedding(index);
-    if (std::holds_alternative<graph::Gather>(moved.op) && is_activation(moved.inputs[1]))
+    if (holds_alternative<graph::Gather>(moved.op) && is_activation(moved.inputs[1]))
       refuse(moved, "picks by indices that are computed", "constant indices");
-    const auto* pad = std::get_if<graph::Pad>(&moved.op);
+    const auto* pad = get_if<graph::Pad>(&moved.op);
     if (pad && pad->mode == graph::PadMode::Constant && pad->value != 0) {
       // A number that the grid of x need not hold: the quantiser right after it covers both.
       need_grid(index, 0);
@@ -369,7 +369,7 @@ class Planner {
 
   /// Whether nothing but reshaping stands between the node and graph outputs.
   bool only_leads_to_outputs(size_t index) const {
-    if (std::holds_alternative<graph::Pad>(node(index).op)) return false;
+    if (holds_alternative<graph::Pad>(node(index).op)) return false;
     for (ValueId id : node(index).outputs)
       for (int reader : uses_.readers[static_cast<size_t>(id)])
         if (class_of(node(static_cast<size_t>(reader)).op) != OpClass::Movement ||
@@ -395,7 +395,7 @@ class Planner {
 
   void visit_function(size_t index) {
     // Only differences count for a Softmax: a masked sum of one scale is as good as a grid.
-    const bool softmax = std::holds_alternative<graph::Softmax>(node(index).op);
+    const bool softmax = holds_alternative<graph::Softmax>(node(index).op);
     if (!(softmax && at(node(index).inputs[0]).masked)) need_grid(index, 0);
     at(node(index).outputs[0]) = {
         .non_negative = gives_non_negative(node(index).op), .layer = node(index).name, .unit_range = softmax};

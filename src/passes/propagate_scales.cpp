@@ -25,7 +25,7 @@ void carry_indices(Propagation& p, ValueId id, const graph::Uses& uses) {
   int64_t rows = INT32_MAX;
   for (int reader : uses.readers[static_cast<size_t>(id)]) {
     const Node& node = p.from.nodes[static_cast<size_t>(reader)];
-    const auto* gather = std::get_if<graph::Gather>(&node.op);
+    const auto* gather = get_if<graph::Gather>(&node.op);
     if (!gather || node.inputs[0] == id)
       fail("passes", "input '" + value.name + "'", "holds integers and is read by " + passes::place_of(node),
            "a Gather that picks by them");
@@ -45,7 +45,7 @@ void carry_graph_input(Propagation& p, ValueId id, const graph::Uses& uses) {
   const graph::Quantise* quantiser = nullptr;
   for (int reader : uses.readers[static_cast<size_t>(id)]) {
     const Node& node = p.from.nodes[static_cast<size_t>(reader)];
-    const auto* read = std::get_if<graph::Quantise>(&node.op);
+    const auto* read = get_if<graph::Quantise>(&node.op);
     if (!read) fail("passes", place, "is read by " + passes::place_of(node), "a quantiser between the two");
     if (quantiser && !(quantiser->grid == read->grid))
       fail("passes", place, "has quantisers of two grids", "one quantiser, and others behind it");
@@ -174,9 +174,9 @@ const Node* Propagation::quantiser_after(ValueId id) const {
   const Node* found = nullptr;
   for (const Node& node : from.nodes) {
     if (std::find(node.inputs.begin(), node.inputs.end(), id) == node.inputs.end()) continue;
-    const auto* quantiser = std::get_if<graph::Quantise>(&node.op);
+    const auto* quantiser = get_if<graph::Quantise>(&node.op);
     if (!quantiser || quantiser->grid.per_channel()) return nullptr;
-    const auto* first = found ? std::get_if<graph::Quantise>(&found->op) : quantiser;
+    const auto* first = found ? get_if<graph::Quantise>(&found->op) : quantiser;
     if (first->grid != quantiser->grid || first->rounding != quantiser->rounding) return nullptr;
     if (!found) found = &node;
   }

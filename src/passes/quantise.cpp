@@ -38,7 +38,7 @@ void note_batch_norms(graph::Graph& graph, const Policy& policy) {
   BatchNormWays ways;
   for (const graph::Node& node : graph.nodes) {
     const BatchNorm way = policy.of(node.name).batch_norm;
-    if (std::holds_alternative<graph::BatchNormalization>(node.op) && way != BatchNorm::Fold) ways[node.name] = way;
+    if (holds_alternative<graph::BatchNormalization>(node.op) && way != BatchNorm::Fold) ways[node.name] = way;
   }
   write_ways(graph, ways);
 }

@@ -35,7 +35,7 @@ std::optional<AffineNode> scalar_affine(const Graph& graph, const Node* node) {
 
 /// clip(gain x + shift, 0, high) that an affine function of one number comes before.
 std::optional<Ramp> ramp_of_clip(const Graph& graph, const graph::Uses& uses, const Node* node) {
-  const auto* clip = node ? std::get_if<graph::Clip>(&node->op) : nullptr;
+  const auto* clip = node ? get_if<graph::Clip>(&node->op) : nullptr;
   if (!clip || clip->low != 0 || !std::isfinite(clip->high) || clip->high <= 0) return std::nullopt;
   const auto inner = scalar_affine(graph, writer(graph, uses, node->inputs[0]));
   if (!inner) return std::nullopt;
@@ -44,7 +44,7 @@ std::optional<Ramp> ramp_of_clip(const Graph& graph, const graph::Uses& uses, co
 
 /// A node that is high * clip(alpha x + beta, 0, 1): such a clip, one with a factor behind it, or a HardSigmoid.
 std::optional<Ramp> ramp_of(const Graph& graph, const graph::Uses& uses, const Node* node) {
-  if (const auto* sigmoid = node ? std::get_if<graph::HardSigmoid>(&node->op) : nullptr)
+  if (const auto* sigmoid = node ? get_if<graph::HardSigmoid>(&node->op) : nullptr)
     return Ramp{node->inputs[0], sigmoid->alpha, sigmoid->beta, 1};
   if (auto ramp = ramp_of_clip(graph, uses, node)) return ramp;
   const auto outer = scalar_affine(graph, node);
@@ -61,7 +61,7 @@ struct Swish {
 };
 
 std::optional<Swish> swish_of(const Graph& graph, const graph::Uses& uses, const Node* node) {
-  if (!node || !std::holds_alternative<graph::Mul>(node->op)) return std::nullopt;
+  if (!node || !holds_alternative<graph::Mul>(node->op)) return std::nullopt;
   for (size_t slot : {0, 1}) {
     const ValueId x = node->inputs[slot], other = node->inputs[1 - slot];
     const auto ramp = ramp_of(graph, uses, writer(graph, uses, other));
@@ -80,7 +80,7 @@ std::optional<ValueId> hard_swish(const Graph& graph, const graph::Uses& uses, c
 }
 
 bool is_recognised(const Node& node) {
-  return std::holds_alternative<graph::HardSigmoid>(node.op) || std::holds_alternative<graph::HardSwish>(node.op);
+  return holds_alternative<graph::HardSigmoid>(node.op) || holds_alternative<graph::HardSwish>(node.op);
 }
 
 }  // namespace

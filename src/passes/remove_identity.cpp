@@ -29,21 +29,21 @@ bool is_point(const Pool& pool) {
 bool does_nothing(const Graph& graph, const Node& node) {
   const bool same_shape = !node.inputs.empty() && graph[node.inputs[0]].shape == graph[node.outputs[0]].shape;
   const auto* op = &node.op;
-  if (std::holds_alternative<graph::Identity>(*op) || std::holds_alternative<graph::Dropout>(*op)) return true;
-  if (std::holds_alternative<graph::Reshape>(*op) || std::holds_alternative<graph::Flatten>(*op) ||
-      std::holds_alternative<graph::Squeeze>(*op) || std::holds_alternative<graph::Unsqueeze>(*op))
+  if (holds_alternative<graph::Identity>(*op) || holds_alternative<graph::Dropout>(*op)) return true;
+  if (holds_alternative<graph::Reshape>(*op) || holds_alternative<graph::Flatten>(*op) ||
+      holds_alternative<graph::Squeeze>(*op) || holds_alternative<graph::Unsqueeze>(*op))
     return same_shape;
-  if (const auto* transpose = std::get_if<graph::Transpose>(op)) return is_ascending(transpose->perm);
-  if (const auto* slice = std::get_if<graph::Slice>(op)) return same_shape && all_are(slice->steps, 1);
-  if (const auto* pad = std::get_if<graph::Pad>(op)) return all_are(pad->pads, 0);
-  if (const auto* resize = std::get_if<graph::Resize>(op))
+  if (const auto* transpose = get_if<graph::Transpose>(op)) return is_ascending(transpose->perm);
+  if (const auto* slice = get_if<graph::Slice>(op)) return same_shape && all_are(slice->steps, 1);
+  if (const auto* pad = get_if<graph::Pad>(op)) return all_are(pad->pads, 0);
+  if (const auto* resize = get_if<graph::Resize>(op))
     return same_shape && (resize->scales.empty() ||
                           std::all_of(resize->scales.begin(), resize->scales.end(), [](double s) { return s == 1; }));
-  if (std::holds_alternative<graph::Concat>(*op)) return node.inputs.size() == 1;
-  if (std::holds_alternative<graph::Split>(*op)) return node.outputs.size() == 1;
-  if (const auto* pool = std::get_if<graph::MaxPool>(op)) return is_point(*pool);
-  if (const auto* pool = std::get_if<graph::AveragePool>(op)) return is_point(*pool);
-  if (const auto* clip = std::get_if<graph::Clip>(op))
+  if (holds_alternative<graph::Concat>(*op)) return node.inputs.size() == 1;
+  if (holds_alternative<graph::Split>(*op)) return node.outputs.size() == 1;
+  if (const auto* pool = get_if<graph::MaxPool>(op)) return is_point(*pool);
+  if (const auto* pool = get_if<graph::AveragePool>(op)) return is_point(*pool);
+  if (const auto* clip = get_if<graph::Clip>(op))
     return clip->low == -std::numeric_limits<double>::infinity() &&
            clip->high == std::numeric_limits<double>::infinity();
   return false;

@@ -15,8 +15,8 @@ double at(const std::vector<double>& values, size_t channel) {
 }
 
 bool is_linear(const Graph& graph, const Node& node) {
-  if (std::holds_alternative<graph::Conv>(node.op)) return true;
-  const auto* gemm = std::get_if<graph::Gemm>(&node.op);
+  if (holds_alternative<graph::Conv>(node.op)) return true;
+  const auto* gemm = get_if<graph::Gemm>(&node.op);
   return gemm && gemm->alpha == 1 && gemm->beta == 1 && !gemm->transpose_a && gemm->transpose_b &&
          (node.inputs.size() < 3 || node.inputs[2] == graph::absent || graph[node.inputs[2]].shape.size() == 1);
 }
@@ -125,7 +125,7 @@ int foldable_linear(const Graph& graph, const graph::Uses& uses, ValueId id, siz
 }
 
 std::optional<Affine> affine_of_batch_norm(const Graph& graph, const Node& node) {
-  const auto* op = std::get_if<graph::BatchNormalization>(&node.op);
+  const auto* op = get_if<graph::BatchNormalization>(&node.op);
   if (!op) return std::nullopt;
   std::vector<std::vector<double>> parameters;
   for (size_t i = 1; i < 5; ++i) {
@@ -143,9 +143,9 @@ std::optional<Affine> affine_of_batch_norm(const Graph& graph, const Node& node)
 }
 
 std::optional<AffineNode> affine_of_arithmetic(const Graph& graph, const Node& node) {
-  const bool add = std::holds_alternative<graph::Add>(node.op), sub = std::holds_alternative<graph::Sub>(node.op);
-  const bool mul = std::holds_alternative<graph::Mul>(node.op), div = std::holds_alternative<graph::Div>(node.op);
-  if (std::holds_alternative<graph::Neg>(node.op)) return AffineNode{node.inputs[0], {{-1.0}, {0.0}}};
+  const bool add = holds_alternative<graph::Add>(node.op), sub = holds_alternative<graph::Sub>(node.op);
+  const bool mul = holds_alternative<graph::Mul>(node.op), div = holds_alternative<graph::Div>(node.op);
+  if (holds_alternative<graph::Neg>(node.op)) return AffineNode{node.inputs[0], {{-1.0}, {0.0}}};
   if ((!add && !sub && !mul && !div) || node.inputs.size() != 2) return std::nullopt;
   const bool constant_first = graph.constant(node.inputs[0]) != nullptr;
   const ValueId x = node.inputs[constant_first ? 1 : 0];

@@ -27,15 +27,15 @@ struct Passed {
 bool is_elementwise(const Node& node) {
   const OpClass kind = class_of(node.op);
   return node.inputs.size() == 1 &&
-         (kind == OpClass::Function || kind == OpClass::Clip || std::holds_alternative<graph::Neg>(node.op) ||
-          std::holds_alternative<graph::Identity>(node.op) || std::holds_alternative<graph::Dropout>(node.op));
+         (kind == OpClass::Function || kind == OpClass::Clip || holds_alternative<graph::Neg>(node.op) ||
+          holds_alternative<graph::Identity>(node.op) || holds_alternative<graph::Dropout>(node.op));
 }
 
 bool is_broadcast(const graph::Op& op) {
-  return std::holds_alternative<graph::Add>(op) || std::holds_alternative<graph::Sub>(op) ||
-         std::holds_alternative<graph::Mul>(op) || std::holds_alternative<graph::Div>(op) ||
-         std::holds_alternative<graph::Pow>(op) || std::holds_alternative<graph::Min>(op) ||
-         std::holds_alternative<graph::Max>(op);
+  return holds_alternative<graph::Add>(op) || holds_alternative<graph::Sub>(op) ||
+         holds_alternative<graph::Mul>(op) || holds_alternative<graph::Div>(op) ||
+         holds_alternative<graph::Pow>(op) || holds_alternative<graph::Min>(op) ||
+         holds_alternative<graph::Max>(op);
 }
 
 /// What stands at axis i of the transposed tensor stands at perm[i] of x.
@@ -87,21 +87,21 @@ std::optional<Passed> passed_resize(graph::Resize op, const Ints& perm) {
 std::optional<Passed> passed(const Node& node, const Ints& perm) {
   const graph::Op& op = node.op;
   if (is_elementwise(node) || is_broadcast(op)) return Passed{op, perm};
-  if (const auto* transpose = std::get_if<graph::Transpose>(&op))
+  if (const auto* transpose = get_if<graph::Transpose>(&op))
     return Passed{graph::Transpose{moved_axes(transpose->perm, perm)}, {}};
-  if (const auto* concat = std::get_if<graph::Concat>(&op))
+  if (const auto* concat = get_if<graph::Concat>(&op))
     return Passed{graph::Concat{static_cast<int64_t>(at(perm, concat->axis))}, perm};
-  if (const auto* split = std::get_if<graph::Split>(&op))
+  if (const auto* split = get_if<graph::Split>(&op))
     return Passed{graph::Split{static_cast<int64_t>(at(perm, split->axis)), split->sizes}, perm};
-  if (const auto* slice = std::get_if<graph::Slice>(&op); slice && slice->axes.size() == slice->starts.size())
+  if (const auto* slice = get_if<graph::Slice>(&op); slice && slice->axes.size() == slice->starts.size())
     return Passed{graph::Slice{slice->starts, slice->ends, moved_axes(slice->axes, perm), slice->steps}, perm};
-  if (const auto* pad = std::get_if<graph::Pad>(&op))
+  if (const auto* pad = get_if<graph::Pad>(&op))
     return Passed{graph::Pad{moved_pads(pad->pads, perm), pad->mode, pad->value}, perm};
-  if (const auto* softmax = std::get_if<graph::Softmax>(&op))
+  if (const auto* softmax = get_if<graph::Softmax>(&op))
     return Passed{graph::Softmax{static_cast<int64_t>(at(perm, softmax->axis))}, perm};
-  if (const auto* mean = std::get_if<graph::ReduceMean>(&op)) return passed_mean(*mean, perm);
-  if (const auto* resize = std::get_if<graph::Resize>(&op)) return passed_resize(*resize, perm);
-  if (std::holds_alternative<graph::BatchNormalization>(op) && perm.size() > 1 && perm[1] == 1) return Passed{op, perm};
+  if (const auto* mean = get_if<graph::ReduceMean>(&op)) return passed_mean(*mean, perm);
+  if (const auto* resize = get_if<graph::Resize>(&op)) return passed_resize(*resize, perm);
+  if (holds_alternative<graph::BatchNormalization>(op) && perm.size() > 1 && perm[1] == 1) return Passed{op, perm};
   return std::nullopt;
 }
 
@@ -113,7 +113,7 @@ class Sinker {
   bool sink(size_t index) {
     const auto perm = perm_before(index);
     if (!perm) return false;
-    const bool merges = std::holds_alternative<graph::Transpose>(graph_.nodes[index].op);
+    const bool merges = holds_alternative<graph::Transpose>(graph_.nodes[index].op);
     if (!merges && !all_pass(index)) return false;
     auto after = passed(graph_.nodes[index], *perm);
     if (!after) return false;
@@ -128,12 +128,12 @@ class Sinker {
  private:
   const graph::Transpose* transpose_of(ValueId id) const {
     const int writer = id == absent ? -1 : uses_.writer[static_cast<size_t>(id)];
-    return writer < 0 ? nullptr : std::get_if<graph::Transpose>(&graph_.nodes[static_cast<size_t>(writer)].op);
+    return writer < 0 ? nullptr : get_if<graph::Transpose>(&graph_.nodes[static_cast<size_t>(writer)].op);
   }
 
   /// Inputs beside the first that parameters are, not what is transposed.
   static bool has_parameters(const Node& node) {
-    return std::holds_alternative<graph::BatchNormalization>(node.op) || std::holds_alternative<graph::Resize>(node.op);
+    return holds_alternative<graph::BatchNormalization>(node.op) || holds_alternative<graph::Resize>(node.op);
   }
 
   /// The one transposition behind all activations of a node, as `perm_of` knows it of each.
@@ -183,7 +183,7 @@ class Sinker {
       if (uses_.is_output[static_cast<size_t>(id)]) return false;
       for (int reader : uses_.readers[static_cast<size_t>(id)]) {
         const Node& node = graph_.nodes[static_cast<size_t>(reader)];
-        const bool merges = std::holds_alternative<graph::Transpose>(node.op);
+        const bool merges = holds_alternative<graph::Transpose>(node.op);
         if (!merges && !common_perm(node, [&](ValueId input) { return turn_of(input); })) return false;
       }
     }

@@ -143,7 +143,7 @@ int solve_requantisations(Graph& graph, const IntegeriseOptions& options, Intege
   const BatchNormWays ways = read_ways(graph);
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto* op = std::get_if<graph::Rescale>(&graph.nodes[i].op);
+    const auto* op = get_if<graph::Rescale>(&graph.nodes[i].op);
     if (!op) continue;
     const graph::Rescale rescale = *op;
     const Node& node = graph.nodes[i];

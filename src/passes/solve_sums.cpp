@@ -137,7 +137,7 @@ int solve_sums(Graph& graph, const IntegeriseOptions& options, IntegeriseReport&
   Placer placer(graph);
   int changed = 0;
   for (const Node& node : graph.nodes) {
-    const auto* rescale = std::get_if<graph::Rescale>(&node.op);
+    const auto* rescale = get_if<graph::Rescale>(&node.op);
     if (!rescale || node.inputs.size() < 2) {
       placer.nodes.push_back(node);
       continue;

@@ -22,7 +22,7 @@ struct Layer {
 };
 
 bool has_channels_on_axis_1(const Graph& graph, const Node& node) {
-  return !std::holds_alternative<graph::MatMul>(node.op) ||
+  return !holds_alternative<graph::MatMul>(node.op) ||
          (graph[node.outputs[0]].shape.size() == 2 && graph[node.inputs[1]].shape.size() == 2);
 }
 
@@ -31,9 +31,9 @@ std::optional<Layer> layer_at(const Graph& graph, const graph::Uses& uses, size_
   const int writer = uses.writer[static_cast<size_t>(sum)];
   if (writer < 0 || uses.only_reader(sum) != static_cast<int>(index)) return {};
   const Node& node = graph.nodes[static_cast<size_t>(writer)];
-  const bool conv = std::holds_alternative<graph::Conv>(node.op);
-  const auto* gemm = std::get_if<graph::Gemm>(&node.op);
-  if (!conv && !gemm && !std::holds_alternative<graph::MatMul>(node.op)) return {};
+  const bool conv = holds_alternative<graph::Conv>(node.op);
+  const auto* gemm = get_if<graph::Gemm>(&node.op);
+  if (!conv && !gemm && !holds_alternative<graph::MatMul>(node.op)) return {};
   if (!graph.constant(node.inputs[1]) || !has_channels_on_axis_1(graph, node)) return {};
   if (!graph[node.inputs[0]].grid || !graph[graph.nodes[index].outputs[0]].grid) return {};
   const size_t axis = conv || (gemm && gemm->transpose_b) ? 0 : 1;
@@ -86,7 +86,7 @@ std::vector<int64_t> reaches(const Tensor& weights, size_t axis, const Grid& x) 
 
 void standardise(Graph& graph, const Layer& layer) {
   Node& node = graph.nodes[layer.linear];
-  auto& rescale = std::get<graph::Rescale>(graph.nodes[layer.rescale].op);
+  auto& rescale = get<graph::Rescale>(graph.nodes[layer.rescale].op);
   const double x_scale = graph[node.inputs[0]].grid->scale[0];
   const double y_scale = graph[graph.nodes[layer.rescale].outputs[0]].grid->scale[0];
   const Tensor& weights = *graph.constant(node.inputs[1]);
@@ -125,7 +125,7 @@ void standardise(Graph& graph, const Layer& layer) {
   const std::string name = graph[node.inputs[1]].name;
   const ValueId changed = graph.add_constant(name + "_standard", Tensor(weights.shape(), w).cast(grid.container()));
   graph[changed].grid = grid;
-  if (const auto* matmul = std::get_if<graph::MatMul>(&node.op))
+  if (const auto* matmul = get_if<graph::MatMul>(&node.op))
     node.op = graph::Gemm{1, 1, false, false, matmul->zero_point_a};
   const std::vector<int32_t> narrow(bias.begin(), bias.end());
   const ValueId constant = graph.add_constant(node.name + "_bias", Tensor({static_cast<int64_t>(channels)}, narrow));
@@ -143,7 +143,7 @@ int standardise_rescalings(Graph& graph) {
   int changed = 0;
   const size_t count = graph.nodes.size();
   for (size_t i = 0; i < count; ++i) {
-    auto* op = std::get_if<graph::Rescale>(&graph.nodes[i].op);
+    auto* op = get_if<graph::Rescale>(&graph.nodes[i].op);
     if (!op) continue;
     op->rounding = Rounding::HalfEven;
     ++changed;

@@ -13,7 +13,7 @@ using graph::ValueId;
 /// The nodes from a Dequantise to the integer Quantise, in order.
 std::vector<size_t> chain_to(const Graph& graph, const graph::Uses& uses, size_t quantise) {
   std::vector<size_t> chain{quantise};
-  while (!std::holds_alternative<graph::Dequantise>(graph.nodes[chain.back()].op)) {
+  while (!holds_alternative<graph::Dequantise>(graph.nodes[chain.back()].op)) {
     const int writer = uses.writer[static_cast<size_t>(graph.nodes[chain.back()].inputs[0])];
     ensure(writer >= 0, "a real value of QD comes from a Dequantise");
     chain.push_back(static_cast<size_t>(writer));
@@ -38,8 +38,8 @@ Tensor levels_from(int64_t first, int64_t count, int64_t step) {
 /// A table of at most 2^bits steps, its entries with a fraction, for lines between them.
 void interpolate(Graph& graph, size_t index, const std::vector<size_t>& chain, int bits, const Tensor& exact,
                  std::vector<Approximation>* approximations) {
-  const Grid from = std::get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
-  const graph::Quantise quantiser = std::get<graph::Quantise>(graph.nodes[index].op);
+  const Grid from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
+  const graph::Quantise quantiser = get<graph::Quantise>(graph.nodes[index].op);
   const Grid& to = quantiser.grid;
   graph::InterpolatedTable op{from.low, 0, 8, to.low, to.high};
   while ((from.levels() - 1) >> op.shift >= int64_t{1} << bits) ++op.shift;
@@ -73,10 +73,10 @@ int tabulate(Graph& graph, int table_bits, std::vector<Approximation>* approxima
   const graph::Uses uses(graph);
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto* quantiser = std::get_if<graph::Quantise>(&graph.nodes[i].op);
+    const auto* quantiser = get_if<graph::Quantise>(&graph.nodes[i].op);
     if (!quantiser || is_real(graph[graph.nodes[i].outputs[0]].type)) continue;
     const std::vector<size_t> chain = chain_to(graph, uses, i);
-    const Grid from = std::get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
+    const Grid from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
     const ValueId x = graph.nodes[chain[0]].inputs[0];
     const Tensor exact =
         through(graph, chain, chain.size(), levels_from(from.low, from.levels(), 1)).cast(quantiser->grid.container());

@@ -57,14 +57,14 @@ std::optional<int64_t> zero_of(const Format& format) {
 }
 
 bool pads(const Node& node) {
-  const auto* conv = std::get_if<graph::Conv>(&node.op);
+  const auto* conv = get_if<graph::Conv>(&node.op);
   return conv && std::any_of(conv->pads.begin(), conv->pads.end(), [](int64_t pad) { return pad != 0; });
 }
 
 /// Whether the node takes the format into its weights: a Conv, or a Gemm [N, K] x [O, K], with constants.
 bool takes_it(const Graph& graph, const Node& node, ValueId input) {
-  const auto* gemm = std::get_if<graph::Gemm>(&node.op);
-  const bool linear = std::holds_alternative<graph::Conv>(node.op) ||
+  const auto* gemm = get_if<graph::Gemm>(&node.op);
+  const bool linear = holds_alternative<graph::Conv>(node.op) ||
                       (gemm && gemm->alpha == 1 && gemm->beta == 1 && !gemm->transpose_a && gemm->transpose_b);
   if (!linear || node.inputs[0] != input || !graph.constant(node.inputs[1])) return false;
   const ValueId bias = node.inputs.size() > 2 ? node.inputs[2] : graph::absent;
@@ -78,7 +78,7 @@ void fold_into(Graph& graph, Node& node, const Format& format, int64_t zero, boo
   std::vector<double> values = old.to_reals();
   const auto outputs = static_cast<size_t>(old.shape()[0]), depth = static_cast<size_t>(old.shape()[1]);
   const size_t taps = values.size() / std::max<size_t>(1, outputs * depth);
-  const auto* conv = std::get_if<graph::Conv>(&node.op);
+  const auto* conv = get_if<graph::Conv>(&node.op);
   const size_t groups = conv ? static_cast<size_t>(conv->group) : 1;
   std::vector<double> added(outputs);
   for (size_t i = 0; i < values.size(); ++i) {

@@ -6,7 +6,7 @@ namespace nibble::passes {
 int turn_matmul_into_gemm(graph::Graph& graph) {
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (!std::holds_alternative<graph::MatMul>(graph.nodes[i].op)) continue;
+    if (!holds_alternative<graph::MatMul>(graph.nodes[i].op)) continue;
     const graph::ValueId x = graph.nodes[i].inputs[0], w = graph.nodes[i].inputs[1];
     const Tensor* weights = graph.constant(w);
     if (!weights || !is_real(weights->type()) || weights->rank() != 2 || graph[x].shape.size() != 2 ||

@@ -7,7 +7,7 @@ namespace nibble::passes {
 int turn_transpose_into_reshape(graph::Graph& graph) {
   int changed = 0;
   for (graph::Node& node : graph.nodes) {
-    const auto* transpose = std::get_if<graph::Transpose>(&node.op);
+    const auto* transpose = get_if<graph::Transpose>(&node.op);
     if (!transpose) continue;
     const Shape &before = graph[node.inputs[0]].shape, &after = graph[node.outputs[0]].shape;
     graph::Ints longer;

@@ -9,7 +9,7 @@ using graph::Node;
 using graph::ValueId;
 
 bool is_sum_of_activations(const Graph& graph, const Node& node) {
-  return std::holds_alternative<graph::Add>(node.op) &&
+  return holds_alternative<graph::Add>(node.op) &&
          std::none_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return graph.constant(id); });
 }
 
@@ -48,7 +48,7 @@ int unify_adds(Graph& graph) {
   int changed = 0;
   const size_t count = graph.nodes.size();
   for (size_t i = 0; i < count; ++i) {
-    if (!std::holds_alternative<graph::Add>(graph.nodes[i].op)) continue;
+    if (!holds_alternative<graph::Add>(graph.nodes[i].op)) continue;
     if (is_sum_of_activations(graph, graph.nodes[i])) {
       std::vector<ValueId> terms = terms_of(graph, uses, graph.nodes[i]);
       changed += terms.size() != graph.nodes[i].inputs.size();

@@ -21,8 +21,8 @@ struct Clipped {
 
 /// A Min or Max with one constant number is a clip too.
 std::optional<Clipped> half_clip_of(const Graph& graph, const Node& node) {
-  const bool is_max = std::holds_alternative<graph::Max>(node.op);
-  if (!is_max && !std::holds_alternative<graph::Min>(node.op)) return std::nullopt;
+  const bool is_max = holds_alternative<graph::Max>(node.op);
+  if (!is_max && !holds_alternative<graph::Min>(node.op)) return std::nullopt;
   const size_t slot = graph.constant(node.inputs[0]) ? 0 : 1;
   const graph::ValueId x = node.inputs[1 - slot];
   const Tensor* bound = graph.constant(node.inputs[slot]);
@@ -34,8 +34,8 @@ std::optional<Clipped> half_clip_of(const Graph& graph, const Node& node) {
 }
 
 std::optional<Clipped> clip_of(const Graph& graph, const Node& node) {
-  if (std::holds_alternative<graph::Relu>(node.op)) return Clipped{node.inputs[0], {0, infinity}};
-  const auto* clip = std::get_if<graph::Clip>(&node.op);
+  if (holds_alternative<graph::Relu>(node.op)) return Clipped{node.inputs[0], {0, infinity}};
+  const auto* clip = get_if<graph::Clip>(&node.op);
   if (clip && clip->low <= clip->high) return Clipped{node.inputs[0], *clip};
   return half_clip_of(graph, node);
 }
@@ -59,7 +59,7 @@ int unify_clips(Graph& graph) {
     const graph::Op op =
         !inner ? simplest(outer->clip)
                : simplest({std::clamp(inner->clip.low, low, high), std::clamp(inner->clip.high, low, high)});
-    if (!inner && op.index() == node.op.index()) continue;
+    if (!inner && op.kind() == node.op.kind()) continue;
     node.op = op;
     node.inputs = {inner ? inner->x : outer->x};
     ++changed;

@@ -21,7 +21,7 @@ bool leaves_nothing(const Graph& graph, ValueId id) {
 bool only_softmax_reads(const Graph& graph, const graph::Uses& uses, ValueId id) {
   const auto& readers = uses.readers[static_cast<size_t>(id)];
   return !uses.is_output[static_cast<size_t>(id)] && std::all_of(readers.begin(), readers.end(), [&](int reader) {
-    return std::holds_alternative<graph::Softmax>(graph.nodes[static_cast<size_t>(reader)].op);
+    return holds_alternative<graph::Softmax>(graph.nodes[static_cast<size_t>(reader)].op);
   });
 }
 
@@ -31,7 +31,7 @@ int unify_masks(Graph& graph) {
   const graph::Uses uses(graph);
   int changed = 0;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (!std::holds_alternative<graph::Where>(graph.nodes[i].op)) continue;
+    if (!holds_alternative<graph::Where>(graph.nodes[i].op)) continue;
     const std::vector<ValueId> inputs = graph.nodes[i].inputs;
     const size_t masked = leaves_nothing(graph, inputs[1]) ? 1 : 2;
     const Tensor* condition = graph.constant(inputs[0]);

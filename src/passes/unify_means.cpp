@@ -32,7 +32,7 @@ bool covers(const graph::AveragePool& pool, const Shape& x) {
 
 /// A mean over all spatial axes that drops them: one that keeps them, and a reshape.
 bool keep_spatial_axes(Graph& graph, size_t index) {
-  const auto* mean = std::get_if<graph::ReduceMean>(&graph.nodes[index].op);
+  const auto* mean = get_if<graph::ReduceMean>(&graph.nodes[index].op);
   const size_t rank = graph[graph.nodes[index].inputs[0]].shape.size();
   if (!mean || mean->keep_dims || rank < 3 || mean->axes != axes_between(2, rank)) return false;
   const graph::ValueId old = graph.nodes[index].outputs[0];
@@ -54,11 +54,11 @@ int unify_means(Graph& graph) {
   for (size_t i = 0; i < count; ++i) {
     Node& node = graph.nodes[i];
     const Shape x = node.inputs.empty() ? Shape{} : graph[node.inputs[0]].shape;
-    const auto* pool = std::get_if<graph::AveragePool>(&node.op);
-    if (std::holds_alternative<graph::GlobalAveragePool>(node.op) || (pool && covers(*pool, x))) {
+    const auto* pool = get_if<graph::AveragePool>(&node.op);
+    if (holds_alternative<graph::GlobalAveragePool>(node.op) || (pool && covers(*pool, x))) {
       node.op = graph::ReduceMean{axes_between(2, x.size()), true};
       ++changed;
-    } else if (auto* mean = std::get_if<graph::ReduceMean>(&node.op)) {
+    } else if (auto* mean = get_if<graph::ReduceMean>(&node.op)) {
       Ints axes = normalised(mean->axes, x.size());
       changed += axes != mean->axes;
       mean->axes = std::move(axes);

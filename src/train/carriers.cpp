@@ -44,8 +44,8 @@ Reach shifted(Reach a, int64_t by) {
 
 /// Indices, thresholds and tables are read as they are, whatever their size.
 bool computes_on_first_only(const Op& op) {
-  return std::holds_alternative<Gather>(op) || std::holds_alternative<Threshold>(op) ||
-         std::holds_alternative<Table>(op);
+  return holds_alternative<Gather>(op) || holds_alternative<Threshold>(op) ||
+         holds_alternative<Table>(op);
 }
 
 /// What an integer op gives, and the largest magnitude on the way: its operands, sums and partial sums.

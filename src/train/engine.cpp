@@ -97,7 +97,7 @@ class TorchEngine : public graph::Engine {
 
   at::Tensor as_read(size_t n, size_t i, const at::Tensor& x) const {
     const Node& node = graph_.nodes[n];
-    const bool indices = std::holds_alternative<graph::Gather>(node.op) && i == 1;
+    const bool indices = holds_alternative<graph::Gather>(node.op) && i == 1;
     if (plan_.nodes[n] == Carrier::Int64 || indices) return x;
     return x.to(torch_type(plan_.nodes[n]));
   }
@@ -120,14 +120,14 @@ class TorchEngine : public graph::Engine {
     const at::ScalarType type = torch_type(of(plan_.values, node.outputs[0]));
     const auto x = [&]() -> const at::Tensor& { return of(values, node.inputs[0]); };
     const auto table = [&] { return graph_.constant(node.inputs[1])->to_integers(); };
-    if (const auto* op = std::get_if<graph::Quantise>(&node.op); op != nullptr && integer(node.outputs[0]))
+    if (const auto* op = get_if<graph::Quantise>(&node.op); op != nullptr && integer(node.outputs[0]))
       return {quantise(*op, x(), type, false)};
-    if (const auto* op = std::get_if<graph::Dequantise>(&node.op)) return {dequantise(*op, x())};
-    if (const auto* op = std::get_if<graph::Rescale>(&node.op)) return {rescale(*op, x(), type)};
-    if (const auto* op = std::get_if<graph::Requantise>(&node.op)) return {requantise(*op, x(), type)};
-    if (const auto* op = std::get_if<graph::Threshold>(&node.op))
+    if (const auto* op = get_if<graph::Dequantise>(&node.op)) return {dequantise(*op, x())};
+    if (const auto* op = get_if<graph::Rescale>(&node.op)) return {rescale(*op, x(), type)};
+    if (const auto* op = get_if<graph::Requantise>(&node.op)) return {requantise(*op, x(), type)};
+    if (const auto* op = get_if<graph::Threshold>(&node.op))
       return {threshold(*op, x(), table(), static_cast<size_t>(graph_[node.inputs[1]].shape[0]), type)};
-    if (const auto* op = std::get_if<graph::Table>(&node.op)) return {look_up(*op, x(), table(), type)};
+    if (const auto* op = get_if<graph::Table>(&node.op)) return {look_up(*op, x(), table(), type)};
     std::vector<at::Tensor> inputs = fixed_[n];
     for (size_t i = 0; i < inputs.size(); ++i)
       if (node.inputs[i] != graph::absent && !inputs[i].defined())

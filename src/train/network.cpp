@@ -37,7 +37,7 @@ void Network::learn(const std::vector<int>& writer, const Node& node, size_t inp
   // In an FQ graph a quantiser stands between the weights and the op.
   for (int by = writer[static_cast<size_t>(id)]; by >= 0; by = writer[static_cast<size_t>(id)]) {
     const Node& before = graph_.nodes[static_cast<size_t>(by)];
-    if (!std::holds_alternative<Quantise>(before.op)) return;
+    if (!holds_alternative<Quantise>(before.op)) return;
     id = before.inputs[0];
   }
   const Value& value = graph_[id];
@@ -52,17 +52,17 @@ void Network::find_learned() {
   const std::vector<int>& writer = writer_;
   const auto by_matmul = [&](ValueId id) {
     const int by = writer[static_cast<size_t>(id)];
-    return by >= 0 && std::holds_alternative<MatMul>(graph_.nodes[static_cast<size_t>(by)].op);
+    return by >= 0 && holds_alternative<MatMul>(graph_.nodes[static_cast<size_t>(by)].op);
   };
   for (const Node& node : graph_.nodes) {
-    const bool linear = std::holds_alternative<Conv>(node.op) || std::holds_alternative<ConvTranspose>(node.op) ||
-                        std::holds_alternative<Gemm>(node.op) || std::holds_alternative<MatMul>(node.op);
+    const bool linear = holds_alternative<Conv>(node.op) || holds_alternative<ConvTranspose>(node.op) ||
+                        holds_alternative<Gemm>(node.op) || holds_alternative<MatMul>(node.op);
     const bool rows =
-        std::holds_alternative<LayerNormalization>(node.op) || std::holds_alternative<RmsNormalization>(node.op);
-    const bool batch = std::holds_alternative<BatchNormalization>(node.op);
+        holds_alternative<LayerNormalization>(node.op) || holds_alternative<RmsNormalization>(node.op);
+    const bool batch = holds_alternative<BatchNormalization>(node.op);
     if (linear || batch || rows)
       for (size_t i = 0; i < node.inputs.size(); ++i) learn(writer, node, i, !batch || i < 3, linear && i < 2);
-    if (std::holds_alternative<Add>(node.op) && node.inputs.size() == 2)
+    if (holds_alternative<Add>(node.op) && node.inputs.size() == 2)
       for (size_t i = 0; i < 2; ++i)
         if (by_matmul(node.inputs[1 - i])) learn(writer, node, i, true, false);
   }
@@ -93,7 +93,7 @@ void Network::compute(std::vector<at::Tensor>& values, size_t end, const Mode& m
     if (observe)
       for (ValueId id : node.inputs)
         if (id != absent && graph_[id].constant) observe(id, values[static_cast<size_t>(id)]);
-    const std::vector<at::Tensor> outputs = std::holds_alternative<Quantise>(node.op)
+    const std::vector<at::Tensor> outputs = holds_alternative<Quantise>(node.op)
                                                 ? std::vector<at::Tensor>{quantise(n, inputs[0], mode)}
                                             : folded_at_[n] >= 0 ? folded(n, inputs, mode)
                                                                  : forward(node, inputs, mode);
@@ -115,9 +115,9 @@ at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits, cons
   };
   // A quantised network has its Softmax's own quantiser behind it.
   const Node* last = writer_of(result);
-  while (last && (std::holds_alternative<Quantise>(last->op) || std::holds_alternative<Identity>(last->op)))
+  while (last && (holds_alternative<Quantise>(last->op) || holds_alternative<Identity>(last->op)))
     last = writer_of(last->inputs[0]);
-  if (logits && last && std::holds_alternative<Softmax>(last->op)) {
+  if (logits && last && holds_alternative<Softmax>(last->op)) {
     end = static_cast<size_t>(last - graph_.nodes.data());
     result = last->inputs[0];
   }

@@ -42,7 +42,7 @@ std::vector<size_t> Network::batch_norms() const {
   std::vector<size_t> all;
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Node& node = graph_.nodes[n];
-    if (std::holds_alternative<BatchNormalization>(node.op) && graph_.constant(node.inputs[3]) &&
+    if (holds_alternative<BatchNormalization>(node.op) && graph_.constant(node.inputs[3]) &&
         graph_.constant(node.inputs[4]))
       all.push_back(n);
   }
@@ -61,7 +61,7 @@ at::Tensor Network::gamma_of(const FoldableNorm& pair) const {
 }
 
 at::Tensor Network::gain_of(const FoldableNorm& pair) const {
-  const double epsilon = std::get<BatchNormalization>(graph_.nodes[pair.norm].op).epsilon;
+  const double epsilon = get<BatchNormalization>(graph_.nodes[pair.norm].op).epsilon;
   return gamma_of(pair) / at::sqrt(variance_of(pair.norm) + epsilon);
 }
 

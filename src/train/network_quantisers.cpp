@@ -16,32 +16,32 @@ using namespace graph;
 constexpr int64_t most_levels = 2048;
 
 const Quantise* quantise_of(const Node& node) {
-  return std::get_if<Quantise>(&node.op);
+  return get_if<Quantise>(&node.op);
 }
 
 /// Ops whose output lies on the grid of the input at the returned slot; -1 for others.
 int same_grid_slot(const Op& op) {
-  if (std::holds_alternative<Where>(op)) return 1;
+  if (holds_alternative<Where>(op)) return 1;
   const bool same =
-      std::holds_alternative<Identity>(op) || std::holds_alternative<Relu>(op) || std::holds_alternative<Clip>(op) ||
-      std::holds_alternative<MaxPool>(op) || std::holds_alternative<ReduceMax>(op) ||
-      std::holds_alternative<Concat>(op) || std::holds_alternative<Split>(op) || std::holds_alternative<Slice>(op) ||
-      std::holds_alternative<Pad>(op) || std::holds_alternative<Flatten>(op) || std::holds_alternative<Reshape>(op) ||
-      std::holds_alternative<Transpose>(op) || std::holds_alternative<Squeeze>(op) ||
-      std::holds_alternative<Unsqueeze>(op) || std::holds_alternative<Gather>(op) || std::holds_alternative<Min>(op) ||
-      std::holds_alternative<Max>(op) || std::holds_alternative<Dropout>(op);
+      holds_alternative<Identity>(op) || holds_alternative<Relu>(op) || holds_alternative<Clip>(op) ||
+      holds_alternative<MaxPool>(op) || holds_alternative<ReduceMax>(op) ||
+      holds_alternative<Concat>(op) || holds_alternative<Split>(op) || holds_alternative<Slice>(op) ||
+      holds_alternative<Pad>(op) || holds_alternative<Flatten>(op) || holds_alternative<Reshape>(op) ||
+      holds_alternative<Transpose>(op) || holds_alternative<Squeeze>(op) ||
+      holds_alternative<Unsqueeze>(op) || holds_alternative<Gather>(op) || holds_alternative<Min>(op) ||
+      holds_alternative<Max>(op) || holds_alternative<Dropout>(op);
   return same ? 0 : -1;
 }
 
 /// Ops whose inputs lie on one grid.
 bool shares_grids(const Op& op) {
-  return std::holds_alternative<Add>(op) || std::holds_alternative<Sub>(op) || std::holds_alternative<Concat>(op) ||
-         std::holds_alternative<Where>(op) || std::holds_alternative<Min>(op) || std::holds_alternative<Max>(op);
+  return holds_alternative<Add>(op) || holds_alternative<Sub>(op) || holds_alternative<Concat>(op) ||
+         holds_alternative<Where>(op) || holds_alternative<Min>(op) || holds_alternative<Max>(op);
 }
 
 bool is_linear(const Op& op) {
-  return std::holds_alternative<Conv>(op) || std::holds_alternative<ConvTranspose>(op) ||
-         std::holds_alternative<Gemm>(op) || std::holds_alternative<MatMul>(op);
+  return holds_alternative<Conv>(op) || holds_alternative<ConvTranspose>(op) ||
+         holds_alternative<Gemm>(op) || holds_alternative<MatMul>(op);
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ Network::Accumulator Network::accumulator_of(ValueId id) const {
   if (is_linear(node.op)) return {quantiser_of(node.inputs[1]), quantiser_of(node.inputs[0])};
   const int slot = same_grid_slot(node.op);
   if (slot >= 0) return accumulator_of(node.inputs[static_cast<size_t>(slot)]);
-  if (!std::holds_alternative<Add>(node.op)) return {};
+  if (!holds_alternative<Add>(node.op)) return {};
   for (ValueId input : node.inputs)
     if (const Accumulator found = accumulator_of(input); found.weights >= 0) return found;
   return {};
@@ -234,7 +234,7 @@ void Network::write_back(Graph& graph) const {
   for (const Learned& one : learned_)
     if (one.id != absent) graph[one.id].constant = from_torch(weights_read(one.id), ElementType::Float32);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    auto* op = std::get_if<Quantise>(&graph.nodes[n].op);
+    auto* op = get_if<Quantise>(&graph.nodes[n].op);
     if (!op) continue;
     if (const Quantiser* quantiser = quantisers_[n].get()) {
       *op = quantiser->op();
@@ -250,10 +250,10 @@ void Network::write_back(Graph& graph) const {
     if (!grid) continue;
     const int by = quantiser_of(static_cast<ValueId>(id));
     if (grid->levels() >= most_levels && (by < 0 || !quantisers_[static_cast<size_t>(by)]))
-      grid = by >= 0 ? std::get<Quantise>(graph.nodes[static_cast<size_t>(by)].op).grid
+      grid = by >= 0 ? get<Quantise>(graph.nodes[static_cast<size_t>(by)].op).grid
                      : grid_of(accumulator_of(static_cast<ValueId>(id)), *grid);
     else if (by >= 0)
-      grid = std::get<Quantise>(graph.nodes[static_cast<size_t>(by)].op).grid;
+      grid = get<Quantise>(graph.nodes[static_cast<size_t>(by)].op).grid;
   }
   if (!folded_.empty()) write_folded(graph);
 }

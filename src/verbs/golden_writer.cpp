@@ -57,8 +57,8 @@ bool moves(const graph::Op& op) {
 
 /// Belongs to the layer that writes what it reads.
 bool completes(const graph::Op& op) {
-  return std::holds_alternative<graph::Requantise>(op) || std::holds_alternative<graph::FloorDivide>(op) ||
-         std::holds_alternative<graph::Clip>(op) || std::holds_alternative<graph::Relu>(op);
+  return holds_alternative<graph::Requantise>(op) || holds_alternative<graph::FloorDivide>(op) ||
+         holds_alternative<graph::Clip>(op) || holds_alternative<graph::Relu>(op);
 }
 
 /// A graph as DORY's layers: a linear op, a pool or an add, each with the requantisation behind it.
@@ -86,16 +86,16 @@ class Layers {
   bool reads_finished(const graph::Node& node) const { return finished_[static_cast<size_t>(node.inputs.front())]; }
   bool feeds_add(const graph::Node& node) const {
     const graph::Node* reader = reader_of(node);
-    return reader != nullptr && std::holds_alternative<graph::Add>(reader->op);
+    return reader != nullptr && holds_alternative<graph::Add>(reader->op);
   }
   bool is_branch_of_add(const graph::Node& node) const {
     return completes(node.op) && reads_finished(node) && feeds_add(node);
   }
   bool pools(const graph::Node& node) const {
-    if (std::holds_alternative<graph::MaxPool>(node.op)) return true;
+    if (holds_alternative<graph::MaxPool>(node.op)) return true;
     const int writer = uses_.writer[static_cast<size_t>(node.inputs.front())];
     return completes(node.op) && writer >= 0 &&
-           std::holds_alternative<graph::SumPool>(graph_.nodes[static_cast<size_t>(writer)].op);
+           holds_alternative<graph::SumPool>(graph_.nodes[static_cast<size_t>(writer)].op);
   }
   /// What is behind it belongs to the same layer; a pool's integers are whole without it.
   bool is_incomplete(const graph::Node& node) const {

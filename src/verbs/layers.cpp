@@ -55,7 +55,7 @@ std::vector<Layer> layers_of(const graph::Graph& graph) {
   std::vector<Layer> layers;
   for (const graph::Node& node : graph.nodes) {
     const bool of_constant =
-        std::holds_alternative<graph::Quantise>(node.op) && graph.constant(node.inputs.front()) != nullptr;
+        holds_alternative<graph::Quantise>(node.op) && graph.constant(node.inputs.front()) != nullptr;
     if (!of_constant) layers.push_back(layer_of(graph, uses, node));
   }
   return layers;

@@ -55,7 +55,7 @@ std::optional<passes::Fit> fit(const Call& call, const graph::Graph& graph, cons
 
 int64_t count_quantisers(const graph::Graph& graph) {
   int64_t count = 0;
-  for (const graph::Node& node : graph.nodes) count += std::holds_alternative<graph::Quantise>(node.op);
+  for (const graph::Node& node : graph.nodes) count += holds_alternative<graph::Quantise>(node.op);
   return count;
 }
 

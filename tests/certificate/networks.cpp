@@ -39,7 +39,7 @@ QuantiseOptions options_for(uint64_t seed) {
 /// One multiplier a quarter larger, or one weight a level away.
 bool corrupt_multiplier(Graph& graph) {
   for (auto& node : graph.nodes)
-    if (auto* op = std::get_if<graph::Requantise>(&node.op))
+    if (auto* op = get_if<graph::Requantise>(&node.op))
       for (int64_t& multiplier : op->multiplier)
         if (std::abs(multiplier) >= 64) {
           multiplier += multiplier / 4;
@@ -50,7 +50,7 @@ bool corrupt_multiplier(Graph& graph) {
 
 bool corrupt_weight(Graph& graph) {
   for (auto& node : graph.nodes) {
-    if (!std::holds_alternative<graph::Conv>(node.op)) continue;
+    if (!holds_alternative<graph::Conv>(node.op)) continue;
     Tensor& weights = *graph[node.inputs[1]].constant;
     std::vector<int64_t> values = weights.to_integers();
     values.back() += values.back() > 0 ? -1 : 1;

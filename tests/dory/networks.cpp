@@ -29,7 +29,7 @@ void write(const graph::Graph& graph, uint64_t seed, const fs::path& folder, con
 /// The last weight of the first convolution is one off.
 void write_with_another_weight(graph::Graph graph, const fs::path& file) {
   for (const graph::Node& node : graph.nodes) {
-    if (!std::holds_alternative<graph::Conv>(node.op)) continue;
+    if (!holds_alternative<graph::Conv>(node.op)) continue;
     Tensor& weights = *graph[node.inputs[1]].constant;
     std::vector<int64_t> values = weights.to_integers();
     values.back() += values.back() > 0 ? -1 : 1;

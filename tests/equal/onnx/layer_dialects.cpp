@@ -106,10 +106,10 @@ TEST_P(LayerDialect, ReadsBackTheIntegersOfSignedBranchesAndOfAddendsThatFloatsD
       const bool fewer = node.name == "sum_q" || node.name == "pool_q";
       if (!bytes && !fewer) continue;
       const Interval levels = bytes ? Interval{-128, 127} : Interval{-100, 27};
-      if (auto* op = std::get_if<graph::Requantise>(&node.op)) op->low = levels.low, op->high = levels.high;
-      if (auto* op = std::get_if<graph::FloorDivide>(&node.op)) op->low = levels.low, op->high = levels.high;
+      if (auto* op = get_if<graph::Requantise>(&node.op)) op->low = levels.low, op->high = levels.high;
+      if (auto* op = get_if<graph::FloorDivide>(&node.op)) op->low = levels.low, op->high = levels.high;
       if (node.name != "sum_q") continue;
-      auto& op = std::get<graph::Requantise>(node.op);
+      auto& op = get<graph::Requantise>(node.op);
       op.multiplier = {331 << 15}, op.addend = {-(int64_t{30001} << 15) - 1}, op.shift = {24};
     }
     const Graph again = written_and_read(network.graph, GetParam());
@@ -142,9 +142,9 @@ TEST_P(LayerDialect, NamesEveryNodeThatItCannotSay) {
   Residual network(1);
   Graph& graph = network.graph;
   for (graph::Node& node : graph.nodes) {
-    if (auto* op = std::get_if<graph::Requantise>(&node.op); op && node.name == "first_q")
+    if (auto* op = get_if<graph::Requantise>(&node.op); op && node.name == "first_q")
       op->multiplier[0] = (1 << 24) + 1, op->shift[0] = 26;
-    if (auto* op = std::get_if<graph::Conv>(&node.op); op && node.name == "depthwise") op->zero_point = 3;
+    if (auto* op = get_if<graph::Conv>(&node.op); op && node.name == "depthwise") op->zero_point = 3;
   }
   const std::string refusal = refusal_of(graph, GetParam());
   EXPECT_NE(
@@ -184,7 +184,7 @@ INSTANTIATE_TEST_SUITE_P(Each, LayerDialect, testing::Values("quantlab", "nemo")
 TEST(Nemo, RefusesLevelsBelowZeroThatAPaddedLayerReads) {
   Residual network(1);
   for (graph::Node& node : network.graph.nodes)
-    if (node.name == "first_q") std::get<graph::Requantise>(node.op).low = -5;
+    if (node.name == "first_q") get<graph::Requantise>(node.op).low = -5;
   EXPECT_NE(
       refusal_of(network.graph, "nemo")
           .find("'first_q' (Requantise): levels -5..255, and the dialect's activations are 0..255 at most: its Div "
@@ -237,7 +237,7 @@ TEST(Quantlab, ReadsAChainAsOneRequantisation) {
   const Graph graph = read(chain(3, 16, true));
   ASSERT_EQ(graph.nodes.size(), 2u);
   EXPECT_EQ(graph.stage, graph::Stage::ID);
-  const auto* op = std::get_if<graph::Requantise>(&graph.nodes[1].op);
+  const auto* op = get_if<graph::Requantise>(&graph.nodes[1].op);
   ASSERT_TRUE(op);
   EXPECT_EQ(op->multiplier, (graph::Ints{3, 5}));
   EXPECT_EQ(op->addend, (graph::Ints{-7, 8}));
@@ -248,7 +248,7 @@ TEST(Quantlab, ReadsAChainAsOneRequantisation) {
 
 TEST(Quantlab, ReadsADivisorThatIsNoPowerOfTwoLiterally) {
   const Graph graph = read(chain(3, 255, true));
-  const auto* op = std::get_if<graph::FloorDivide>(&graph.nodes.back().op);
+  const auto* op = get_if<graph::FloorDivide>(&graph.nodes.back().op);
   ASSERT_TRUE(op);
   EXPECT_EQ(op->divisor, (graph::Ints{255, 255}));
 }

@@ -156,7 +156,7 @@ using nibble::tests::scratch;
 std::vector<Grid> grids_of(const Graph& graph) {
   std::vector<Grid> grids;
   for (const graph::Node& node : graph.nodes)
-    if (const auto* quantise = std::get_if<graph::Quantise>(&node.op)) grids.push_back(quantise->grid);
+    if (const auto* quantise = get_if<graph::Quantise>(&node.op)) grids.push_back(quantise->grid);
   return grids;
 }
 
@@ -188,7 +188,7 @@ TEST(Qdq, KeepsGridsAndIntegersInEveryContainer) {
         EXPECT_EQ(grids_of(again), grids_of(graph)) << "levels " << levels << ", weights from " << weight_low;
         for (const graph::Node& node : again.nodes) {
           EXPECT_NE(graph::name_of(node.op), "Clip");
-          const auto* op = std::get_if<graph::Quantise>(&node.op);
+          const auto* op = get_if<graph::Quantise>(&node.op);
           if (op) {
             EXPECT_EQ(again[node.outputs[0]].grid, op->grid);
           }

@@ -36,7 +36,7 @@ Op only(Network& n, ValueId y) {
   run(canonicalise(), graph);
   expect_same(before, graph);
   EXPECT_EQ(graph.nodes.size(), 1U);
-  const auto* found = std::get_if<Op>(&graph.nodes[0].op);
+  const auto* found = get_if<Op>(&graph.nodes[0].op);
   EXPECT_NE(found, nullptr) << graph::name_of(graph.nodes[0].op);
   return found ? *found : Op{};
 }
@@ -141,7 +141,7 @@ TEST(MoveScales, PutsTheFactorsOfBothSidesBehindTheProduct) {
   const Graph before = graph;
   run(canonicalise(), graph);
   expect_same(before, graph);
-  EXPECT_TRUE(std::holds_alternative<MatMul>(graph.nodes[0].op));
+  EXPECT_TRUE(holds_alternative<MatMul>(graph.nodes[0].op));
 }
 
 }  // namespace nibble::passes::testing

@@ -106,12 +106,12 @@ void expect_same_function(uint64_t seed) {
 void make_weights_asymmetric(Graph& fake, uint64_t seed) {
   Random random(seed + 3000);
   for (const auto& node : fake.nodes) {
-    const bool linear = std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op);
+    const bool linear = holds_alternative<graph::Conv>(node.op) || holds_alternative<graph::Gemm>(node.op);
     const bool bias_follows = node.inputs.size() > 2 && node.inputs[2] >= 0 && !fake.constant(node.inputs[2]);
     if (!linear || bias_follows || random.below(3) == 0) continue;
     for (auto& writer : fake.nodes) {
       if (writer.outputs[0] != node.inputs[1]) continue;
-      auto& grid = std::get<graph::Quantise>(writer.op).grid;
+      auto& grid = get<graph::Quantise>(writer.op).grid;
       grid.low = 0, grid.high = static_cast<int64_t>(1 + random.below(255));
       grid.zero_point = static_cast<int64_t>(random.below(static_cast<uint64_t>(grid.high) + 1));
       fake[writer.outputs[0]].grid = grid;

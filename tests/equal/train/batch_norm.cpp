@@ -129,7 +129,7 @@ TEST(FoldedBatchNorm, LeavesTheGraphWithWhatWasTrainedToTheLastBit) {
       graph::Graph graph = before;
       network.write_back(graph);
       for (const graph::Node& node : graph.nodes)
-        EXPECT_FALSE(std::holds_alternative<graph::BatchNormalization>(node.op)) << node.name;
+        EXPECT_FALSE(holds_alternative<graph::BatchNormalization>(node.op)) << node.name;
       const at::Tensor x = drawn({5, 1, 8, 8}, 99);
       const Tensor found = train::make_engine(graph, {})->run({train::from_torch(x, ElementType::Float32)}).at(0);
       EXPECT_TRUE(found == train::from_torch(network.run(x, {}), ElementType::Float32))

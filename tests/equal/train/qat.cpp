@@ -129,7 +129,7 @@ TEST(Qat, LeavesTheGraphWithWhatWasTrainedToTheLastBit) {
     for (const train::Quantiser* quantiser : network.quantisers())
       EXPECT_EQ(quantiser->unfinished(schedule("", 2.5)), "") << each.name;
     for (const graph::Node& node : graph.nodes)
-      if (const auto* op = std::get_if<graph::Quantise>(&node.op)) {
+      if (const auto* op = get_if<graph::Quantise>(&node.op)) {
         check_grid(op->grid, "test", node.name);
         EXPECT_EQ(*graph[node.outputs[0]].grid, op->grid) << node.name;
       }

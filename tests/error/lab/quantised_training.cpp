@@ -107,7 +107,7 @@ TEST(QuantisedTraining, ARuleIsOfTheLayersWeightsAndOfWhatItGives) {
     }
     std::string all;
     for (const graph::Node& node : fake.nodes)
-      if (std::holds_alternative<graph::Quantise>(node.op)) {
+      if (holds_alternative<graph::Quantise>(node.op)) {
         const bool weights = fake.constant(node.inputs[0]) != nullptr;
         const auto recipe = run.quantisers({node, weights, node.name == "x_q"});
         all += node.name + " " + std::string(quant::to_string(recipe.learning.algorithm)) + "; ";

@@ -242,7 +242,7 @@ TEST(IntegeriseErrors, NameBranchesOnSeveralGridsWithoutAQuantiserBehindThem) {
   n.finish({n.conv("last", joined, 2, 1), n.conv("next", n.max_pool("pool", joined), 2, 1)});
   quantise_by(n.graph);
   for (auto& node : n.graph.nodes)
-    if (node.name == "b_q") std::get<graph::Quantise>(node.op).grid.scale = {0.5};
+    if (node.name == "b_q") get<graph::Quantise>(node.op).grid.scale = {0.5};
   EXPECT_EQ(integerise_message(n.graph),
             "passes: node 'concat' (Concat): joins branches on several grids (expected one grid for all, or one "
             "quantiser right after it)");
@@ -251,7 +251,7 @@ TEST(IntegeriseErrors, NameBranchesOnSeveralGridsWithoutAQuantiserBehindThem) {
   s.finish({s.add("add", x, s.conv("b", x, 2, 1))});
   quantise_by(s.graph);
   for (auto& node : s.graph.nodes)
-    if (node.name == "b_q") std::get<graph::Quantise>(node.op).grid.scale = {0.25F / 3};
+    if (node.name == "b_q") get<graph::Quantise>(node.op).grid.scale = {0.25F / 3};
   EXPECT_EQ(integerise_message(s.graph),
             "passes: output 'add': is not on one grid (expected a quantiser before it, or a linear op with one weight "
             "scale and its bias on the accumulator's grid)");
@@ -274,10 +274,10 @@ TEST(IntegeriseErrors, NameAnAveragePoolWithAWindowThatMeetsNothing) {
   const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 6, 6}), 2, 3));
   n.finish({n.node("pool", graph::AveragePool{{2, 2}, {2, 2}, {2, 2, 0, 0}, {1, 1}, false, false}, {x})});
   for (auto& node : n.graph.nodes)
-    if (auto* pool = std::get_if<graph::AveragePool>(&node.op)) pool->count_include_pad = true;
+    if (auto* pool = get_if<graph::AveragePool>(&node.op)) pool->count_include_pad = true;
   quantise_by(n.graph);
   for (auto& node : n.graph.nodes)
-    if (auto* pool = std::get_if<graph::AveragePool>(&node.op)) pool->count_include_pad = false;
+    if (auto* pool = get_if<graph::AveragePool>(&node.op)) pool->count_include_pad = false;
   EXPECT_EQ(integerise_message(n.graph),
             "passes: node 'pool' (AveragePool): has windows that meet nothing of its input (expected padding narrower "
             "than its windows)");
@@ -288,7 +288,7 @@ TEST(IntegeriseErrors, NameAnActivationQuantisedByChannelAndAnInputByFloor) {
   const Graph whole = n.graph;
   for (auto& node : n.graph.nodes)
     if (node.name == "conv_q") {
-      auto& grid = std::get<graph::Quantise>(node.op).grid;
+      auto& grid = get<graph::Quantise>(node.op).grid;
       grid.axis = 1;
       grid.scale.assign(4, 0.5);
     }
@@ -299,7 +299,7 @@ TEST(IntegeriseErrors, NameAnActivationQuantisedByChannelAndAnInputByFloor) {
       "tensor)");
   n.graph = whole;
   for (auto& node : n.graph.nodes)
-    if (node.name == "x_q") std::get<graph::Quantise>(node.op).rounding = Rounding::Floor;
+    if (node.name == "x_q") get<graph::Quantise>(node.op).rounding = Rounding::Floor;
   EXPECT_EQ(integerise_message(n.graph),
             "passes: input 'x': has a quantiser that rounds by floor (expected half_up or half_even)");
 }

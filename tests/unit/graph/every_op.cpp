@@ -196,7 +196,7 @@ TEST(EveryOp, ReadsBackFromItsText) {
 
 TEST(EveryOp, RefusesMoreInputsThanItHas) {
   for (Case one : cases()) {
-    if (std::holds_alternative<Concat>(one.op) || std::holds_alternative<Add>(one.op)) continue;
+    if (holds_alternative<Concat>(one.op) || holds_alternative<Add>(one.op)) continue;
     SCOPED_TRACE(name_of(one.op));
     one.inputs.resize(6, {F32, {1}});
     Graph graph = graph_of(one);

@@ -96,14 +96,14 @@ TEST(UnifyMeans, WritesAGlobalPoolAsAMeanOverItsSpatialAxes) {
   Network n;
   n.finish({n.node("gap", graph::GlobalAveragePool{}, {n.input({any, 2, 3, 4})})});
   EXPECT_EQ(apply(unify_means, n.graph), 1);
-  EXPECT_EQ(std::get<graph::ReduceMean>(n.graph.nodes[0].op).axes, (graph::Ints{2, 3}));
+  EXPECT_EQ(get<graph::ReduceMean>(n.graph.nodes[0].op).axes, (graph::Ints{2, 3}));
 }
 
 TEST(UnifyMeans, CountsAxesFromTheFront) {
   Network n;
   n.finish({n.node("mean", graph::ReduceMean{{-1, 2}, true}, {n.input({any, 2, 3, 4})})});
   EXPECT_EQ(apply(unify_means, n.graph), 1);
-  EXPECT_EQ(std::get<graph::ReduceMean>(n.graph.nodes[0].op).axes, (graph::Ints{2, 3}));
+  EXPECT_EQ(get<graph::ReduceMean>(n.graph.nodes[0].op).axes, (graph::Ints{2, 3}));
 }
 
 TEST(UnifyClips, JoinsReluAndClip) {
@@ -112,8 +112,8 @@ TEST(UnifyClips, JoinsReluAndClip) {
   n.finish({n.relu("relu", x)});
   EXPECT_EQ(apply(unify_clips, n.graph), 1);
   ASSERT_EQ(n.graph.nodes.size(), 1u);
-  EXPECT_EQ(std::get<graph::Clip>(n.graph.nodes[0].op).low, 0);
-  EXPECT_EQ(std::get<graph::Clip>(n.graph.nodes[0].op).high, 0.5);
+  EXPECT_EQ(get<graph::Clip>(n.graph.nodes[0].op).low, 0);
+  EXPECT_EQ(get<graph::Clip>(n.graph.nodes[0].op).high, 0.5);
 }
 
 TEST(UnifyClips, WritesAClipFromZeroAsRelu) {
@@ -147,7 +147,7 @@ TEST(FoldPad, GivesItsZerosToAConvolution) {
   const ValueId x = n.node("pad", zeros(1), {n.input({any, 1, 6, 6})});
   n.finish({n.conv("conv", x, 2, 3, 1, 1)});
   EXPECT_EQ(apply(fold_pad, n.graph), 1);
-  EXPECT_EQ(std::get<graph::Conv>(n.graph.nodes[0].op).pads, (graph::Ints{2, 2, 2, 2}));
+  EXPECT_EQ(get<graph::Conv>(n.graph.nodes[0].op).pads, (graph::Ints{2, 2, 2, 2}));
 }
 
 TEST(FoldPad, MakesAnAveragePoolCountIt) {
@@ -155,7 +155,7 @@ TEST(FoldPad, MakesAnAveragePoolCountIt) {
   const ValueId x = n.node("pad", zeros(1), {n.input({any, 1, 6, 6})});
   n.finish({n.average_pool("pool", x)});
   EXPECT_EQ(apply(fold_pad, n.graph), 1);
-  EXPECT_TRUE(std::get<graph::AveragePool>(n.graph.nodes[0].op).count_include_pad);
+  EXPECT_TRUE(get<graph::AveragePool>(n.graph.nodes[0].op).count_include_pad);
 }
 
 TEST(FoldPad, LeavesAloneAMaxPoolOfValuesBelowZero) {
@@ -186,7 +186,7 @@ TEST(NormaliseGemm, MovesFactorsAndTranspositionIntoTheConstants) {
   n.finish({n.node("fc", graph::Gemm{0.5, 2, false, false, 0},
                    {x, n.constant("w", n.normal({3, 4})), n.constant("b", n.normal({1, 4}))})});
   EXPECT_EQ(apply(normalise_gemm, n.graph), 1);
-  const auto& op = std::get<graph::Gemm>(n.graph.nodes[0].op);
+  const auto& op = get<graph::Gemm>(n.graph.nodes[0].op);
   EXPECT_EQ(op.alpha, 1);
   EXPECT_EQ(op.beta, 1);
   EXPECT_TRUE(op.transpose_b);
@@ -242,7 +242,7 @@ TEST(FoldBatchNorm, KeepsWeightsThatTwoConvolutionsShare) {
   Network n;
   const ValueId x = n.input({any, 2, 5, 5});
   const ValueId a = n.conv("a", x, 2, 3, 1, 1);
-  const graph::Conv op = std::get<graph::Conv>(n.graph.nodes[0].op);
+  const graph::Conv op = get<graph::Conv>(n.graph.nodes[0].op);
   const ValueId b = n.node("b", op, {a, n.graph.nodes[0].inputs[1], n.graph.nodes[0].inputs[2]});
   n.finish({n.batch_norm("bn", b)});
   EXPECT_EQ(apply(fold_batch_norm, n.graph), 1);

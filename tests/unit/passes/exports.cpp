@@ -112,7 +112,7 @@ TEST(SinkTransposes, CancelsAroundPointwiseOpsAddsAndConcats) {
   EXPECT_EQ(count_of<graph::Transpose>(n.graph), 1);  // of nothing: remove_identity's
   apply(remove_identity, n.graph);
   EXPECT_EQ(count_of<graph::Transpose>(n.graph), 0);
-  EXPECT_EQ(std::get<graph::Concat>(n.graph.nodes[static_cast<size_t>(index_of(n.graph, "concat"))].op).axis, 1);
+  EXPECT_EQ(get<graph::Concat>(n.graph.nodes[static_cast<size_t>(index_of(n.graph, "concat"))].op).axis, 1);
 }
 
 TEST(SinkTransposes, TurnsPadsSlicesSplitsAndMeans) {
@@ -309,7 +309,7 @@ TEST(JoinSplitConvs, MakesOneConvolutionOfGroups) {
     Network n = split_convs(bias);
     EXPECT_EQ(apply(join_split_convs, n.graph), 1);
     ASSERT_EQ(ops_of(n.graph), (std::vector<std::string>{"Conv"}));
-    EXPECT_EQ(std::get<graph::Conv>(n.graph.nodes[0].op).group, 3);
+    EXPECT_EQ(get<graph::Conv>(n.graph.nodes[0].op).group, 3);
   }
 }
 
@@ -372,7 +372,7 @@ TEST(UnifyClips, SeesMinAndMaxWithANumber) {
   n.finish({n.node("min", graph::Min{}, {low, number(n, "6", 0.5)})});
   EXPECT_GT(apply(unify_clips, n.graph), 0);
   ASSERT_EQ(ops_of(n.graph), (std::vector<std::string>{"Clip"}));
-  EXPECT_EQ(std::get<graph::Clip>(n.graph.nodes[0].op).high, 0.5);
+  EXPECT_EQ(get<graph::Clip>(n.graph.nodes[0].op).high, 0.5);
 }
 
 // ---- whole exports: one network, residual, depthwise, pooled, classified, as exporters write it

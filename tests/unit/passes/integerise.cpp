@@ -115,7 +115,7 @@ TEST(Integerise, ReadsABiasOnTheAccumulatorsGridThoughNoQuantiserSaysSo) {
   Network n = small();
   Graph stripped = n.graph;
   const auto& quantiser = stripped.nodes[static_cast<size_t>(index_of(stripped, "fc_b_q"))];
-  const auto& op = std::get<graph::Quantise>(quantiser.op);
+  const auto& op = get<graph::Quantise>(quantiser.op);
   const ValueId real = quantiser.inputs[0], fake = quantiser.outputs[0];
   for (float& value : stripped[real].constant->as<float>())
     value = static_cast<float>(op.grid.real(op.grid.quantise(value, 0, op.rounding), 0));
@@ -161,7 +161,7 @@ TEST(Integerise, KeepsRealZeroAtZeroUnderFloorWhateverTheZeroPoint) {
     n.finish({n.node("y", graph::Quantise{second, Rounding::Floor}, {q})});
     n.graph.stage = graph::Stage::FQ;
     second.zero_point = 7;
-    std::get<graph::Quantise>(n.graph.nodes[1].op).grid = second;
+    get<graph::Quantise>(n.graph.nodes[1].op).grid = second;
     integerise(n.graph, {});
     EXPECT_EQ(graph::evaluate(n.graph, {Tensor({1, 1}, std::vector<float>{0})}).at(0).to_integers()[0], 7) << zero;
   }
@@ -239,7 +239,7 @@ template <class Op>
 const Op& only(const Graph& graph) {
   const Op* found = nullptr;
   for (const auto& node : graph.nodes)
-    if (const auto* op = std::get_if<Op>(&node.op)) {
+    if (const auto* op = get_if<Op>(&node.op)) {
       EXPECT_EQ(found, nullptr);
       found = op;
     }

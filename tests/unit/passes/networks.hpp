@@ -172,7 +172,7 @@ inline int index_of(const Graph& graph, std::string_view name) {
 template <class Op>
 int count_of(const Graph& graph) {
   int count = 0;
-  for (const auto& node : graph.nodes) count += std::holds_alternative<Op>(node.op);
+  for (const auto& node : graph.nodes) count += holds_alternative<Op>(node.op);
   return count;
 }
 

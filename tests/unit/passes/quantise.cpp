@@ -106,7 +106,7 @@ TEST(Quantise, FollowsThePolicyLayerByLayer) {
   EXPECT_EQ(grid_of(n.graph, "middle_w_q").levels(), 64);
   EXPECT_FALSE(grid_of(n.graph, "middle_w_q").per_channel());
   const auto& node = n.graph.nodes[static_cast<size_t>(index_of(n.graph, "middle_q"))];
-  EXPECT_EQ(std::get<graph::Quantise>(node.op).rounding, Rounding::HalfEven);
+  EXPECT_EQ(get<graph::Quantise>(node.op).rounding, Rounding::HalfEven);
 }
 
 TEST(Quantise, GivesUpTheLowestLevelOfWeightsOfEightBitsOnly) {
@@ -128,14 +128,14 @@ TEST(Quantise, ReadsAGraphInputToTheNearestLevelWhateverThePolicyRounds) {
   options.policy.defaults.rounding = Rounding::Floor;
   quantise_by(n.graph, options);
   const auto& node = n.graph.nodes[static_cast<size_t>(index_of(n.graph, "x_q"))];
-  EXPECT_EQ(std::get<graph::Quantise>(node.op).rounding, Rounding::HalfUp);
+  EXPECT_EQ(get<graph::Quantise>(node.op).rounding, Rounding::HalfUp);
 }
 
 TEST(Quantise, SharesTheQuantiserOfWeightsThatTwoLayersShare) {
   Network n;
   const ValueId x = n.input({any, 2, 6, 6});
   const ValueId a = n.conv("a", x, 2, 3, 1, 1);
-  const graph::Conv op = std::get<graph::Conv>(n.graph.nodes[0].op);
+  const graph::Conv op = get<graph::Conv>(n.graph.nodes[0].op);
   const ValueId b = n.node("b", op, {a, n.graph.nodes[0].inputs[1], n.graph.nodes[0].inputs[2]});
   n.finish({n.conv("last", b, 2, 1)});
   quantise_by(n.graph);

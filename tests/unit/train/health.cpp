@@ -99,7 +99,7 @@ TEST(Health, WeightsOfManyLevelsMayGoBackAndForth) {
   Grid& grid = *graph[weights].grid;
   grid.low = -9;
   for (graph::Node& node : graph.nodes)
-    if (node.name == "fc.weight_q") std::get<graph::Quantise>(node.op).grid = grid;
+    if (node.name == "fc.weight_q") get<graph::Quantise>(node.op).grid = grid;
   Watched watched(Algorithm::Ste, graph);
   const at::Tensor moved = watched.tensor("fc.weight");
   moved.fill_(-0.20f);

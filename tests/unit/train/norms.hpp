@@ -69,7 +69,7 @@ inline graph::Graph network_of_norms(float gamma = 0.7F, bool apart = false, boo
   graph.outputs = {x};
   for (graph::Node& node : graph.nodes)
     if (wide && node.name == "conv1.weight_q") {
-      Grid& grid = std::get<graph::Quantise>(node.op).grid;
+      Grid& grid = get<graph::Quantise>(node.op).grid;
       grid.scale.assign(6, 0x1p-12), grid.low = INT16_MIN, grid.high = INT16_MAX;
       graph[node.outputs[0]].grid = grid;
     }
