@@ -9,9 +9,9 @@
 #include "base/random.hpp"
 #include "quant/range.hpp"
 #include "train/engine.hpp"
-#include "train/health.hpp"
-#include "train/network.hpp"
-#include "train/optimiser.hpp"
+#include "train/loop/health.hpp"
+#include "train/loop/optimiser.hpp"
+#include "train/network/network.hpp"
 
 /// Claim: a training step of a fake-quantised ResNet-20 (4 bits everywhere, LSQ or PACT, batch 128, two threads) costs
 /// at most 1.25 times the float step: forward, backward and the optimiser; watching its health, at most 0.02 of

@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-#include "train/quantiser.hpp"
+#include "train/network/quantiser.hpp"
 
 /// Claim: a fused quantiser, forward and backward, costs less than torch's own fake_quantize family and a fraction of
 /// the same quantiser in libtorch's elementary operations. Each row is forward and backward over one tensor, two

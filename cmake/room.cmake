@@ -1,7 +1,7 @@
 # room(name uses...): the library nibble_<name> of every source file in src/<name>, which may include the rooms that it
 # uses and nothing else. tests/layers reads the same lines and checks the #includes.
 function(room name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*/*.cpp)
   if(NOT sources)
     return()
   endif()
@@ -22,7 +22,7 @@ function(room name)
   elseif(name STREQUAL graph)
     target_precompile_headers(nibble_graph PRIVATE ${headers} <graph/graph.hpp>)
   elseif(name STREQUAL onnx)
-    target_precompile_headers(nibble_onnx PRIVATE ${headers} <graph/graph.hpp> <onnx/proto.hpp>)
+    target_precompile_headers(nibble_onnx PRIVATE ${headers} <graph/graph.hpp> <onnx/file/proto.hpp>)
   elseif(name STREQUAL train)
     target_precompile_headers(nibble_train PRIVATE ${headers} <graph/graph.hpp> <ATen/ATen.h>)
   elseif(graph IN_LIST ARGN)
@@ -43,4 +43,15 @@ function(room name)
     endif()
   endforeach()
   set_property(GLOBAL APPEND PROPERTY NIBBLE_ROOMS ${name})
+endfunction()
+
+# subrooms(room folders...): the folders of a room, in the order in which they may include each other. tests/layers.py
+# reads these lines too.
+function(subrooms room)
+  file(GLOB entries LIST_DIRECTORIES true RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/${room} ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*)
+  foreach(entry IN LISTS entries)
+    if(IS_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/${room}/${entry} AND NOT entry IN_LIST ARGN)
+      message(FATAL_ERROR "src/${room}/${entry} is not among subrooms(${room} ${ARGN})")
+    endif()
+  endforeach()
 endfunction()

@@ -14,7 +14,6 @@ def faults(rooms, files):
             path = source / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        layers.SOURCE = source
         return layers.check(source)
 
 
@@ -38,6 +37,27 @@ class Layers(unittest.TestCase):
 
     def test_a_folder_without_a_line_is_found(self):
         self.assertEqual(faults(self.rooms, {"util/a.cpp": ""}), ["src/util is no room"])
+
+    def test_a_subroom_includes_those_before_it_and_the_rooms_own_headers(self):
+        rooms = self.rooms + "subrooms(graph infer evaluate)\n"
+        self.assertEqual(faults(rooms, {"graph/evaluate/a.cpp": '#include "graph/infer/b.hpp"\n#include "graph/c.hpp"\n',
+                                        "graph/infer/b.hpp": "", "graph/c.hpp": "",
+                                        "graph/c.cpp": '#include "graph/evaluate/a.hpp"\n'}), [])
+
+    def test_a_subroom_that_includes_one_behind_it_is_found(self):
+        rooms = self.rooms + "subrooms(graph infer evaluate)\n"
+        self.assertEqual(faults(rooms, {"graph/infer/a.cpp": '#include "graph/evaluate/b.hpp"\n', "graph/evaluate/b.hpp": ""}),
+                         ["src/graph/infer/a.cpp:1: subroom 'infer' may not include 'evaluate'"])
+
+    def test_a_header_of_the_rooms_own_folder_that_includes_a_subroom_is_found(self):
+        rooms = self.rooms + "subrooms(graph infer)\n"
+        self.assertEqual(faults(rooms, {"graph/a.hpp": '#include "graph/infer/b.hpp"\n', "graph/infer/b.hpp": ""}),
+                         ["src/graph/a.hpp:1: a header of the room's own folder may not include 'infer'"])
+
+    def test_a_folder_that_no_line_names_and_one_of_too_many_files_are_found(self):
+        files = {f"base/f{i}.hpp": "" for i in range(36)}
+        self.assertEqual(faults(self.rooms, {**files, "graph/odd/a.cpp": ""}),
+                         ["src/base holds 36 files (at most 35)", "src/graph/odd is no subroom"])
 
 
 if __name__ == "__main__":

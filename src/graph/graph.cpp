@@ -4,7 +4,7 @@
 #include <queue>
 #include <unordered_set>
 
-#include "graph/infer.hpp"
+#include "graph/infer/infer.hpp"
 
 namespace nibble::graph {
 

@@ -20,10 +20,10 @@ enum class OpKind : uint8_t {
 namespace detail {
 template <class T>
 struct KindOf;
-#define NIBBLE_KIND_OF(NAME)                         \
-  template <>                                        \
-  struct KindOf<NAME> {                              \
-    static constexpr OpKind value = OpKind::NAME;    \
+#define NIBBLE_KIND_OF(NAME)                      \
+  template <>                                     \
+  struct KindOf<NAME> {                           \
+    static constexpr OpKind value = OpKind::NAME; \
   };
 NIBBLE_OPS(NIBBLE_KIND_OF)
 #undef NIBBLE_KIND_OF
@@ -37,7 +37,9 @@ union Largest {
 
 /// The structs of the list NIBBLE_OPS.
 template <class T>
-concept AnOp = requires { detail::KindOf<T>::value; };
+concept AnOp = requires {
+  detail::KindOf<T>::value;
+};
 
 template <AnOp T>
 inline constexpr OpKind kind_of = detail::KindOf<T>::value;

@@ -118,18 +118,18 @@ struct RmsNormalization {
     template <class V, class Self>                  \
     static void fields(V&&, Self&) {}               \
   }
-NIBBLE_POINTWISE(Identity);    ///< y = x
-NIBBLE_POINTWISE(Relu);        ///< y = max(x, 0)
-NIBBLE_POINTWISE(Neg);         ///< y = -x
-NIBBLE_POINTWISE(Abs);         ///< y = |x|
-NIBBLE_POINTWISE(Add);         ///< y = a + b (+ c ..), broadcast; on integers, of the stored integers
-NIBBLE_POINTWISE(Sub);         ///< y = a - b, broadcast
-NIBBLE_POINTWISE(Mul);         ///< y = a * b, broadcast
-NIBBLE_POINTWISE(Div);         ///< y = a / b, broadcast; on integers truncated toward zero
-NIBBLE_POINTWISE(Pow);         ///< y = a ^ b, broadcast; reals only
-NIBBLE_POINTWISE(Min);         ///< y = min(a, b), broadcast; reals or integers
-NIBBLE_POINTWISE(Max);         ///< y = max(a, b), broadcast; reals or integers
-NIBBLE_POINTWISE(Where);       ///< y = condition != 0 ? a : b, broadcast; condition of integers
+NIBBLE_POINTWISE(Identity);  ///< y = x
+NIBBLE_POINTWISE(Relu);      ///< y = max(x, 0)
+NIBBLE_POINTWISE(Neg);       ///< y = -x
+NIBBLE_POINTWISE(Abs);       ///< y = |x|
+NIBBLE_POINTWISE(Add);       ///< y = a + b (+ c ..), broadcast; on integers, of the stored integers
+NIBBLE_POINTWISE(Sub);       ///< y = a - b, broadcast
+NIBBLE_POINTWISE(Mul);       ///< y = a * b, broadcast
+NIBBLE_POINTWISE(Div);       ///< y = a / b, broadcast; on integers truncated toward zero
+NIBBLE_POINTWISE(Pow);       ///< y = a ^ b, broadcast; reals only
+NIBBLE_POINTWISE(Min);       ///< y = min(a, b), broadcast; reals or integers
+NIBBLE_POINTWISE(Max);       ///< y = max(a, b), broadcast; reals or integers
+NIBBLE_POINTWISE(Where);     ///< y = condition != 0 ? a : b, broadcast; condition of integers
 #undef NIBBLE_POINTWISE
 
 /// y = x; in training each element is 0 with probability `ratio`, else x / (1 - ratio). The optional mask output is not

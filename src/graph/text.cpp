@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/nlohmann.hpp"
-#include "graph/infer.hpp"
+#include "graph/infer/infer.hpp"
 #include "graph/scanner.hpp"
 #include "graph/verify.hpp"
 
@@ -25,8 +25,7 @@
 namespace nibble::graph {
 namespace {
 
-// ---- writing
-// ----------------------------------------------------------------------------------------------------------
+// ---- writing --------------------------------------------------------------------------------------------------------
 
 bool is_plain(std::string_view name) {
   if (name.empty() || name == "-") return false;
@@ -124,8 +123,7 @@ std::string node_line(const Graph& graph, const Node& node) {
   return line + "\n";
 }
 
-// ---- reading
-// ------------------------------------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------------------------------
 
 void read(Scanner& scan, int64_t& x) {
   x = scan.integer();

@@ -4,7 +4,7 @@
 #include <unordered_set>
 
 #include "base/error.hpp"
-#include "graph/infer.hpp"
+#include "graph/infer/infer.hpp"
 
 namespace nibble::graph {
 namespace {
@@ -153,11 +153,10 @@ void check_types(const Graph& graph) {
 /// What computes in reals between the integers of QD: functions of what was dequantised, never sums, windows or fake
 /// quantisers.
 bool is_real_function(const Op& op) {
-  return !holds_alternative<Conv>(op) && !holds_alternative<ConvTranspose>(op) &&
-         !holds_alternative<Gemm>(op) && !holds_alternative<MatMul>(op) &&
-         !holds_alternative<BatchNormalization>(op) && !holds_alternative<AveragePool>(op) &&
-         !holds_alternative<GlobalAveragePool>(op) && !holds_alternative<SumPool>(op) &&
-         !holds_alternative<ReduceMean>(op) && !holds_alternative<ReduceSum>(op) &&
+  return !holds_alternative<Conv>(op) && !holds_alternative<ConvTranspose>(op) && !holds_alternative<Gemm>(op) &&
+         !holds_alternative<MatMul>(op) && !holds_alternative<BatchNormalization>(op) &&
+         !holds_alternative<AveragePool>(op) && !holds_alternative<GlobalAveragePool>(op) &&
+         !holds_alternative<SumPool>(op) && !holds_alternative<ReduceMean>(op) && !holds_alternative<ReduceSum>(op) &&
          !holds_alternative<MaxPool>(op) && !holds_alternative<Quantise>(op);
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/json.hpp"
 #include "data/dataset.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 
 namespace nibble::lab {
 

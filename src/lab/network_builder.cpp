@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "graph/infer.hpp"
+#include "graph/infer/infer.hpp"
 
 namespace nibble::lab {
 

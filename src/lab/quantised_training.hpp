@@ -6,7 +6,7 @@
 
 #include "base/json.hpp"
 #include "graph/graph.hpp"
-#include "quant/annealing.hpp"
+#include "quant/learning/annealing.hpp"
 #include "train/api.hpp"
 
 namespace nibble::lab {
@@ -16,12 +16,13 @@ namespace nibble::lab {
 ///  "from": "trained"|"scratch",            the float network as trained, or as it was drawn
 ///  "weights": "lsq" | {"algorithm": "tqt", "power_of_two": true, ...},     ste, pact, tqt, lsq, ana or inq
 ///  "activations": ...,
-///  "layers": {"conv1": {"weights": ..., "activations": ...}, "block*": ...},   its weights; what it gives, as in a
-///  policy "start": {"weights": 0, "activations": 1},     epochs from which on their quantisers are on "freeze": 4, the
-///  epoch from which on what quantisers learn stays "rates": {"scale": 0.1, "bound": {"rate": 1, "decay": 1e-4},
-///  "threshold": ...},   times the learning rate "distillation": 0.5 | {"weight": 0.5, "temperature": 4},   from the
-///  float network "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4, "layers":
-///                "one_by_one"|"jointly"},         ana
+///  "layers": {"conv1": {"weights": ..., "activations": ...}, "block*": ...},   its weights; what it gives, as in a policy
+///  "start": {"weights": 0, "activations": 1},     epochs from which on their quantisers are on
+///  "freeze": 4,                                   the epoch from which on what quantisers learn stays
+///  "rates": {"scale": 0.1, "bound": {"rate": 1, "decay": 1e-4}, "threshold": ...},   times the learning rate
+///  "distillation": 0.5 | {"weight": 0.5, "temperature": 4},   from the float network
+///  "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4,
+///                "layers": "one_by_one"|"jointly"},         ana
 ///  "partitions": [[1, 0.5], [2, 1]],              inq: [epoch, fraction of the weights that are set from then on]
 ///  "batch_norm": {"freeze": 3,                    the epoch from which on running statistics are used and stay
 ///                 "fold": false,                  in the weights while it trains

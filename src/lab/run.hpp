@@ -1,7 +1,7 @@
 #pragma once
 #include "lab/experiment.hpp"
 #include "lab/metrics.hpp"
-#include "passes/quantise.hpp"
+#include "passes/quantise/quantise.hpp"
 
 namespace nibble::lab {
 

@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "lab/quantised_training.hpp"
-#include "passes/batch_norm_ways.hpp"
+#include "passes/quantise/batch_norm_ways.hpp"
 
 namespace nibble::lab {
 namespace {

@@ -6,8 +6,8 @@
 #include "lab/metrics.hpp"
 #include "lab/run.hpp"
 #include "onnx/onnx.hpp"
-#include "passes/batch_norm_ways.hpp"
-#include "passes/quantise.hpp"
+#include "passes/quantise/batch_norm_ways.hpp"
+#include "passes/quantise/quantise.hpp"
 
 namespace nibble::lab {
 namespace {

@@ -1,12 +1,12 @@
 #include "onnx/dialects.hpp"
 
 #include "base/error.hpp"
-#include "onnx/container.hpp"
-#include "onnx/dialect_deeploy.hpp"
-#include "onnx/dialect_nemo.hpp"
-#include "onnx/dialect_quantlab.hpp"
-#include "onnx/graph_reader.hpp"
-#include "onnx/metadata.hpp"
+#include "onnx/deeploy/dialect_deeploy.hpp"
+#include "onnx/dory/dialect_nemo.hpp"
+#include "onnx/dory/dialect_quantlab.hpp"
+#include "onnx/file/container.hpp"
+#include "onnx/file/metadata.hpp"
+#include "onnx/standard/graph_reader.hpp"
 
 namespace nibble::onnx {
 namespace {

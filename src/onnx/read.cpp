@@ -1,7 +1,7 @@
 #include "base/file.hpp"
-#include "onnx/container.hpp"
 #include "onnx/dialects.hpp"
-#include "onnx/proto.hpp"
+#include "onnx/file/container.hpp"
+#include "onnx/file/proto.hpp"
 
 namespace nibble::onnx {
 namespace {

@@ -1,7 +1,7 @@
-#include "onnx/container.hpp"
-#include "onnx/dialect_deeploy.hpp"
-#include "onnx/import.hpp"
+#include "onnx/deeploy/dialect_deeploy.hpp"
+#include "onnx/file/container.hpp"
 #include "onnx/onnx.hpp"
+#include "onnx/standard/import.hpp"
 
 namespace nibble::onnx {
 

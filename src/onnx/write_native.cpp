@@ -1,9 +1,9 @@
 #include "base/file.hpp"
-#include "onnx/container.hpp"
-#include "onnx/fields.hpp"
-#include "onnx/metadata.hpp"
-#include "onnx/model_writer.hpp"
+#include "onnx/file/container.hpp"
+#include "onnx/file/metadata.hpp"
+#include "onnx/file/model_writer.hpp"
 #include "onnx/onnx.hpp"
+#include "onnx/standard/fields.hpp"
 
 namespace nibble::onnx {
 namespace {

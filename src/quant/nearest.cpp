@@ -124,9 +124,8 @@ class Search {
     return explored;
   }
 
-  // ---- one multiplier: the best addend
-  // -------------------------------------------------------------------------------- b = base + m*B + rho, 0 <= rho <
-  // m, gives D_i = whole_i - B + (rest_i > rho).
+  // ---- one multiplier: the best addend ------------------------------------------------------------------------------
+  // b = base + m*B + rho, 0 <= rho < m, gives D_i = whole_i - B + (rest_i > rho).
 
   /// Whether addends of interest did not fit.
   bool try_multiplier(int128 m, int shift) {
@@ -222,10 +221,9 @@ class Search {
              static_cast<int64_t>(sum)};
   }
 
-  // ---- all multipliers on one side
-  // ------------------------------------------------------------------------------------ With v = m*pivot + b the
-  // threshold of level i is pivot + ceil((i 2^d - v)/m): for all m' >= m (or <= m) and v in an interval it lies between
-  // what the ends of the interval give at m and 0 (or infinity).
+  // ---- all multipliers on one side ----------------------------------------------------------------------------------
+  // With v = m*pivot + b the threshold of level i is pivot + ceil((i 2^d - v)/m): for all m' >= m (or <= m) and v in an
+  // interval it lies between what the ends of the interval give at m and 0 (or infinity).
 
   /// Whether every multiplier from m on (up: side 1, down: -1), with any addend that fits at this shift, differs on as
   /// many accumulators as the best one. What that says of other shifts: of smaller ones as much, unless the product cut

@@ -8,7 +8,7 @@
 
 #include "base/json.hpp"
 #include "data/dataset.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "train/quantiser_recipe.hpp"
 
 /// What the rest of Nibble sees of libtorch: a struct of functions that the module `nibble_train` hands out when

@@ -3,10 +3,10 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include "train/carriers.hpp"
-#include "train/forward.hpp"
-#include "train/pointwise.hpp"
-#include "train/tensors.hpp"
+#include "train/exact_types.hpp"
+#include "train/network/forward.hpp"
+#include "train/network/pointwise.hpp"
+#include "train/network/tensors.hpp"
 
 namespace nibble::train {
 namespace {
@@ -32,7 +32,10 @@ auto& of(Values& values, ValueId id) {
 class TorchEngine : public graph::Engine {
  public:
   TorchEngine(const Graph& graph, const EngineOptions& options)
-      : graph_(graph), threads_(options.threads), plan_(plan_carriers(graph)), last_reader_(graph.values.size(), -1) {
+      : graph_(graph),
+        threads_(options.threads),
+        plan_(plan_exact_types(graph)),
+        last_reader_(graph.values.size(), -1) {
     use_direct_convolutions();
     constants_.resize(graph.values.size());
     for (size_t id = 0; id < graph.values.size(); ++id)

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "graph/graph.hpp"
-#include "quant/learning.hpp"
+#include "quant/learning/learning.hpp"
 
 /// What is decided of a network's quantisers before and while they train: without torch, for whoever reads an
 /// experiment's description.

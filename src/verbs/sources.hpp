@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "data/dataset.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "lab/metrics.hpp"
 #include "verbs/call.hpp"
 #include "verbs/progress.hpp"

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "data/dataset.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 
 namespace nibble::verbs {
 

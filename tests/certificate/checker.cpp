@@ -195,8 +195,7 @@ OnGrid need_grid(const Model& model, const Node& node, size_t slot) {
   return *grid;
 }
 
-// ---- weights
-// ----------------------------------------------------------------------------------------------------------
+// ---- weights --------------------------------------------------------------------------------------------------------
 
 /// Integers of a constant on its grid, each rounded exactly.
 std::vector<int64_t> integers_of(const Tensor& reals, const Quantiser& q) {
@@ -336,8 +335,7 @@ class Checker {
     }
   }
 
-  // ---- the real function
-  // ------------------------------------------------------------------------------------------------
+  // ---- the real function --------------------------------------------------------------------------------------------
 
   /// y = clip(round(kappa a + lambda) + zero, levels) for one channel.
   struct Step {
@@ -556,8 +554,7 @@ class Checker {
     return levels;
   }
 
-  // ---- the integer function
-  // ---------------------------------------------------------------------------------------------
+  // ---- the integer function -----------------------------------------------------------------------------------------
 
   /// Nodes from the accumulator to the value, first to last.
   std::vector<const Node*> integer_chain(const std::string& value, const Source& source) {
@@ -643,8 +640,7 @@ class Checker {
     step.lambda = shift * unit;
   }
 
-  // ---- every accumulator
-  // --------------------------------------------------------------------------------------------------
+  // ---- every accumulator --------------------------------------------------------------------------------------------
 
   struct Walked {
     int64_t differing = 0, worst = 0;

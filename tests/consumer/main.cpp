@@ -1,10 +1,10 @@
 // Reads a float network written by the caller, quantises it on two images and converts it to integers.
 #include <cstdio>
 
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
-#include "passes/integerise.hpp"
-#include "passes/quantise.hpp"
+#include "passes/integerise/integerise.hpp"
+#include "passes/quantise/quantise.hpp"
 
 using namespace nibble;
 

@@ -1,7 +1,7 @@
 #include "read_model.hpp"
 
 #include "graph/count.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "graph/verify.hpp"
 #include "onnx/onnx.hpp"
 

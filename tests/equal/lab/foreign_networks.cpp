@@ -3,9 +3,9 @@
 #include <map>
 
 #include "base/random.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
-#include "passes/integerise.hpp"
+#include "passes/integerise/integerise.hpp"
 #include "unit/onnx/model_builder.hpp"
 
 // Fake-quantised networks as other tools write them, from their file to integers.

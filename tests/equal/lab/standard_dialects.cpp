@@ -3,10 +3,10 @@
 #include <filesystem>
 #include <map>
 
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
-#include "passes/integerise.hpp"
-#include "passes/quantise.hpp"
+#include "passes/integerise/integerise.hpp"
+#include "passes/quantise/quantise.hpp"
 #include "scratch.hpp"
 #include "unit/passes/random_networks.hpp"
 

@@ -7,9 +7,9 @@
 
 #include "base/file.hpp"
 #include "equal/onnx/conformance_exceptions.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
+#include "onnx/file/tensor_file.hpp"
 #include "onnx/onnx.hpp"
-#include "onnx/tensor_file.hpp"
 
 // ONNX's own node tests, from Debian's libonnx-testdata: each is a model of one or a few nodes with inputs and outputs.
 namespace nibble {

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "equal/onnx/random_integer_networks.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
 
 namespace nibble::tests {

@@ -8,7 +8,7 @@
 
 #include "base/random.hpp"
 #include "graph/graph.hpp"
-#include "graph/infer.hpp"
+#include "graph/infer/infer.hpp"
 #include "graph/verify.hpp"
 
 /// Integer networks made of random parts: the same on every run and machine, every accumulator within 32 bits.

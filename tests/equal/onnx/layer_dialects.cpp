@@ -6,7 +6,7 @@
 #include "base/file.hpp"
 #include "base/random.hpp"
 #include "equal/onnx/random_integer_networks.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
 #include "scratch.hpp"
 #include "unit/onnx/model_builder.hpp"

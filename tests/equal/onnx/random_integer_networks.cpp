@@ -3,7 +3,7 @@
 #include <set>
 
 #include "equal/onnx/random_integer_networks.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 
 namespace nibble::tests {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "graph/text.hpp"
 #include "graph/verify.hpp"
 #include "onnx/onnx.hpp"

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "base/random.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
 
 namespace nibble {

@@ -1,7 +1,7 @@
 #pragma once
 #include "base/int128.hpp"
 #include "equal/onnx/wired_network.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 
 namespace nibble::tests {
 

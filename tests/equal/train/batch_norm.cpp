@@ -6,9 +6,9 @@
 #include <set>
 
 #include "train/engine.hpp"
-#include "train/network.hpp"
-#include "train/statistics.hpp"
-#include "train/tensors.hpp"
+#include "train/loop/statistics.hpp"
+#include "train/network/network.hpp"
+#include "train/network/tensors.hpp"
 #include "unit/train/norms.hpp"
 
 namespace nibble {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "graph/verify.hpp"
 #include "train/engine.hpp"
 

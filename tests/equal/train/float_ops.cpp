@@ -186,13 +186,9 @@ INSTANTIATE_TEST_SUITE_P(Pointwise, FloatOp, testing::ValuesIn(pointwise), name_
 INSTANTIATE_TEST_SUITE_P(Windows, FloatOp, testing::ValuesIn(windows), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Movement, FloatOp, testing::ValuesIn(movement), name_of_case);
 
-template <size_t... I>
-std::set<std::string_view> names_of_all_ops(std::index_sequence<I...>) {
-  return {std::variant_alternative_t<I, Op>::name...};
-}
-
 TEST(FloatOps, HaveACaseForEveryOpThatTakesReals) {
-  std::set<std::string_view> untested = names_of_all_ops(std::make_index_sequence<std::variant_size_v<Op>>());
+  std::set<std::string_view> untested;
+  for (const Op& op : every_op()) untested.insert(name_of(op));
   for (const auto* family : {&linear, &pointwise, &windows, &movement})
     for (const Case& one : *family) untested.erase(name_of(one.op));
   // A condition and an index are integers: tests of their own below.

@@ -5,11 +5,11 @@
 #include <cmath>
 
 #include "graph/text.hpp"
-#include "quant/annealing.hpp"
+#include "quant/learning/annealing.hpp"
 #include "train/engine.hpp"
-#include "train/network.hpp"
-#include "train/quantise_gradient.hpp"
-#include "train/tensors.hpp"
+#include "train/network/network.hpp"
+#include "train/network/quantise_gradient.hpp"
+#include "train/network/tensors.hpp"
 #include "unit/train/quantised.hpp"
 
 namespace nibble {

@@ -5,7 +5,8 @@
 #include <set>
 
 #include "onnx/onnx.hpp"
-#include "passes/quantise.hpp"
+#include "passes/canonicalise/canonicalise.hpp"
+#include "passes/quantise/quantise.hpp"
 
 /// The networks of ../shared/data/models in canonical form: nothing is left of how they were exported.
 namespace nibble::tests {

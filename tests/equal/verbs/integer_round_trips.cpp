@@ -7,9 +7,9 @@
 #include <map>
 
 #include "equal/onnx/random_integer_networks.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/dialects.hpp"
-#include "passes/integerise.hpp"
+#include "passes/integerise/integerise.hpp"
 #include "scratch.hpp"
 
 namespace nibble::tests {

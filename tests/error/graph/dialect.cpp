@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "graph/infer.hpp"
+#include "graph/infer/infer.hpp"
 #include "unit/graph/evaluated.hpp"
 
 using namespace nibble;

@@ -1,4 +1,4 @@
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 
 #include <gtest/gtest.h>
 

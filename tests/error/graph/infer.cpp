@@ -1,4 +1,4 @@
-#include "graph/infer.hpp"
+#include "graph/infer/infer.hpp"
 
 #include <gtest/gtest.h>
 

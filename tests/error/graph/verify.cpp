@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "graph/infer.hpp"
+#include "graph/infer/infer.hpp"
 
 using namespace nibble;
 using namespace nibble::graph;

@@ -140,8 +140,7 @@ TEST(QuantiseErrors, NameAnInputFormatThatDoesNotFit) {
             "passes: input 'x': a pixel times -1 plus 0 (expected a positive factor and finite numbers)");
 }
 
-// ---- fake to true
-// -------------------------------------------------------------------------------------------------------
+// ---- fake to true ---------------------------------------------------------------------------------------------------
 
 Network quantised() {
   Network n;

@@ -4,7 +4,7 @@
 
 #include "base/file.hpp"
 #include "train/engine.hpp"
-#include "train/tensors.hpp"
+#include "train/network/tensors.hpp"
 #include "unit/train/quantised.hpp"
 
 namespace nibble {

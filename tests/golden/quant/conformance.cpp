@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/json.hpp"
-#include "quant/annealing.hpp"
-#include "quant/hard_concrete.hpp"
-#include "quant/learning.hpp"
+#include "quant/learning/annealing.hpp"
+#include "quant/learning/hard_concrete.hpp"
+#include "quant/learning/learning.hpp"
 #include "quant/range.hpp"
 #include "quant/sawb.hpp"
 

@@ -5,8 +5,8 @@
 #include "base/file.hpp"
 #include "graph/verify.hpp"
 #include "onnx/onnx.hpp"
-#include "verbs/golden_match.hpp"
-#include "verbs/golden_network.hpp"
+#include "verbs/goldens/golden_match.hpp"
+#include "verbs/goldens/golden_network.hpp"
 
 using namespace nibble;
 

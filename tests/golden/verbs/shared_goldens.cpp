@@ -6,8 +6,8 @@
 
 #include "onnx/dialects.hpp"
 #include "scratch.hpp"
-#include "verbs/golden_match.hpp"
-#include "verbs/golden_network.hpp"
+#include "verbs/goldens/golden_match.hpp"
+#include "verbs/goldens/golden_network.hpp"
 
 namespace nibble::verbs {
 namespace {

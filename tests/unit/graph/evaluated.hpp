@@ -2,7 +2,7 @@
 #include <utility>
 #include <vector>
 
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 
 /// One op on tensors written down in a test.
 namespace nibble::graph {

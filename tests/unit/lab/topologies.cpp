@@ -2,7 +2,7 @@
 
 #include "base/random.hpp"
 #include "graph/count.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "lab/topology.hpp"
 
 using namespace nibble;

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <utility>
 
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
 #include "unit/onnx/model_builder.hpp"
 

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "base/random.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
 #include "unit/onnx/model_builder.hpp"
 

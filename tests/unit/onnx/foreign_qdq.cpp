@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
 #include "unit/onnx/model_builder.hpp"
 

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "base/error.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
 #include "unit/onnx/model_builder.hpp"
 

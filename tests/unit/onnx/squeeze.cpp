@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "onnx/onnx.hpp"
 
 namespace nibble {

@@ -1,9 +1,9 @@
-#include "passes/bound_functions.hpp"
+#include "passes/integerise/bound_functions.hpp"
 
 #include <gtest/gtest.h>
 
 #include "base/random.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 
 using namespace nibble;
 

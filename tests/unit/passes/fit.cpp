@@ -1,4 +1,4 @@
-#include "passes/fit.hpp"
+#include "passes/quantise/fit.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "passes/memory.hpp"
+#include "passes/quantise/memory.hpp"
 
 #include <gtest/gtest.h>
 

@@ -4,10 +4,13 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "graph/graph.hpp"
-#include "graph/infer.hpp"
-#include "passes/passes.hpp"
+#include "graph/infer/infer.hpp"
+#include "passes/canonicalise/canonicalise.hpp"
+#include "passes/canonicalise/passes.hpp"
+#include "passes/integerise/passes.hpp"
+#include "passes/quantise/passes.hpp"
 
 /// Small networks for the tests of passes, layer after layer, with random constants.
 namespace nibble::passes::testing {

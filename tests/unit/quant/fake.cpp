@@ -1,4 +1,4 @@
-#include "quant/fake.hpp"
+#include "quant/learning/fake.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "quant/learning.hpp"
+#include "quant/learning/learning.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "quant/annealing.hpp"
+#include "quant/learning/annealing.hpp"
 #include "quant/sawb.hpp"
 
 namespace nibble::quant {

@@ -1,6 +1,6 @@
 #include <ATen/ATen.h>
 
-#include "train/loss.hpp"
+#include "train/loop/loss.hpp"
 #include "unit/train/small.hpp"
 
 namespace nibble {

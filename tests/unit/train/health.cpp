@@ -1,4 +1,4 @@
-#include "train/health.hpp"
+#include "train/loop/health.hpp"
 
 #include "unit/train/quantised.hpp"
 

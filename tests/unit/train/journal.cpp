@@ -1,4 +1,4 @@
-#include "train/journal.hpp"
+#include "train/loop/journal.hpp"
 
 #include "unit/train/event_reader.hpp"
 #include "unit/train/quantised.hpp"

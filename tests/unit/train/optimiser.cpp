@@ -1,4 +1,4 @@
-#include "train/optimiser.hpp"
+#include "train/loop/optimiser.hpp"
 
 #include <gtest/gtest.h>
 

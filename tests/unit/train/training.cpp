@@ -1,9 +1,9 @@
 #include <cmath>
 
 #include "base/file.hpp"
-#include "graph/evaluate.hpp"
+#include "graph/evaluate/evaluate.hpp"
 #include "train/engine.hpp"
-#include "train/schedule.hpp"
+#include "train/loop/schedule.hpp"
 #include "unit/train/small.hpp"
 
 namespace nibble {

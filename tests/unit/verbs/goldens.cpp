@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "verbs/golden_match.hpp"
+#include "verbs/goldens/golden_match.hpp"
 
 namespace nibble::verbs {
 namespace {

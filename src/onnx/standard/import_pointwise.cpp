@@ -1,0 +1,147 @@
+#include <cmath>
+
+#include "onnx/file/container.hpp"
+#include "onnx/standard/import.hpp"
+
+namespace nibble::onnx {
+namespace {
+
+/// A constant of integers beside reals (Pow's exponent) as reals.
+graph::ValueId real_operand(NodeReader& node, size_t index, graph::ValueId id, graph::ValueId other) {
+  if (is_real(node.typed(id).type) || !is_real(node.typed(other).type)) return id;
+  const auto& constant = node.typed(id).constant;
+  if (!constant)
+    node.fail("input " + std::to_string(index) + " of " + std::string(to_string(node.typed(id).type)),
+              "reals, like the other");
+  return node.add_constant("operand" + std::to_string(index), constant->cast(ElementType::Float32));
+}
+
+/// Before opset 7 a second operand was broadcast only where 'broadcast' says so, from 'axis' on.
+void check_old_broadcast(const NodeReader& node, const Shape& a, const Shape& b) {
+  if (node.opset() >= 7) return;
+  if (node.attributes().integer("broadcast", 0) == 0 && a != b)
+    node.fail("shapes " + to_string(a) + " and " + to_string(b) + " without 'broadcast'", "equal shapes");
+  const auto suffix = static_cast<int64_t>(a.size()) - static_cast<int64_t>(b.size());
+  const int64_t axis = node.attributes().integer("axis", suffix);
+  if (axis != suffix && axis != suffix - static_cast<int64_t>(a.size()))
+    node.fail("attribute 'axis' is " + std::to_string(axis), std::to_string(suffix) + ": broadcast from the last axis");
+}
+
+template <class... Ops>
+bool emit_named(NodeReader& node, const std::vector<graph::ValueId>& inputs) {
+  const std::string op = node.op_type();
+  return ((Ops::name == op && (node.emit(Ops{}, inputs), true)) || ...);
+}
+
+void read_bound(NodeReader& node, size_t index, std::string_view name, double& bound) {
+  if (node.opset() < 11)
+    bound = node.attributes().real(name, bound);
+  else if (node.has(index))
+    bound = decimal_of(static_cast<float>(node.real(index, name)));
+  // The old defaults were float's limits, which cut nothing.
+  if (std::abs(bound) >= static_cast<double>(std::numeric_limits<float>::max())) bound = std::copysign(HUGE_VAL, bound);
+  if (std::isnan(bound)) node.fail(std::string(name) + " is NaN", "a number");
+}
+
+}  // namespace
+
+void read_pointwise(NodeReader& node) {
+  node.expect_inputs(1, 1);
+  const bool known =
+      emit_named<graph::Abs, graph::Erf, graph::Exp, graph::HardSwish, graph::Identity, graph::Log, graph::Mish,
+                 graph::Neg, graph::Reciprocal, graph::Relu, graph::Sigmoid, graph::Softplus, graph::Sqrt, graph::Tanh>(
+          node, {node.value(0)});
+  ensure(known, "a pointwise row of the table names an op of ours");
+}
+
+void read_arithmetic(NodeReader& node) {
+  node.expect_inputs(2, 2);
+  const auto a = without_infinity(node, "left", node.value(0)), b = without_infinity(node, "right", node.value(1));
+  check_old_broadcast(node, node.shape(a), node.shape(b));
+  const std::vector<graph::ValueId> inputs{real_operand(node, 0, a, b), real_operand(node, 1, b, a)};
+  const bool known = emit_named<graph::Add, graph::Sub, graph::Mul, graph::Div, graph::Pow>(node, inputs);
+  ensure(known, "an arithmetic row of the table names an op of ours");
+}
+
+void read_sum(NodeReader& node) {
+  if (node.input_count() == 0) node.fail("no inputs", "at least one");
+  if (node.input_count() == 1) return node.emit(graph::Identity{}, {node.value(0)});
+  std::vector<graph::ValueId> terms;
+  for (size_t i = 0; i < node.input_count(); ++i) terms.push_back(node.value(i));
+  node.emit(graph::Add{}, std::move(terms));
+}
+
+void read_cast(NodeReader& node) {
+  node.expect_inputs(1, 1);
+  const auto x = node.value(0);
+  const int64_t to = node.attributes().integer("to", 0);
+  if (to < INT32_MIN || to > INT32_MAX) node.fail("attribute 'to' is " + std::to_string(to), "a type");
+  const ElementType type = element_type_of_file(static_cast<int>(to), node.place(), node.native());
+  if (type != node.typed(x).type && !(is_real(type) && is_real(node.typed(x).type)))
+    node.fail("from " + std::string(to_string(node.typed(x).type)) + " to " + type_name(static_cast<int>(to)),
+              "reals to reals: other casts are folded, not run");
+  node.emit(graph::Identity{}, {x});
+}
+
+void read_clip(NodeReader& node) {
+  node.expect_inputs(1, node.opset() < 11 ? 1 : 3);
+  if (clip_levels(node)) return;
+  graph::Clip clip;
+  read_bound(node, 1, "min", clip.low);
+  read_bound(node, 2, "max", clip.high);
+  node.emit(clip, {node.value(0)});
+}
+
+void read_leaky_relu(NodeReader& node) {
+  node.expect_inputs(1, 1);
+  node.emit(graph::LeakyRelu{node.attributes().real("alpha", 0.01)}, {node.value(0)});
+}
+
+void read_hard_sigmoid(NodeReader& node) {
+  node.expect_inputs(1, 1);
+  node.emit(graph::HardSigmoid{node.attributes().real("alpha", 0.2), node.attributes().real("beta", 0.5)},
+            {node.value(0)});
+}
+
+void read_gelu(NodeReader& node) {
+  node.expect_inputs(1, 1);
+  const std::string form = node.attributes().text("approximate", "none");
+  if (form != "none" && form != "tanh") node.fail("attribute 'approximate' is " + in_quotes(form), "none or tanh");
+  node.emit(graph::Gelu{form == "tanh"}, {node.value(0)});
+}
+
+void read_dropout(NodeReader& node) {
+  node.expect_inputs(1, node.opset() < 12 ? 1 : 3);
+  graph::Dropout dropout;
+  dropout.ratio = node.opset() < 12 ? node.attributes().real("ratio", 0.5) : 0.5;
+  if (node.has(1)) dropout.ratio = decimal_of(static_cast<float>(node.real(1, "ratio")));
+  if (node.has(2)) {
+    const auto training = node.known(2);
+    if (!training || training->elements.size() != 1 || training->elements[0].integer != 0)
+      node.fail("training_mode is not false", "inference");
+  }
+  node.emit(dropout, {node.value(0)});
+}
+
+void read_softmax(NodeReader& node) {
+  node.expect_inputs(1, 1);
+  const auto x = node.value(0);
+  const Shape shape = node.shape(x);
+  if (shape.empty()) node.fail("a scalar", "at least one axis");
+  const int64_t given = node.attributes().integer("axis", node.opset() >= 13 ? -1 : 1);
+  if (node.opset() >= 13) {
+    node.axis(given, shape.size());
+    return node.emit(graph::Softmax{given}, {x});
+  }
+  // axis = rank is allowed by the flattened form, and makes every row one element.
+  const int64_t axis = given == static_cast<int64_t>(shape.size()) ? given : node.axis(given, shape.size());
+  bool last = axis < static_cast<int64_t>(shape.size());
+  for (size_t i = static_cast<size_t>(axis) + 1; i < shape.size(); ++i) last = last && shape[i] == 1;
+  if (last) return node.emit(graph::Softmax{axis}, {x});
+  const auto flat = node.step("flat", graph::Flatten{axis}, {x});
+  const auto soft = node.step("rows", graph::Softmax{1}, {flat});
+  // `any` is -1, which takes what the others leave.
+  node.emit(graph::Reshape{shape, true}, {soft});
+}
+
+}  // namespace nibble::onnx

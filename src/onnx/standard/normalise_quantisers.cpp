@@ -1,0 +1,112 @@
+#include "onnx/standard/normalise_quantisers.hpp"
+
+#include <algorithm>
+
+#include "graph/evaluate/evaluate.hpp"
+#include "graph/output_grids.hpp"
+#include "onnx/file/metadata.hpp"
+
+namespace nibble::onnx {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using graph::Quantise;
+using graph::ValueId;
+
+bool is_bias(const Node& node, size_t slot) {
+  const std::string_view op = graph::name_of(node.op);
+  return slot == 2 && (op == "Conv" || op == "ConvTranspose" || op == "Gemm");
+}
+
+/// Whether every reader adds the value as the bias of a linear op.
+bool only_biases(const Graph& graph, ValueId id) {
+  for (const Node& node : graph.nodes)
+    for (size_t slot = 0; slot < node.inputs.size(); ++slot)
+      if (node.inputs[slot] == id && !is_bias(node, slot)) return false;
+  return std::find(graph.outputs.begin(), graph.outputs.end(), id) == graph.outputs.end();
+}
+
+/// 32-bit integers mean something to a pass on an accumulator only.
+void free_wide_constants(Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    const auto* op = get_if<Quantise>(&node.op);
+    if (!op || op->grid.low != INT32_MIN || !graph.constant(node.inputs[0])) continue;
+    if (only_biases(graph, node.outputs[0])) continue;
+    graph.replace(node.outputs[0], node.inputs[0]);
+    graph.swap_names(node.outputs[0], node.inputs[0]);
+  }
+}
+
+/// Where the scales' axis stands behind the op; -1 of a grid without one. False where it would have no one place.
+bool axis_behind(const Node& node, const Tensor& x, const Tensor& y, int& axis) {
+  if (axis < 0) return true;
+  if (const auto* transpose = get_if<graph::Transpose>(&node.op)) {
+    const auto found = std::find(transpose->perm.begin(), transpose->perm.end(), axis);
+    if (found == transpose->perm.end()) return false;
+    axis = static_cast<int>(found - transpose->perm.begin());
+    return true;
+  }
+  // Elements keep their order, so the axis keeps its place where extents before and of it do.
+  const auto until = static_cast<std::ptrdiff_t>(axis) + 1;
+  return static_cast<std::ptrdiff_t>(y.rank()) >= until &&
+         std::equal(x.shape().begin(), x.shape().begin() + until, y.shape().begin());
+}
+
+bool reorders(const graph::Op& op) {
+  return holds_alternative<graph::Transpose>(op) || holds_alternative<graph::Reshape>(op) ||
+         holds_alternative<graph::Flatten>(op) || holds_alternative<graph::Squeeze>(op) ||
+         holds_alternative<graph::Unsqueeze>(op);
+}
+
+/// Nodes are in order, so a chain of them moves through in one walk.
+void move_constants(Graph& graph) {
+  const graph::Uses uses(graph);
+  for (Node& node : graph.nodes) {
+    if (!reorders(node.op)) continue;
+    const int writer = uses.writer[static_cast<size_t>(node.inputs[0])];
+    if (writer < 0) continue;
+    const Node& source = graph.nodes[static_cast<size_t>(writer)];
+    const auto* found = get_if<Quantise>(&source.op);
+    const Tensor* held = found ? graph.constant(source.inputs[0]) : nullptr;
+    if (!held) continue;
+    const Tensor x(held->shape(), held->to_reals());
+    Tensor moved = graph::evaluate(node, {&x}).at(0).cast(held->type());
+    Quantise op = *found;
+    if (!axis_behind(node, x, moved, op.grid.axis)) continue;
+    const ValueId constant = graph.add_constant(node.name + ".reals", std::move(moved));
+    node.op = op;
+    node.inputs = {constant};
+  }
+}
+
+/// The ends of the grid are where its quantiser saturates anyway: rounding is monotone.
+void drop_clips_to_grids(Graph& graph) {
+  const graph::Uses uses(graph);
+  for (Node& node : graph.nodes) {
+    const auto* op = get_if<Quantise>(&node.op);
+    const int writer = op ? uses.writer[static_cast<size_t>(node.inputs[0])] : -1;
+    if (writer < 0 || op->grid.per_channel()) continue;
+    const Node& source = graph.nodes[static_cast<size_t>(writer)];
+    const auto* clip = get_if<graph::Clip>(&source.op);
+    const auto ends = [&](double bound, int64_t level) {
+      return static_cast<float>(bound) == static_cast<float>(op->grid.real(level, 0));
+    };
+    if (clip && ends(clip->low, op->grid.low) && ends(clip->high, op->grid.high)) node.inputs[0] = source.inputs[0];
+  }
+}
+
+}  // namespace
+
+void normalise_quantisers(Graph& graph, const Json& metadata, const std::string& file) {
+  free_wide_constants(graph);
+  move_constants(graph);
+  drop_clips_to_grids(graph);
+  for (const Node& node : graph.nodes)
+    if (const auto* op = get_if<Quantise>(&node.op)) graph[node.outputs[0]].grid = op->grid;
+  for (graph::Value& value : graph.values)
+    if (!value.grid && is_real(value.type)) value.grid = declared_grid(value_metadata(metadata, value.name), file);
+  graph::spread_output_grids(graph, reorders);
+}
+
+}  // namespace nibble::onnx

@@ -1,0 +1,47 @@
+#include <algorithm>
+
+#include "passes/canonicalise/passes.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::Graph;
+using graph::Node;
+
+bool is_reshape(const Node& node) {
+  return holds_alternative<graph::Reshape>(node.op) || holds_alternative<graph::Flatten>(node.op) ||
+         holds_alternative<graph::Squeeze>(node.op) || holds_alternative<graph::Unsqueeze>(node.op);
+}
+
+/// [d0, d1, ..] -> [d0, all others]
+bool flattens(const Shape& before, const Shape& after) {
+  return before.size() > 2 && after.size() == 2 && before[0] == after[0];
+}
+
+bool write_as_flatten(const Graph& graph, Node& node) {
+  if (!flattens(graph[node.inputs[0]].shape, graph[node.outputs[0]].shape)) return false;
+  const auto* flatten = get_if<graph::Flatten>(&node.op);
+  if (flatten && flatten->axis == 1) return false;
+  node.op = graph::Flatten{1};
+  return true;
+}
+
+}  // namespace
+
+int merge_reshapes(Graph& graph) {
+  const graph::Uses uses(graph);
+  int changed = 0;
+  for (Node& node : graph.nodes) {
+    if (!is_reshape(node)) continue;
+    changed += write_as_flatten(graph, node);
+    const int before = uses.writer[static_cast<size_t>(node.inputs[0])];
+    if (before < 0 || !is_reshape(graph.nodes[static_cast<size_t>(before)])) continue;
+    const Shape& shape = graph[node.outputs[0]].shape;
+    if (std::count(shape.begin(), shape.end(), any) > 1) continue;
+    node.op = graph::Reshape{shape, true};
+    node.inputs = {graph.nodes[static_cast<size_t>(before)].inputs[0]};
+    ++changed;
+  }
+  return changed;
+}
+
+}  // namespace nibble::passes

@@ -1,0 +1,203 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "passes/integerise/propagation.hpp"
+#include "passes/scales.hpp"
+#include "quant/range.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::Node;
+using graph::ValueId;
+
+graph::Clip clip_of(const graph::Op& op) {
+  if (const auto* clip = get_if<graph::Clip>(&op)) return *clip;
+  return {0, std::numeric_limits<double>::infinity()};
+}
+
+/// A node between a Dequantise and its Quantise stays as it is.
+void keep_real(Propagation& p, const Node& node, ValueId x) {
+  Carried result;
+  result.real = true;
+  result.id = p.emit(node.name, node.op, {x}, p.from[node.outputs[0]].name);
+  p.set(node.outputs[0], std::move(result));
+}
+
+void quantise_constant(Propagation& p, const Node& node, const graph::Quantise& quantiser) {
+  const ValueId id = node.outputs[0];
+  Carried result;
+  result.constant = true;
+  result.grid = quantiser.grid;
+  result.scale = quantiser.grid.scale;
+  result.zero = quantiser.grid.zero_point;
+  const Tensor& reals = *p.from.constant(node.inputs[0]);
+  for (double value : reals.to_reals())
+    if (!std::isfinite(value))
+      refuse(node, "constant '" + p.from[node.inputs[0]].name + "' holds NaN or infinity", "finite numbers");
+  result.id = p.to.add_constant(p.from[id].name, quant::quantise(reals, quantiser.grid, quantiser.rounding));
+  p.set(id, std::move(result));
+}
+
+/// The levels that the clip leaves, the same for every channel: rounding is monotone, so clipping levels is clipping
+/// reals.
+Interval levels_of(const Node& node, const Carried& x, const graph::Quantise& quantiser) {
+  const Grid& grid = quantiser.grid;
+  const auto level = [&](double bound) {
+    if (std::isinf(bound)) return bound < 0 ? grid.low : grid.high;
+    return grid.quantise(bound, 0, quantiser.rounding);
+  };
+  const Interval levels{level(x.low[0]), level(x.high[0])};
+  for (size_t c = 0; c < x.low.size(); ++c)
+    if (level(x.low[c]) != levels.low || level(x.high[c]) != levels.high)
+      refuse(node, "clips each channel at its own level", "a quantiser right after the clip");
+  return levels;
+}
+
+/// Real zero of several integers, each at its zero point, is 0 exactly, as exact_at makes it of one: every ratio a
+/// multiple of one power of two.
+void align(std::vector<double>& ratios, const std::vector<int64_t>& zeros) {
+  double largest = 0;
+  for (double ratio : ratios) largest = std::max(largest, std::abs(ratio));
+  int64_t widest = 1;
+  for (int64_t zero : zeros) widest += std::abs(zero);
+  if (widest == 1 || !std::isfinite(largest) || largest == 0) return;
+  const double unit = std::ldexp(static_cast<double>(widest), std::ilogb(largest) - 51);
+  const double step = std::ldexp(1.0, std::ilogb(unit) + 1);
+  for (double& ratio : ratios) ratio = std::nearbyint(ratio / step) * step;
+}
+
+/// One channel of a Rescale: kappa of the value's own integers, then of the others of a sum.
+struct Step {
+  std::vector<double> kappa;
+  double lambda = 0;
+  int64_t divisor = 1;
+};
+
+Step step_of(const Carried& x, size_t channel, double eps) {
+  const double shift = element(x.shift, channel);
+  Step step{{element(x.scale, channel) / eps}, shift / eps};
+  std::vector<int64_t> zeros{x.zero};
+  for (const Carried::Term& term : x.others) {
+    step.kappa.push_back(element(term.scale, channel) / eps);
+    zeros.push_back(term.zero);
+  }
+  const auto quotient = shift == 0 && x.others.empty() ? quotient_of(step.kappa[0]) : std::nullopt;
+  if (quotient) {
+    step.kappa[0] = static_cast<double>(quotient->whole);
+    step.divisor = quotient->divisor;
+  } else if (shift == 0 && x.others.empty()) {
+    step.kappa[0] = exact_at(step.kappa[0], x.zero);
+  } else if (shift == 0) {
+    align(step.kappa, zeros);
+  }
+  for (size_t i = 0; i < zeros.size(); ++i) step.lambda -= static_cast<double>(zeros[i]) * step.kappa[i];
+  return step;
+}
+
+graph::Rescale rescale_of(const Carried& x, const graph::Quantise& quantiser) {
+  size_t channels = std::max(x.scale.size(), x.shift.size());
+  for (const Carried::Term& term : x.others) channels = std::max(channels, term.scale.size());
+  graph::Rescale rescale;
+  rescale.kappa.resize(channels * (1 + x.others.size()));
+  for (size_t c = 0; c < channels; ++c) {
+    const Step step = step_of(x, c, quantiser.grid.scale[0]);
+    for (size_t i = 0; i < step.kappa.size(); ++i) rescale.kappa[i * channels + c] = step.kappa[i];
+    rescale.lambda.push_back(step.lambda);
+    rescale.divisor.push_back(step.divisor);
+  }
+  if (std::all_of(rescale.divisor.begin(), rescale.divisor.end(), [](int64_t d) { return d == 1; }))
+    rescale.divisor.clear();
+  rescale.rounding = quantiser.rounding;
+  rescale.zero_point = quantiser.grid.zero_point;
+  rescale.low = quantiser.grid.low;
+  rescale.high = quantiser.grid.high;
+  return rescale;
+}
+
+void check_finite(const Node& node, const graph::Rescale& rescale) {
+  for (size_t i = 0; i < rescale.kappa.size(); ++i) {
+    const size_t c = i % rescale.lambda.size();
+    if (!std::isfinite(rescale.kappa[i]) || !std::isfinite(rescale.lambda[c]))
+      refuse(node, fmt::format("channel {} has kappa {} and lambda {}", c, rescale.kappa[i], rescale.lambda[c]),
+             "finite numbers");
+  }
+}
+
+}  // namespace
+
+ValueId requantise(Propagation& p, const Node& node, const Carried& x, const graph::Quantise& quantiser,
+                   const std::string& node_name, const std::string& name) {
+  graph::Rescale rescale = rescale_of(x, quantiser);
+  check_finite(node, rescale);
+  const Interval levels = levels_of(node, x, quantiser);
+  std::vector<ValueId> inputs{x.id};
+  for (const Carried::Term& term : x.others) inputs.push_back(term.id);
+  Grid clipped = quantiser.grid;
+  clipped.low = levels.low;
+  clipped.high = levels.high;
+  // Values on one grid are of one integer type, whatever a clip leaves of it: a Concat joins them.
+  if (clipped.container() == quantiser.grid.container()) {
+    rescale.low = levels.low;
+    rescale.high = levels.high;
+    const ValueId id = p.emit(node_name, rescale, std::move(inputs), name);
+    p.to[id].grid = quantiser.grid;
+    return id;
+  }
+  const ValueId wide = p.emit(node_name, rescale, std::move(inputs), name + "_wide");
+  p.to[wide].grid = quantiser.grid;
+  return p.emit(node_name + "_clip", graph::Clip{static_cast<double>(levels.low), static_cast<double>(levels.high)},
+                {wide}, name);
+}
+
+void carry_clip(Propagation& p, const Node& node) {
+  const Carried& x = p.input(node, 0);
+  if (x.real) return keep_real(p, node, x.id);
+  const graph::Clip clip = clip_of(node.op);
+  if (!(clip.low <= clip.high)) refuse(node, fmt::format("clips to {} .. {}", clip.low, clip.high), "low below high");
+  Carried result = x;
+  if (x.grid && x.grid->real(x.grid->low, 0) >= clip.low && x.grid->real(x.grid->high, 0) <= clip.high) {
+    p.set(node.outputs[0], std::move(result));
+    return;
+  }
+  result.grid.reset();
+  for (double& low : result.low) low = std::clamp(low, clip.low, clip.high);
+  for (double& high : result.high) high = std::clamp(high, clip.low, clip.high);
+  p.set(node.outputs[0], std::move(result));
+}
+
+void carry_function(Propagation& p, const Node& node) {
+  if (p.input(node, 0).real) return keep_real(p, node, p.input(node, 0).id);
+  const Carried& x = p.on_grid(node, 0);
+  const std::string name = node.name + "_dequantised";
+  keep_real(p, node, p.emit(name, graph::Dequantise{*x.grid}, {x.id}, name));
+}
+
+void carry_quantise(Propagation& p, const Node& node) {
+  const auto* quantiser = get_if<graph::Quantise>(&node.op);
+  if (!quantiser) refuse(node, "is of an integer network", "a fake-quantised network");
+  if (p.from.constant(node.inputs[0])) return quantise_constant(p, node, *quantiser);
+  const auto& held = p.carried[static_cast<size_t>(node.inputs[0])];
+  const Carried& x = held && held->function ? *held : p.input(node, 0);
+  if (quantiser->grid.per_channel())
+    refuse(node, "gives an activation a scale for each channel", "one scale for the tensor");
+  Carried result;
+  result.grid = quantiser->grid;
+  result.scale = quantiser->grid.scale;
+  result.zero = quantiser->grid.zero_point;
+  const ValueId id = node.outputs[0];
+  if (x.function) {
+    result.id = emit_algorithm(p, *x.function, *quantiser, p.from[id].name);
+  } else if (x.real) {
+    result.id = p.emit(node.name, *quantiser, {x.id}, p.from[id].name);
+    p.to[result.id].type = quantiser->grid.container();
+  } else if (x.grid && *x.grid == quantiser->grid) {
+    result.id = x.id;
+  } else {
+    result.id = requantise(p, node, x, *quantiser, node.name, p.from[id].name);
+  }
+  p.set(id, std::move(result));
+}
+
+}  // namespace nibble::passes

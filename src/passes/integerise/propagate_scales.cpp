@@ -1,0 +1,232 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "passes/integerise/passes.hpp"
+#include "passes/integerise/propagation.hpp"
+#include "passes/op_classes.hpp"
+#include "passes/quantise/batch_norm_ways.hpp"
+#include "passes/scales.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::absent;
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+
+/// Indices are integers from the start; each table that they pick from bounds them.
+void carry_indices(Propagation& p, ValueId id, const graph::Uses& uses) {
+  const graph::Value& value = p.from[id];
+  Carried carried;
+  carried.index = true;
+  carried.id = p.to.add_value(value.name, value.type, value.shape);
+  int64_t rows = INT32_MAX;
+  for (int reader : uses.readers[static_cast<size_t>(id)]) {
+    const Node& node = p.from.nodes[static_cast<size_t>(reader)];
+    const auto* gather = get_if<graph::Gather>(&node.op);
+    if (!gather || node.inputs[0] == id)
+      fail("passes", "input '" + value.name + "'", "holds integers and is read by " + passes::place_of(node),
+           "a Gather that picks by them");
+    const Shape& table = p.from[node.inputs[0]].shape;
+    rows = std::min(rows, table[static_cast<size_t>(normalise_axis(gather->axis, table.size()))]);
+  }
+  p.to[carried.id].bounds = {{-rows, rows - 1}};
+  p.to.inputs.push_back(carried.id);
+  p.set(id, std::move(carried));
+}
+
+/// A graph input becomes the integers of the one quantiser that reads it.
+void carry_graph_input(Propagation& p, ValueId id, const graph::Uses& uses) {
+  const graph::Value& value = p.from[id];
+  if (!is_real(value.type)) return carry_indices(p, id, uses);
+  const std::string place = "input '" + value.name + "'";
+  const graph::Quantise* quantiser = nullptr;
+  for (int reader : uses.readers[static_cast<size_t>(id)]) {
+    const Node& node = p.from.nodes[static_cast<size_t>(reader)];
+    const auto* read = get_if<graph::Quantise>(&node.op);
+    if (!read) fail("passes", place, "is read by " + passes::place_of(node), "a quantiser between the two");
+    if (quantiser && !(quantiser->grid == read->grid))
+      fail("passes", place, "has quantisers of two grids", "one quantiser, and others behind it");
+    quantiser = read;
+  }
+  if (!quantiser) fail("passes", place, "is read by nothing that has integers", "a quantiser after it");
+  if (quantiser->grid.per_channel()) fail("passes", place, "has a grid for each channel", "one grid for the tensor");
+  if (quantiser->rounding == Rounding::Floor)
+    fail("passes", place, "has a quantiser that rounds by floor", "half_up or half_even");
+  Carried carried;
+  carried.grid = quantiser->grid;
+  carried.scale = quantiser->grid.scale;
+  carried.zero = quantiser->grid.zero_point;
+  carried.id = p.to.add_value(value.name, quantiser->grid.container(), value.shape);
+  p.to.inputs.push_back(carried.id);
+  p.set(id, std::move(carried));
+}
+
+void visit(Propagation& p, const Node& node) {
+  switch (class_of(node.op)) {
+    case OpClass::Linear: return carry_linear(p, node);
+    case OpClass::Affine:
+    case OpClass::Arithmetic: return carry_arithmetic(p, node);
+    case OpClass::Clip: return carry_clip(p, node);
+    case OpClass::Mean: return carry_mean(p, node);
+    case OpClass::Movement: return carry_movement(p, node);
+    case OpClass::Concat: return carry_concat(p, node);
+    case OpClass::Function: return carry_function(p, node);
+    case OpClass::Algorithm: return carry_algorithm(p, node);
+    case OpClass::Choice: return carry_choice(p, node);
+    case OpClass::Index: return carry_index(p, node);
+    case OpClass::Quantiser: return carry_quantise(p, node);
+    case OpClass::Integer: refuse(node, "is of an integer network", "a fake-quantised network");
+    case OpClass::Refused: refuse(node, "has no integer form", "a network without it");
+  }
+}
+
+/// The grid of an output that no quantiser wrote: a sum of integers times one scale.
+Grid grid_of_sum(const Carried& carried, const std::string& place) {
+  const bool shifted = std::any_of(carried.shift.begin(), carried.shift.end(), [](double s) { return s != 0; });
+  if (!carried.uniform() || shifted || carried.clipped() || carried.scale[0] < 0)
+    fail("passes", place, "is not on one grid",
+         "a quantiser before it, or a linear op with one weight scale and its bias on the accumulator's grid");
+  Grid grid;
+  grid.scale = {static_cast<double>(static_cast<float>(carried.scale[0]))};
+  grid.zero_point = carried.zero;
+  grid.low = INT32_MIN;
+  grid.high = INT32_MAX;
+  check_grid(grid, "passes", place);
+  return grid;
+}
+
+void carry_graph_output(Propagation& p, ValueId id) {
+  const std::string& name = p.from[id].name;
+  const std::string place = "output '" + name + "'";
+  const auto& found = p.carried[static_cast<size_t>(id)];
+  if (!found || found->constant) fail("passes", place, "is a constant", "something computed from the inputs");
+  if (found->real) fail("passes", place, "is real", "a quantiser before it");
+  if (found->function) fail("passes", place, "is of a function without integers", "a quantiser before it");
+  const std::optional<Grid> grid =
+      found->index ? std::nullopt : std::optional(found->grid ? *found->grid : grid_of_sum(*found, place));
+  ValueId output = found->id;
+  const auto taken = [&](const std::vector<ValueId>& ids) {
+    return std::find(ids.begin(), ids.end(), output) != ids.end();
+  };
+  if (taken(p.to.inputs) || taken(p.to.outputs)) {
+    const ValueId same = p.to.find(name);
+    output = p.emit(name + "_output", graph::Identity{}, {output}, name);
+    if (same != absent) p.to.swap_names(same, output);
+  } else if (p.to[output].name != name) {
+    const ValueId spare = p.to.add_value(name);
+    p.to.swap_names(output, spare);
+  }
+  p.to[output].grid = grid;
+  p.to.outputs.push_back(output);
+}
+
+}  // namespace
+
+bool Carried::uniform() const {
+  const auto same = [](const std::vector<double>& values) {
+    return std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; });
+  };
+  return others.empty() && same(scale) && same(shift) && same(low) && same(high);
+}
+
+bool Carried::clipped() const {
+  return std::any_of(low.begin(), low.end(), [](double v) { return std::isfinite(v); }) ||
+         std::any_of(high.begin(), high.end(), [](double v) { return std::isfinite(v); });
+}
+
+ValueId Propagation::emit(std::string node_name, graph::Op op, std::vector<ValueId> inputs, std::string value_name) {
+  std::string name = node_name;
+  for (int number = 1; !node_names.insert(name).second; ++number) name = node_name + "_" + std::to_string(number);
+  const ValueId id = to.add_value(std::move(value_name));
+  to.nodes.push_back({std::move(name), std::move(op), std::move(inputs), {id}});
+  return id;
+}
+
+const Carried& Propagation::input(const Node& node, size_t slot) const {
+  const ValueId id = node.inputs[slot];
+  const auto& found = carried[static_cast<size_t>(id)];
+  if (!found || found->constant)
+    refuse(node, "input '" + from[id].name + "' is a constant without integers",
+           "an activation, or a quantiser after it");
+  if (found->function)
+    refuse(node, "reads '" + from[id].name + "' of " + std::string(graph::name_of(found->function->op)),
+           "a quantiser right after " + std::string(graph::name_of(found->function->op)));
+  return *found;
+}
+
+const Carried& Propagation::integers(const Node& node, size_t slot) const {
+  const auto& found = carried[static_cast<size_t>(node.inputs[slot])];
+  return found && found->constant && found->grid ? *found : on_grid(node, slot);
+}
+
+const Carried& Propagation::on_grid(const Node& node, size_t slot) const {
+  const Carried& found = input(node, slot);
+  if (!found.grid)
+    refuse(node, "input '" + from[node.inputs[slot]].name + "' is not on a grid", "a quantiser between the two");
+  return found;
+}
+
+const Node* Propagation::quantiser_after(ValueId id) const {
+  if (std::find(from.outputs.begin(), from.outputs.end(), id) != from.outputs.end()) return nullptr;
+  const Node* found = nullptr;
+  for (const Node& node : from.nodes) {
+    if (std::find(node.inputs.begin(), node.inputs.end(), id) == node.inputs.end()) continue;
+    const auto* quantiser = get_if<graph::Quantise>(&node.op);
+    if (!quantiser || quantiser->grid.per_channel()) return nullptr;
+    const auto* first = found ? get_if<graph::Quantise>(&found->op) : quantiser;
+    if (first->grid != quantiser->grid || first->rounding != quantiser->rounding) return nullptr;
+    if (!found) found = &node;
+  }
+  return found;
+}
+
+std::string Propagation::name_for(ValueId id, const Carried& value) const {
+  return value.grid ? from[id].name : from[id].name + "_acc";
+}
+
+void Propagation::set(ValueId id, Carried value) {
+  if (value.grid && !value.real) to[value.id].grid = value.grid;
+  carried[static_cast<size_t>(id)] = std::move(value);
+}
+
+void Propagation::annotate(const Carried& sum) {
+  Grid grid;
+  grid.scale.clear();
+  for (double scale : sum.scale) {
+    const auto rounded = static_cast<double>(static_cast<float>(scale));
+    if (!(rounded > 0) || !std::isfinite(rounded)) return;
+    grid.scale.push_back(rounded);
+  }
+  grid.axis = grid.scale.size() == 1 ? -1 : 1;
+  grid.zero_point = sum.zero;
+  grid.low = INT32_MIN;
+  grid.high = INT32_MAX;
+  to[sum.id].grid = std::move(grid);
+}
+
+void refuse(const Node& node, std::string_view found, std::string_view expected) {
+  fail("passes", place_of(node), found, expected);
+}
+
+int propagate_scales(Graph& graph, std::vector<Approximation>* approximations) {
+  if (graph.stage != graph::Stage::FQ) return 0;
+  Propagation p(graph);
+  const graph::Uses uses(graph);
+  for (ValueId id : graph.inputs) carry_graph_input(p, id, uses);
+  for (const Node& node : graph.nodes) visit(p, node);
+  for (ValueId id : graph.outputs) carry_graph_output(p, id);
+  p.to.name = graph.name;
+  p.to.metadata = graph.metadata;
+  p.to.stage = graph::Stage::QD;
+  write_ways(p.to, ways_of_quantisers(graph));
+  const int changed = static_cast<int>(graph.nodes.size());
+  if (approximations) *approximations = std::move(p.approximations);
+  Graph result = std::move(p.to);
+  graph = std::move(result);
+  return changed;
+}
+
+}  // namespace nibble::passes

@@ -1,0 +1,164 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+
+#include "graph/output_grids.hpp"
+#include "passes/op_classes.hpp"
+#include "passes/quantise/passes.hpp"
+#include "passes/rewrite.hpp"
+#include "passes/scales.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::Graph;
+using graph::ValueId;
+
+ValueId add_quantiser(Graph& graph, const std::string& name, ValueId source, const Grid& grid, Rounding rounding) {
+  const ValueId id = graph.add_node(name, graph::Quantise{grid, rounding}, {source});
+  graph[id].grid = grid;
+  return id;
+}
+
+/// From eight bits on the lowest level is given up, so that weights are symmetric and products of saturating
+/// instructions stay inside; with fewer a level is worth more.
+quant::GridSpec weight_spec(const LayerPolicy& policy) {
+  const bool narrow = policy.weight_levels >= 256 && policy.weight_levels % 2 == 0;
+  return {policy.weight_levels, narrow ? quant::Symmetry::Narrow : quant::Symmetry::Symmetric, Rounding::HalfUp};
+}
+
+void check_bias(const Tensor& bias, const Grid& accumulator, const std::string& place) {
+  for (double value : bias.to_reals())
+    if (!(std::abs(value / accumulator.scale[0]) < 0x1p31))
+      fail("passes", place, fmt::format("bias {} needs more than 32 bits at scale {}", value, accumulator.scale[0]),
+           "weights and inputs that are not all but zero");
+}
+
+void quantise_bias(Graph& graph, size_t index, const Grid& accumulator) {
+  graph::Node& node = graph.nodes[index];
+  if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return;
+  const ValueId bias = node.inputs[2];
+  check_bias(*graph.constant(bias), accumulator, place_of(node));
+  const ValueId placed = add_quantiser(graph, graph[bias].name + "_q", bias, accumulator, Rounding::HalfUp);
+  graph.nodes[index].inputs[2] = placed;
+}
+
+/// A linear op that writes a graph output: its sum is the output, on the grid of the accumulator.
+void settle_output(Graph& graph, const LinearPoint& linear, const Grid& weights, const Grid& x) {
+  Grid accumulator;
+  accumulator.scale = {float_product(weights.scale[0], x.scale[0])};
+  accumulator.low = INT32_MIN;
+  accumulator.high = INT32_MAX;
+  check_grid(accumulator, "passes", place_of(graph.nodes[linear.node]));
+  quantise_bias(graph, linear.node, accumulator);
+  graph[graph.nodes[linear.node].outputs[0]].grid = accumulator;
+}
+
+int place_weights(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
+  std::map<ValueId, std::pair<Grid, ValueId>> placed;  // weights that two layers share have one quantiser
+  for (const LinearPoint& linear : plan.linears) {
+    const ValueId weights = graph.nodes[linear.node].inputs[linear.slot];
+    const Grid grid = weight_grid(graph, linear);
+    auto found = placed.find(weights);
+    if (found == placed.end() || !(found->second.first == grid)) {
+      const ValueId id = add_quantiser(graph, graph[weights].name + "_q", weights, grid, Rounding::HalfUp);
+      found = placed.insert_or_assign(weights, std::make_pair(grid, id)).first;
+    }
+    graph.nodes[linear.node].inputs[linear.slot] = found->second.second;
+    if (linear.writes_output && linear.point >= 0)
+      settle_output(graph, linear, grid, grids[static_cast<size_t>(linear.point)]);
+  }
+  return static_cast<int>(placed.size());
+}
+
+/// The grid of a constant that is added to a sum of integers.
+Grid grid_of_addend(const Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids,
+                    const Addend& addend) {
+  constexpr int64_t far_below = -(int64_t{1} << 24);  // a float32 integer, and further than any levels reach
+  if (addend.linear < 0) return {grids[static_cast<size_t>(addend.point)].scale, -1, 0, far_below, 0};
+  const LinearPoint& linear = plan.linears[static_cast<size_t>(addend.linear)];
+  const Grid& weights = *graph[graph.nodes[linear.node].inputs[linear.slot]].grid;
+  const Grid& x = grids[static_cast<size_t>(linear.point)];
+  return {{float_product(weights.scale[0], x.scale[0])}, -1, 0, INT32_MIN, INT32_MAX};
+}
+
+int place_addends(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
+  for (const Addend& addend : plan.addends) {
+    const Grid grid = grid_of_addend(graph, plan, grids, addend);
+    const std::string place = place_of(graph.nodes[addend.node]);
+    check_grid(grid, "passes", place);
+    const ValueId constant = graph.nodes[addend.node].inputs[addend.slot];
+    if (addend.linear >= 0) check_bias(*graph.constant(constant), grid, place);
+    const ValueId placed = add_quantiser(graph, graph[constant].name + "_q", constant, grid, Rounding::HalfUp);
+    graph.nodes[addend.node].inputs[addend.slot] = placed;
+    if (addend.linear >= 0 && plan.linears[static_cast<size_t>(addend.linear)].writes_output)
+      graph[graph.nodes[addend.node].outputs[0]].grid = grid;
+  }
+  return static_cast<int>(plan.addends.size());
+}
+
+/// The quantised value takes over an output's name; the reals behind it are "<name>_real".
+void quantise_output(Graph& graph, size_t index, ValueId quantised) {
+  const ValueId real = graph.outputs[index];
+  graph.outputs[index] = quantised;
+  for (ValueId input : graph.inputs)
+    if (input == real) return;
+  const ValueId spare = graph.add_value(graph[real].name + "_real");
+  graph.swap_names(real, spare);
+  graph.swap_names(quantised, spare);
+}
+
+/// What the grid is for: the constant, or what training will make of it.
+Tensor weights_to_quantise(const Graph& graph, const LinearPoint& linear, int axis) {
+  const graph::Node& node = graph.nodes[linear.node];
+  const Tensor& weights = *graph.constant(node.inputs[linear.slot]);
+  if (linear.gain.empty()) return weights;
+  std::vector<double> values = weights.to_reals();
+  const auto inner = static_cast<size_t>(strides_of(weights.shape()).at(static_cast<size_t>(axis)));
+  for (size_t i = 0; i < values.size(); ++i) values[i] *= linear.gain[i / inner % linear.gain.size()];
+  return float_tensor(weights.shape(), values);
+}
+
+}  // namespace
+
+Rounding rounding_of(const Graph& graph, const Point& point) {
+  // A pixel is a whole number of levels but for its float's last bit.
+  const bool given =
+      point.behind < 0 && std::find(graph.inputs.begin(), graph.inputs.end(), point.source) != graph.inputs.end();
+  return given ? Rounding::HalfUp : point.policy.rounding;
+}
+
+Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
+  const graph::Node& node = graph.nodes[linear.node];
+  const ValueId weights = node.inputs[linear.slot];
+  // Channels of a MatMul are not on axis 1 of its result, where a requantisation could tell them apart.
+  const bool per_channel =
+      linear.policy.per_channel && !linear.writes_output && !holds_alternative<graph::MatMul>(node.op);
+  const int axis = holds_alternative<graph::ConvTranspose>(node.op) ? 1 : 0;
+  Grid grid = quant::grid_of_weights(weights_to_quantise(graph, linear, axis), per_channel ? axis : -1,
+                                     weight_spec(linear.policy), linear.policy.weight_range,
+                                     place_of(node) + ": weights '" + graph[weights].name + "'");
+  if (linear.writes_output)
+    for (double& scale : grid.scale) scale = shortened(scale);
+  return grid;
+}
+
+int place_quantisers(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
+  std::vector<ValueId> placed;
+  for (size_t p = 0; p < plan.points.size(); ++p) {
+    const Point& point = plan.points[p];
+    const ValueId source = point.behind < 0 ? point.source : placed[static_cast<size_t>(point.behind)];
+    placed.push_back(add_quantiser(graph, point.layer + "_q", source, grids[p], rounding_of(graph, point)));
+  }
+  for (const Reading& reading : plan.readings)
+    graph.nodes[reading.node].inputs[reading.slot] = placed[static_cast<size_t>(reading.point)];
+  const int constants = place_weights(graph, plan, grids) + place_addends(graph, plan, grids);
+  for (const auto& [index, point] : plan.outputs) quantise_output(graph, index, placed[static_cast<size_t>(point)]);
+  graph::spread_output_grids(graph, [](const graph::Op& op) { return class_of(op) == OpClass::Movement; });
+  graph.stage = graph::Stage::FQ;
+  return static_cast<int>(placed.size()) + constants;
+}
+
+}  // namespace nibble::passes

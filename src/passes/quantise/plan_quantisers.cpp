@@ -1,0 +1,448 @@
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "graph/foldable_norms.hpp"
+#include "passes/op_classes.hpp"
+#include "passes/quantise/passes.hpp"
+#include "passes/rewrite.hpp"
+#include "passes/scales.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::absent;
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+
+/// What is known of a value on the way from the inputs.
+struct Known {
+  enum class Form : uint8_t {
+    Raw,     ///< reals that nothing explains in integers: a graph input, a function's result, a layer left in reals
+    Sum,     ///< integers times one scale: an accumulator, a sum of pooled or added integers
+    Affine,  ///< an affine function of integers, perhaps clipped
+    Grid,    ///< on the grid of a quantiser
+  };
+  Form form = Form::Raw;
+  bool clipped = false;
+  bool non_negative = false;
+  int root = -1;        ///< Grid: its quantiser
+  int linear = -1;      ///< Sum: the linear op (index into plan.linears) whose accumulator it is
+  std::string layer{};  ///< names the quantiser that will hold it
+  bool on_graph_input = false;
+  bool unit_range = false;  ///< provably in [0, 1]: a Softmax
+  bool masked = false;      ///< Sum: with a mask added, for a Softmax
+};
+
+class Planner {
+ public:
+  Planner(const Graph& graph, const QuantiseOptions& options)
+      : graph_(graph), options_(options), known_(graph.values.size()), uses_(graph) {}
+
+  QuantiserPlan plan() {
+    for (ValueId id : graph_.inputs) {
+      Known& input = at(id);
+      input.layer = graph_[id].name;
+      input.on_graph_input = true;
+    }
+    for (size_t i = 0; i < graph_.nodes.size(); ++i) visit(i);
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) visit_output(i);
+    number_groups();
+    if (options_.trains_folded) note_gains();
+    return std::move(plan_);
+  }
+
+ private:
+  Known& at(ValueId id) { return known_[static_cast<size_t>(id)]; }
+  const Node& node(size_t index) const { return graph_.nodes[index]; }
+  bool is_activation(ValueId id) const { return id != absent && !graph_.constant(id); }
+
+  [[noreturn]] void refuse(const Node& refused, std::string_view found, std::string_view expected) const {
+    fail("passes", place_of(refused), found, expected);
+  }
+
+  /// The quantiser of a value, made on first need.
+  int point_of(ValueId id) {
+    if (const auto found = points_.find(id); found != points_.end()) return found->second;
+    const Known& known = at(id);
+    Point point;
+    point.source = id;
+    point.layer = known.layer;
+    point.policy = options_.policy.of(known.layer);
+    point.non_negative = known.non_negative;
+    if (known.unit_range)
+      point.fixed = Grid{{float_product(1, 1.0 / static_cast<double>(point.policy.activation_levels - 1))},
+                         -1,
+                         0,
+                         0,
+                         point.policy.activation_levels - 1};
+    if (known.on_graph_input) {
+      for (const InputGrid& input : options_.inputs)
+        if (input.input == graph_[id].name) point.fixed = input.grid;
+    }
+    plan_.points.push_back(std::move(point));
+    parent_.push_back(static_cast<int>(parent_.size()));
+    return points_[id] = static_cast<int>(plan_.points.size()) - 1;
+  }
+
+  /// The quantiser of a constant that meets activations as one of them.
+  int point_of_constant(ValueId id, const std::string& reader) {
+    Known& known = at(id);
+    known.layer = graph_[id].name;
+    const std::vector<double> values = graph_.constant(id)->to_reals();
+    known.non_negative = std::all_of(values.begin(), values.end(), [](double x) { return x >= 0; });
+    const bool first = !points_.contains(id);
+    const int point = point_of(id);
+    if (first) plan_.points.back().policy = options_.policy.of(reader);
+    return point;
+  }
+
+  /// Makes input `slot` of a node read integers; returns their quantiser.
+  int need_grid(size_t index, size_t slot) {
+    const ValueId id = node(index).inputs[slot];
+    if (graph_.constant(id)) {
+      plan_.readings.push_back({index, slot, point_of_constant(id, node(index).name)});
+      return plan_.readings.back().point;
+    }
+    if (at(id).form == Known::Form::Grid) return at(id).root;
+    const int point = point_of(id);
+    plan_.readings.push_back({index, slot, point});
+    return point;
+  }
+
+  /// As need_grid, on a grid that others share: a grid that is given cannot give way and gets a quantiser behind it.
+  int need_shared_grid(size_t index, size_t slot) {
+    const ValueId id = node(index).inputs[slot];
+    if (graph_.constant(id)) return need_grid(index, slot);
+    const bool on_grid = at(id).form == Known::Form::Grid;
+    const int root = on_grid ? at(id).root : point_of(id);
+    const bool given = plan_.points[static_cast<size_t>(root)].fixed.has_value();
+    if (on_grid && !given) return root;
+    const int point = !given ? root : on_grid ? point_of(id) : point_behind(id, root);
+    plan_.readings.push_back({index, slot, point});
+    return point;
+  }
+
+  /// A given grid on a value that is read directly: the readers that share one need a second quantiser of the same
+  /// reals.
+  int point_behind(ValueId id, int given) {
+    if (const auto found = behind_.find(id); found != behind_.end()) return found->second;
+    Point point = plan_.points[static_cast<size_t>(given)];
+    point.fixed.reset();
+    point.behind = given;
+    plan_.points.push_back(std::move(point));
+    parent_.push_back(static_cast<int>(parent_.size()));
+    return behind_[id] = static_cast<int>(plan_.points.size()) - 1;
+  }
+
+  /// Puts all inputs of a node on one grid; returns one of its quantisers.
+  int harmonise(size_t index) {
+    std::vector<int> points;
+    for (size_t slot = 0; slot < node(index).inputs.size(); ++slot) points.push_back(need_shared_grid(index, slot));
+    share(points);
+    plan_.harmonised.push_back({index, points});
+    return points[0];
+  }
+  void share(const std::vector<int>& points) {
+    for (int point : points) parent_[static_cast<size_t>(find(point))] = find(points.front());
+    if (points.size() > 1) shared_.push_back(points.front());
+  }
+  int find(int point) {
+    while (parent_[static_cast<size_t>(point)] != point) point = parent_[static_cast<size_t>(point)];
+    return point;
+  }
+  void number_groups() {
+    std::vector<bool> in_group(plan_.points.size());
+    for (int point : shared_) in_group[static_cast<size_t>(find(point))] = true;
+    for (size_t i = 0; i < plan_.points.size(); ++i) {
+      const int root = find(static_cast<int>(i));
+      if (in_group[static_cast<size_t>(root)]) plan_.points[i].group = root;
+    }
+  }
+
+  void visit(size_t index) {
+    const Node& visited = node(index);
+    if (std::none_of(visited.inputs.begin(), visited.inputs.end(), [&](ValueId id) { return is_activation(id); }))
+      return;  // of constants only: what folding left (a quantiser of weights)
+    if (!options_.policy.of(visited.name).enabled) return leave_real(visited);
+    switch (class_of(visited.op)) {
+      case OpClass::Linear: return visit_linear(index);
+      case OpClass::Affine: return visit_affine(index, visited.inputs[0], 0);
+      case OpClass::Arithmetic: return visit_arithmetic(index);
+      case OpClass::Clip: return visit_clip(index);
+      case OpClass::Mean: return visit_mean(index);
+      case OpClass::Movement: return visit_movement(index);
+      case OpClass::Concat: return visit_concat(index);
+      case OpClass::Function:
+      case OpClass::Algorithm: return visit_function(index);
+      case OpClass::Choice: return visit_choice(index);
+      case OpClass::Index: return visit_index(index);
+      case OpClass::Quantiser:
+      case OpClass::Integer: refuse(visited, "is of a quantised network", "a network in full precision");
+      case OpClass::Refused: refuse_op(visited);
+    }
+  }
+
+  [[noreturn]] void refuse_op(const Node& refused) const {
+    const bool last = std::any_of(refused.outputs.begin(), refused.outputs.end(),
+                                  [&](ValueId id) { return uses_.is_output[static_cast<size_t>(id)]; });
+    if (holds_alternative<graph::LogSoftmax>(refused.op) && last)
+      refuse(refused, "has no integer form",
+             "the network without it: the largest of its inputs decides the class just as well");
+    refuse(refused, "has no integer form",
+           "another op, or {\"enabled\": false} for this layer in the policy, which leaves it in reals");
+  }
+
+  void leave_real(const Node& left) {
+    for (ValueId id : left.outputs) at(id).layer = left.name;
+  }
+
+  void visit_linear(size_t index) {
+    const Node& linear = node(index);
+    if (!is_activation(linear.inputs[0]))
+      refuse(linear, "has a constant before its activation", "the activation first");
+    const int point = need_grid(index, 0);
+    Known result{.form = Known::Form::Sum, .layer = linear.name};
+    if (graph_.constant(linear.inputs[1])) {
+      result.linear = static_cast<int>(plan_.linears.size());
+      plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name), {}});
+      const ValueId bias = linear.inputs.size() > 2 ? linear.inputs[2] : absent;
+      if (bias != absent && !graph_.constant(bias)) refuse(linear, "has a bias that is computed", "a constant bias");
+    } else if (holds_alternative<graph::MatMul>(linear.op)) {
+      need_grid(index, 1);
+    } else {
+      refuse(linear, "has weights that are computed", "constant weights, or a MatMul");
+    }
+    at(linear.outputs[0]) = result;
+  }
+
+  /// An affine function of what `x` (input `slot`) is an affine function of. A clip before it would not be one interval
+  /// for all channels, so that gets its quantiser first.
+  void visit_affine(size_t index, ValueId x, size_t slot) {
+    if (holds_alternative<graph::BatchNormalization>(node(index).op) && !affine_of_batch_norm(graph_, node(index)))
+      refuse(node(index), "has parameters that are computed", "constant parameters");
+    Known result{.form = Known::Form::Affine, .layer = node(index).name};
+    const bool composes = (at(x).form == Known::Form::Sum || at(x).form == Known::Form::Affine) && !at(x).clipped;
+    if (composes)
+      result.layer = at(x).layer;
+    else
+      need_grid(index, slot);
+    at(node(index).outputs[0]) = result;
+  }
+
+  void visit_arithmetic(size_t index) {
+    const Node& visited = node(index);
+    if (const auto affine = affine_of_arithmetic(graph_, visited))
+      return visit_affine(index, affine->x, visited.inputs[0] == affine->x ? 0 : 1);
+    if (visit_addend(index)) return;
+    Known result{.form = Known::Form::Sum, .layer = visited.name};
+    if (holds_alternative<graph::Div>(visited.op)) {
+      need_grid(index, 0), need_grid(index, 1);
+      result.form = Known::Form::Raw;
+    } else if (holds_alternative<graph::Mul>(visited.op)) {
+      need_grid(index, 0), need_grid(index, 1);
+    } else if (options_.policy.of(visited.name).common_scale) {
+      harmonise(index);
+    } else {
+      // Branches on grids of their own add up only in the quantiser after them.
+      for (size_t slot = 0; slot < visited.inputs.size(); ++slot) need_grid(index, slot);
+      result.form = Known::Form::Affine;
+    }
+    result.non_negative =
+        !holds_alternative<graph::Sub>(visited.op) &&
+        std::all_of(visited.inputs.begin(), visited.inputs.end(), [&](ValueId id) { return at(id).non_negative; });
+    at(visited.outputs[0]) = result;
+  }
+
+  /// An Add of a constant that needs no grid of its own: the bias of a sum, the mask before a Softmax.
+  bool visit_addend(size_t index) {
+    const Node& added = node(index);
+    if (!holds_alternative<graph::Add>(added.op)) return false;
+    const size_t slot = graph_.constant(added.inputs[0]) ? 0 : 1;
+    const ValueId x = added.inputs[1 - slot];
+    if (!graph_.constant(added.inputs[slot])) return false;
+    Known result = at(x);
+    if (is_mask(index, *graph_.constant(added.inputs[slot]))) {
+      const int point = need_grid(index, 1 - slot);
+      plan_.addends.push_back({index, slot, -1, point});
+      result = {.form = Known::Form::Sum, .masked = true};
+    } else if (result.form == Known::Form::Sum && result.linear >= 0 &&
+               holds_alternative<graph::MatMul>(node(plan_.linears[static_cast<size_t>(result.linear)].node).op)) {
+      plan_.addends.push_back({index, slot, result.linear, -1});
+    } else {
+      return false;
+    }
+    result.layer = added.name;
+    at(added.outputs[0]) = result;
+    return true;
+  }
+
+  /// Zeros, and numbers that leave nothing of an exponential, before Softmaxes alone.
+  bool is_mask(size_t index, const Tensor& constant) const {
+    constexpr double nothing_left = -1000;
+    const std::vector<double> values = constant.to_reals();
+    const auto& readers = uses_.readers[static_cast<size_t>(node(index).outputs[0])];
+    return std::all_of(values.begin(), values.end(), [](double x) { return x == 0 || x <= nothing_left; }) &&
+           std::all_of(readers.begin(), readers.end(), [&](int reader) {
+             return holds_alternative<graph::Softmax>(node(static_cast<size_t>(reader)).op);
+           });
+  }
+
+  void visit_choice(size_t index) {
+    const Node& chosen = node(index);
+    const size_t first = holds_alternative<graph::Where>(chosen.op) ? 1 : 0;
+    if (first == 1 && !graph_.constant(chosen.inputs[0]))
+      refuse(chosen, "chooses by what is computed", "a constant condition");
+    const std::vector<int> points{need_shared_grid(index, first), need_shared_grid(index, first + 1)};
+    share(points);
+    at(chosen.outputs[0]) = {
+        .form = Known::Form::Grid,
+        .non_negative = at(chosen.inputs[first]).non_negative && at(chosen.inputs[first + 1]).non_negative,
+        .root = points[0],
+        .layer = chosen.name};
+  }
+
+  /// Integers compare as they are: a sum needs no quantiser, but one scale.
+  void visit_index(size_t index) {
+    const Known& known = at(node(index).inputs[0]);
+    if (known.form == Known::Form::Sum)
+      settle_sum(known);
+    else
+      need_grid(index, 0);
+    at(node(index).outputs[0]) = {.form = Known::Form::Grid, .layer = node(index).name};
+  }
+
+  void visit_clip(size_t index) {
+    const ValueId x = node(index).inputs[0];
+    Known result{.form = Known::Form::Affine, .clipped = true, .layer = at(x).layer};
+    result.non_negative = gives_non_negative(node(index).op) || at(x).non_negative;
+    if (at(x).form == Known::Form::Raw || at(x).form == Known::Form::Grid) {
+      need_grid(index, 0);
+      result.layer = node(index).name;
+    }
+    at(node(index).outputs[0]) = result;
+  }
+
+  void visit_mean(size_t index) {
+    const ValueId x = node(index).inputs[0];
+    need_grid(index, 0);
+    at(node(index).outputs[0]) = {
+        .form = Known::Form::Sum, .non_negative = at(x).non_negative, .layer = node(index).name};
+  }
+
+  void visit_movement(size_t index) {
+    const Node& moved = node(index);
+    const ValueId x = moved.inputs[0];
+    if (!is_activation(x)) return visit_embedding(index);
+    if (holds_alternative<graph::Gather>(moved.op) && is_activation(moved.inputs[1]))
+      refuse(moved, "picks by indices that are computed", "constant indices");
+    const auto* pad = get_if<graph::Pad>(&moved.op);
+    if (pad && pad->mode == graph::PadMode::Constant && pad->value != 0) {
+      // A number that the grid of x need not hold: the quantiser right after it covers both.
+      need_grid(index, 0);
+      at(moved.outputs[0]) = {.non_negative = at(x).non_negative && pad->value > 0, .layer = moved.name};
+      return;
+    }
+    Known result = at(x);
+    result.on_graph_input = false;
+    if (!(result.form == Known::Form::Sum && only_leads_to_outputs(index))) {
+      result.root = need_grid(index, 0);
+      result.form = Known::Form::Grid;
+      result.clipped = false;
+    }
+    result.layer = moved.name;
+    for (ValueId id : moved.outputs) at(id) = result;
+  }
+
+  /// A row of a constant table for each index: the table has the quantiser.
+  void visit_embedding(size_t index) {
+    const Node& looked_up = node(index);
+    const ValueId indices = looked_up.inputs[1];
+    if (std::find(graph_.inputs.begin(), graph_.inputs.end(), indices) == graph_.inputs.end())
+      refuse(looked_up, "picks from a constant by what is computed", "constant indices, or a graph input of integers");
+    const int point = need_grid(index, 0);
+    at(looked_up.outputs[0]) = {.form = Known::Form::Grid,
+                                .non_negative = at(looked_up.inputs[0]).non_negative,
+                                .root = point,
+                                .layer = looked_up.name};
+  }
+
+  /// Whether nothing but reshaping stands between the node and graph outputs.
+  bool only_leads_to_outputs(size_t index) const {
+    if (holds_alternative<graph::Pad>(node(index).op)) return false;
+    for (ValueId id : node(index).outputs)
+      for (int reader : uses_.readers[static_cast<size_t>(id)])
+        if (class_of(node(static_cast<size_t>(reader)).op) != OpClass::Movement ||
+            !only_leads_to_outputs(static_cast<size_t>(reader)))
+          return false;
+    return true;
+  }
+
+  void visit_concat(size_t index) {
+    const Node& joined = node(index);
+    bool non_negative = true;
+    for (ValueId id : joined.inputs) non_negative = non_negative && at(id).non_negative;
+    Known result{.non_negative = non_negative, .layer = joined.name};
+    if (options_.policy.of(joined.name).common_scale) {
+      result.form = Known::Form::Grid;
+      result.root = harmonise(index);
+    } else {
+      // The quantiser right after it requantises each branch.
+      for (size_t slot = 0; slot < joined.inputs.size(); ++slot) need_grid(index, slot);
+    }
+    at(joined.outputs[0]) = result;
+  }
+
+  void visit_function(size_t index) {
+    // Only differences count for a Softmax: a masked sum of one scale is as good as a grid.
+    const bool softmax = holds_alternative<graph::Softmax>(node(index).op);
+    if (!(softmax && at(node(index).inputs[0]).masked)) need_grid(index, 0);
+    at(node(index).outputs[0]) = {
+        .non_negative = gives_non_negative(node(index).op), .layer = node(index).name, .unit_range = softmax};
+  }
+
+  void visit_output(size_t index) {
+    const ValueId id = graph_.outputs[index];
+    const Known& known = at(id);
+    if (known.form == Known::Form::Grid) return;
+    if (known.form != Known::Form::Sum) {
+      const int writer = uses_.writer[static_cast<size_t>(id)];
+      if (writer >= 0 && !options_.policy.of(node(static_cast<size_t>(writer)).name).enabled) return;
+      plan_.outputs.emplace_back(index, point_of(id));
+      return;
+    }
+    settle_sum(known);
+  }
+
+  void note_gains() {
+    for (const graph::FoldableNorm& norm : graph::foldable_norms(graph_))
+      for (LinearPoint& linear : plan_.linears)
+        if (linear.node == norm.linear) linear.gain = graph::folding_gain(graph_, norm);
+  }
+
+  /// A sum that stays one: its linear op has one weight scale.
+  void settle_sum(const Known& known) {
+    if (known.linear < 0) return;
+    LinearPoint& linear = plan_.linears[static_cast<size_t>(known.linear)];
+    linear.writes_output = true;
+    if (linear.point >= 0) plan_.points[static_cast<size_t>(linear.point)].feeds_output_layer = true;
+  }
+
+  const Graph& graph_;
+  const QuantiseOptions& options_;
+  std::vector<Known> known_;
+  graph::Uses uses_;
+  QuantiserPlan plan_;
+  std::map<ValueId, int> points_;
+  std::map<ValueId, int> behind_;
+  std::vector<int> parent_;
+  std::vector<int> shared_;
+};
+
+}  // namespace
+
+QuantiserPlan plan_quantisers(const Graph& graph, const QuantiseOptions& options) {
+  return Planner(graph, options).plan();
+}
+
+}  // namespace nibble::passes

@@ -1,0 +1,69 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "graph/evaluate/evaluate.hpp"
+#include "passes/pipeline.hpp"
+#include "passes/policy.hpp"
+
+namespace nibble::passes {
+
+/// Calls its argument with one batch of network inputs after the other (in the order of graph.inputs).
+using Batches = std::function<void(const std::function<void(const std::vector<Tensor>&)>&)>;
+
+/// What the input's values are, when known from its preprocessing: 8-bit pixels times scale need no calibration.
+struct InputGrid {
+  std::string input;  ///< name of the graph input
+  Grid grid;
+};
+
+/// An input that is made of 8-bit pixels: value of channel c = gain[c] * pixel + shift[c].
+struct InputFormat {
+  std::string input;
+  std::vector<double> gain, shift;  ///< one, or one for each channel of axis 1; gain > 0
+};
+
+struct QuantiseOptions {
+  Policy policy;
+  std::vector<InputGrid> inputs;     ///< inputs with an exact grid of their own
+  std::vector<InputFormat> formats;  ///< inputs whose network shall take the pixels themselves
+  bool bias_correction = true;       ///< correct_biases, with a second run over the batches
+  bool trains_folded = false;        ///< weights get the ranges that they have times their batch-norm's gain
+  std::filesystem::path dump;
+};
+
+/// An Add, Sub or Concat that one scale for all its branches costs accuracy: {"add": "branches"} in the policy avoids
+/// it.
+struct HarmonisationCost {
+  std::string node;
+  double decibels = 0;  ///< by how much the signal to quantisation noise ratio falls against a scale for each branch
+};
+
+/// How a network takes its pixels: the input holds pixel - zero, the rest is in the network.
+struct TakenInput {
+  std::string input;
+  int64_t zero = 0;   ///< the pixel that stands for real zero
+  std::string where;  ///< the nodes that hold the rest of the format, or the requantisation behind the input
+  bool exact = true;  ///< false: requantised to the input's own grid (an input table), to the nearest level
+};
+
+struct QuantiseReport {
+  std::vector<HarmonisationCost> costs;  ///< more than 3 dB
+  std::vector<TakenInput> inputs;        ///< one for each of options.formats
+};
+
+/// FP to FQ: canonicalises, runs `engine` on the batches to see the range of every value that gets a quantiser, puts
+/// quantisers on weights, on each activation that a linear op, pool, add or concat reads, and on the inputs; harmonises
+/// Add and Concat. Every quantiser is an explicit Quantise node; the value it writes is named after the layer whose
+/// result it holds. A bias keeps its real value where a quantiser follows (it folds into lambda exactly) and is put on
+/// the accumulator's grid (32 bits) where the linear op writes a graph output; such a last layer has one weight scale,
+/// so that its integers compare. Throws UserError on an empty set, NaN (naming the tensor), an unknown layer in the
+/// policy, an op that cannot be quantised (naming the node).
+///
+/// The batches hold what the network that is given takes. An input with a format takes pixels minus `zero` afterwards.
+QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
+                        const Batches& batches);
+
+}  // namespace nibble::passes

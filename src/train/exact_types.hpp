@@ -1,0 +1,38 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "graph/graph.hpp"
+
+/// Which integers can be floats (docs/design/train.md): torch-free, decided once a graph.
+namespace nibble::train {
+
+/// What holds a value's elements while an engine runs.
+enum class Carrier : uint8_t {
+  Float32,  ///< reals; integers within +-2^24
+  Float64,  ///< reals of QD and ID; integers within +-2^53
+  Int64,    ///< integers beyond, and indices: only the naive evaluator reads and writes them
+};
+
+/// Range of the stored integers of a value: ends are whole doubles, exact within +-2^53 and rounded beyond.
+struct Reach {
+  double low = 0, high = 0;
+  double magnitude() const { return high > -low ? high : -low; }
+};
+
+/// The stored integers that an element type holds.
+Reach reach_of(ElementType type);
+
+struct Plan {
+  std::vector<Carrier> values;  ///< by ValueId
+  std::vector<Reach> reaches;   ///< by ValueId; integers only
+  /// By node: what its inputs are cast to and its sums are exact in. Int64: by the naive evaluator.
+  std::vector<Carrier> nodes;
+};
+
+/// Reals are Float32 at FP and FQ, Float64 at QD and ID. An integer's range follows from the graph's inputs (their
+/// grid, else their element type) and the constants, op by op: sum |w| max |x| bounds every partial sum of a linear op,
+/// whatever its order.
+Plan plan_exact_types(const graph::Graph& graph);
+
+}  // namespace nibble::train

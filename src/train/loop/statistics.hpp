@@ -1,0 +1,34 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <functional>
+#include <vector>
+
+#include "train/network/network.hpp"
+
+namespace nibble::train {
+
+/// Mean and variance of each channel over all that was added, in double: the same on any number of threads.
+/// Source: Chan, Golub, LeVeque 1979, (2.1), for what is added together.
+class ChannelMoments {
+ public:
+  /// x Float32 [B, C, ...], of as many channels each time.
+  void add(const at::Tensor& x);
+  const std::vector<double>& mean() const { return mean_; }
+  /// Of the population: the squares' sum over the count.
+  std::vector<double> variance() const;
+
+ private:
+  double count_ = 0;
+  std::vector<double> mean_, squares_;  ///< squares of differences from the mean
+};
+
+/// Calls its argument with one batch of network inputs after the other; the same ones each time it is called.
+using InputBatches = std::function<void(const std::function<void(const at::Tensor&)>&)>;
+
+/// Every batch-norm's running mean and variance become those of what it normalises over the batches in the network as
+/// it then is: one batch-norm after the other in the graph's order, each behind new ones. A folded one's variance
+/// decides weights; its mean is then of what those give.
+void reestimate_statistics(Network& network, const InputBatches& batches);
+
+}  // namespace nibble::train

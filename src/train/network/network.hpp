@@ -1,0 +1,130 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/foldable_norms.hpp"
+#include "graph/graph.hpp"
+#include "train/network/forward.hpp"
+#include "train/network/quantiser.hpp"
+
+namespace nibble::train {
+
+/// What training changes: a constant of the graph, or what a quantiser learns.
+struct Learned {
+  graph::ValueId id;  ///< absent: a quantiser's
+  std::string name;   ///< the value's, or the quantity's: what checkpoints call it
+  at::Tensor tensor;  ///< Float32
+  bool gradient;      ///< false: a batch-norm's running mean or variance
+  bool decays;        ///< weight decay applies: weights, neither biases nor normalisations
+  std::string group;  ///< LearnedQuantity's; empty for constants
+};
+
+/// Given every value of a run in the graph's order: the input, a constant before the node that reads it, what a node
+/// gives after it.
+using Observer = std::function<void(graph::ValueId, const at::Tensor&)>;
+
+/// A quantiser where it stands.
+struct PlacedQuantiser {
+  Quantiser* quantiser;
+  graph::ValueId input, output;
+  at::Tensor weights;  ///< what it quantises (folded: before its gain), where that is learned
+  bool reads_input;    ///< of the network
+};
+
+/// A graph of one input and one output whose learned constants are libtorch's tensors. Learned are the Float32
+/// constants that Conv, Gemm, MatMul, BatchNormalization and LayerNormalization read, straight or through a quantiser,
+/// and those that are added to what a MatMul gives. Quantisers whose sums meet have one grid; that of an accumulator
+/// (a bias's, an output's) follows the scales that it is made of. The graph must outlive it.
+class Network {
+ public:
+  /// With `fold` batch-norms train folded into the quantised weights before them (docs/design/qat.md). Throws UserError
+  /// where the graph is not FP or FQ, has several inputs or outputs, or learns nothing; as Quantiser does; where
+  /// quantisers that share a grid train by different algorithms or options, or a grid cannot follow learned scales;
+  /// where no batch-norm can be folded, or one before which INQ sets weights.
+  explicit Network(const graph::Graph& graph, const QuantiserRecipes& recipes = {}, uint64_t seed = 1,
+                   bool fold = false);
+  /// x [B, ...] to the output, with gradients in training mode only; with `logits`, what the last node reads where that
+  /// is a Softmax, or a Softmax's quantiser.
+  at::Tensor run(const at::Tensor& x, const Mode& mode, bool logits = false, const Observer& observe = {}) const;
+  const graph::Graph& graph() const { return graph_; }
+  std::vector<Learned>& learned() { return learned_; }
+  const std::vector<Learned>& learned() const { return learned_; }
+  /// In the graph's order, without those of accumulators.
+  std::vector<Quantiser*> quantisers() const;
+  std::vector<PlacedQuantiser> placed_quantisers() const;
+  /// How many of them are on.
+  int64_t quantisers_on() const;
+  /// Before a step: every quantiser as the schedule has it at this time.
+  void apply(const QuantiserSchedule& schedule, double epochs);
+  /// After every optimiser's step: Quantiser::settle of each.
+  void settle();
+  /// Learned weights as their quantiser reads them: folded, times their batch-norm's gain.
+  at::Tensor weights_read(graph::ValueId weights) const;
+  /// Nodes that are a batch-norm with statistics of its own, in the graph's order.
+  std::vector<size_t> batch_norms() const;
+  bool is_folded(size_t batch_norm) const { return folded_at_[batch_norm] >= 0; }
+  /// What a batch-norm normalises in a test batch: its statistics are of that. Folded: what the linear op gives over
+  /// the gain, with the op's own bias.
+  at::Tensor normalised_by(size_t batch_norm, const at::Tensor& x) const;
+  /// A batch-norm's running statistics, Float32 [C]: the tensors themselves.
+  at::Tensor mean_of(size_t batch_norm) const { return parameter(batch_norm, 3); }
+  at::Tensor variance_of(size_t batch_norm) const { return parameter(batch_norm, 4); }
+  /// The state of all quantisers, by name, for checkpoints.
+  std::map<std::string, at::Tensor> state() const;
+  /// The learned constants and the quantisers' grids back into the graph (the one that it was made from, or a copy).
+  /// A folded batch-norm is gone afterwards: its gain is in the weights, the rest is the linear op's bias. Where any
+  /// is, nothing but this may be called on the network that was made from that very graph.
+  void write_back(graph::Graph& graph) const;
+
+ private:
+  /// The grid of integer sums: the product of two quantisers' scales. Nodes of the graph; -1: it stays as it is.
+  struct Accumulator {
+    int weights = -1, x = -1;
+  };
+
+  void learn(const std::vector<int>& writer, const graph::Node& node, size_t input, bool gradient, bool decays);
+  void find_learned();
+  void make_quantisers(const QuantiserRecipes& recipes, uint64_t seed);
+  void share_grids();
+  void follow_scales();
+  /// The node of the quantiser on whose grid a value lies, moved, chosen or pooled; -1 where there is none.
+  int quantiser_of(graph::ValueId id) const;
+  Accumulator accumulator_of(graph::ValueId id) const;
+  Accumulator accumulator_read_by(size_t node) const;
+  Grid grid_of(const Accumulator& accumulator, Grid grid) const;
+  at::Tensor quantise(size_t node, const at::Tensor& x, const Mode& mode) const;
+  /// Every value of a run before the first node; in inference without gradients.
+  std::vector<at::Tensor> start(const at::Tensor& x, const Mode& mode) const;
+  /// Computes the nodes before `end`.
+  void compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe) const;
+  std::vector<at::Tensor> inputs_of(size_t node, const std::vector<at::Tensor>& values) const;
+  void find_folded();
+  at::Tensor parameter(size_t batch_norm, size_t slot) const;
+  /// Of a folded batch-norm [C], with gradients: its gamma, kept from 0, and its gain.
+  at::Tensor gamma_of(const graph::FoldableNorm& pair) const;
+  at::Tensor gain_of(const graph::FoldableNorm& pair) const;
+  at::Tensor folded_weights(const graph::FoldableNorm& pair, const at::Tensor& gain) const;
+  /// What the linear op adds as it is deployed, [C].
+  at::Tensor bias_of(const graph::FoldableNorm& pair, const at::Tensor& gain) const;
+  at::Tensor without_gain(const graph::FoldableNorm& pair, const at::Tensor& z, const at::Tensor& gain) const;
+  /// A linear op that a batch-norm is folded into, or that batch-norm.
+  std::vector<at::Tensor> folded(size_t node, std::vector<at::Tensor> inputs, const Mode& mode) const;
+  void write_folded(graph::Graph& graph) const;
+  at::Tensor& weights_of(size_t node);
+
+  const graph::Graph& graph_;
+  std::vector<int> writer_;  ///< by value
+  std::vector<at::Tensor> constants_;
+  std::vector<Learned> learned_;
+  std::vector<std::unique_ptr<Quantiser>> quantisers_;  ///< by node; null where it is no Quantise, or an accumulator's
+  std::map<size_t, Accumulator> accumulators_;          ///< by node: a Quantise of what is added to integer sums
+  std::vector<graph::FoldableNorm> folded_;
+  std::vector<int> folded_at_;  ///< by node, the linear op and the batch-norm: index in folded_; -1: neither
+};
+
+}  // namespace nibble::train

@@ -1,0 +1,137 @@
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "train/network/network.hpp"
+#include "train/network/tensors.hpp"
+
+/// The batch-norms of a network that trains: which are folded into the weights before them, and what is then computed.
+namespace nibble::train {
+namespace {
+
+using namespace graph;
+
+at::Tensor along(const at::Tensor& channels, int64_t rank, int64_t axis) {
+  std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
+  shape[static_cast<size_t>(axis)] = -1;
+  return channels.reshape(shape);
+}
+
+}  // namespace
+
+void Network::find_folded() {
+  // Without any the caller says so.
+  if (batch_norms().empty()) return;
+  for (const FoldableNorm& pair : foldable_norms(graph_)) {
+    const Node& linear = graph_.nodes[pair.linear];
+    const int by = writer_[static_cast<size_t>(linear.inputs[1])];
+    if (by < 0) continue;
+    const Quantiser* quantiser = quantisers_[static_cast<size_t>(by)].get();
+    if (quantiser && quantiser->recipe().learning.algorithm == quant::Algorithm::Inq)
+      fail("train", "batch-norm '" + graph_.nodes[pair.norm].name + "'",
+           "folded into weights that inq sets on levels: they would leave them with the next statistics",
+           "another algorithm for the weights of '" + linear.name + "', or no fold");
+    folded_at_[pair.norm] = folded_at_[pair.linear] = static_cast<int>(folded_.size());
+    folded_.push_back(pair);
+  }
+  if (folded_.empty())
+    fail("train", graph_.name, "no batch-norm to fold into quantised weights before it",
+         "one that alone reads a Conv or Gemm; in a policy \"batch_norm\": \"keep\" leaves them in the network");
+}
+
+std::vector<size_t> Network::batch_norms() const {
+  std::vector<size_t> all;
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
+    if (holds_alternative<BatchNormalization>(node.op) && graph_.constant(node.inputs[3]) &&
+        graph_.constant(node.inputs[4]))
+      all.push_back(n);
+  }
+  return all;
+}
+
+at::Tensor Network::parameter(size_t batch_norm, size_t slot) const {
+  return constants_[static_cast<size_t>(graph_.nodes[batch_norm].inputs[slot])];
+}
+
+at::Tensor Network::gamma_of(const FoldableNorm& pair) const {
+  const at::Tensor gamma = parameter(pair.norm, 1), given = gamma.detach();
+  const at::Tensor least = at::where(given < 0, at::full_like(given, -least_gamma), at::full_like(given, least_gamma));
+  // Straight through: a gamma that passes 0 goes on.
+  return gamma + (at::where(given.abs() < least_gamma, least, given) - given);
+}
+
+at::Tensor Network::gain_of(const FoldableNorm& pair) const {
+  const double epsilon = get<BatchNormalization>(graph_.nodes[pair.norm].op).epsilon;
+  return gamma_of(pair) / at::sqrt(variance_of(pair.norm) + epsilon);
+}
+
+at::Tensor Network::folded_weights(const FoldableNorm& pair, const at::Tensor& gain) const {
+  const at::Tensor& weights = constants_[static_cast<size_t>(pair.weights)];
+  return weights * along(gain, weights.dim(), pair.axis);
+}
+
+at::Tensor Network::weights_read(ValueId weights) const {
+  for (const FoldableNorm& pair : folded_)
+    if (pair.weights == weights) return folded_weights(pair, gain_of(pair)).detach();
+  return constants_[static_cast<size_t>(weights)];
+}
+
+at::Tensor Network::bias_of(const FoldableNorm& pair, const at::Tensor& gain) const {
+  const std::vector<ValueId>& inputs = graph_.nodes[pair.linear].inputs;
+  at::Tensor moved = -mean_of(pair.norm);
+  if (inputs.size() > 2 && inputs[2] != absent) moved = moved + constants_[static_cast<size_t>(inputs[2])];
+  return parameter(pair.norm, 2) + moved * gain;
+}
+
+at::Tensor Network::without_gain(const FoldableNorm& pair, const at::Tensor& z, const at::Tensor& gain) const {
+  const std::vector<ValueId>& inputs = graph_.nodes[pair.linear].inputs;
+  const at::Tensor y = z / along(gain, z.dim(), 1);
+  if (inputs.size() < 3 || inputs[2] == absent) return y;
+  return y + along(constants_[static_cast<size_t>(inputs[2])], z.dim(), 1);
+}
+
+std::vector<at::Tensor> Network::folded(size_t node, std::vector<at::Tensor> inputs, const Mode& mode) const {
+  const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[node])];
+  const bool deployed = !mode.training || mode.frozen_statistics;
+  const at::Tensor gain = gain_of(pair);
+  if (node == pair.linear) {
+    inputs.resize(3);
+    inputs[2] = deployed ? bias_of(pair, gain) : at::Tensor();
+    if (!mode.training) inputs[2] = inputs[2].detach();
+    return forward(graph_.nodes[node], inputs, mode);
+  }
+  if (deployed) return {inputs[0]};
+  inputs[0] = without_gain(pair, inputs[0], gain);
+  inputs[1] = gamma_of(pair);
+  return forward(graph_.nodes[node], inputs, mode);
+}
+
+at::Tensor Network::normalised_by(size_t batch_norm, const at::Tensor& x) const {
+  std::vector<at::Tensor> values = start(x, {});
+  compute(values, batch_norm, {}, {});
+  if (!is_folded(batch_norm)) return inputs_of(batch_norm, values)[0];
+  const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[batch_norm])];
+  std::vector<at::Tensor> inputs = inputs_of(pair.linear, values);
+  inputs.resize(3);
+  inputs[2] = at::Tensor();
+  return without_gain(pair, forward(graph_.nodes[pair.linear], inputs)[0], gain_of(pair)).detach();
+}
+
+void Network::write_folded(Graph& graph) const {
+  for (const FoldableNorm& pair : folded_) {
+    const Tensor bias = from_torch(bias_of(pair, gain_of(pair)).detach(), ElementType::Float32);
+    const ValueId placed = graph.add_constant(graph.nodes[pair.linear].name + "_folded_bias", bias);
+    Node& linear = graph.nodes[pair.linear];
+    linear.inputs.resize(3, absent);
+    linear.inputs[2] = placed;
+    linear.outputs = graph.nodes[pair.norm].outputs;
+  }
+  std::vector<Node> kept;
+  for (size_t n = 0; n < graph.nodes.size(); ++n)
+    if (folded_at_[n] < 0 || folded_[static_cast<size_t>(folded_at_[n])].linear == n)
+      kept.push_back(std::move(graph.nodes[n]));
+  graph.nodes = std::move(kept);
+  tidy(graph);
+}
+
+}  // namespace nibble::train

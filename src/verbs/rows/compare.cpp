@@ -1,0 +1,58 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "lab/metrics.hpp"
+#include "onnx/onnx.hpp"
+#include "verbs/rows.hpp"
+#include "verbs/sources.hpp"
+#include "verbs/tables/columns.hpp"
+#include "verbs/translated_engine.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+std::string describe(const lab::Comparison& result) {
+  Columns columns({{"layer"},
+                   {"compared as"},
+                   {"elements", Side::Right},
+                   {"differing", Side::Right},
+                   {"share", Side::Right},
+                   {"largest", Side::Right},
+                   {"SQNR dB", Side::Right},
+                   {"cosine", Side::Right}});
+  for (const lab::LayerDifference& layer : result.layers) {
+    const double share =
+        layer.elements == 0 ? 0 : static_cast<double>(layer.differing) / static_cast<double>(layer.elements);
+    columns.add({layer.name, layer.integers ? "integers" : "reals", std::to_string(layer.elements),
+                 std::to_string(layer.differing), fmt::format("{:.3g}", share), fmt::format("{:.4g}", layer.largest),
+                 std::isinf(layer.sqnr_db) ? "equal" : fmt::format("{:.1f}", layer.sqnr_db),
+                 fmt::format("{:.6f}", layer.cosine)});
+  }
+  std::string text = columns.text();
+  text += fmt::format("\nintegers: {} of {} differ\n", result.differing(), result.elements());
+  return text +
+         fmt::format("decisions: {} of {} flip, McNemar's p {:.4g}\n", result.flips, result.a.count, result.mcnemar_p);
+}
+
+}  // namespace
+
+Result compare(const Call& call) {
+  const graph::Graph a = onnx::read(call.path("A")), b = onnx::read(call.path("B"));
+  Progress progress(call.quiet());
+  lab::Feed feed = feed_of(call, a, progress, "comparing");
+  feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());
+  const NamedEngine engine = engine_of(call);
+  const auto engine_a = engine.make(a);
+  auto engine_b = engine.make(b);
+  const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
+  if (pixels && carried_preprocess(b))
+    engine_b = translated(std::move(engine_b), feed.preprocess, preprocess_of(call, b), call.text("B"));
+  const lab::Comparison result = lab::compare({{a, *engine_a}}, {b, *engine_b}, feed).front();
+  Json json = lab::to_json(result);
+  json["engine"] = engine.name;
+  return {json, describe(result)};
+}
+
+}  // namespace nibble::verbs

@@ -1,0 +1,156 @@
+#include "passes/canonicalise/canonicalise.hpp"
+#include "passes/quantise/quantise.hpp"
+
+#include <fmt/format.h>
+
+#include "base/file.hpp"
+#include "lab/run.hpp"
+#include "onnx/onnx.hpp"
+#include "verbs/rows.hpp"
+#include "verbs/sources.hpp"
+#include "verbs/tables/memory.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+/// The policy file's defaults under the options given; layers are the file's.
+Json policy_of(const Call& call) {
+  Json json = call.has("policy") ? read_json(call.path("policy"), "verbs") : Json::object();
+  passes::policy_from_json(json, call.text("policy", "policy"));
+  for (const char* bits : {"weights", "activations"})
+    if (call.has(bits)) json[bits] = call.integer(bits, 8, 1, 16);
+  for (const char* name : {"range", "granularity", "rounding"})
+    if (call.has(name)) json[name] = call.text(name);
+  if (call.has("batch-norm")) json["batch_norm"] = call.text("batch-norm");
+  if (call.has("symmetric-activations")) json["symmetric_activations"] = true;
+  return json;
+}
+
+/// `overrides` behind the policy's own layers. A layer that has an entry keeps one, which says what it and the patterns
+/// behind it say.
+void append(Json& policy, const std::vector<std::pair<std::string, Json>>& overrides) {
+  for (const auto& [layer, keys] : overrides) {
+    Json& layers = policy["layers"];
+    if (layers.is_null()) layers = Json::object();
+    Json merged = Json::object();
+    bool behind = false;
+    for (const auto& [pattern, own] : layers.items()) {
+      behind = behind || pattern == layer;
+      if (behind && passes::matches(pattern, layer)) merged.update(own);
+    }
+    merged.update(keys);
+    layers.erase(layer);
+    layers[layer] = std::move(merged);
+  }
+}
+
+/// `--fit`: the policy that fits, with its table.
+std::optional<passes::Fit> fit(const Call& call, const graph::Graph& graph, const passes::QuantiseOptions& options,
+                               Json& policy) {
+  if (!call.has("fit")) return std::nullopt;
+  passes::Fit fitted =
+      passes::fit_policy(graph, options, passes::budgets_from_text(call.text("fit"), call.place("fit")));
+  append(policy, fitted.overrides);
+  return fitted;
+}
+
+int64_t count_quantisers(const graph::Graph& graph) {
+  int64_t count = 0;
+  for (const graph::Node& node : graph.nodes) count += holds_alternative<graph::Quantise>(node.op);
+  return count;
+}
+
+/// Nodes that one scale for all branches costs more than 3 dB, and what to write instead.
+void warn(const std::vector<passes::HarmonisationCost>& costs) {
+  for (const passes::HarmonisationCost& cost : costs)
+    fmt::print(stderr,
+               "warning: node '{0}': one scale for all its branches costs {1:.1f} dB against one for each "
+               "(to avoid it, in the policy: \"layers\": {{\"{0}\": {{\"add\": \"branches\"}}}})\n",
+               cost.node, cost.decibels);
+}
+
+Json to_json(const std::vector<passes::HarmonisationCost>& costs) {
+  Json json = Json::array();
+  for (const passes::HarmonisationCost& cost : costs)
+    json.push_back(
+        {{"node", cost.node}, {"db", cost.decibels}, {"policy", {{"layers", {{cost.node, {{"add", "branches"}}}}}}}});
+  return json;
+}
+
+Json to_json(const std::vector<passes::TakenInput>& inputs) {
+  Json json = Json::array();
+  for (const passes::TakenInput& input : inputs)
+    json.push_back({{"input", input.input},
+                    {"form", input.exact ? "folded" : "requantised"},
+                    {"into", input.where},
+                    {"zero", input.zero}});
+  return json;
+}
+
+std::string describe(const std::vector<passes::TakenInput>& inputs) {
+  std::string text;
+  for (const passes::TakenInput& input : inputs)
+    text +=
+        input.exact
+            ? fmt::format("input '{}' takes pixels: mean and std folded into {}, exactly\n", input.input, input.where)
+            : fmt::format("input '{}' takes pixels: mean and std in the requantisation '{}', to its nearest level\n",
+                          input.input, input.where);
+  return text;
+}
+
+/// What is left to do to an image for a network that takes pixels itself.
+data::Preprocess of_pixels(data::Preprocess preprocess, const std::vector<passes::TakenInput>& inputs) {
+  for (const passes::TakenInput& input : inputs) {
+    preprocess.scale = 1;
+    preprocess.mean = {static_cast<double>(input.zero)};
+    preprocess.standard_deviation = {};
+  }
+  return preprocess;
+}
+
+}  // namespace
+
+Result quantize(const Call& call) {
+  passes::QuantiseOptions options;
+  Json policy = policy_of(call);
+  options.policy = passes::policy_from_json(policy, "options");
+  options.bias_correction = !call.has("no-bias-correction");
+  if (call.has("dump")) options.dump = call.path("dump");
+  graph::Graph graph = onnx::read(call.path("MODEL"));
+  Progress progress(call.quiet());
+  lab::Feed feed = feed_of(call, graph, progress, "calibrating");
+  feed.limit = call.integer("samples", 1000, 1, int64_t{1} << 40);
+  const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
+  options.inputs = lab::input_grids(graph, feed);
+  if (!call.has("real-input")) options.formats = lab::input_formats(graph, feed);
+  const auto fitted = fit(call, graph, options, policy);
+  options.policy = passes::policy_from_json(policy, "options");
+  const NamedEngine engine = engine_of(call);
+  const passes::QuantiseReport report = passes::quantise(graph, options, engine.make, [&](const auto& use) {
+    feed.each([&](const data::Batch& batch) { use({batch.x}); });
+  });
+  warn(report.costs);
+  if (pixels || call.has("preprocess"))
+    graph.metadata["preprocess"] = data::to_json(of_pixels(feed.preprocess, report.inputs)).dump();
+  if (!report.inputs.empty()) graph.metadata["takes_pixels"] = report.inputs.front().exact ? "folded" : "requantised";
+  onnx::write_native(graph, call.path("output"));
+  if (call.has("policy-out")) write_file(call.path("policy-out"), policy.dump(1) + "\n", "verbs");
+  const int64_t quantisers = count_quantisers(graph);
+  Json json = {{"output", call.text("output")},   {"stage", graph::to_string(graph.stage)},
+               {"quantisers", quantisers},        {"samples", feed.count()},
+               {"engine", engine.name},           {"harmonised", to_json(report.costs)},
+               {"inputs", to_json(report.inputs)}};
+  if (fitted) json["fit"] = passes::to_json(*fitted);
+  const std::string table = fitted ? describe(*fitted) : std::string();
+  return {json,
+          table + fmt::format("{} quantisers from {} examples (engine {})\n{}wrote {} ({})\n", quantisers, feed.count(),
+                              engine.name, describe(report.inputs), call.text("output"), to_string(graph.stage))};
+}
+
+std::string quantize_pipeline() {
+  return "The passes before calibration, in order\n" + passes::describe(passes::canonicalise()) +
+         "Then quantisers are planned, ranges taken from the data, biases corrected for what quantised layers\n"
+         "lose in the mean, and quantisers placed.\n";
+}
+
+}  // namespace nibble::verbs

@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+
+#include "verbs/rows.hpp"
+#include "verbs/sources.hpp"
+#include "verbs/tables/columns.hpp"
+#include "verbs/tables/layers.hpp"
+#include "verbs/tables/memory.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+std::string shapes_of(const std::vector<Shape>& shapes) {
+  std::string text;
+  for (const Shape& shape : shapes) text += (text.empty() ? "" : " ") + to_string(shape);
+  return text;
+}
+
+std::string scale_of(const Grid& grid) {
+  return grid.per_channel() ? fmt::format("{} scales", grid.scale.size()) : fmt::format("{:.6g}", grid.scale.front());
+}
+
+std::vector<std::string> cells_of(const Layer& layer, bool quantised) {
+  const auto number = [](int64_t count) { return count == 0 ? std::string() : std::to_string(count); };
+  std::vector<std::string> cells{layer.name,
+                                 layer.op,
+                                 shapes_of(layer.inputs),
+                                 shapes_of(layer.outputs),
+                                 number(layer.counts.parameters),
+                                 number(layer.counts.multiply_accumulates),
+                                 number(layer.bytes())};
+  if (!quantised) return cells;
+  const std::optional<Grid>& grid = layer.grid;
+  cells.push_back(layer.weight_bits ? std::to_string(*layer.weight_bits) : "");
+  cells.push_back(grid ? std::to_string(grid->bits()) : "");
+  cells.push_back(grid ? scale_of(*grid) : "");
+  cells.push_back(grid ? std::to_string(grid->zero_point) : "");
+  cells.push_back(layer.accumulator ? fmt::format("{} .. {}", layer.accumulator->low, layer.accumulator->high) : "");
+  return cells;
+}
+
+Json shapes_json(const std::vector<Shape>& shapes) {
+  Json list = Json::array();
+  for (const Shape& shape : shapes) {
+    Json extents = Json::array();
+    for (int64_t extent : shape) extents.push_back(extent == any ? Json("N") : Json(extent));
+    list.push_back(extents);
+  }
+  return list;
+}
+
+Json json_of(const Layer& layer) {
+  Json json = {{"name", layer.name},
+               {"op", layer.op},
+               {"inputs", shapes_json(layer.inputs)},
+               {"outputs", shapes_json(layer.outputs)},
+               {"parameters", layer.counts.parameters},
+               {"macs", layer.counts.multiply_accumulates},
+               {"bytes", layer.bytes()}};
+  if (layer.weight_bits) json["weight_bits"] = *layer.weight_bits;
+  if (layer.grid) {
+    json["bits"] = layer.grid->bits();
+    json["scale"] = layer.grid->per_channel() ? Json(layer.grid->scale) : Json(layer.grid->scale.front());
+    json["zero_point"] = layer.grid->zero_point;
+  }
+  if (layer.accumulator) json["accumulator"] = {layer.accumulator->low, layer.accumulator->high};
+  return json;
+}
+
+struct Totals {
+  int64_t parameters = 0, macs = 0, bytes = 0;
+};
+
+Columns columns_for(bool quantised) {
+  std::vector<Column> columns{{"name"},
+                              {"op"},
+                              {"input"},
+                              {"output"},
+                              {"parameters", Side::Right},
+                              {"MACs", Side::Right},
+                              {"bytes", Side::Right}};
+  if (quantised)
+    for (const char* title : {"weight bits", "bits", "scale", "zero point", "bound"})
+      columns.push_back({title, Side::Right});
+  return Columns(std::move(columns));
+}
+
+Result show_memory(const graph::Graph& graph) {
+  const passes::MemoryTable table = passes::memory_of(graph);
+  return {{{"stage", graph::to_string(graph.stage)}, {"memory", passes::to_json(table)}}, describe(table)};
+}
+
+}  // namespace
+
+Result show(const Call& call) {
+  const graph::Graph graph = model_of(call, "MODEL");
+  if (call.has("memory")) return show_memory(graph);
+  const bool quantised = graph.stage != graph::Stage::FP;
+  Columns columns = columns_for(quantised);
+  Json list = Json::array();
+  Totals totals;
+  const std::vector<Layer> layers = layers_of(graph);
+  for (const Layer& layer : layers) {
+    columns.add(cells_of(layer, quantised));
+    list.push_back(json_of(layer));
+    totals.parameters += layer.counts.parameters;
+    totals.macs += layer.counts.multiply_accumulates;
+    totals.bytes += layer.bytes();
+  }
+  const Json json = {
+      {"stage", graph::to_string(graph.stage)},
+      {"layers", list},
+      {"totals",
+       {{"layers", layers.size()}, {"parameters", totals.parameters}, {"macs", totals.macs}, {"bytes", totals.bytes}}}};
+  return {json, columns.text() + fmt::format("\nstage {}: {} layers, {} parameters in {} bytes, {} MACs an example\n",
+                                             to_string(graph.stage), layers.size(), totals.parameters, totals.bytes,
+                                             totals.macs)};
+}
+
+}  // namespace nibble::verbs
