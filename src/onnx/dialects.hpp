@@ -7,7 +7,7 @@
 #include "graph/graph.hpp"
 #include "onnx/onnx.hpp"
 
-// protobuf's class, which only this room sees whole (onnx/proto.hpp).
+// protobuf's class, which only this room sees whole (onnx/file/proto.hpp).
 namespace onnx {
 class ModelProto;
 }

@@ -17,7 +17,7 @@ struct Mode {
 
 /// The outputs of a node from its inputs (undefined: absent) in floats of the inputs' own precision. The same code
 /// computes integers that are carried as floats, for every op that graph/ops.hpp allows on them but Div, Rescale,
-/// Requantise, FloorDivide, Threshold, Table and a Quantise that gives integers (train/steps.hpp). Differentiable, but
+/// Requantise, FloorDivide, Threshold, Table and a Quantise that gives integers (train/network/pointwise.hpp). Differentiable, but
 /// for Quantise, which Network trains.
 std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::Tensor>& inputs, const Mode& mode = {});
 
