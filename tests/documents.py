@@ -6,7 +6,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("src", "tests", "benchmarks", "cmake", "scripts", "examples")
-NAMED = re.compile(r"`((?:[\w.]+/)*\w+\.(?:cpp|hpp|py|mjs|cmake))`")
+NAMED = re.compile(r"`((?:[\w.]+/)*\w+\.(?:cpp|hpp|cmake))`")
 IN_COMMENT = re.compile(r"///?.*?((?:\w+/)*\w+\.(?:cpp|hpp))\b")
 
 
