@@ -6,6 +6,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 
+template class nlohmann::detail::serializer<nlohmann::ordered_json>;
+
 namespace nibble {
 namespace {
 
@@ -39,6 +41,16 @@ Json parse_json(std::string_view text, std::string_view room, const std::string&
   } catch (const nlohmann::json::out_of_range& error) {
     fail(room, place, "not JSON: " + std::string(error.what()), "numbers that a double holds");
   }
+}
+
+std::string json_string(std::string_view text) {
+  return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<std::string> text_of_json_string(std::string_view quoted) {
+  const Json text = Json::parse(quoted, nullptr, false);
+  if (!text.is_string()) return std::nullopt;
+  return text.get<std::string>();
 }
 
 std::optional<int64_t> whole_number(const Json& json) {

@@ -20,6 +20,11 @@ Json read_json(const std::filesystem::path& file, std::string_view room);
 Json parse_json(std::string_view text, std::string_view room, const std::string& place);
 inline constexpr int deepest_json = 64;
 
+/// Text as a JSON string, quotes around it; bytes that are no UTF-8 (protobuf lets them pass) become U+FFFD.
+std::string json_string(std::string_view text);
+/// The text of a JSON string, or nothing where it is none.
+std::optional<std::string> text_of_json_string(std::string_view quoted);
+
 /// The integer, where it is one that 64 bits hold with a sign.
 std::optional<int64_t> whole_number(const Json& json);
 

@@ -9,3 +9,6 @@
   nlohmann::json literal_left_out(__VA_ARGS__)
 #include <nlohmann/json.hpp>
 #undef _json
+
+// What dump() is made of is compiled once, in base/json.cpp.
+extern template class nlohmann::detail::serializer<nlohmann::ordered_json>;

@@ -1,10 +1,11 @@
 #pragma once
 #include <charconv>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/error.hpp"
-#include "base/nlohmann.hpp"
+#include "base/json.hpp"
 
 namespace nibble::graph {
 
@@ -78,9 +79,9 @@ class Scanner {
     size_t end = 1;
     while (end < rest_.size() && rest_[end] != '"') end += rest_[end] == '\\' ? 2 : 1;
     if (end >= rest_.size()) complain("a string without an end", "'\"'");
-    const nlohmann::json text = nlohmann::json::parse(cut(end + 1), nullptr, false);
-    if (!text.is_string()) complain("a malformed string", "a JSON string");
-    return text.get<std::string>();
+    const std::optional<std::string> text = text_of_json_string(cut(end + 1));
+    if (!text) complain("a malformed string", "a JSON string");
+    return *text;
   }
   template <class T>
   T number(const char* what) {

@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "base/error.hpp"
-#include "base/nlohmann.hpp"
+#include "base/json.hpp"
 #include "graph/infer/infer.hpp"
 #include "graph/scanner.hpp"
 #include "graph/verify.hpp"
@@ -32,11 +32,6 @@ bool is_plain(std::string_view name) {
   for (char c : name)
     if (std::isalnum(static_cast<unsigned char>(c)) == 0 && std::strchr("_./:-", c) == nullptr) return false;
   return true;
-}
-
-/// A JSON string; bytes that are no UTF-8 (protobuf lets them pass) become U+FFFD.
-std::string json_string(std::string_view text) {
-  return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string word(std::string_view name) {
