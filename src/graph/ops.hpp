@@ -20,6 +20,17 @@ namespace nibble::graph {
 
 using Ints = std::vector<int64_t>;
 
+/// Ops that no graph of integers holds: the functions of one real, and what is marked `reals_only`.
+template <class Op>
+concept OnReals = RealFunction<Op> || requires {
+  requires Op::reals_only;
+};
+/// Ops that have no form on reals: the dialect's functions, and what is marked `integers_only`.
+template <class Op>
+concept OnIntegers = IntegerFunction<Op> || requires {
+  requires Op::integers_only;
+};
+
 // ---- linear ---------------------------------------------------------------------------------------------------------
 
 /// y[n,o,p] = sum over c,k of w[o,c,k] * (x[n,c,p*stride - pad + k*dilation] - zero_point) + b[o]; outside x: 0 is
@@ -80,6 +91,7 @@ struct MatMul {
 /// Reals only.
 struct BatchNormalization {
   double epsilon = 1e-5;
+  static constexpr bool reals_only = true;
   static constexpr std::string_view name = "BatchNormalization";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -92,6 +104,7 @@ struct BatchNormalization {
 struct LayerNormalization {
   int64_t axis = -1;
   double epsilon = 1e-5;
+  static constexpr bool reals_only = true;
   static constexpr std::string_view name = "LayerNormalization";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -103,6 +116,7 @@ struct LayerNormalization {
 struct RmsNormalization {
   int64_t axis = -1;
   double epsilon = 1e-5;
+  static constexpr bool reals_only = true;
   static constexpr std::string_view name = "RMSNormalization";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -126,11 +140,18 @@ NIBBLE_POINTWISE(Add);       ///< y = a + b (+ c ..), broadcast; on integers, of
 NIBBLE_POINTWISE(Sub);       ///< y = a - b, broadcast
 NIBBLE_POINTWISE(Mul);       ///< y = a * b, broadcast
 NIBBLE_POINTWISE(Div);       ///< y = a / b, broadcast; on integers truncated toward zero
-NIBBLE_POINTWISE(Pow);       ///< y = a ^ b, broadcast; reals only
 NIBBLE_POINTWISE(Min);       ///< y = min(a, b), broadcast; reals or integers
 NIBBLE_POINTWISE(Max);       ///< y = max(a, b), broadcast; reals or integers
 NIBBLE_POINTWISE(Where);     ///< y = condition != 0 ? a : b, broadcast; condition of integers
 #undef NIBBLE_POINTWISE
+
+/// y = a ^ b, broadcast. Reals only.
+struct Pow {
+  static constexpr bool reals_only = true;
+  static constexpr std::string_view name = "Pow";
+  template <class V, class Self>
+  static void fields(V&&, Self&) {}
+};
 
 /// y = x; in training each element is 0 with probability `ratio`, else x / (1 - ratio). The optional mask output is not
 /// kept.
@@ -157,6 +178,7 @@ struct Clip {
 /// y = exp(x) / sum of exp(x) along axis (opset 13's meaning). Reals only.
 struct Softmax {
   int64_t axis = -1;
+  static constexpr bool reals_only = true;
   static constexpr std::string_view name = "Softmax";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -167,6 +189,7 @@ struct Softmax {
 /// y = ln of Softmax. Reals only.
 struct LogSoftmax {
   int64_t axis = -1;
+  static constexpr bool reals_only = true;
   static constexpr std::string_view name = "LogSoftmax";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -194,6 +217,7 @@ struct MaxPool {
 struct AveragePool {
   Ints kernel, strides, pads, dilations;
   bool ceil_mode = false, count_include_pad = false;
+  static constexpr bool reals_only = true;
   static constexpr std::string_view name = "AveragePool";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -217,6 +241,7 @@ struct SumPool {
 
 /// Mean over all spatial axes, kept as 1. Reals only.
 struct GlobalAveragePool {
+  static constexpr bool reals_only = true;
   static constexpr std::string_view name = "GlobalAveragePool";
   template <class V, class Self>
   static void fields(V&&, Self&) {}
@@ -226,6 +251,7 @@ struct GlobalAveragePool {
 struct ReduceMean {
   Ints axes;
   bool keep_dims = true;
+  static constexpr bool reals_only = true;
   static constexpr std::string_view name = "ReduceMean";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -433,6 +459,7 @@ struct Rescale {
   double kappa_of(size_t channel) const { return kappa[kappa.size() == 1 ? 0 : channel]; }
   double lambda_of(size_t channel) const { return lambda[lambda.size() == 1 ? 0 : channel]; }
   int64_t divisor_of(size_t channel) const { return divisor.empty() ? 1 : divisor[divisor.size() == 1 ? 0 : channel]; }
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "Rescale";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -446,6 +473,7 @@ struct Rescale {
 struct Requantise {
   Ints multiplier, addend, shift;
   int64_t low = 0, high = 255;
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "Requantise";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -459,6 +487,7 @@ struct Requantise {
 struct FloorDivide {
   Ints multiplier, addend, divisor;
   int64_t low = std::numeric_limits<int32_t>::min(), high = std::numeric_limits<int32_t>::max();
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "FloorDivide";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -471,6 +500,7 @@ struct FloorDivide {
 struct Threshold {
   int64_t low = 0;
   Ints falling;  ///< empty: none; else one flag per row
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "Threshold";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -481,6 +511,7 @@ struct Threshold {
 /// ID. y = table[x - first]: any function of a narrow integer. Inputs x, table [n].
 struct Table {
   int64_t first = 0;
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "Table";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -496,6 +527,7 @@ struct Table {
 /// half is 1/2 of what the shift drops. Inputs x, table [n] with `fraction` bits after the point.
 struct InterpolatedTable {
   int64_t first = 0, shift = 0, fraction = 0, low = 0, high = 255;
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "InterpolatedTable";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -514,6 +546,7 @@ struct TableSoftmax {
   int64_t multiplier = 255, shift = 0;
   Rounding rounding = Rounding::HalfUp;
   int64_t zero_point = 0, low = 0, high = 255;
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "TableSoftmax";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -534,6 +567,7 @@ struct IntegerNormalization {
   int64_t axis = -1;
   bool centred = true;
   int64_t zero_point = 0, epsilon = 0, root_shift = 0, inverse_shift = 0, shift = 0, low = 0, high = 255;
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "IntegerNormalization";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -552,6 +586,7 @@ struct RoundedDivision {
   int64_t zero_point_a = 0, zero_point_b = 0, multiplier = 1, shift = 0;
   Rounding rounding = Rounding::HalfUp;
   int64_t zero_point = 0, low = 0, high = 255;
+  static constexpr bool integers_only = true;
   static constexpr std::string_view name = "RoundedDivision";
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
@@ -574,11 +609,7 @@ struct RoundedDivision {
   X(Transpose) X(Squeeze) X(Unsqueeze) X(Gather) X(Resize) X(Quantise) X(Dequantise) X(Rescale) X(Requantise)    \
   X(FloorDivide) X(Threshold) X(Table) X(ConvTranspose) X(RmsNormalization) X(Min) X(Max) X(Where) X(LogSoftmax) \
   X(ReduceMax) X(ArgMax) X(InterpolatedTable) X(TableSoftmax) X(IntegerNormalization) X(RoundedDivision)
-/// RealFunction: ops_functions.hpp.
-#define NIBBLE_REAL_FUNCTIONS(X)                                                                      \
-  X(HardSwish) X(Sigmoid) X(Tanh) X(Erf) X(Exp) X(Log) X(Sqrt) X(Reciprocal) X(Softplus) X(LeakyRelu) \
-  X(HardSigmoid) X(Gelu) X(Mish) X(Elu) X(Swish)
-/// IntegerFunction: ops_dialect.hpp.
+/// IntegerFunction: ops_dialect.hpp. RealFunction, NIBBLE_REAL_FUNCTIONS: ops_functions.hpp.
 #define NIBBLE_INTEGER_FUNCTIONS(X)                                                                     \
   X(ISoftmax) X(ItaMax) X(ItaPartialMax) X(IGelu) X(ILayerNorm) X(IRmsNorm) X(IHardSwish) X(IntegerDiv) \
   X(TrueIntegerDiv) X(INoNorm)

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <numbers>
 #include <string_view>
 
@@ -8,7 +9,9 @@
 /// (docs/design/integer_functions.md).
 namespace nibble::graph {
 
-/// Ops with a formula of one real and no meaning on integers. Everything but libtorch's form follows from it.
+/// Ops with a formula of one real and no meaning on integers. What else a new one needs: its row in the table of what is
+/// read (onnx/standard/import.cpp) and libtorch's form (train/network/forward.cpp). Fields that are numbers are the
+/// standard's attributes of the same name.
 template <class Op>
 concept RealFunction = requires(const Op& op, double x) {
   { op(x) } -> std::same_as<double>;
@@ -100,5 +103,12 @@ struct Gelu {
     v("tanh_form", s.tanh_form);
   }
 };
+
+/// Every function of one real once.
+// clang-format off
+#define NIBBLE_REAL_FUNCTIONS(X)                                                                      \
+  X(HardSwish) X(Sigmoid) X(Tanh) X(Erf) X(Exp) X(Log) X(Sqrt) X(Reciprocal) X(Softplus) X(LeakyRelu) \
+  X(HardSigmoid) X(Gelu) X(Mish) X(Elu) X(Swish)
+// clang-format on
 
 }  // namespace nibble::graph

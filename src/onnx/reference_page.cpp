@@ -39,16 +39,24 @@ std::string reference_page() {
     for (char c : row.attributes) attributes += c == ' ' ? ", " : std::string(1, c);
     page += "| " + std::string(row.op) + " | " + attributes + " | " + std::string(row.remark) + " |\n";
   }
+  std::string later;
+  for (const Import& row : imports())
+    if (row.read && row.since > 13)
+      later += (later.empty() ? "" : ", ") + std::string(row.op) + " " + std::to_string(row.since);
   page +=
       "\n## Written\n\n"
-      "- native: opset 17 (20 where the graph has a Gelu) and domain `nibble` version " +
+      "- native: opset 17 (" +
+      std::to_string(first_opset("Gelu")) + " where the graph has a Gelu) and domain `nibble` version " +
       std::to_string(nibble_version) +
       " for what the standard lacks: each op of\n"
       "  src/graph/ops.hpp under its own name, its fields as attributes. Tensors have their real integer types. One "
       "JSON\n"
       "  document under the metadata key `nibble` holds stage, types, grids and bounds. Reads back to an equal graph.\n"
       "- qdq: opset 13 for 8 bits, 21 for 4-bit weights and 16-bit activations, 25 for 2-bit types where asked; "
-      "weights as\n"
+      "the first\n"
+      "  opset that has every op (" +
+      later + ", AveragePool with dilations " + std::to_string(first_opset("AveragePool", "dilations")) +
+      "). Weights are\n"
       "  integers with DequantizeLinear. Activations of other widths lie in the next wider container, a Clip between\n"
       "  QuantizeLinear and DequantizeLinear. Exact ties round to even: that is the dialect's rule.\n"
       "- deeploy: opset 10, float32 tensors that hold integers, int64 where float32 does not hold them. Ops that the\n"

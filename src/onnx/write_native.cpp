@@ -51,9 +51,11 @@ void write_node(ModelWriter& writer, const graph::Node& node) {
 }  // namespace
 
 std::string native_bytes(const graph::Graph& graph) {
-  bool gelu = false;
-  for (const graph::Node& node : graph.nodes) gelu = gelu || holds_alternative<graph::Gelu>(node.op);
-  ModelWriter writer(graph, gelu ? 20 : 17, gelu ? 9 : 8);
+  // Gelu alone raises the opset: other ops that came after 17 are written under our own domain.
+  int64_t opset = 17;
+  for (const graph::Node& node : graph.nodes)
+    if (holds_alternative<graph::Gelu>(node.op)) opset = opset_of(node.op);
+  ModelWriter writer(graph, opset, opset > 17 ? 9 : 8);
   for (graph::ValueId id : graph.inputs) writer.add_input(id);
   for (graph::ValueId id : graph.outputs) writer.add_output(id, graph[id].type);
   for (size_t i = 0; i < graph.values.size(); ++i)

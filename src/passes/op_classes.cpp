@@ -33,35 +33,11 @@ OpClass placed(const graph::Unsqueeze&) { return OpClass::Movement; }
 OpClass placed(const graph::Gather&) { return OpClass::Movement; }
 OpClass placed(const graph::Resize& op) { return op.mode == graph::ResizeMode::Nearest ? OpClass::Movement : OpClass::Mean; }
 OpClass placed(const graph::Concat&) { return OpClass::Concat; }
-OpClass placed(const graph::LeakyRelu&) { return OpClass::Function; }
-OpClass placed(const graph::HardSigmoid&) { return OpClass::Function; }
-OpClass placed(const graph::HardSwish&) { return OpClass::Function; }
-OpClass placed(const graph::Sigmoid&) { return OpClass::Function; }
-OpClass placed(const graph::Tanh&) { return OpClass::Function; }
-OpClass placed(const graph::Erf&) { return OpClass::Function; }
-OpClass placed(const graph::Exp&) { return OpClass::Function; }
-OpClass placed(const graph::Log&) { return OpClass::Function; }
-OpClass placed(const graph::Sqrt&) { return OpClass::Function; }
 OpClass placed(const graph::Abs&) { return OpClass::Function; }
-OpClass placed(const graph::Reciprocal&) { return OpClass::Function; }
-OpClass placed(const graph::Softplus&) { return OpClass::Function; }
-OpClass placed(const graph::Gelu&) { return OpClass::Function; }
 OpClass placed(const graph::Quantise&) { return OpClass::Quantiser; }
 OpClass placed(const graph::Dequantise&) { return OpClass::Quantiser; }
 OpClass placed(const graph::SumPool&) { return OpClass::Integer; }
 OpClass placed(const graph::ReduceSum&) { return OpClass::Integer; }
-OpClass placed(const graph::Rescale&) { return OpClass::Integer; }
-OpClass placed(const graph::Requantise&) { return OpClass::Integer; }
-OpClass placed(const graph::FloorDivide&) { return OpClass::Integer; }
-OpClass placed(const graph::Threshold&) { return OpClass::Integer; }
-OpClass placed(const graph::Table&) { return OpClass::Integer; }
-OpClass placed(const graph::Mish&) { return OpClass::Function; }
-OpClass placed(const graph::Elu&) { return OpClass::Function; }
-OpClass placed(const graph::Swish&) { return OpClass::Function; }
-OpClass placed(const graph::InterpolatedTable&) { return OpClass::Integer; }
-OpClass placed(const graph::TableSoftmax&) { return OpClass::Integer; }
-OpClass placed(const graph::IntegerNormalization&) { return OpClass::Integer; }
-OpClass placed(const graph::RoundedDivision&) { return OpClass::Integer; }
 OpClass placed(const graph::ConvTranspose&) { return OpClass::Linear; }
 OpClass placed(const graph::RmsNormalization&) { return OpClass::Algorithm; }
 OpClass placed(const graph::Min&) { return OpClass::Choice; }
@@ -69,7 +45,8 @@ OpClass placed(const graph::Max&) { return OpClass::Choice; }
 OpClass placed(const graph::Where&) { return OpClass::Choice; }
 OpClass placed(const graph::LogSoftmax&) { return OpClass::Refused; }
 OpClass placed(const graph::ReduceMax&) { return OpClass::Movement; }
-OpClass placed(const graph::IntegerFunction auto&) { return OpClass::Integer; }
+OpClass placed(const graph::RealFunction auto&) { return OpClass::Function; }
+OpClass placed(const graph::OnIntegers auto&) { return OpClass::Integer; }
 OpClass placed(const graph::ArgMax&) { return OpClass::Index; }
 OpClass placed(const graph::Pow&) { return OpClass::Refused; }
 OpClass placed(const graph::Softmax&) { return OpClass::Algorithm; }
@@ -84,10 +61,15 @@ OpClass class_of(const graph::Op& op) {
 
 bool gives_non_negative(const graph::Op& op) {
   if (const auto* clip = get_if<graph::Clip>(&op)) return clip->low >= 0;
-  return holds_alternative<graph::Relu>(op) || holds_alternative<graph::Sigmoid>(op) ||
-         holds_alternative<graph::HardSigmoid>(op) || holds_alternative<graph::Exp>(op) ||
-         holds_alternative<graph::Sqrt>(op) || holds_alternative<graph::Abs>(op) ||
-         holds_alternative<graph::Softplus>(op) || holds_alternative<graph::Softmax>(op);
+  return visit(
+      []<class Op>(const Op&) {
+        if constexpr (graph::RealFunction<Op>)
+          return Op::never_negative;
+        else
+          return std::is_same_v<Op, graph::Relu> || std::is_same_v<Op, graph::Abs> ||
+                 std::is_same_v<Op, graph::Softmax>;
+      },
+      op);
 }
 
 }  // namespace nibble::passes

@@ -216,27 +216,21 @@ double count(const Ints& kernel) {
 Step Planner::integer_step(const Node& node) const {
   const auto same = [&] { return Step{{in(node, 0)}, 0}; };
   return match(
-      node.op,                                              //
-      [&](const Conv& op) { return conv(node, op); },       //
-      [&](const Gemm& op) { return gemm(node, op); },       //
-      [&](const MatMul& op) { return matmul(node, op); },   //
-      [&](const BatchNormalization&) { return beyond(); },  //
-      [&](const LayerNormalization&) { return beyond(); },  //
-      [&](const Identity&) { return same(); },              //
+      node.op,                                             //
+      [&](const Conv& op) { return conv(node, op); },      //
+      [&](const Gemm& op) { return gemm(node, op); },      //
+      [&](const MatMul& op) { return matmul(node, op); },  //
+      [&](const Identity&) { return same(); },             //
       [&](const Relu&) {
         const Reach x = in(node, 0);
         return Step{{{std::max(x.low, 0.0), std::max(x.high, 0.0)}}, 0};
       },
-      [&](const HardSwish&) { return beyond(); }, [&](const Sigmoid&) { return beyond(); },
-      [&](const Tanh&) { return beyond(); }, [&](const Erf&) { return beyond(); }, [&](const Exp&) { return beyond(); },
-      [&](const Log&) { return beyond(); }, [&](const Sqrt&) { return beyond(); },
       [&](const Neg&) {
         return Step{{{-in(node, 0).high, -in(node, 0).low}}, 0};
       },
       [&](const Abs&) {
         return Step{{{0, in(node, 0).magnitude()}}, 0};
       },
-      [&](const Reciprocal&) { return beyond(); }, [&](const Softplus&) { return beyond(); },
       [&](const Dropout&) { return same(); },
       [&](const Add&) {
         double low = 0, high = 0;
@@ -254,19 +248,13 @@ Step Planner::integer_step(const Node& node) const {
         const double most = in(node, 0).magnitude();
         return Step{{{-most, most}}, unbounded};
       },
-      [&](const Pow&) { return beyond(); },
       [&](const Clip& op) {
         const bool whole = std::floor(op.low) == op.low && std::floor(op.high) == op.high;
         const Reach x = in(node, 0);
         return Step{{{std::clamp(x.low, op.low, op.high), std::clamp(x.high, op.low, op.high)}}, whole ? 0 : unbounded};
       },
-      [&](const LeakyRelu&) { return beyond(); }, [&](const HardSigmoid&) { return beyond(); },
-      [&](const Gelu&) { return beyond(); }, [&](const Softmax&) { return beyond(); },
       [&](const MaxPool&) { return same(); },  //
-      [&](const AveragePool&) { return beyond(); },
       [&](const SumPool& op) { return sums(shifted(in(node, 0), -op.zero_point), count(op.kernel)); },
-      [&](const GlobalAveragePool&) { return beyond(); },                                                  //
-      [&](const ReduceMean&) { return beyond(); },                                                         //
       [&](const ReduceSum& op) { return reduce(node, op); }, [&](const Concat&) { return joined(node); },  //
       [&](const Split&) { return same(); },                                                                //
       [&](const Slice&) { return same(); },
@@ -286,14 +274,9 @@ Step Planner::integer_step(const Node& node) const {
         return Step{{interval(op.low, op.high)}, node.inputs.size() == 1 ? 0 : unbounded};
       },
       [&](const Requantise& op) { return requantise(node, op); },
-      // The evaluator's: exact at any width.
-      [&](const FloorDivide& op) {
-        return Step{{interval(op.low, op.high)}, unbounded};
-      },
       [&](const Threshold& op) { return threshold(node, op); },  //
       [&](const Table& op) { return table(node, op); },
       [&](const ConvTranspose& op) { return conv_transpose(node, op); },
-      [&](const RmsNormalization&) { return beyond(); }, [&](const Mish&) { return beyond(); },
       [&](const Min&) {
         return Step{{{std::min(in(node, 0).low, in(node, 1).low), std::min(in(node, 0).high, in(node, 1).high)}}, 0};
       },
@@ -303,28 +286,19 @@ Step Planner::integer_step(const Node& node) const {
       [&](const Where&) {
         return Step{{hull(in(node, 1), in(node, 2))}, 0};
       },
-      [&](const Elu&) { return beyond(); }, [&](const Swish&) { return beyond(); },
-      [&](const LogSoftmax&) { return beyond(); }, [&](const ReduceMax&) { return same(); },
-      // Which of equals libtorch names is not said; the algorithms below have no float form: the evaluator's.
+      [&](const ReduceMax&) { return same(); },
+      // Which of equals libtorch names is not said: the evaluator's.
       [&](const ArgMax& op) {
         const Shape& x = graph_[node.inputs[0]].shape;
         const int64_t extent = x.at(static_cast<size_t>(normalise_axis(op.axis, x.size())));
         return Step{{{0, extent < 0 ? unbounded : static_cast<double>(extent)}}, unbounded};
       },
-      [&](const InterpolatedTable& op) {
-        return Step{{interval(op.low, op.high)}, unbounded};
-      },
-      [&](const TableSoftmax& op) {
-        return Step{{interval(op.low, op.high)}, unbounded};
-      },
-      [&](const IntegerNormalization& op) {
-        return Step{{interval(op.low, op.high)}, unbounded};
-      },
-      [&](const RoundedDivision& op) {
-        return Step{{interval(op.low, op.high)}, unbounded};
-      },
-      // As the evaluator computes them.
-      [&](const IntegerFunction auto&) { return beyond(); });
+      [&](const OnReals auto&) { return beyond(); },
+      // As the evaluator computes them, exact at any width.
+      [&]<OnIntegers T>(const T& op) {
+        if constexpr (requires { op.low, op.high; }) return Step{{interval(op.low, op.high)}, unbounded};
+        return beyond();
+      });
 }
 
 }  // namespace

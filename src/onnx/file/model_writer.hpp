@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <limits>
 #include <set>
 #include <string>
 #include <unordered_set>
@@ -51,8 +52,14 @@ void set_integers(pb::NodeProto& node, const std::string& name, const graph::Int
 void set_real(pb::NodeProto& node, const std::string& name, double value);
 void set_text(pb::NodeProto& node, const std::string& name, std::string_view value);
 
+/// The first opset in which the standard has an op with these fields, by the table of ops that are read; no_opset where
+/// it has no such op.
+int64_t opset_of(const graph::Op& op);
+/// Beyond every opset.
+inline constexpr int64_t no_opset = std::numeric_limits<int64_t>::max();
+
 /// Inputs, shapes and outputs of one of our nodes under a standard op of the same meaning; the attributes follow. False
-/// (and nothing written) where the standard cannot say the op on these types and fields.
+/// (and nothing written) where the standard cannot say the op on these types and fields, or not at the file's opset.
 bool write_standard(ModelWriter& writer, const graph::Node& node);
 
 /// A number that float holds and that a reader takes back as the same double.

@@ -172,11 +172,7 @@ class QdqWriter {
 int64_t opset_for(const graph::Graph& graph, Containers containers) {
   int64_t opset = 13;
   for (const graph::Node& node : graph.nodes) {
-    if (holds_alternative<graph::HardSwish>(node.op)) opset = std::max<int64_t>(opset, 14);
-    if (const auto* reshape = get_if<graph::Reshape>(&node.op); reshape && reshape->allow_zero)
-      opset = std::max<int64_t>(opset, 14);
-    if (holds_alternative<graph::LayerNormalization>(node.op)) opset = std::max<int64_t>(opset, 17);
-    if (holds_alternative<graph::Gelu>(node.op)) opset = std::max<int64_t>(opset, 20);
+    if (const int64_t first = opset_of(node.op); first != no_opset) opset = std::max(opset, first);
     const auto* quantise = get_if<graph::Quantise>(&node.op);
     if (!quantise) continue;
     const int type = container_of(quantise->grid, graph.constant(node.inputs[0]) != nullptr, containers);
@@ -188,14 +184,19 @@ int64_t opset_for(const graph::Graph& graph, Containers containers) {
   return opset;
 }
 
+/// Of the release of the format that brought the opset.
+int64_t ir_version_of(int64_t opset) {
+  if (opset >= 23) return opset - 12;
+  return opset >= 21 ? 10 : opset >= 19 ? 9 : opset >= 15 ? 8 : 7;
+}
+
 }  // namespace
 
 void write_qdq(const graph::Graph& graph, const std::filesystem::path& file, Containers containers) {
   if (graph.stage == graph::Stage::QD || graph.stage == graph::Stage::ID)
     return write_qdq(to_fake_quantised(graph), file, containers);
   const int64_t opset = opset_for(graph, containers);
-  const int64_t ir_version = opset >= 25 ? 13 : opset >= 21 ? 10 : opset >= 19 ? 9 : opset >= 15 ? 8 : 7;
-  write_file(file, QdqWriter(graph, containers, opset, ir_version).bytes(), "onnx");
+  write_file(file, QdqWriter(graph, containers, opset, ir_version_of(opset)).bytes(), "onnx");
 }
 
 }  // namespace nibble::onnx

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "onnx/file/container.hpp"
+#include "onnx/file/model_writer.hpp"
 #include "onnx/standard/fields.hpp"
 #include "onnx/standard/graph_reader.hpp"
 
@@ -30,7 +31,7 @@ constexpr Import table[] = {
     {"DequantizeLinear", 10, "axis>=13 block_size>=21 output_dtype>=23", read_dequantize_linear, nullptr, "no blocks; of a constant (a zero point each channel too) or of a QuantizeLinear: the fake quantiser, a Clip between the two narrows its levels"},
     {"Div", 6, "axis<7 broadcast<7", read_arithmetic, fold_arithmetic, ""},
     {"Dropout", 6, "is_test<7 ratio<12 seed>=12", read_dropout, nullptr, "inference; no mask"},
-    {"Elu", 6, "alpha", read_elu, nullptr, ""},
+    {"Elu", 6, "alpha", read_pointwise, nullptr, ""},
     {"Equal", 7, "", nullptr, fold_arithmetic, "known inputs only"},
     {"Erf", 9, "", read_pointwise, nullptr, ""},
     {"Exp", 6, "", read_pointwise, nullptr, ""},
@@ -44,11 +45,11 @@ constexpr Import table[] = {
     {"GlobalMaxPool", 1, "", read_global_max_pool, nullptr, "known extents: a MaxPool"},
     {"Greater", 7, "", nullptr, fold_arithmetic, "known inputs only"},
     {"GreaterOrEqual", 12, "", nullptr, fold_arithmetic, "known inputs only"},
-    {"HardSigmoid", 6, "alpha beta", read_hard_sigmoid, nullptr, ""},
+    {"HardSigmoid", 6, "alpha beta", read_pointwise, nullptr, ""},
     {"HardSwish", 14, "", read_pointwise, nullptr, ""},
     {"Identity", 6, "", read_pointwise, fold_identity, "", true},
     {"LayerNormalization", 17, "axis epsilon stash_type", read_layer_normalization, nullptr, ""},
-    {"LeakyRelu", 6, "alpha", read_leaky_relu, nullptr, ""},
+    {"LeakyRelu", 6, "alpha", read_pointwise, nullptr, ""},
     {"Less", 7, "", nullptr, fold_arithmetic, "known inputs only"},
     {"LessOrEqual", 12, "", nullptr, fold_arithmetic, "known inputs only"},
     {"Log", 6, "", read_pointwise, nullptr, ""},
@@ -92,7 +93,7 @@ constexpr Import table[] = {
     {"Squeeze", 6, "axes<13", read_squeeze, fold_squeeze, "constant axes", true},
     {"Sub", 6, "axis<7 broadcast<7", read_arithmetic, fold_arithmetic, ""},
     {"Sum", 6, "", read_sum, nullptr, "an Add of all"},
-    {"Swish", 24, "alpha", read_swish, nullptr, ""},
+    {"Swish", 24, "alpha", read_pointwise, nullptr, ""},
     {"Tanh", 6, "", read_pointwise, nullptr, ""},
     {"Transpose", 6, "perm", read_transpose, fold_transpose, "", true},
     {"Unsqueeze", 6, "axes<13", read_unsqueeze, fold_unsqueeze, "constant axes", true},
@@ -119,15 +120,21 @@ const Import* row_of(std::span<const Import> rows, std::string_view op) {
   return found == rows.end() ? nullptr : &*found;
 }
 
+/// The opset that an attribute's rule names, 0 where it names none.
+int64_t bound_of(std::string_view rule) {
+  int64_t bound = 0;
+  const size_t digits = rule.find_first_of("0123456789", rule.find_first_of("<>"));
+  if (digits != rule.npos) std::from_chars(rule.data() + digits, rule.data() + rule.size(), bound);
+  return bound;
+}
+
 /// "min<11": the name, and whether an attribute of that name belongs to the opset.
 bool attribute_matches(std::string_view rule, std::string_view name, int64_t opset) {
   const size_t mark = rule.find_first_of("<>");
   if (rule.substr(0, mark) != name) return false;
   if (mark == rule.npos) return true;
   const bool until = rule[mark] == '<';
-  int64_t bound = 0;
-  std::from_chars(rule.data() + mark + (until ? 1 : 2), rule.data() + rule.size(), bound);
-  return until ? opset < bound : opset >= bound;
+  return until ? opset < bound_of(rule) : opset >= bound_of(rule);
 }
 
 std::vector<std::string_view> rules_of(std::string_view list) {
@@ -204,6 +211,15 @@ std::span<const Import> imports() {
 
 const Import* import_of(std::string_view op) {
   return row_of(table, op);
+}
+
+int64_t first_opset(std::string_view op, std::string_view attribute) {
+  const Import* row = import_of(op);
+  if (!row) return no_opset;
+  if (attribute.empty()) return row->since;
+  for (std::string_view rule : rules_of(row->attributes))
+    if (rule.substr(0, rule.find('>')) == attribute) return std::max(row->since, bound_of(rule));
+  throw InternalError("the table has no attribute '" + std::string(attribute) + "' of " + std::string(op));
 }
 
 void import_standard(NodeReader& node, std::string_view attributes) {

@@ -12,7 +12,7 @@ namespace nibble::onnx {
 /// `attributes` are names with spaces between; "min<11" is read before opset 11 only, "axes>=18" from there on.
 struct Import {
   std::string_view op;
-  int64_t since;  ///< the first opset whose form we read
+  int64_t since;  ///< the first opset whose form we read; from 13 on: the first that has the op
   std::string_view attributes;
   /// Puts it into the graph; nullptr: only where its inputs are known.
   void (*read)(NodeReader&);
@@ -26,6 +26,9 @@ struct Import {
 /// Every op that is read, in alphabetical order: the one table.
 std::span<const Import> imports();
 const Import* import_of(std::string_view op);
+
+/// The first opset in which the standard has an op, or an attribute of it; no_opset where the table has no such op.
+int64_t first_opset(std::string_view op, std::string_view attribute = {});
 
 /// Reads a node by its row of a domain's or dialect's table; a UserError names the ops of the table where it has none.
 /// `also` are names of attributes that a dialect puts beside the standard's, with spaces between.
@@ -52,11 +55,11 @@ void read_max_pool(NodeReader&); void read_average_pool(NodeReader&);
 void read_global_average_pool(NodeReader&); void read_global_max_pool(NodeReader&);
 void read_reduce_mean(NodeReader&); void read_reduce_sum(NodeReader&); void read_reduce_max(NodeReader&);
 void read_arg_max(NodeReader&);
-void read_clip(NodeReader&); void read_leaky_relu(NodeReader&); void read_hard_sigmoid(NodeReader&);
+void read_clip(NodeReader&);
 void read_gelu(NodeReader&); void read_softmax(NodeReader&); void read_dropout(NodeReader&);
-void read_conv_transpose(NodeReader&); void read_rms_normalization(NodeReader&); void read_elu(NodeReader&);
-void read_swish(NodeReader&); void read_log_softmax(NodeReader&); void read_min_max(NodeReader&); void read_where(NodeReader&);
- void read_sum(NodeReader&);
+void read_conv_transpose(NodeReader&); void read_rms_normalization(NodeReader&);
+void read_log_softmax(NodeReader&); void read_min_max(NodeReader&); void read_where(NodeReader&);
+void read_sum(NodeReader&);
 void read_pointwise(NodeReader&); void read_arithmetic(NodeReader&); void read_cast(NodeReader&);
 void read_constant(NodeReader&);
 void read_concat(NodeReader&); void read_split(NodeReader&); void read_slice(NodeReader&); void read_pad(NodeReader&);

@@ -75,16 +75,6 @@ void read_rms_normalization(NodeReader& node) {
   node.emit(op, {node.value(0), node.value(1)});
 }
 
-void read_elu(NodeReader& node) {
-  node.expect_inputs(1, 1);
-  node.emit(graph::Elu{node.attributes().real("alpha", 1)}, {node.value(0)});
-}
-
-void read_swish(NodeReader& node) {
-  node.expect_inputs(1, 1);
-  node.emit(graph::Swish{node.attributes().real("alpha", 1)}, {node.value(0)});
-}
-
 void read_log_softmax(NodeReader& node) {
   node.expect_inputs(1, 1);
   const auto x = node.value(0);

@@ -27,10 +27,19 @@ void check_old_broadcast(const NodeReader& node, const Shape& a, const Shape& b)
     node.fail("attribute 'axis' is " + std::to_string(axis), std::to_string(suffix) + ": broadcast from the last axis");
 }
 
-template <class... Ops>
-bool emit_named(NodeReader& node, const std::vector<graph::ValueId>& inputs) {
-  const std::string op = node.op_type();
-  return ((Ops::name == op && (node.emit(Ops{}, inputs), true)) || ...);
+/// The op of ours that bears the node's name; its numbers are attributes of the same names.
+graph::Op op_of_name(const NodeReader& node) {
+  const graph::Op* named = graph::op_named(node.op_type());
+  ensure(named != nullptr, "a row of the table that reads an op by its name names an op of ours");
+  graph::Op op = *named;
+  const auto read = [&]<class Field>(std::string_view name, Field& field) {
+    if constexpr (std::is_same_v<Field, double>)
+      field = node.attributes().real(name, field);
+    else
+      throw InternalError("an op that is read by its name has numbers only");
+  };
+  visit([&]<class Op>(Op& each) { Op::fields(read, each); }, op);
+  return op;
 }
 
 void read_bound(NodeReader& node, size_t index, std::string_view name, double& bound) {
@@ -47,11 +56,7 @@ void read_bound(NodeReader& node, size_t index, std::string_view name, double& b
 
 void read_pointwise(NodeReader& node) {
   node.expect_inputs(1, 1);
-  const bool known =
-      emit_named<graph::Abs, graph::Erf, graph::Exp, graph::HardSwish, graph::Identity, graph::Log, graph::Mish,
-                 graph::Neg, graph::Reciprocal, graph::Relu, graph::Sigmoid, graph::Softplus, graph::Sqrt, graph::Tanh>(
-          node, {node.value(0)});
-  ensure(known, "a pointwise row of the table names an op of ours");
+  node.emit(op_of_name(node), {node.value(0)});
 }
 
 void read_arithmetic(NodeReader& node) {
@@ -59,8 +64,7 @@ void read_arithmetic(NodeReader& node) {
   const auto a = without_infinity(node, "left", node.value(0)), b = without_infinity(node, "right", node.value(1));
   check_old_broadcast(node, node.shape(a), node.shape(b));
   const std::vector<graph::ValueId> inputs{real_operand(node, 0, a, b), real_operand(node, 1, b, a)};
-  const bool known = emit_named<graph::Add, graph::Sub, graph::Mul, graph::Div, graph::Pow>(node, inputs);
-  ensure(known, "an arithmetic row of the table names an op of ours");
+  node.emit(op_of_name(node), inputs);
 }
 
 void read_sum(NodeReader& node) {
@@ -90,17 +94,6 @@ void read_clip(NodeReader& node) {
   read_bound(node, 1, "min", clip.low);
   read_bound(node, 2, "max", clip.high);
   node.emit(clip, {node.value(0)});
-}
-
-void read_leaky_relu(NodeReader& node) {
-  node.expect_inputs(1, 1);
-  node.emit(graph::LeakyRelu{node.attributes().real("alpha", 0.01)}, {node.value(0)});
-}
-
-void read_hard_sigmoid(NodeReader& node) {
-  node.expect_inputs(1, 1);
-  node.emit(graph::HardSigmoid{node.attributes().real("alpha", 0.2), node.attributes().real("beta", 0.5)},
-            {node.value(0)});
 }
 
 void read_gelu(NodeReader& node) {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "onnx/file/model_writer.hpp"
+#include "onnx/standard/import.hpp"
 
 namespace nibble::onnx {
 namespace {
@@ -10,6 +11,10 @@ using graph::Ints;
 
 bool is_eight_bit(ElementType type) {
   return type == ElementType::Int8 || type == ElementType::UInt8;
+}
+
+bool is_dilated(const graph::AveragePool& op) {
+  return std::any_of(op.dilations.begin(), op.dilations.end(), [](int64_t dilation) { return dilation != 1; });
 }
 
 /// One of our nodes on its way into the standard. Each overload says the op, or false where the standard cannot.
@@ -43,31 +48,10 @@ class Standard {
     add_point(proto, 1, op.zero_point_b);
     return true;
   }
-  bool operator()(const graph::BatchNormalization& op) const {
-    if (!reals() || !survives_float(op.epsilon)) return false;
-    set_real(same("BatchNormalization"), "epsilon", op.epsilon);
-    return true;
-  }
-  bool operator()(const graph::LayerNormalization& op) const {
-    if (!reals() || !survives_float(op.epsilon)) return false;
-    auto& proto = same("LayerNormalization");
-    set_integer(proto, "axis", op.axis);
-    set_real(proto, "epsilon", op.epsilon);
-    return true;
-  }
   bool operator()(const graph::Identity&) const { return named("Identity"); }
   bool operator()(const graph::Relu&) const { return reals() && named("Relu"); }
-  bool operator()(const graph::HardSwish&) const { return reals() && named("HardSwish"); }
-  bool operator()(const graph::Sigmoid&) const { return reals() && named("Sigmoid"); }
-  bool operator()(const graph::Tanh&) const { return reals() && named("Tanh"); }
-  bool operator()(const graph::Erf&) const { return reals() && named("Erf"); }
-  bool operator()(const graph::Exp&) const { return reals() && named("Exp"); }
-  bool operator()(const graph::Log&) const { return reals() && named("Log"); }
-  bool operator()(const graph::Sqrt&) const { return reals() && named("Sqrt"); }
   bool operator()(const graph::Neg&) const { return reals() && named("Neg"); }
   bool operator()(const graph::Abs&) const { return reals() && named("Abs"); }
-  bool operator()(const graph::Reciprocal&) const { return reals() && named("Reciprocal"); }
-  bool operator()(const graph::Softplus&) const { return reals() && named("Softplus"); }
   bool operator()(const graph::Add&) const {
     if (node_.inputs.size() > 2) return reals() && one_type() && named("Sum");
     return one_type() && named("Add");
@@ -75,7 +59,6 @@ class Standard {
   bool operator()(const graph::Sub&) const { return one_type() && named("Sub"); }
   bool operator()(const graph::Mul&) const { return one_type() && named("Mul"); }
   bool operator()(const graph::Div&) const { return reals() && named("Div"); }
-  bool operator()(const graph::Pow&) const { return reals() && named("Pow"); }
   bool operator()(const graph::Dropout& op) const {
     if (!reals() || !survives_float(op.ratio)) return false;
     auto& proto = same("Dropout");
@@ -91,26 +74,19 @@ class Standard {
     if (high) proto.add_input(constant("max", scalar(op.high)));
     return true;
   }
-  bool operator()(const graph::LeakyRelu& op) const {
-    if (!reals() || !survives_float(op.alpha)) return false;
-    set_real(same("LeakyRelu"), "alpha", op.alpha);
-    return true;
-  }
-  bool operator()(const graph::HardSigmoid& op) const {
-    if (!reals() || !survives_float(op.alpha) || !survives_float(op.beta)) return false;
-    auto& proto = same("HardSigmoid");
-    set_real(proto, "alpha", op.alpha);
-    set_real(proto, "beta", op.beta);
+  /// Where the fields are numbers: under its own name, with them as attributes.
+  template <graph::OnReals Op>
+  bool operator()(const Op& op) const {
+    bool says = reals();
+    Op::fields([&](std::string_view, auto number) { says = says && survives(number); }, op);
+    if (!says) return false;
+    auto& proto = same(Op::name);
+    Op::fields([&](const std::string& name, auto number) { set_number(proto, name, number); }, op);
     return true;
   }
   bool operator()(const graph::Gelu& op) const {
-    if (!reals() || writer_.opset() < 20) return false;
-    set_text(same("Gelu"), "approximate", op.tanh_form ? "tanh" : "none");
-    return true;
-  }
-  bool operator()(const graph::Softmax& op) const {
     if (!reals()) return false;
-    set_integer(same("Softmax"), "axis", op.axis);
+    set_text(same("Gelu"), "approximate", op.tanh_form ? "tanh" : "none");
     return true;
   }
   bool operator()(const graph::MaxPool& op) const {
@@ -120,15 +96,13 @@ class Standard {
     return true;
   }
   bool operator()(const graph::AveragePool& op) const {
-    const bool dilated = std::any_of(op.dilations.begin(), op.dilations.end(), [](int64_t d) { return d != 1; });
-    if (!reals() || !explicit_window(op) || (dilated && writer_.opset() < 19)) return false;
+    if (!reals() || !explicit_window(op)) return false;
     auto& proto = same("AveragePool");
-    window(proto, op, writer_.opset() >= 19);
+    window(proto, op, writer_.opset() >= first_opset("AveragePool", "dilations"));
     set_integer(proto, "count_include_pad", op.count_include_pad);
     return true;
   }
   bool operator()(const graph::SumPool&) const { return false; }
-  bool operator()(const graph::GlobalAveragePool&) const { return reals() && named("GlobalAveragePool"); }
   bool operator()(const graph::ReduceMean& op) const {
     if (!reals() || !non_negative(op.axes)) return false;
     auto& proto = same("ReduceMean");
@@ -181,7 +155,6 @@ class Standard {
     return true;
   }
   bool operator()(const graph::Reshape& op) const {
-    if (op.allow_zero && writer_.opset() < 14) return false;
     auto& proto = same("Reshape");
     proto.add_input(list("shape", op.shape));
     if (op.allow_zero) set_integer(proto, "allowzero", 1);
@@ -232,29 +205,10 @@ class Standard {
     convolution_window(proto, op);
     return true;
   }
-  bool operator()(const graph::RmsNormalization& op) const {
-    if (!reals() || !survives_float(op.epsilon) || writer_.opset() < 23) return false;
-    auto& proto = same("RMSNormalization");
-    set_integer(proto, "axis", op.axis);
-    set_real(proto, "epsilon", op.epsilon);
-    return true;
-  }
-  bool operator()(const graph::Elu& op) const {
-    if (!reals() || !survives_float(op.alpha)) return false;
-    set_real(same("Elu"), "alpha", op.alpha);
-    return true;
-  }
-  bool operator()(const graph::Swish&) const { return false; }
-  bool operator()(const graph::Mish&) const { return reals() && writer_.opset() >= 18 && named("Mish"); }
   bool operator()(const graph::Min&) const { return reals() && named("Min"); }
   bool operator()(const graph::Max&) const { return reals() && named("Max"); }
   bool operator()(const graph::Where&) const {
     return type(0) == ElementType::Bool && type(1) == type(2) && output_is(type(1)) && named("Where");
-  }
-  bool operator()(const graph::LogSoftmax& op) const {
-    if (!reals()) return false;
-    set_integer(same("LogSoftmax"), "axis", op.axis);
-    return true;
   }
   bool operator()(const graph::ReduceMax& op) const {
     if (!(reals() || is_eight_bit(type(0))) || !non_negative(op.axes)) return false;
@@ -273,18 +227,9 @@ class Standard {
     set_integer(proto, "select_last_index", op.last);
     return true;
   }
-  bool operator()(const graph::InterpolatedTable&) const { return false; }
-  bool operator()(const graph::TableSoftmax&) const { return false; }
-  bool operator()(const graph::IntegerNormalization&) const { return false; }
-  bool operator()(const graph::RoundedDivision&) const { return false; }
   bool operator()(const graph::Quantise&) const { return false; }
   bool operator()(const graph::Dequantise&) const { return false; }
-  bool operator()(const graph::Rescale&) const { return false; }
-  bool operator()(const graph::Requantise&) const { return false; }
-  bool operator()(const graph::FloorDivide&) const { return false; }
-  bool operator()(const graph::Threshold&) const { return false; }
-  bool operator()(const graph::Table&) const { return false; }
-  bool operator()(const graph::IntegerFunction auto&) const { return false; }
+  bool operator()(const graph::OnIntegers auto&) const { return false; }
 
  private:
   const graph::Value& value(size_t input) const { return writer_.graph()[node_.inputs.at(input)]; }
@@ -301,6 +246,15 @@ class Standard {
   }
   static bool non_negative(const Ints& axes) {
     return std::all_of(axes.begin(), axes.end(), [](int64_t axis) { return axis >= 0; });
+  }
+
+  static bool survives(int64_t) { return true; }
+  static bool survives(double number) { return survives_float(number); }
+  static void set_number(pb::NodeProto& proto, const std::string& name, int64_t number) {
+    set_integer(proto, name, number);
+  }
+  static void set_number(pb::NodeProto& proto, const std::string& name, double number) {
+    set_real(proto, name, number);
   }
 
   pb::NodeProto& same(std::string_view op) const {
@@ -349,7 +303,17 @@ class Standard {
 
 }  // namespace
 
+int64_t opset_of(const graph::Op& op) {
+  const std::string_view name = graph::name_of(op);
+  if (const auto* pool = get_if<graph::AveragePool>(&op); pool && is_dilated(*pool))
+    return first_opset(name, "dilations");
+  if (const auto* reshape = get_if<graph::Reshape>(&op); reshape && reshape->allow_zero)
+    return first_opset(name, "allowzero");
+  return first_opset(name);
+}
+
 bool write_standard(ModelWriter& writer, const graph::Node& node) {
+  if (writer.opset() < opset_of(node.op)) return false;
   return visit(Standard(writer, node), node.op);
 }
 

@@ -19,9 +19,8 @@ constexpr bool is_one_of = (std::is_same_v<Op, Some> || ...);
 /// What a function may be spelled in.
 template <class Op>
 constexpr bool is_step =
-    is_one_of<Op, graph::Add, graph::Sub, graph::Mul, graph::Div, graph::Pow, graph::Min, graph::Max, graph::Neg,
-              graph::Erf, graph::Tanh, graph::Sigmoid, graph::Exp, graph::Log, graph::Softplus, graph::Relu,
-              graph::Clip, graph::HardSigmoid, graph::Reciprocal, graph::Sqrt>;
+    graph::RealFunction<Op> || is_one_of<Op, graph::Add, graph::Sub, graph::Mul, graph::Div, graph::Pow, graph::Min,
+                                         graph::Max, graph::Neg, graph::Relu, graph::Clip>;
 
 bool is_pointwise(const Graph& graph, const Node& node) {
   for (graph::ValueId id : node.inputs)

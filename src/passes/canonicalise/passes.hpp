@@ -43,8 +43,7 @@ int merge_reshapes(graph::Graph& graph);
 /// Equal exactly.
 int unify_means(graph::Graph& graph);
 
-/// One op for what several compute of one value: Gelu in both forms, Swish, HardSwish, Mish, Sigmoid, Softplus,
-/// HardSigmoid.
+/// One op for what several compute of one value: a function of reals, those that are named as candidates in its file.
 ///
 ///     before   y = x * (erf(x / sqrt 2) + 1) / 2        in any order and spelling
 ///     after    y = gelu(x)

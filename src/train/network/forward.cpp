@@ -161,10 +161,6 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const Resize& op) -> Tensors { return {resize(op, in[0])}; },
       [&](const Quantise& op) -> Tensors { return {quantise(op, in[0], in[0].scalar_type(), true)}; },
       [&](const Dequantise& op) -> Tensors { return {dequantise(op, in[0])}; },
-      [&](const Rescale&) -> Tensors { return refuse(node); },
-      [&](const Requantise&) -> Tensors { return refuse(node); },
-      [&](const FloorDivide&) -> Tensors { return refuse(node); },
-      [&](const Threshold&) -> Tensors { return refuse(node); }, [&](const Table&) -> Tensors { return refuse(node); },
       [&](const ConvTranspose& op) -> Tensors {
         return {convolve_transposed(op, without(in[0], op.zero_point), in[1], input(in, 2))};
       },
@@ -178,11 +174,7 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const LogSoftmax& op) -> Tensors { return {at::log_softmax(in[0], op.axis)}; },
       [&](const ReduceMax& op) -> Tensors { return {maximum(op, in[0])}; },
       [&](const ArgMax&) -> Tensors { return refuse(node); },
-      [&](const InterpolatedTable&) -> Tensors { return refuse(node); },
-      [&](const TableSoftmax&) -> Tensors { return refuse(node); },
-      [&](const IntegerNormalization&) -> Tensors { return refuse(node); },
-      [&](const RoundedDivision&) -> Tensors { return refuse(node); },
-      [&](const IntegerFunction auto&) -> Tensors { return refuse(node); });
+      [&](const OnIntegers auto&) -> Tensors { return refuse(node); });
 }
 
 }  // namespace nibble::train
