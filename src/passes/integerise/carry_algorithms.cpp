@@ -21,19 +21,19 @@ int64_t elements_of(const Node& node, const Shape& shape, size_t from, size_t to
 }
 
 /// How far apart two of these integers can be.
-int64_t distance_in(const Carried& x) {
-  if (x.grid) return x.grid->high - x.grid->low;
-  return INT32_MAX;
+int64_t distance_in(const Carried& carried) {
+  const auto* x = std::get_if<OnGrid>(&carried);
+  return x ? x->grid.high - x->grid.low : INT32_MAX;
 }
 
 ValueId emit_softmax(Propagation& p, const Node& node, const graph::Softmax& op, const graph::Quantise& quantiser,
                      const std::string& name) {
-  const Carried& x = p.input(node, 0);
+  const Sum x = p.scaled(node, 0);
   const Shape& shape = p.from[node.inputs[0]].shape;
   const auto axis = static_cast<size_t>(normalise_axis(op.axis, shape.size()));
   const Grid& grid = quantiser.grid;
-  const quant::SoftmaxPlan plan =
-      quant::plan_softmax(x.scale[0], elements_of(node, shape, axis, axis + 1), distance_in(x), grid, place_of(node));
+  const quant::SoftmaxPlan plan = quant::plan_softmax(x.scale[0], elements_of(node, shape, axis, axis + 1),
+                                                      distance_in(p.input(node, 0)), grid, place_of(node));
   p.approximations.push_back({node.name, "Softmax", plan.error});
   const ValueId table = p.to.add_constant(
       node.name + "_exponentials",
@@ -64,7 +64,7 @@ template <class Op>
 ValueId emit_normalization(Propagation& p, const Node& node, const Op& op, const graph::Quantise& quantiser,
                            const std::string& name) {
   constexpr bool centred = std::is_same_v<Op, graph::LayerNormalization>;
-  const Carried& x = p.on_grid(node, 0);
+  const OnGrid& x = p.on_grid(node, 0);
   const Shape& shape = p.from[node.inputs[0]].shape;
   const auto axis = static_cast<size_t>(normalise_axis(op.axis, shape.size()));
   const Shape row(shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end());
@@ -72,25 +72,25 @@ ValueId emit_normalization(Propagation& p, const Node& node, const Op& op, const
                                 row_of(p, node, 1, row), row_of(p, node, 2, row)};
   const Grid& grid = quantiser.grid;
   const quant::NormalizationPlan plan =
-      quant::plan_normalization(function, *x.grid, grid, quantiser.rounding, place_of(node));
+      quant::plan_normalization(function, x.grid, grid, quantiser.rounding, place_of(node));
   p.approximations.push_back({node.name, std::string(Op::name), plan.error});
   const ValueId multiplier = constant_row(p, node.name + "_multiplier", plan.multiplier, row);
   const ValueId addend = constant_row(p, node.name + "_addend", plan.addend, row);
   return p.emit(node.name,
-                graph::IntegerNormalization{static_cast<int64_t>(axis), centred, x.zero, plan.epsilon, plan.root_shift,
-                                            plan.inverse_shift, plan.shift, grid.low, grid.high},
+                graph::IntegerNormalization{static_cast<int64_t>(axis), centred, x.grid.zero_point, plan.epsilon,
+                                            plan.root_shift, plan.inverse_shift, plan.shift, grid.low, grid.high},
                 {x.id, multiplier, addend}, name);
 }
 
 ValueId emit_division(Propagation& p, const Node& node, const graph::Quantise& quantiser, const std::string& name) {
-  const Carried& a = p.integers(node, 0);
-  const Carried& b = p.integers(node, 1);
+  const OnGrid& a = p.integers(node, 0);
+  const OnGrid& b = p.integers(node, 1);
   const Grid& grid = quantiser.grid;
-  const quant::DivisionPlan plan = quant::plan_division(a.scale[0], b.scale[0], grid, place_of(node));
+  const quant::DivisionPlan plan = quant::plan_division(a.grid.scale[0], b.grid.scale[0], grid, place_of(node));
   p.approximations.push_back({node.name, "Div", plan.error});
   return p.emit(node.name,
-                graph::RoundedDivision{a.zero, b.zero, plan.multiplier, plan.shift, quantiser.rounding, grid.zero_point,
-                                       grid.low, grid.high},
+                graph::RoundedDivision{a.grid.zero_point, b.grid.zero_point, plan.multiplier, plan.shift,
+                                       quantiser.rounding, grid.zero_point, grid.low, grid.high},
                 {a.id, b.id}, name);
 }
 
@@ -101,15 +101,11 @@ void carry_algorithm(Propagation& p, const Node& node) {
   if (holds_alternative<graph::Div>(node.op)) {
     p.integers(node, 0), p.integers(node, 1);
   } else if (holds_alternative<graph::Softmax>(node.op)) {
-    const Carried& x = p.input(node, 0);
-    const bool shifted = std::any_of(x.shift.begin(), x.shift.end(), [](double s) { return s != 0; });
-    if (x.real || x.index || !x.uniform() || shifted || x.clipped() || !(x.scale[0] > 0)) p.on_grid(node, 0);
+    p.scaled(node, 0);
   } else {
     p.on_grid(node, 0);
   }
-  Carried result;
-  result.function = &node;
-  p.set(node.outputs[0], std::move(result));
+  p.set(node.outputs[0], Pending{&node});
 }
 
 ValueId emit_algorithm(Propagation& p, const Node& function, const graph::Quantise& quantiser,

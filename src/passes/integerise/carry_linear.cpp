@@ -3,6 +3,7 @@
 
 #include "passes/integerise/propagation.hpp"
 #include "passes/op_classes.hpp"
+#include "passes/sums.hpp"
 #include "quant/range.hpp"
 
 namespace nibble::passes {
@@ -33,15 +34,19 @@ Tensor without_zero_point(const Tensor& integers, Grid& grid) {
   return Tensor(integers.shape(), values).cast(grid.container());
 }
 
-Carried weights_of(Propagation& p, const Node& node) {
+/// The weights' integers without a zero point. Computed ones, of a MatMul, are as they are.
+OnGrid weights_of(Propagation& p, const Node& node) {
   const ValueId id = node.inputs[1];
-  const auto& found = p.carried[static_cast<size_t>(id)];
-  if (!found) refuse(node, "weights '" + p.from[id].name + "' are not on a grid", "a quantiser between the two");
-  Carried weights = *found;
-  if (!weights.constant || weights.zero == 0) return weights;
+  if (!p.find(id)) refuse(node, "weights '" + p.from[id].name + "' are not on a grid", "a quantiser between the two");
+  const OnGrid* constant = p.find_constant(id);
+  if (!constant) {
+    if (!holds_alternative<graph::MatMul>(node.op)) refuse(node, "has weights that are computed", "constant weights");
+    return p.on_grid(node, 1);
+  }
+  OnGrid weights = *constant;
+  if (weights.grid.zero_point == 0) return weights;
   const std::string name = p.from[id].name + "_centred";
-  Tensor integers = without_zero_point(*p.to.constant(weights.id), *weights.grid);
-  weights.zero = 0;
+  Tensor integers = without_zero_point(*p.to.constant(weights.id), weights.grid);
   weights.id = p.to.find(name);
   if (weights.id == absent) weights.id = p.to.add_constant(name, std::move(integers));
   p.to[weights.id].grid = weights.grid;
@@ -73,14 +78,6 @@ bool fits_accumulator(const Grid& bias, const std::vector<double>& scale) {
   return true;
 }
 
-/// Whether the sums leave the network as they are: nothing but movement stands between them and the outputs.
-bool stays_a_sum(const Propagation& p, ValueId id) {
-  for (const Node& node : p.from.nodes)
-    for (ValueId input : node.inputs)
-      if (input == id && class_of(node.op) != OpClass::Movement) return false;
-  return true;
-}
-
 /// The integers of a real bias whose every element is a multiple of the accumulator's scale up to the rounding of a
 /// float32: what a file holds that knows no quantised bias.
 std::optional<Tensor> integers_of(const std::vector<double>& bias, const std::vector<double>& scale) {
@@ -94,22 +91,33 @@ std::optional<Tensor> integers_of(const std::vector<double>& bias, const std::ve
   return Tensor({static_cast<int64_t>(integers.size())}, integers);
 }
 
+/// Whether the sum has no place for a bias of reals: it leaves the network, or is moved, which takes one function for
+/// all channels.
+bool needs_integers(const Propagation& p, ValueId sum, const std::vector<double>& bias) {
+  if (stays_a_sum(p.from, p.uses, sum)) return true;
+  const auto& readers = p.uses.readers[static_cast<size_t>(sum)];
+  const bool moved = std::all_of(readers.begin(), readers.end(), [&](int reader) {
+    return class_of(p.from.nodes[static_cast<size_t>(reader)].op) == OpClass::Movement;
+  });
+  return moved && std::any_of(bias.begin(), bias.end(), [&](double value) { return value != bias[0]; });
+}
+
 /// Bias into the accumulator where it is on its grid; into the affine function otherwise.
-void add_bias(Propagation& p, const Node& node, double beta, Carried& result, std::vector<ValueId>& inputs) {
+void add_bias(Propagation& p, const Node& node, double beta, Sum& result, std::vector<ValueId>& inputs) {
   const ValueId id = node.inputs.size() > 2 ? node.inputs[2] : absent;
   if (id == absent) return;
-  const auto& held = p.carried[static_cast<size_t>(id)];
-  if (held && !held->constant) refuse(node, "has a bias that is computed", "a constant bias");
-  if (held && beta == 1 && fits_accumulator(*held->grid, result.scale)) {
+  const OnGrid* held = p.find_constant(id);
+  if (!held && p.find(id)) refuse(node, "has a bias that is computed", "a constant bias");
+  if (held && beta == 1 && fits_accumulator(held->grid, result.scale)) {
     inputs.push_back(held->id);
     return;
   }
-  const Tensor reals = held ? quant::dequantise(*p.to.constant(held->id), *held->grid) : *p.from.constant(id);
+  const Tensor reals = held ? quant::dequantise(*p.to.constant(held->id), held->grid) : *p.from.constant(id);
   const auto shift = per_channel(reals, 2);
   if (!shift) refuse(node, "has a bias that is not one number a channel", "a bias [O]");
   std::vector<double> bias = *shift;
   for (double& value : bias) value *= beta;
-  if (stays_a_sum(p, node.outputs[0])) {
+  if (needs_integers(p, node.outputs[0], bias)) {
     if (auto integers = integers_of(bias, result.scale)) {
       inputs.push_back(p.to.add_constant(p.from[id].name + "_q", std::move(*integers)));
       return;
@@ -121,26 +129,24 @@ void add_bias(Propagation& p, const Node& node, double beta, Carried& result, st
 }  // namespace
 
 void carry_linear(Propagation& p, const Node& node) {
-  const Carried& x = p.on_grid(node, 0);
-  const Carried w = weights_of(p, node);
+  const OnGrid& x = p.on_grid(node, 0);
+  const OnGrid w = weights_of(p, node);
   const bool is_matmul = holds_alternative<graph::MatMul>(node.op);
-  if (!w.constant && !is_matmul) refuse(node, "has weights that are computed", "constant weights");
-  if (!w.constant) p.on_grid(node, 1);
-  if (w.grid->per_channel() &&
-      (w.grid->axis != channel_axis(node.op) || (is_matmul && p.from[node.outputs[0]].shape.size() != 2)))
+  if (w.grid.per_channel() &&
+      (w.grid.axis != channel_axis(node.op) || (is_matmul && p.from[node.outputs[0]].shape.size() != 2)))
     refuse(node, "has weight scales along an axis that is not its output channels", "scales along the output channels");
 
   const auto* gemm = get_if<graph::Gemm>(&node.op);
-  Carried result;
+  Sum result;
   result.scale.clear();
-  for (double scale : w.grid->scale) result.scale.push_back(scale * x.scale[0] * (gemm ? gemm->alpha : 1));
+  for (double scale : w.grid.scale) result.scale.push_back(scale * x.grid.scale[0] * (gemm ? gemm->alpha : 1));
   if (const auto* conv = get_if<graph::ConvTranspose>(&node.op); conv && result.scale.size() > 1) {
     const std::vector<double> group = result.scale;
     for (int64_t g = 1; g < conv->group; ++g) result.scale.insert(result.scale.end(), group.begin(), group.end());
   }
   std::vector<ValueId> inputs{x.id, w.id};
   add_bias(p, node, gemm ? gemm->beta : 1, result, inputs);
-  result.id = p.emit(node.name, integer_op(node.op, x.zero, w.grid->zero_point), std::move(inputs),
+  result.id = p.emit(node.name, integer_op(node.op, x.grid.zero_point, w.grid.zero_point), std::move(inputs),
                      p.name_for(node.outputs[0], result));
   p.annotate(result);
   p.set(node.outputs[0], std::move(result));

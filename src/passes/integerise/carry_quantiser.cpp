@@ -19,30 +19,23 @@ graph::Clip clip_of(const graph::Op& op) {
 
 /// A node between a Dequantise and its Quantise stays as it is.
 void keep_real(Propagation& p, const Node& node, ValueId x) {
-  Carried result;
-  result.real = true;
-  result.id = p.emit(node.name, node.op, {x}, p.from[node.outputs[0]].name);
-  p.set(node.outputs[0], std::move(result));
+  p.set(node.outputs[0], RealValue{p.emit(node.name, node.op, {x}, p.from[node.outputs[0]].name)});
 }
 
 void quantise_constant(Propagation& p, const Node& node, const graph::Quantise& quantiser) {
   const ValueId id = node.outputs[0];
-  Carried result;
-  result.constant = true;
-  result.grid = quantiser.grid;
-  result.scale = quantiser.grid.scale;
-  result.zero = quantiser.grid.zero_point;
   const Tensor& reals = *p.from.constant(node.inputs[0]);
   for (double value : reals.to_reals())
     if (!std::isfinite(value))
       refuse(node, "constant '" + p.from[node.inputs[0]].name + "' holds NaN or infinity", "finite numbers");
-  result.id = p.to.add_constant(p.from[id].name, quant::quantise(reals, quantiser.grid, quantiser.rounding));
-  p.set(id, std::move(result));
+  const ValueId constant =
+      p.to.add_constant(p.from[id].name, quant::quantise(reals, quantiser.grid, quantiser.rounding));
+  p.set(id, OnGrid{constant, quantiser.grid});
 }
 
 /// The levels that the clip leaves, the same for every channel: rounding is monotone, so clipping levels is clipping
 /// reals.
-Interval levels_of(const Node& node, const Carried& x, const graph::Quantise& quantiser) {
+Interval levels_of(const Node& node, const Sum& x, const graph::Quantise& quantiser) {
   const Grid& grid = quantiser.grid;
   const auto level = [&](double bound) {
     if (std::isinf(bound)) return bound < 0 ? grid.low : grid.high;
@@ -75,11 +68,11 @@ struct Step {
   int64_t divisor = 1;
 };
 
-Step step_of(const Carried& x, size_t channel, double eps) {
+Step step_of(const Sum& x, size_t channel, double eps) {
   const double shift = element(x.shift, channel);
   Step step{{element(x.scale, channel) / eps}, shift / eps};
   std::vector<int64_t> zeros{x.zero};
-  for (const Carried::Term& term : x.others) {
+  for (const Sum::Term& term : x.others) {
     step.kappa.push_back(element(term.scale, channel) / eps);
     zeros.push_back(term.zero);
   }
@@ -96,9 +89,9 @@ Step step_of(const Carried& x, size_t channel, double eps) {
   return step;
 }
 
-graph::Rescale rescale_of(const Carried& x, const graph::Quantise& quantiser) {
+graph::Rescale rescale_of(const Sum& x, const graph::Quantise& quantiser) {
   size_t channels = std::max(x.scale.size(), x.shift.size());
-  for (const Carried::Term& term : x.others) channels = std::max(channels, term.scale.size());
+  for (const Sum::Term& term : x.others) channels = std::max(channels, term.scale.size());
   graph::Rescale rescale;
   rescale.kappa.resize(channels * (1 + x.others.size()));
   for (size_t c = 0; c < channels; ++c) {
@@ -125,15 +118,29 @@ void check_finite(const Node& node, const graph::Rescale& rescale) {
   }
 }
 
+/// The integers that a quantiser makes of what it reads.
+ValueId quantised(Propagation& p, const Node& node, const Carried& x, const graph::Quantise& quantiser) {
+  const std::string& name = p.from[node.outputs[0]].name;
+  if (const auto* pending = std::get_if<Pending>(&x)) return emit_algorithm(p, *pending->function, quantiser, name);
+  if (const auto* real = std::get_if<RealValue>(&x)) {
+    const ValueId id = p.emit(node.name, quantiser, {real->id}, name);
+    p.to[id].type = quantiser.grid.container();
+    return id;
+  }
+  const auto* there = std::get_if<OnGrid>(&x);
+  return there && there->grid == quantiser.grid ? there->id
+                                                : requantise(p, node, *sum_of(x), quantiser, node.name, name);
+}
+
 }  // namespace
 
-ValueId requantise(Propagation& p, const Node& node, const Carried& x, const graph::Quantise& quantiser,
+ValueId requantise(Propagation& p, const Node& node, const Sum& x, const graph::Quantise& quantiser,
                    const std::string& node_name, const std::string& name) {
   graph::Rescale rescale = rescale_of(x, quantiser);
   check_finite(node, rescale);
   const Interval levels = levels_of(node, x, quantiser);
   std::vector<ValueId> inputs{x.id};
-  for (const Carried::Term& term : x.others) inputs.push_back(term.id);
+  for (const Sum::Term& term : x.others) inputs.push_back(term.id);
   Grid clipped = quantiser.grid;
   clipped.low = levels.low;
   clipped.high = levels.high;
@@ -152,52 +159,35 @@ ValueId requantise(Propagation& p, const Node& node, const Carried& x, const gra
 }
 
 void carry_clip(Propagation& p, const Node& node) {
-  const Carried& x = p.input(node, 0);
-  if (x.real) return keep_real(p, node, x.id);
+  const Carried& carried = p.input(node, 0);
+  if (const auto* real = std::get_if<RealValue>(&carried)) return keep_real(p, node, real->id);
   const graph::Clip clip = clip_of(node.op);
   if (!(clip.low <= clip.high)) refuse(node, fmt::format("clips to {} .. {}", clip.low, clip.high), "low below high");
-  Carried result = x;
-  if (x.grid && x.grid->real(x.grid->low, 0) >= clip.low && x.grid->real(x.grid->high, 0) <= clip.high) {
-    p.set(node.outputs[0], std::move(result));
-    return;
-  }
-  result.grid.reset();
+  const auto* x = std::get_if<OnGrid>(&carried);
+  if (x && x->grid.real(x->grid.low, 0) >= clip.low && x->grid.real(x->grid.high, 0) <= clip.high)
+    return p.set(node.outputs[0], *x);
+  Sum result = *sum_of(carried);
   for (double& low : result.low) low = std::clamp(low, clip.low, clip.high);
   for (double& high : result.high) high = std::clamp(high, clip.low, clip.high);
   p.set(node.outputs[0], std::move(result));
 }
 
 void carry_function(Propagation& p, const Node& node) {
-  if (p.input(node, 0).real) return keep_real(p, node, p.input(node, 0).id);
-  const Carried& x = p.on_grid(node, 0);
+  if (const auto* real = std::get_if<RealValue>(&p.input(node, 0))) return keep_real(p, node, real->id);
+  const OnGrid& x = p.on_grid(node, 0);
   const std::string name = node.name + "_dequantised";
-  keep_real(p, node, p.emit(name, graph::Dequantise{*x.grid}, {x.id}, name));
+  keep_real(p, node, p.emit(name, graph::Dequantise{x.grid}, {x.id}, name));
 }
 
 void carry_quantise(Propagation& p, const Node& node) {
   const auto* quantiser = get_if<graph::Quantise>(&node.op);
   if (!quantiser) refuse(node, "is of an integer network", "a fake-quantised network");
   if (p.from.constant(node.inputs[0])) return quantise_constant(p, node, *quantiser);
-  const auto& held = p.carried[static_cast<size_t>(node.inputs[0])];
-  const Carried& x = held && held->function ? *held : p.input(node, 0);
+  const Carried* held = p.find(node.inputs[0]);
+  const Carried& x = held && std::holds_alternative<Pending>(*held) ? *held : p.input(node, 0);
   if (quantiser->grid.per_channel())
     refuse(node, "gives an activation a scale for each channel", "one scale for the tensor");
-  Carried result;
-  result.grid = quantiser->grid;
-  result.scale = quantiser->grid.scale;
-  result.zero = quantiser->grid.zero_point;
-  const ValueId id = node.outputs[0];
-  if (x.function) {
-    result.id = emit_algorithm(p, *x.function, *quantiser, p.from[id].name);
-  } else if (x.real) {
-    result.id = p.emit(node.name, *quantiser, {x.id}, p.from[id].name);
-    p.to[result.id].type = quantiser->grid.container();
-  } else if (x.grid && *x.grid == quantiser->grid) {
-    result.id = x.id;
-  } else {
-    result.id = requantise(p, node, x, *quantiser, node.name, p.from[id].name);
-  }
-  p.set(id, std::move(result));
+  p.set(node.outputs[0], OnGrid{quantised(p, node, x, *quantiser), quantiser->grid});
 }
 
 }  // namespace nibble::passes

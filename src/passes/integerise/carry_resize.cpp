@@ -84,12 +84,9 @@ Tensor matrix_of(const Blend& blend, bool transposed) {
 
 }  // namespace
 
-Carried emit_resize(Propagation& p, const Node& node, const graph::Resize& op, const Carried& x) {
+Carried emit_resize(Propagation& p, const Node& node, const graph::Resize& op, const OnGrid& x) {
   const Shape& shape = p.from[node.inputs[0]].shape;
-  Carried result;
-  result.id = x.id;
-  result.scale = x.scale;
-  result.zero = x.zero;
+  Sum result = *sum_of(x);
   for (size_t axis = shape.size(); axis-- > 0;) {
     if (shape[axis] == any) continue;
     const int64_t to = graph::resized(op, axis, shape[axis]);

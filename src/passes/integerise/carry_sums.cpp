@@ -15,17 +15,17 @@ using graph::ValueId;
 
 /// The stored integers without their zero point, for a product.
 ValueId centred(Propagation& p, const Node& node, size_t slot) {
-  const Carried& x = p.integers(node, slot);
-  if (x.zero == 0) return x.id;
+  const OnGrid& x = p.integers(node, slot);
+  if (x.grid.zero_point == 0) return x.id;
   const std::string name = fmt::format("{}_centred_{}", node.name, slot);
   const ValueId zero =
-      p.to.add_constant(name + "_zero", Tensor({}, std::vector<int32_t>{static_cast<int32_t>(-x.zero)}));
+      p.to.add_constant(name + "_zero", Tensor({}, std::vector<int32_t>{static_cast<int32_t>(-x.grid.zero_point)}));
   return p.emit(name, graph::Add{}, {x.id, zero}, name);
 }
 
 void carry_product(Propagation& p, const Node& node) {
-  Carried result;
-  result.scale = {p.integers(node, 0).scale[0] * p.integers(node, 1).scale[0]};
+  Sum result;
+  result.scale = {p.integers(node, 0).grid.scale[0] * p.integers(node, 1).grid.scale[0]};
   const ValueId a = centred(p, node, 0), b = centred(p, node, 1);
   result.id = p.emit(node.name, graph::Mul{}, {a, b}, p.name_for(node.outputs[0], result));
   p.annotate(result);
@@ -33,14 +33,14 @@ void carry_product(Propagation& p, const Node& node) {
 }
 
 /// The scales of an Add's (or Sub's) operands as whole multiples of the least, where they are few enough bits.
-std::optional<std::vector<int64_t>> multiples_of(const std::vector<const Carried*>& operands) {
+std::optional<std::vector<int64_t>> multiples_of(const std::vector<const OnGrid*>& operands) {
   constexpr double most = 256;
-  double least = operands[0]->scale[0];
-  for (const Carried* operand : operands) least = std::min(least, operand->scale[0]);
+  double least = operands[0]->grid.scale[0];
+  for (const OnGrid* operand : operands) least = std::min(least, operand->grid.scale[0]);
   std::vector<int64_t> multiples;
-  for (const Carried* operand : operands) {
-    if (std::fmod(operand->scale[0], least) != 0 || operand->scale[0] / least > most) return std::nullopt;
-    multiples.push_back(static_cast<int64_t>(operand->scale[0] / least));
+  for (const OnGrid* operand : operands) {
+    if (std::fmod(operand->grid.scale[0], least) != 0 || operand->grid.scale[0] / least > most) return std::nullopt;
+    multiples.push_back(static_cast<int64_t>(operand->grid.scale[0] / least));
   }
   return multiples;
 }
@@ -53,16 +53,16 @@ ValueId multiplied(Propagation& p, const std::string& name, ValueId x, int64_t b
 }
 
 /// Operands on one grid, or on grids of which one divides the others: their integers add.
-void add_integers(Propagation& p, const Node& node, const std::vector<const Carried*>& operands,
+void add_integers(Propagation& p, const Node& node, const std::vector<const OnGrid*>& operands,
                   const std::vector<int64_t>& multiples) {
   const bool is_sub = holds_alternative<graph::Sub>(node.op);
-  Carried result;
+  Sum result;
   for (size_t i = 0; i < operands.size(); ++i)
-    if (multiples[i] == 1) result.scale = operands[i]->scale;
+    if (multiples[i] == 1) result.scale = operands[i]->grid.scale;
   // Of integers a sum of many is a chain of two each: what every dialect can say.
   for (size_t i = 0; i < operands.size(); ++i) {
     const ValueId term = multiplied(p, fmt::format("{}_in{}", node.name, i + 1), operands[i]->id, multiples[i]);
-    result.zero += (is_sub && i > 0 ? -1 : 1) * multiples[i] * operands[i]->zero;
+    result.zero += (is_sub && i > 0 ? -1 : 1) * multiples[i] * operands[i]->grid.zero_point;
     result.id = i == 0 ? term : p.emit(node.name, node.op, {result.id, term}, p.name_for(node.outputs[0], result));
     if (i > 0) p.annotate(result);
   }
@@ -70,20 +70,18 @@ void add_integers(Propagation& p, const Node& node, const std::vector<const Carr
 }
 
 /// Operands on grids of their own: the quantiser after them takes all of them at once.
-void carry_terms(Propagation& p, const Node& node, const std::vector<const Carried*>& operands) {
+void carry_terms(Propagation& p, const Node& node, const std::vector<const OnGrid*>& operands) {
   const bool is_sub = holds_alternative<graph::Sub>(node.op);
-  Carried result;
-  result.id = operands[0]->id;
-  result.scale = operands[0]->scale;
-  result.zero = operands[0]->zero;
+  Sum result = *sum_of(*operands[0]);
   for (size_t i = 1; i < operands.size(); ++i)
-    result.others.push_back(
-        {operands[i]->id, {is_sub ? -operands[i]->scale[0] : operands[i]->scale[0]}, operands[i]->zero});
+    result.others.push_back({operands[i]->id,
+                             {is_sub ? -operands[i]->grid.scale[0] : operands[i]->grid.scale[0]},
+                             operands[i]->grid.zero_point});
   p.set(node.outputs[0], std::move(result));
 }
 
 void carry_sum(Propagation& p, const Node& node) {
-  std::vector<const Carried*> operands;
+  std::vector<const OnGrid*> operands;
   for (size_t slot = 0; slot < node.inputs.size(); ++slot) operands.push_back(&p.integers(node, slot));
   if (const auto multiples = multiples_of(operands)) return add_integers(p, node, operands, *multiples);
   carry_terms(p, node, operands);
@@ -135,13 +133,14 @@ ValueId levelled(Propagation& p, const Node& node, ValueId sum, const std::vecto
 }
 
 void carry_average_pool(Propagation& p, const Node& node, const graph::AveragePool& pool) {
-  const Carried& x = p.on_grid(node, 0);
+  const OnGrid& x = p.on_grid(node, 0);
   const auto counts = window_counts(pool, p.from[node.inputs[0]].shape, p.from[node.outputs[0]].shape);
   const int64_t all = least_common_multiple(node, counts);
-  Carried result;
-  result.scale = {x.scale[0] / static_cast<double>(all)};
+  Sum result;
+  result.scale = {x.grid.scale[0] / static_cast<double>(all)};
   result.id =
-      p.emit(node.name, graph::SumPool{pool.kernel, pool.strides, pool.pads, pool.dilations, pool.ceil_mode, x.zero},
+      p.emit(node.name,
+             graph::SumPool{pool.kernel, pool.strides, pool.pads, pool.dilations, pool.ceil_mode, x.grid.zero_point},
              {x.id}, p.name_for(node.outputs[0], result));
   if (std::any_of(counts.begin(), counts.end(), [&](int64_t count) { return count != all; }))
     result.id = levelled(p, node, result.id, counts, all);
@@ -182,12 +181,12 @@ Affine affine_of(const Propagation& p, const Node& node, ValueId& x) {
 
 void carry_affine(Propagation& p, const Node& node, ValueId x, const Affine& affine) {
   const size_t slot = node.inputs[0] == x ? 0 : 1;
-  Carried result = p.input(node, slot);
-  if (result.real) refuse(node, "input '" + p.from[x].name + "' is not on a grid", "a quantiser between the two");
+  const std::optional<Sum> found = sum_of(p.input(node, slot));
+  if (!found) refuse(node, "input '" + p.from[x].name + "' is not on a grid", "a quantiser between the two");
+  const Sum& result = *found;
   size_t channels = std::max({affine.gain.size(), result.scale.size(), result.shift.size(), result.low.size()});
-  for (const Carried::Term& term : result.others) channels = std::max(channels, term.scale.size());
-  Carried composed = result;
-  composed.grid.reset();
+  for (const Sum::Term& term : result.others) channels = std::max(channels, term.scale.size());
+  Sum composed = result;
   composed.scale.resize(channels), composed.shift.resize(channels);
   composed.low.resize(channels), composed.high.resize(channels);
   for (size_t c = 0; c < channels; ++c) {
@@ -211,13 +210,10 @@ void carry_arithmetic(Propagation& p, const Node& node) {
   ValueId x = graph::absent;
   const Affine affine = affine_of(p, node, x);
   if (x != graph::absent) return carry_affine(p, node, x, affine);
-  const auto is_constant = [&](size_t slot) {
-    const auto& held = p.carried[static_cast<size_t>(node.inputs[slot])];
-    return held && held->constant;
-  };
+  const auto is_constant = [&](size_t slot) { return p.find_constant(node.inputs[slot]) != nullptr; };
   const auto on_grid = [&](size_t slot) {
-    const auto& held = p.carried[static_cast<size_t>(node.inputs[slot])];
-    return held && held->grid && !held->grid->per_channel();
+    const auto* held = std::get_if<OnGrid>(p.find(node.inputs[slot]));
+    return held && !held->grid.per_channel();
   };
   if (holds_alternative<graph::Add>(node.op) && (is_constant(0) || is_constant(1)) && !(on_grid(0) && on_grid(1)))
     return carry_addend(p, node);
@@ -229,15 +225,15 @@ void carry_arithmetic(Propagation& p, const Node& node) {
 
 void carry_mean(Propagation& p, const Node& node) {
   if (const auto* pool = get_if<graph::AveragePool>(&node.op)) return carry_average_pool(p, node, *pool);
-  const Carried& x = p.on_grid(node, 0);
+  const OnGrid& x = p.on_grid(node, 0);
   if (const auto* resize = get_if<graph::Resize>(&node.op))
     return p.set(node.outputs[0], emit_resize(p, node, *resize, x));
   const Shape& shape = p.from[node.inputs[0]].shape;
   const Ints axes = axes_of(node.op, shape.size());
   const auto* mean = get_if<graph::ReduceMean>(&node.op);
-  Carried result;
-  result.scale = {x.scale[0] / static_cast<double>(extent_over(node, shape, axes))};
-  result.id = p.emit(node.name, graph::ReduceSum{axes, mean ? mean->keep_dims : true, x.zero}, {x.id},
+  Sum result;
+  result.scale = {x.grid.scale[0] / static_cast<double>(extent_over(node, shape, axes))};
+  result.id = p.emit(node.name, graph::ReduceSum{axes, mean ? mean->keep_dims : true, x.grid.zero_point}, {x.id},
                      p.name_for(node.outputs[0], result));
   p.annotate(result);
   p.set(node.outputs[0], std::move(result));

@@ -17,13 +17,11 @@ using graph::Node;
 using graph::ValueId;
 
 /// Indices are integers from the start; each table that they pick from bounds them.
-void carry_indices(Propagation& p, ValueId id, const graph::Uses& uses) {
+void carry_indices(Propagation& p, ValueId id) {
   const graph::Value& value = p.from[id];
-  Carried carried;
-  carried.index = true;
-  carried.id = p.to.add_value(value.name, value.type, value.shape);
+  const Index carried{p.to.add_value(value.name, value.type, value.shape)};
   int64_t rows = INT32_MAX;
-  for (int reader : uses.readers[static_cast<size_t>(id)]) {
+  for (int reader : p.uses.readers[static_cast<size_t>(id)]) {
     const Node& node = p.from.nodes[static_cast<size_t>(reader)];
     const auto* gather = get_if<graph::Gather>(&node.op);
     if (!gather || node.inputs[0] == id)
@@ -34,16 +32,16 @@ void carry_indices(Propagation& p, ValueId id, const graph::Uses& uses) {
   }
   p.to[carried.id].bounds = {{-rows, rows - 1}};
   p.to.inputs.push_back(carried.id);
-  p.set(id, std::move(carried));
+  p.set(id, carried);
 }
 
 /// A graph input becomes the integers of the one quantiser that reads it.
-void carry_graph_input(Propagation& p, ValueId id, const graph::Uses& uses) {
+void carry_graph_input(Propagation& p, ValueId id) {
   const graph::Value& value = p.from[id];
-  if (!is_real(value.type)) return carry_indices(p, id, uses);
+  if (!is_real(value.type)) return carry_indices(p, id);
   const std::string place = "input '" + value.name + "'";
   const graph::Quantise* quantiser = nullptr;
-  for (int reader : uses.readers[static_cast<size_t>(id)]) {
+  for (int reader : p.uses.readers[static_cast<size_t>(id)]) {
     const Node& node = p.from.nodes[static_cast<size_t>(reader)];
     const auto* read = get_if<graph::Quantise>(&node.op);
     if (!read) fail("passes", place, "is read by " + passes::place_of(node), "a quantiser between the two");
@@ -55,11 +53,7 @@ void carry_graph_input(Propagation& p, ValueId id, const graph::Uses& uses) {
   if (quantiser->grid.per_channel()) fail("passes", place, "has a grid for each channel", "one grid for the tensor");
   if (quantiser->rounding == Rounding::Floor)
     fail("passes", place, "has a quantiser that rounds by floor", "half_up or half_even");
-  Carried carried;
-  carried.grid = quantiser->grid;
-  carried.scale = quantiser->grid.scale;
-  carried.zero = quantiser->grid.zero_point;
-  carried.id = p.to.add_value(value.name, quantiser->grid.container(), value.shape);
+  OnGrid carried{p.to.add_value(value.name, quantiser->grid.container(), value.shape), quantiser->grid};
   p.to.inputs.push_back(carried.id);
   p.set(id, std::move(carried));
 }
@@ -84,30 +78,40 @@ void visit(Propagation& p, const Node& node) {
 }
 
 /// The grid of an output that no quantiser wrote: a sum of integers times one scale.
-Grid grid_of_sum(const Carried& carried, const std::string& place) {
-  const bool shifted = std::any_of(carried.shift.begin(), carried.shift.end(), [](double s) { return s != 0; });
-  if (!carried.uniform() || shifted || carried.clipped() || carried.scale[0] < 0)
+Grid grid_of_sum(const Sum& sum, const std::string& place) {
+  if (!sum.is_scaled() || sum.scale[0] < 0)
     fail("passes", place, "is not on one grid",
          "a quantiser before it, or a linear op with one weight scale and its bias on the accumulator's grid");
   Grid grid;
-  grid.scale = {static_cast<double>(static_cast<float>(carried.scale[0]))};
-  grid.zero_point = carried.zero;
+  grid.scale = {static_cast<double>(static_cast<float>(sum.scale[0]))};
+  grid.zero_point = sum.zero;
   grid.low = INT32_MIN;
   grid.high = INT32_MAX;
   check_grid(grid, "passes", place);
   return grid;
 }
 
+/// The integers of an output.
+ValueId integers_of(const Propagation& p, ValueId id, const std::string& place) {
+  const Carried* found = p.find(id);
+  if (!found || p.find_constant(id)) fail("passes", place, "is a constant", "something computed from the inputs");
+  if (std::holds_alternative<RealValue>(*found)) fail("passes", place, "is real", "a quantiser before it");
+  const auto sum = sum_of(*found);
+  if (!sum) fail("passes", place, "is of a function without integers", "a quantiser before it");
+  return sum->id;
+}
+
+std::optional<Grid> grid_of_output(const Carried& carried, const std::string& place) {
+  if (const auto* x = std::get_if<OnGrid>(&carried)) return x->grid;
+  if (const auto* x = std::get_if<Sum>(&carried)) return grid_of_sum(*x, place);
+  return std::nullopt;
+}
+
 void carry_graph_output(Propagation& p, ValueId id) {
   const std::string& name = p.from[id].name;
   const std::string place = "output '" + name + "'";
-  const auto& found = p.carried[static_cast<size_t>(id)];
-  if (!found || found->constant) fail("passes", place, "is a constant", "something computed from the inputs");
-  if (found->real) fail("passes", place, "is real", "a quantiser before it");
-  if (found->function) fail("passes", place, "is of a function without integers", "a quantiser before it");
-  const std::optional<Grid> grid =
-      found->index ? std::nullopt : std::optional(found->grid ? *found->grid : grid_of_sum(*found, place));
-  ValueId output = found->id;
+  ValueId output = integers_of(p, id, place);
+  const std::optional<Grid> grid = grid_of_output(*p.find(id), place);
   const auto taken = [&](const std::vector<ValueId>& ids) {
     return std::find(ids.begin(), ids.end(), output) != ids.end();
   };
@@ -125,16 +129,28 @@ void carry_graph_output(Propagation& p, ValueId id) {
 
 }  // namespace
 
-bool Carried::uniform() const {
+bool Sum::uniform() const {
   const auto same = [](const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; });
   };
   return others.empty() && same(scale) && same(shift) && same(low) && same(high);
 }
 
-bool Carried::clipped() const {
+bool Sum::clipped() const {
   return std::any_of(low.begin(), low.end(), [](double v) { return std::isfinite(v); }) ||
          std::any_of(high.begin(), high.end(), [](double v) { return std::isfinite(v); });
+}
+
+bool Sum::shifted() const {
+  return std::any_of(shift.begin(), shift.end(), [](double s) { return s != 0; });
+}
+
+std::optional<Sum> sum_of(const Carried& value) {
+  if (const auto* x = std::get_if<OnGrid>(&value))
+    return Sum{.id = x->id, .scale = x->grid.scale, .zero = x->grid.zero_point};
+  if (const auto* x = std::get_if<Sum>(&value)) return *x;
+  if (const auto* x = std::get_if<Index>(&value)) return Sum{.id = x->id};
+  return std::nullopt;
 }
 
 ValueId Propagation::emit(std::string node_name, graph::Op op, std::vector<ValueId> inputs, std::string value_name) {
@@ -145,28 +161,45 @@ ValueId Propagation::emit(std::string node_name, graph::Op op, std::vector<Value
   return id;
 }
 
+const Carried* Propagation::find(ValueId id) const {
+  const auto& found = carried[static_cast<size_t>(id)];
+  return found ? &*found : nullptr;
+}
+
+const OnGrid* Propagation::find_constant(ValueId id) const {
+  const auto* found = std::get_if<OnGrid>(find(id));
+  return found && to.constant(found->id) ? found : nullptr;
+}
+
 const Carried& Propagation::input(const Node& node, size_t slot) const {
   const ValueId id = node.inputs[slot];
-  const auto& found = carried[static_cast<size_t>(id)];
-  if (!found || found->constant)
+  const Carried* found = find(id);
+  if (!found || find_constant(id))
     refuse(node, "input '" + from[id].name + "' is a constant without integers",
            "an activation, or a quantiser after it");
-  if (found->function)
-    refuse(node, "reads '" + from[id].name + "' of " + std::string(graph::name_of(found->function->op)),
-           "a quantiser right after " + std::string(graph::name_of(found->function->op)));
+  if (const auto* pending = std::get_if<Pending>(found)) {
+    const std::string function(graph::name_of(pending->function->op));
+    refuse(node, "reads '" + from[id].name + "' of " + function, "a quantiser right after " + function);
+  }
   return *found;
 }
 
-const Carried& Propagation::integers(const Node& node, size_t slot) const {
-  const auto& found = carried[static_cast<size_t>(node.inputs[slot])];
-  return found && found->constant && found->grid ? *found : on_grid(node, slot);
+const OnGrid& Propagation::integers(const Node& node, size_t slot) const {
+  const OnGrid* constant = find_constant(node.inputs[slot]);
+  return constant ? *constant : on_grid(node, slot);
 }
 
-const Carried& Propagation::on_grid(const Node& node, size_t slot) const {
-  const Carried& found = input(node, slot);
-  if (!found.grid)
+const OnGrid& Propagation::on_grid(const Node& node, size_t slot) const {
+  const auto* found = std::get_if<OnGrid>(&input(node, slot));
+  if (!found)
     refuse(node, "input '" + from[node.inputs[slot]].name + "' is not on a grid", "a quantiser between the two");
-  return found;
+  return *found;
+}
+
+Sum Propagation::scaled(const Node& node, size_t slot) const {
+  const auto* sum = std::get_if<Sum>(&input(node, slot));
+  if (sum && sum->is_scaled() && sum->scale[0] > 0) return *sum;
+  return *sum_of(on_grid(node, slot));
 }
 
 const Node* Propagation::quantiser_after(ValueId id) const {
@@ -184,15 +217,15 @@ const Node* Propagation::quantiser_after(ValueId id) const {
 }
 
 std::string Propagation::name_for(ValueId id, const Carried& value) const {
-  return value.grid ? from[id].name : from[id].name + "_acc";
+  return std::holds_alternative<OnGrid>(value) ? from[id].name : from[id].name + "_acc";
 }
 
 void Propagation::set(ValueId id, Carried value) {
-  if (value.grid && !value.real) to[value.id].grid = value.grid;
+  if (const auto* x = std::get_if<OnGrid>(&value)) to[x->id].grid = x->grid;
   carried[static_cast<size_t>(id)] = std::move(value);
 }
 
-void Propagation::annotate(const Carried& sum) {
+void Propagation::annotate(const Sum& sum) {
   Grid grid;
   grid.scale.clear();
   for (double scale : sum.scale) {
@@ -214,8 +247,7 @@ void refuse(const Node& node, std::string_view found, std::string_view expected)
 int propagate_scales(Graph& graph, std::vector<Approximation>* approximations) {
   if (graph.stage != graph::Stage::FQ) return 0;
   Propagation p(graph);
-  const graph::Uses uses(graph);
-  for (ValueId id : graph.inputs) carry_graph_input(p, id, uses);
+  for (ValueId id : graph.inputs) carry_graph_input(p, id);
   for (const Node& node : graph.nodes) visit(p, node);
   for (ValueId id : graph.outputs) carry_graph_output(p, id);
   p.to.name = graph.name;

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "graph/graph.hpp"
@@ -13,46 +14,72 @@
 /// The walk of propagate_scales: what each real value of FQ is in integers. Source: docs/design/fake_to_true.md.
 namespace nibble::passes {
 
+/// Integers of a grid: real = scale (q - zero_point). A constant of the new graph where a quantiser of one made it:
+/// then there may be a scale for each channel.
+struct OnGrid {
+  graph::ValueId id;  ///< in the new graph, as all of these
+  Grid grid;
+};
+
 /// A real value as a clipped affine function of integers:
 ///
 ///     real = clip(scale[c] * (q - zero) + shift[c], low[c], high[c])        c: index of axis 1, or 0 where there is one
 ///
-/// `others`: further integers of a sum on several grids, scale * (q - zero) of each added before the clip. `grid`:
-/// where it is exactly that grid (then one scale, no shift, no clip beyond the grid). `real`: `id` holds reals instead
-/// (between a Dequantise and its Quantise), and the numbers say nothing.
-struct Carried {
+/// `others`: further integers of a sum on several grids, scale * (q - zero) of each added before the clip.
+struct Sum {
   struct Term {
     graph::ValueId id;
     std::vector<double> scale;
     int64_t zero;
   };
 
-  graph::ValueId id = graph::absent;  ///< in the new graph
+  graph::ValueId id = graph::absent;
   std::vector<double> scale{1.0};
   std::vector<double> shift{0.0};
   int64_t zero = 0;
-  std::vector<Term> others;
+  std::vector<Term> others{};
   std::vector<double> low{-std::numeric_limits<double>::infinity()};
   std::vector<double> high{std::numeric_limits<double>::infinity()};
-  std::optional<Grid> grid;
-  bool real = false;
-  bool constant = false;
-  bool index = false;                     ///< integers that stand for themselves: places
-  const graph::Node* function = nullptr;  ///< an integer algorithm whose levels the quantiser after it gives; no `id`
 
   /// One affine function for the whole tensor.
   bool uniform() const;
   bool clipped() const;
+  bool shifted() const;
+  /// One number for all channels, and nothing else: real = scale (q - zero).
+  bool is_scaled() const { return uniform() && !shifted() && !clipped(); }
 };
+
+/// Reals, between a Dequantise and its Quantise.
+struct RealValue {
+  graph::ValueId id;
+};
+
+/// Integers that stand for themselves: places.
+struct Index {
+  graph::ValueId id;
+};
+
+/// The result of an integer algorithm whose levels the quantiser after it gives: nothing is emitted yet.
+struct Pending {
+  const graph::Node* function;
+};
+
+/// What a value of FQ is in the new graph.
+using Carried = std::variant<OnGrid, Sum, RealValue, Index, Pending>;
+
+/// Integers as the function that a quantiser takes them by; an index is the number that it is. Nothing where there are
+/// none: reals, and what is pending.
+std::optional<Sum> sum_of(const Carried& value);
 
 inline double element(const std::vector<double>& values, size_t channel) {
   return values[values.size() == 1 ? 0 : channel];
 }
 
 struct Propagation {
-  explicit Propagation(const graph::Graph& source) : from(source), carried(source.values.size()) {}
+  explicit Propagation(const graph::Graph& source) : from(source), uses(source), carried(source.values.size()) {}
 
   const graph::Graph& from;
+  const graph::Uses uses;  ///< of from
   graph::Graph to;
   std::vector<std::optional<Carried>> carried;
   std::set<std::string> node_names;
@@ -60,12 +87,18 @@ struct Propagation {
 
   /// Appends a node with one output.
   graph::ValueId emit(std::string node_name, graph::Op op, std::vector<graph::ValueId> inputs, std::string value_name);
+  /// What a value is; nullptr for a constant without a quantiser.
+  const Carried* find(graph::ValueId id) const;
+  /// The constant of a quantiser that a value is; nullptr where it is none.
+  const OnGrid* find_constant(graph::ValueId id) const;
   /// What input `slot` of a node is; throws UserError where it is a constant or a real that no quantiser explains.
   const Carried& input(const graph::Node& node, size_t slot) const;
   /// As input, exactly on the grid of a quantiser; throws UserError naming the missing one.
-  const Carried& on_grid(const graph::Node& node, size_t slot) const;
+  const OnGrid& on_grid(const graph::Node& node, size_t slot) const;
   /// As on_grid, where a constant with a quantiser will do as well.
-  const Carried& integers(const graph::Node& node, size_t slot) const;
+  const OnGrid& integers(const graph::Node& node, size_t slot) const;
+  /// As on_grid, where a sum of one positive scale will do as well.
+  Sum scaled(const graph::Node& node, size_t slot) const;
   /// The quantiser that every reader of the value is (the first of them), where all are alike and the network does not
   /// return the value; nullptr otherwise.
   const graph::Node* quantiser_after(graph::ValueId id) const;
@@ -73,12 +106,12 @@ struct Propagation {
   std::string name_for(graph::ValueId id, const Carried& value) const;
   void set(graph::ValueId id, Carried value);
   /// Writes down what a sum's integers stand for, scale * (q - zero), where a grid can hold it: for the reader.
-  void annotate(const Carried& sum);
+  void annotate(const Sum& sum);
 };
 
 /// The integers that the quantiser makes of `x`, written as value `name`: a Rescale, clipped to the levels that a Relu
 /// or Clip leaves.
-graph::ValueId requantise(Propagation& p, const graph::Node& node, const Carried& x, const graph::Quantise& quantiser,
+graph::ValueId requantise(Propagation& p, const graph::Node& node, const Sum& x, const graph::Quantise& quantiser,
                           const std::string& node_name, const std::string& name);
 
 [[noreturn]] void refuse(const graph::Node& node, std::string_view found, std::string_view expected);
@@ -103,6 +136,6 @@ void carry_embedding(Propagation& p, const graph::Node& node);
 graph::ValueId emit_algorithm(Propagation& p, const graph::Node& function, const graph::Quantise& quantiser,
                               const std::string& name);
 /// A linear Resize as products of the integers with small matrices; the sum's scale.
-Carried emit_resize(Propagation& p, const graph::Node& node, const graph::Resize& op, const Carried& x);
+Carried emit_resize(Propagation& p, const graph::Node& node, const graph::Resize& op, const OnGrid& x);
 
 }  // namespace nibble::passes

@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <variant>
 
 #include "graph/foldable_norms.hpp"
 #include "passes/op_classes.hpp"
 #include "passes/quantise/passes.hpp"
 #include "passes/rewrite.hpp"
 #include "passes/scales.hpp"
+#include "passes/sums.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -17,21 +19,34 @@ using graph::ValueId;
 
 /// What is known of a value on the way from the inputs.
 struct Known {
-  enum class Form : uint8_t {
-    Raw,     ///< reals that nothing explains in integers: a graph input, a function's result, a layer left in reals
-    Sum,     ///< integers times one scale: an accumulator, a sum of pooled or added integers
-    Affine,  ///< an affine function of integers, perhaps clipped
-    Grid,    ///< on the grid of a quantiser
+  /// Reals that nothing explains in integers: a graph input, a function's result, a layer left in reals.
+  struct Real {};
+  /// Integers times one scale: an accumulator, a sum of pooled or added integers.
+  struct Sum {
+    int linear = -1;  ///< the linear op (index into plan.linears) whose accumulator it is
   };
-  Form form = Form::Raw;
-  bool clipped = false;
-  bool non_negative = false;
-  int root = -1;        ///< Grid: its quantiser
-  int linear = -1;      ///< Sum: the linear op (index into plan.linears) whose accumulator it is
+  /// A sum with a mask added, for a Softmax.
+  struct Masked {};
+  /// An affine function of integers.
+  struct Affine {};
+  /// Likewise, clipped.
+  struct Clipped {};
+  /// On the grid of a quantiser.
+  struct OnGrid {
+    int root;  ///< its quantiser
+  };
+  /// Integers that stand for themselves: places.
+  struct Index {};
+
+  std::variant<Real, Sum, Masked, Affine, Clipped, OnGrid, Index> form{};
   std::string layer{};  ///< names the quantiser that will hold it
-  bool on_graph_input = false;
+  bool non_negative = false;
   bool unit_range = false;  ///< provably in [0, 1]: a Softmax
-  bool masked = false;      ///< Sum: with a mask added, for a Softmax
+
+  template <class Form>
+  bool is() const {
+    return std::holds_alternative<Form>(form);
+  }
 };
 
 class Planner {
@@ -40,11 +55,7 @@ class Planner {
       : graph_(graph), options_(options), known_(graph.values.size()), uses_(graph) {}
 
   QuantiserPlan plan() {
-    for (ValueId id : graph_.inputs) {
-      Known& input = at(id);
-      input.layer = graph_[id].name;
-      input.on_graph_input = true;
-    }
+    for (ValueId id : graph_.inputs) at(id).layer = graph_[id].name;
     for (size_t i = 0; i < graph_.nodes.size(); ++i) visit(i);
     for (size_t i = 0; i < graph_.outputs.size(); ++i) visit_output(i);
     number_groups();
@@ -76,10 +87,8 @@ class Planner {
                          0,
                          0,
                          point.policy.activation_levels - 1};
-    if (known.on_graph_input) {
-      for (const InputGrid& input : options_.inputs)
-        if (input.input == graph_[id].name) point.fixed = input.grid;
-    }
+    for (const InputGrid& input : options_.inputs)
+      if (input.input == graph_[id].name) point.fixed = input.grid;
     plan_.points.push_back(std::move(point));
     parent_.push_back(static_cast<int>(parent_.size()));
     return points_[id] = static_cast<int>(plan_.points.size()) - 1;
@@ -97,14 +106,15 @@ class Planner {
     return point;
   }
 
-  /// Makes input `slot` of a node read integers; returns their quantiser.
+  /// Makes input `slot` of a node read integers; returns their quantiser, -1 where they are an index.
   int need_grid(size_t index, size_t slot) {
     const ValueId id = node(index).inputs[slot];
     if (graph_.constant(id)) {
       plan_.readings.push_back({index, slot, point_of_constant(id, node(index).name)});
       return plan_.readings.back().point;
     }
-    if (at(id).form == Known::Form::Grid) return at(id).root;
+    if (at(id).is<Known::Index>()) return -1;
+    if (const auto* grid = std::get_if<Known::OnGrid>(&at(id).form)) return grid->root;
     const int point = point_of(id);
     plan_.readings.push_back({index, slot, point});
     return point;
@@ -114,8 +124,10 @@ class Planner {
   int need_shared_grid(size_t index, size_t slot) {
     const ValueId id = node(index).inputs[slot];
     if (graph_.constant(id)) return need_grid(index, slot);
-    const bool on_grid = at(id).form == Known::Form::Grid;
-    const int root = on_grid ? at(id).root : point_of(id);
+    if (at(id).is<Known::Index>())
+      refuse(node(index), "joins '" + graph_[id].name + "', a place, with numbers", "numbers alone");
+    const auto* on_grid = std::get_if<Known::OnGrid>(&at(id).form);
+    const int root = on_grid ? on_grid->root : point_of(id);
     const bool given = plan_.points[static_cast<size_t>(root)].fixed.has_value();
     if (on_grid && !given) return root;
     const int point = !given ? root : on_grid ? point_of(id) : point_behind(id, root);
@@ -202,9 +214,9 @@ class Planner {
     if (!is_activation(linear.inputs[0]))
       refuse(linear, "has a constant before its activation", "the activation first");
     const int point = need_grid(index, 0);
-    Known result{.form = Known::Form::Sum, .layer = linear.name};
+    Known::Sum sum;
     if (graph_.constant(linear.inputs[1])) {
-      result.linear = static_cast<int>(plan_.linears.size());
+      sum.linear = static_cast<int>(plan_.linears.size());
       plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name), {}});
       const ValueId bias = linear.inputs.size() > 2 ? linear.inputs[2] : absent;
       if (bias != absent && !graph_.constant(bias)) refuse(linear, "has a bias that is computed", "a constant bias");
@@ -213,7 +225,7 @@ class Planner {
     } else {
       refuse(linear, "has weights that are computed", "constant weights, or a MatMul");
     }
-    at(linear.outputs[0]) = result;
+    at(linear.outputs[0]) = {.form = sum, .layer = linear.name};
   }
 
   /// An affine function of what `x` (input `slot`) is an affine function of. A clip before it would not be one interval
@@ -221,9 +233,8 @@ class Planner {
   void visit_affine(size_t index, ValueId x, size_t slot) {
     if (holds_alternative<graph::BatchNormalization>(node(index).op) && !affine_of_batch_norm(graph_, node(index)))
       refuse(node(index), "has parameters that are computed", "constant parameters");
-    Known result{.form = Known::Form::Affine, .layer = node(index).name};
-    const bool composes = (at(x).form == Known::Form::Sum || at(x).form == Known::Form::Affine) && !at(x).clipped;
-    if (composes)
+    Known result{.form = Known::Affine{}, .layer = node(index).name};
+    if (at(x).is<Known::Sum>() || at(x).is<Known::Masked>() || at(x).is<Known::Affine>())
       result.layer = at(x).layer;
     else
       need_grid(index, slot);
@@ -235,10 +246,10 @@ class Planner {
     if (const auto affine = affine_of_arithmetic(graph_, visited))
       return visit_affine(index, affine->x, visited.inputs[0] == affine->x ? 0 : 1);
     if (visit_addend(index)) return;
-    Known result{.form = Known::Form::Sum, .layer = visited.name};
+    Known result{.form = Known::Sum{}, .layer = visited.name};
     if (holds_alternative<graph::Div>(visited.op)) {
       need_grid(index, 0), need_grid(index, 1);
-      result.form = Known::Form::Raw;
+      result.form = Known::Real{};
     } else if (holds_alternative<graph::Mul>(visited.op)) {
       need_grid(index, 0), need_grid(index, 1);
     } else if (options_.policy.of(visited.name).common_scale) {
@@ -246,7 +257,7 @@ class Planner {
     } else {
       // Branches on grids of their own add up only in the quantiser after them.
       for (size_t slot = 0; slot < visited.inputs.size(); ++slot) need_grid(index, slot);
-      result.form = Known::Form::Affine;
+      result.form = Known::Affine{};
     }
     result.non_negative =
         !holds_alternative<graph::Sub>(visited.op) &&
@@ -262,13 +273,14 @@ class Planner {
     const ValueId x = added.inputs[1 - slot];
     if (!graph_.constant(added.inputs[slot])) return false;
     Known result = at(x);
+    const auto* sum = std::get_if<Known::Sum>(&result.form);
     if (is_mask(index, *graph_.constant(added.inputs[slot]))) {
       const int point = need_grid(index, 1 - slot);
       plan_.addends.push_back({index, slot, -1, point});
-      result = {.form = Known::Form::Sum, .masked = true};
-    } else if (result.form == Known::Form::Sum && result.linear >= 0 &&
-               holds_alternative<graph::MatMul>(node(plan_.linears[static_cast<size_t>(result.linear)].node).op)) {
-      plan_.addends.push_back({index, slot, result.linear, -1});
+      result = {.form = Known::Masked{}};
+    } else if (sum && sum->linear >= 0 &&
+               holds_alternative<graph::MatMul>(node(plan_.linears[static_cast<size_t>(sum->linear)].node).op)) {
+      plan_.addends.push_back({index, slot, sum->linear, -1});
     } else {
       return false;
     }
@@ -296,27 +308,25 @@ class Planner {
     const std::vector<int> points{need_shared_grid(index, first), need_shared_grid(index, first + 1)};
     share(points);
     at(chosen.outputs[0]) = {
-        .form = Known::Form::Grid,
-        .non_negative = at(chosen.inputs[first]).non_negative && at(chosen.inputs[first + 1]).non_negative,
-        .root = points[0],
-        .layer = chosen.name};
+        .form = Known::OnGrid{points[0]},
+        .layer = chosen.name,
+        .non_negative = at(chosen.inputs[first]).non_negative && at(chosen.inputs[first + 1]).non_negative};
   }
 
   /// Integers compare as they are: a sum needs no quantiser, but one scale.
   void visit_index(size_t index) {
-    const Known& known = at(node(index).inputs[0]);
-    if (known.form == Known::Form::Sum)
-      settle_sum(known);
+    if (const auto* sum = std::get_if<Known::Sum>(&at(node(index).inputs[0]).form))
+      settle_sum(*sum);
     else
       need_grid(index, 0);
-    at(node(index).outputs[0]) = {.form = Known::Form::Grid, .layer = node(index).name};
+    at(node(index).outputs[0]) = {.form = Known::Index{}, .layer = node(index).name};
   }
 
   void visit_clip(size_t index) {
     const ValueId x = node(index).inputs[0];
-    Known result{.form = Known::Form::Affine, .clipped = true, .layer = at(x).layer};
+    Known result{.form = Known::Clipped{}, .layer = at(x).layer};
     result.non_negative = gives_non_negative(node(index).op) || at(x).non_negative;
-    if (at(x).form == Known::Form::Raw || at(x).form == Known::Form::Grid) {
+    if (at(x).is<Known::Real>() || at(x).is<Known::OnGrid>() || at(x).is<Known::Index>()) {
       need_grid(index, 0);
       result.layer = node(index).name;
     }
@@ -326,8 +336,7 @@ class Planner {
   void visit_mean(size_t index) {
     const ValueId x = node(index).inputs[0];
     need_grid(index, 0);
-    at(node(index).outputs[0]) = {
-        .form = Known::Form::Sum, .non_negative = at(x).non_negative, .layer = node(index).name};
+    at(node(index).outputs[0]) = {.form = Known::Sum{}, .layer = node(index).name, .non_negative = at(x).non_negative};
   }
 
   void visit_movement(size_t index) {
@@ -340,16 +349,12 @@ class Planner {
     if (pad && pad->mode == graph::PadMode::Constant && pad->value != 0) {
       // A number that the grid of x need not hold: the quantiser right after it covers both.
       need_grid(index, 0);
-      at(moved.outputs[0]) = {.non_negative = at(x).non_negative && pad->value > 0, .layer = moved.name};
+      at(moved.outputs[0]) = {.layer = moved.name, .non_negative = at(x).non_negative && pad->value > 0};
       return;
     }
     Known result = at(x);
-    result.on_graph_input = false;
-    if (!(result.form == Known::Form::Sum && only_leads_to_outputs(index))) {
-      result.root = need_grid(index, 0);
-      result.form = Known::Form::Grid;
-      result.clipped = false;
-    }
+    const bool stays = (result.is<Known::Sum>() && moves_a_sum_out(graph_, uses_, moved)) || result.is<Known::Index>();
+    if (!stays) result.form = Known::OnGrid{need_grid(index, 0)};
     result.layer = moved.name;
     for (ValueId id : moved.outputs) at(id) = result;
   }
@@ -361,31 +366,17 @@ class Planner {
     if (std::find(graph_.inputs.begin(), graph_.inputs.end(), indices) == graph_.inputs.end())
       refuse(looked_up, "picks from a constant by what is computed", "constant indices, or a graph input of integers");
     const int point = need_grid(index, 0);
-    at(looked_up.outputs[0]) = {.form = Known::Form::Grid,
-                                .non_negative = at(looked_up.inputs[0]).non_negative,
-                                .root = point,
-                                .layer = looked_up.name};
-  }
-
-  /// Whether nothing but reshaping stands between the node and graph outputs.
-  bool only_leads_to_outputs(size_t index) const {
-    if (holds_alternative<graph::Pad>(node(index).op)) return false;
-    for (ValueId id : node(index).outputs)
-      for (int reader : uses_.readers[static_cast<size_t>(id)])
-        if (class_of(node(static_cast<size_t>(reader)).op) != OpClass::Movement ||
-            !only_leads_to_outputs(static_cast<size_t>(reader)))
-          return false;
-    return true;
+    at(looked_up.outputs[0]) = {
+        .form = Known::OnGrid{point}, .layer = looked_up.name, .non_negative = at(looked_up.inputs[0]).non_negative};
   }
 
   void visit_concat(size_t index) {
     const Node& joined = node(index);
     bool non_negative = true;
     for (ValueId id : joined.inputs) non_negative = non_negative && at(id).non_negative;
-    Known result{.non_negative = non_negative, .layer = joined.name};
+    Known result{.layer = joined.name, .non_negative = non_negative};
     if (options_.policy.of(joined.name).common_scale) {
-      result.form = Known::Form::Grid;
-      result.root = harmonise(index);
+      result.form = Known::OnGrid{harmonise(index)};
     } else {
       // The quantiser right after it requantises each branch.
       for (size_t slot = 0; slot < joined.inputs.size(); ++slot) need_grid(index, slot);
@@ -396,22 +387,19 @@ class Planner {
   void visit_function(size_t index) {
     // Only differences count for a Softmax: a masked sum of one scale is as good as a grid.
     const bool softmax = holds_alternative<graph::Softmax>(node(index).op);
-    if (!(softmax && at(node(index).inputs[0]).masked)) need_grid(index, 0);
+    if (!(softmax && at(node(index).inputs[0]).is<Known::Masked>())) need_grid(index, 0);
     at(node(index).outputs[0]) = {
-        .non_negative = gives_non_negative(node(index).op), .layer = node(index).name, .unit_range = softmax};
+        .layer = node(index).name, .non_negative = gives_non_negative(node(index).op), .unit_range = softmax};
   }
 
   void visit_output(size_t index) {
     const ValueId id = graph_.outputs[index];
     const Known& known = at(id);
-    if (known.form == Known::Form::Grid) return;
-    if (known.form != Known::Form::Sum) {
-      const int writer = uses_.writer[static_cast<size_t>(id)];
-      if (writer >= 0 && !options_.policy.of(node(static_cast<size_t>(writer)).name).enabled) return;
-      plan_.outputs.emplace_back(index, point_of(id));
-      return;
-    }
-    settle_sum(known);
+    if (known.is<Known::OnGrid>() || known.is<Known::Index>() || known.is<Known::Masked>()) return;
+    if (const auto* sum = std::get_if<Known::Sum>(&known.form)) return settle_sum(*sum);
+    const int writer = uses_.writer[static_cast<size_t>(id)];
+    if (writer >= 0 && !options_.policy.of(node(static_cast<size_t>(writer)).name).enabled) return;
+    plan_.outputs.emplace_back(index, point_of(id));
   }
 
   void note_gains() {
@@ -421,9 +409,9 @@ class Planner {
   }
 
   /// A sum that stays one: its linear op has one weight scale.
-  void settle_sum(const Known& known) {
-    if (known.linear < 0) return;
-    LinearPoint& linear = plan_.linears[static_cast<size_t>(known.linear)];
+  void settle_sum(const Known::Sum& sum) {
+    if (sum.linear < 0) return;
+    LinearPoint& linear = plan_.linears[static_cast<size_t>(sum.linear)];
     linear.writes_output = true;
     if (linear.point >= 0) plan_.points[static_cast<size_t>(linear.point)].feeds_output_layer = true;
   }
