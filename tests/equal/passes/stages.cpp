@@ -119,15 +119,20 @@ void make_weights_asymmetric(Graph& fake, uint64_t seed) {
   }
 }
 
-void expect_same_integers_of(const Graph& fake, uint64_t seed);
+/// How many networks were held to equality: of QD's integers with ID's, and of FQ's reals with them, too.
+struct Strict {
+  int deployable = 0, fake = 0;
+};
 
-void expect_same_integers(Network network, uint64_t seed) {
+void expect_same_integers_of(const Graph& fake, uint64_t seed, Strict& strict);
+
+void expect_same_integers(Network network, uint64_t seed, Strict& strict) {
   quantise_by(network.graph, options_for(seed));
   if (seed % 2 == 0) make_weights_asymmetric(network.graph, seed);
-  expect_same_integers_of(network.graph, seed);
+  expect_same_integers_of(network.graph, seed, strict);
 }
 
-void expect_same_integers_of(const Graph& fake, uint64_t seed) {
+void expect_same_integers_of(const Graph& fake, uint64_t seed, Strict& strict) {
   Graph deployable = fake, integer = fake;
   const IntegeriseOptions options = integers_for(seed);
   IntegeriseOptions until_qd = options;
@@ -153,12 +158,14 @@ void expect_same_integers_of(const Graph& fake, uint64_t seed) {
   EXPECT_GT(exact.compared, 0);
   if (exact_nodes) {
     EXPECT_EQ(exact.differing, 0);
+    ++strict.deployable;
   }
   const Counts noise = compare_with_reals(fakes, integer, integers);
   EXPECT_GT(noise.compared, 0);
   // Floor puts zero itself on a step: a float sum that cancels to -1e-17 falls a level, whatever the integers say.
   if (options_for(seed).policy.defaults.rounding != Rounding::Floor && exact_nodes && !has_integer_norms(deployable)) {
     EXPECT_EQ(noise.differing, 0);
+    ++strict.fake;
   }
 }
 
@@ -170,18 +177,24 @@ TEST(Stages, CanonicalNetworksComputeTheSameFunction) {
 }
 
 TEST(Stages, QuantisedAndIntegerDeployableGiveTheSameIntegersEverywhere) {
+  Strict strict;
   for (uint64_t seed = 1; seed <= networks; ++seed) {
     SCOPED_TRACE(seed);
-    expect_same_integers(random_network(seed), seed);
+    expect_same_integers(random_network(seed), seed, strict);
   }
+  EXPECT_GE(strict.deployable, 1000);
+  EXPECT_GE(strict.fake, 1000);
 }
 
 /// Every rounding and many widths of one network.
 void expect_same_integers_at_all_options(const Network& network) {
+  Strict strict;
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     SCOPED_TRACE(seed);
-    expect_same_integers(network, seed);
+    expect_same_integers(network, seed, strict);
   }
+  EXPECT_GE(strict.deployable, 1000);
+  EXPECT_GE(strict.fake, 1000);
 }
 
 TEST(Stages, AgreeOnOneDimensionalConvolutionsOfAnAsymmetricPaddedInput) {

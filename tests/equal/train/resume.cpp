@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <iostream>
 #include <thread>
 
 #include "base/file.hpp"
@@ -84,10 +85,19 @@ int run_victim(const std::filesystem::path& folder, int64_t steps, int64_t milli
   return status;
 }
 
+/// Another one each time: NIBBLE_KILL_SEED gives one again.
+uint64_t kill_seed() {
+  const char* given = std::getenv("NIBBLE_KILL_SEED");
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : static_cast<uint64_t>(::getpid());
+}
+
 TEST(Resume, AfterRealKillsAtRandomMomentsGivesTheSameBits) {
   const Folder whole, folder;
   const std::string expected = trained(small_run(whole.path));
-  Random random(static_cast<uint64_t>(::getpid()));
+  const uint64_t seed = kill_seed();
+  SCOPED_TRACE("NIBBLE_KILL_SEED=" + std::to_string(seed) + " draws the same moments");
+  std::cout << "NIBBLE_KILL_SEED=" << seed << "\n";
+  Random random(seed);
   int kills = 0;
   for (int i = 0; i < 4; ++i) {
     const int64_t steps = 1 + static_cast<int64_t>(random.below(8));
@@ -96,8 +106,14 @@ TEST(Resume, AfterRealKillsAtRandomMomentsGivesTheSameBits) {
     ++kills;
   }
   // From outside, wherever it happens to be: starting, in a step, or writing.
-  for (int i = 0; i < 3; ++i)
-    kills += WIFSIGNALED(run_victim(folder.path, -1, 150 + static_cast<int64_t>(random.below(250))));
+  for (int i = 0; i < 3; ++i) {
+    const auto milliseconds = 150 + static_cast<int64_t>(random.below(250));
+    const int status = run_victim(folder.path, -1, milliseconds);
+    const bool finished = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    EXPECT_TRUE(killed || finished) << "status " << status << " after " << milliseconds << " ms";
+    kills += killed;
+  }
   std::filesystem::remove(folder.path / "weights");
   ASSERT_EQ(run_victim(folder.path, -1, 0), 0);
   EXPECT_TRUE(read_file(folder.path / "weights", "test") == expected) << "after " << kills << " kills";

@@ -11,7 +11,6 @@
 
 #include "base/json.hpp"
 #include "quant/learning/annealing.hpp"
-#include "quant/learning/hard_concrete.hpp"
 #include "quant/learning/learning.hpp"
 #include "quant/range.hpp"
 #include "quant/sawb.hpp"
@@ -258,25 +257,6 @@ void ste(const Json& in, const Json& expected, double tolerance) {
   }
 }
 
-void bayesian_bits(const Json& in, const Json& expected, double tolerance) {
-  const HardConcrete gate;
-  for (size_t i = 0; i < 2; ++i) {
-    const double phi = in.at("phi")[i];
-    EXPECT_NEAR(gate.closed(phi), expected.at("cdf0")[i].get<double>(), tolerance);
-    EXPECT_NEAR(1 - gate.closed(phi), expected.at("ccdf0")[i].get<double>(), tolerance);
-    EXPECT_NEAR(gate.drawn(phi, i == 0 ? 0.3 : 0.8), expected.at("gates_u=[.3,.8]")[i].get<double>(), tolerance);
-  }
-  constexpr int64_t bits[] = {2, 4, 8};
-  for (const auto& [name, phi] :
-       {std::pair{"[2,-1]", std::vector<double>{2, -1}}, {"[2,2]", {2, 2}}, {"[-2,2]", {-2, 2}}}) {
-    const int64_t n = int64_t{1} << bits_of_gates(gate, phi, bits);
-    const Grid grid = grid_over(almost_symmetric(1, n), {n, Symmetry::Symmetric, Rounding::HalfEven}, "x");
-    const Floats x = floats(in.at("x"));
-    expect_near(run(x, filled(x.size()), steps_of(grid, Rounding::HalfEven, 0)).y,
-                expected.at(std::string("test_time_phi=") + name), tolerance, name);
-  }
-}
-
 /// The rows of binary document a defect of the source: {-eps, 0} where {-eps, +eps} is right.
 void legacy(const Json& in, const Json& expected, double tolerance) {
   struct Row {
@@ -418,7 +398,6 @@ const std::map<std::string, Check>& checks() {
                                                 {"ana_schedules", ana_schedules},
                                                 {"inq_pow2_magnitude", inq},
                                                 {"ste_activation", ste},
-                                                {"bayesian_bits", bayesian_bits},
                                                 {"ql_legacy_quantiser", legacy},
                                                 {"ql_legacy_get_scale", legacy_scale},
                                                 {"ql_legacy_get_zero_scale", legacy_zero_scale},
