@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/interval.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
 #include "onnx/standard/graph_reader.hpp"
@@ -22,7 +23,7 @@ Grid grid_at(const NodeReader& node, size_t scale, ElementType type) {
   grid.scale = node.constant(scale, "scale").tensor.to_reals();
   if (grid.scale.size() != 1) node.fail(std::to_string(grid.scale.size()) + " scales of an activation", "one");
   grid.zero_point = zero_point(node, scale + 1);
-  const IntegerRange range = range_of(file_type(type));
+  const Interval range = range_of(file_type(type));
   if (range.low > range.high || range.high > UINT16_MAX)
     node.fail("of " + std::string(to_string(type)), "integers of 8 or 16 bits");
   grid.low = range.low, grid.high = range.high;
@@ -114,7 +115,7 @@ void annotate_sum(NodeReader& node, ValueId sum, const Operand& x, const std::ve
 void annotate_weights(NodeReader& node, ValueId weights, const std::vector<double>& scale, size_t axis) {
   graph::Value& value = node.reader().graph()[weights];
   if (!value.constant || value.grid) return;
-  const IntegerRange range = range_of(file_type(value.type));
+  const Interval range = range_of(file_type(value.type));
   value.grid = Grid{scale, scale.size() == 1 ? -1 : static_cast<int>(axis), 0, range.low, range.high};
 }
 
@@ -136,11 +137,7 @@ void finish_linear(NodeReader& node, graph::Op op, std::vector<ValueId> inputs, 
   const Shape shape = node.shape(sum);
   const bool on_axis_1 =
       shape.size() >= 2 && shape[1] == static_cast<int64_t>(sums.size()) && (shape.size() == 2 || channel_axis == 0);
-  if (!on_axis_1 && w_scale.size() == 1) {
-    Interval all = sums[0];
-    for (const Interval& each : sums) all = {std::min(all.low, each.low), std::max(all.high, each.high)};
-    sums = {all};
-  }
+  if (!on_axis_1 && w_scale.size() == 1) sums = {hull(sums)};
   const std::vector<Rescaling> channels = rescalings(node, x, w_scale, y, sums, factor);
   if (on_axis_1 || channels.size() == 1) return emit_requantised(node, sum, channels, y);
   node.fail(std::to_string(w_scale.size()) + " scales of weights for a result of " + to_string(shape),
@@ -355,7 +352,7 @@ void read_qlinear_mul(NodeReader& node) {
   const int64_t ends_b[] = {b.grid.low - b.grid.zero_point, b.grid.high - b.grid.zero_point};
   Interval reachable{0, 0};
   for (int64_t i : ends_a)
-    for (int64_t j : ends_b) reachable = {std::min(reachable.low, i * j), std::max(reachable.high, i * j)};
+    for (int64_t j : ends_b) reachable = hull(reachable, {i * j, i * j});
   emit_requantised(node, product, {{Ratio{{a.scale(), b.scale()}, y.scale}, 0, reachable}}, y);
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/interval.hpp"
 #include "graph/evaluate/evaluate.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/integer_form/requantised.hpp"
@@ -97,10 +98,8 @@ class Lifter {
 
   Interval range_of_value(ValueId id) const {
     const graph::Value& value = from_[id];
-    if (value.bounds.empty()) return value.grid ? Interval{value.grid->low, value.grid->high} : any_sum;
-    Interval all = value.bounds[0];
-    for (const Interval& bound : value.bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
-    return all;
+    if (!value.bounds.empty()) return hull(value.bounds);
+    return value.grid ? Interval{value.grid->low, value.grid->high} : any_sum;
   }
 
   const Node* writer(ValueId id) const {

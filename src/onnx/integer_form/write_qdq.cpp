@@ -11,11 +11,11 @@
 namespace nibble::onnx {
 namespace {
 
-bool holds(const IntegerRange& range, const Grid& grid) {
+bool holds(const Interval& range, const Grid& grid) {
   return grid.low >= range.low && grid.high <= range.high && grid.zero_point >= range.low &&
          grid.zero_point <= range.high;
 }
-bool fills(const IntegerRange& range, const Grid& grid) {
+bool fills(const Interval& range, const Grid& grid) {
   return grid.low == range.low && grid.high == range.high;
 }
 
@@ -149,7 +149,7 @@ class QdqWriter {
   /// The input cut to the grid where a container that tools do not clip has more levels: clipping to grid points
   /// commutes with rounding.
   std::string clipped(const graph::Node& node, const graph::Quantise& op, int type) {
-    const IntegerRange range = range_of(type);
+    const Interval range = range_of(type);
     const std::string& input = writer_.name(node.inputs[0]);
     if (is_byte(type) || fills(range, op.grid)) return input;
     const auto bound = [&](const std::string& name, int64_t q) {
