@@ -5,6 +5,7 @@
 #include "onnx/integer_form/integer_ops.hpp"
 #include "onnx/standard/graph_reader.hpp"
 #include "onnx/standard/import.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::onnx {
 namespace {
@@ -76,15 +77,21 @@ Grid narrowed(const NodeReader& node, Grid grid) {
   return grid;
 }
 
+void expect_scale_for_each_channel(const NodeReader& node, const Shape& shape, const Grid& grid) {
+  if (!grid.per_channel()) return;
+  const auto channels = static_cast<size_t>(shape[static_cast<size_t>(grid.axis)]);
+  if (channels != grid.scale.size())
+    node.fail(std::to_string(grid.scale.size()) + " scales for " + to_string(shape), std::to_string(channels));
+}
+
 /// Calls f(element, channel) for each element of a tensor of `shape`.
 template <class F>
 void each_channel(const NodeReader& node, const Shape& shape, const Grid& grid, F&& f) {
+  expect_scale_for_each_channel(node, shape, grid);
   size_t inner = 1, channels = 1;
   if (grid.per_channel()) {
     const auto axis = static_cast<size_t>(grid.axis);
     channels = static_cast<size_t>(shape[axis]);
-    if (channels != grid.scale.size())
-      node.fail(std::to_string(grid.scale.size()) + " scales for " + to_string(shape), std::to_string(channels));
     for (size_t i = axis + 1; i < shape.size(); ++i) inner *= static_cast<size_t>(shape[i]);
   }
   const auto count = static_cast<size_t>(element_count(shape));
@@ -94,11 +101,8 @@ void each_channel(const NodeReader& node, const Shape& shape, const Grid& grid, 
 }  // namespace
 
 Tensor dequantised(const NodeReader& node, const Tensor& integers, const Grid& grid) {
-  const std::vector<int64_t> q = integers.to_integers();
-  Tensor reals(ElementType::Float32, integers.shape());
-  each_channel(node, integers.shape(), grid,
-               [&](size_t i, size_t channel) { reals.as<float>()[i] = static_cast<float>(grid.real(q[i], channel)); });
-  return reals;
+  expect_scale_for_each_channel(node, integers.shape(), grid);
+  return quant::dequantise(integers, grid);
 }
 
 namespace {
@@ -170,7 +174,7 @@ int64_t level_bound(const NodeReader& node, size_t index, std::string_view name,
 
 Interval cut_range(const NodeReader& node, Interval range) {
   const Interval cut{std::max(range.low, level_bound(node, 1, "min", range.low)),
-                         std::min(range.high, level_bound(node, 2, "max", range.high))};
+                     std::min(range.high, level_bound(node, 2, "max", range.high))};
   if (cut.low >= cut.high)
     node.fail("levels " + std::to_string(cut.low) + " to " + std::to_string(cut.high), "at least two levels");
   return cut;

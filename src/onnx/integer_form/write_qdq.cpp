@@ -4,9 +4,9 @@
 #include "onnx/file/metadata.hpp"
 #include "onnx/file/model_writer.hpp"
 #include "onnx/file/tensors.hpp"
-#include "onnx/integer_form/quantised_constant.hpp"
 #include "onnx/integer_form/to_fake_quantised.hpp"
 #include "onnx/onnx.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::onnx {
 namespace {
@@ -125,7 +125,7 @@ class QdqWriter {
     };
     std::string integers;
     if (constant) {
-      integers = add_integers(node.name + ".integers", quantised_constant(*constant, op), type);
+      integers = add_integers(node.name + ".integers", quant::quantise(*constant, op.grid, op.rounding), type);
     } else {
       integers = writer_.free_name(node.name + ".integers");
       fill(writer_.add_node(node.name, "QuantizeLinear"), clipped(node, op, type), integers);
