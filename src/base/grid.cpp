@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "base/interval.hpp"
+
 namespace nibble {
 
 std::string_view to_string(Rounding rounding) {
@@ -47,12 +49,9 @@ int64_t Grid::quantise(double x, size_t channel, Rounding rounding) const {
 }
 
 ElementType Grid::container() const {
-  const auto fits = [&](int64_t least, int64_t most) { return low >= least && high <= most; };
-  if (fits(-128, 127)) return ElementType::Int8;
-  if (fits(0, 255)) return ElementType::UInt8;
-  if (fits(-32768, 32767)) return ElementType::Int16;
-  if (fits(0, 65535)) return ElementType::UInt16;
-  if (fits(INT32_MIN, INT32_MAX)) return ElementType::Int32;
+  for (ElementType type :
+       {ElementType::Int8, ElementType::UInt8, ElementType::Int16, ElementType::UInt16, ElementType::Int32})
+    if (range_of(type).low <= low && high <= range_of(type).high) return type;
   return ElementType::Int64;
 }
 

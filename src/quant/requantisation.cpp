@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/int128.hpp"
 #include "base/rescale.hpp"
+#include "quant/corners.hpp"
 #include "quant/nearest.hpp"
 
 namespace nibble::quant {
@@ -17,30 +18,6 @@ constexpr int128 floor_divide(int128 a, int128 b) {
 }
 constexpr int128 ceil_divide(int128 a, int128 b) {
   return -floor_divide(-a, b);
-}
-
-/// What y' must do at a point of the accumulator: reach a level there, or not yet.
-struct Corner {
-  int64_t at;
-  int64_t level;
-};
-
-/// reach: a*m + b >= level * 2^d at each; miss: a*m + b <= level * 2^d - 1 at each.
-struct Corners {
-  std::vector<Corner> reach, miss;
-};
-
-Corners corners_of(const Staircase& steps, Interval accumulator, Interval levels) {
-  Corners corners;
-  if (steps.first > levels.low) corners.reach.push_back({accumulator.low, steps.first});
-  for (size_t i = 0; i < steps.at.size(); ++i) {
-    const int64_t level = steps.first + static_cast<int64_t>(i) + 1;
-    corners.reach.push_back({steps.at[i], level});
-    corners.miss.push_back({steps.at[i] - 1, level});
-  }
-  const int64_t last = steps.first + static_cast<int64_t>(steps.at.size());
-  if (last < levels.high) corners.miss.push_back({accumulator.high, last + 1});
-  return corners;
 }
 
 /// The corners that can ever bind: for `reach` (sign -1) the upper hull of (at, level), for `miss` the lower one. A

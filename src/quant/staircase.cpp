@@ -102,6 +102,38 @@ Staircase staircase(const Requantisation& r, Interval levels, Interval accumulat
   return result;
 }
 
+Staircase staircase(const std::function<int64_t(int64_t)>& level, Interval arguments) {
+  Staircase result{level(arguments.low), {}, {}};
+  const int64_t last = level(arguments.high);
+  ensure(result.first <= last, "a staircase does not fall");
+  int64_t from = arguments.low;
+  for (int64_t wanted = result.first + 1; wanted <= last; ++wanted) {
+    int64_t low = from, high = arguments.high;  // the first argument at the level lies in [low, high]
+    while (low < high) {
+      const int64_t middle = low + (high - low) / 2;
+      if (level(middle) >= wanted)
+        high = middle;
+      else
+        low = middle + 1;
+    }
+    result.at.push_back(low);
+    from = low;
+  }
+  return result;
+}
+
+int64_t Staircase::level(int64_t a) const {
+  return first + (std::upper_bound(at.begin(), at.end(), a) - at.begin());
+}
+
+std::vector<int64_t> thresholds(const Staircase& steps, Interval arguments, Interval levels) {
+  ensure(levels.low <= steps.first && steps.last() <= levels.high, "a staircase keeps to its levels");
+  std::vector<int64_t> all(static_cast<size_t>(steps.first - levels.low), arguments.low);
+  all.insert(all.end(), steps.at.begin(), steps.at.end());
+  all.resize(static_cast<size_t>(levels.high - levels.low), arguments.high + 1);
+  return all;
+}
+
 Difference difference(const Staircase& a, const Staircase& b, Interval accumulator) {
   Difference result;
   size_t i = 0, j = 0;

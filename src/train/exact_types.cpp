@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/interval.hpp"
+
 namespace nibble::train {
 namespace {
 
@@ -304,15 +306,9 @@ Step Planner::integer_step(const Node& node) const {
 }  // namespace
 
 Reach reach_of(ElementType type) {
-  switch (type) {
-    case ElementType::Int8: return {-128, 127};
-    case ElementType::UInt8: return {0, 255};
-    case ElementType::Int16: return {-32768, 32767};
-    case ElementType::UInt16: return {0, 65535};
-    case ElementType::Int32: return {-0x1p31, 0x1p31 - 1};
-    case ElementType::Bool: return {0, 1};
-    default: return {-unbounded, unbounded};
-  }
+  if (is_real(type) || type == ElementType::Int64) return {-unbounded, unbounded};
+  const Interval range = range_of(type);
+  return {static_cast<double>(range.low), static_cast<double>(range.high)};
 }
 
 Plan plan_exact_types(const graph::Graph& graph) {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "base/grid.hpp"
+#include "base/interval.hpp"
 #include "onnx/deeploy/dialect_deeploy.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/file/integers.hpp"
@@ -60,7 +60,7 @@ void read_integer_mean(NodeReader& node) {
         std::find(sum->axes.begin(), sum->axes.end(), static_cast<int64_t>(axis)) != sum->axes.end())
       count *= node.fixed_extent(x, axis);
   if (count == 0) node.fail("a mean of no elements", "at least one");
-  const Interval range = range_of_type(node.typed(x).type);
+  const Interval range = range_in_file(node.typed(x).type);
   node.emit(graph::FloorDivide{{2}, {count}, {2 * count}, range.low, range.high}, {node.step("sum", *sum, {x})});
 }
 
@@ -111,8 +111,7 @@ void read_integer_concat(NodeReader& node) {
   for (size_t i = 0; i < node.input_count(); ++i) {
     inputs.push_back(node.value(i));
     const ElementType type = node.typed(inputs[i]).type;
-    const Interval own = range_of_type(type);
-    range = {std::min(range.low, own.low), std::max(range.high, own.high)};
+    range = hull(range, range_in_file(type));
     alike = alike && type == node.typed(inputs[0]).type;
     wide = wide || type == ElementType::Int64;
   }
@@ -130,7 +129,7 @@ void read_integer_cast(NodeReader& node) {
   const auto x = node.value(0);
   const int64_t to = node.attributes().integer("to", 0);
   const ElementType type = element_type_of_file(static_cast<int>(to), node.place(), true);
-  const Interval from = range_of_type(node.typed(x).type), held = range_of_type(type);
+  const Interval from = range_in_file(node.typed(x).type), held = range_in_file(type);
   if (!is_real(type) && type != ElementType::Int64 && !(held.contains(from.low) && held.contains(from.high)))
     node.fail(
         "to " + std::string(to_string(type)) + ", which may not hold " + std::string(to_string(node.typed(x).type)),

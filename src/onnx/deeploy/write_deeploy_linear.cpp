@@ -321,7 +321,7 @@ Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const grap
 Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const graph::FloorDivide& op) {
   if (const graph::Node* sum = mean_of(writer, node)) {
     const std::string& output = writer.graph()[node.outputs[0]].name;
-    const Interval reach = range_of_type(writer.graph()[sum->inputs[0]].type);
+    const Interval reach = range_in_file(writer.graph()[sum->inputs[0]].type);
     if (op.low <= reach.low && reach.high <= op.high) {
       add_reduction(writer, node.name, "ReduceMean", *sum, output);
       return {};

@@ -10,16 +10,16 @@ using graph::Ints;
 /// The most steps that are worth a channel each.
 constexpr int64_t most_steps = 16;
 
-/// One step of a staircase: `jump` is added where x >= at, or where x <= at.
-struct Step {
-  int64_t at = 0, jump = 1;
+/// `height` is added where x >= at, or where x <= at.
+struct Jump {
+  int64_t at = 0, height = 1;
   bool falling = false;
 };
 
-/// y[c] = base + sum of the jumps of c's steps.
-struct Staircase {
+/// y[c] = base + sum of c's jumps. No quant::Staircase: a table may fall, and rise by several levels in one channel.
+struct Jumps {
   int64_t base = 0;
-  std::vector<std::vector<Step>> channels;  ///< as many steps each
+  std::vector<std::vector<Jump>> channels;  ///< as many jumps each
 };
 
 /// Beyond an int32 accumulator all thresholds are alike.
@@ -45,18 +45,18 @@ Shape kernel(int64_t outputs, int64_t inputs, size_t spatial) {
 }
 
 /// A Conv that gives every step a channel, a RequantShift to 0 or 1, and a Conv that adds the jumps.
-void add_staircase(DeeployWriter& writer, const graph::Node& node, const Staircase& stairs) {
+void add_jumps(DeeployWriter& writer, const graph::Node& node, const Jumps& jumps) {
   const Shape& shape = writer.graph()[node.inputs[0]].shape;
   const std::string& output = writer.graph()[node.outputs[0]].name;
-  const auto channels = static_cast<int64_t>(stairs.channels.size());
-  const auto steps = static_cast<int64_t>(stairs.channels[0].size());
+  const auto channels = static_cast<int64_t>(jumps.channels.size());
+  const auto steps = static_cast<int64_t>(jumps.channels[0].size());
   const size_t spatial = std::max<size_t>(shape.size() - 2, 1);
-  Ints mul, add, jumps;
-  for (const auto& channel : stairs.channels)
-    for (const Step& step : channel) {
-      mul.push_back(step.falling ? -1 : 1);
-      add.push_back(step.falling ? step.at + 1 : 1 - step.at);
-      jumps.push_back(step.jump);
+  Ints mul, add, heights;
+  for (const auto& channel : jumps.channels)
+    for (const Jump& jump : channel) {
+      mul.push_back(jump.falling ? -1 : 1);
+      add.push_back(jump.falling ? jump.at + 1 : 1 - jump.at);
+      heights.push_back(jump.height);
     }
   std::string x = writer.name(node.inputs[0]);
   const auto reshaped = [&](const std::string& name, const std::string& from, const Ints& to, const std::string& as) {
@@ -76,8 +76,8 @@ void add_staircase(DeeployWriter& writer, const graph::Node& node, const Stairca
                  {x, writer.constant(node.name + ".mul", Tensor(each, mul)),
                   writer.constant(node.name + ".add", Tensor(each, add))});
   writer.set_number("div", 1), writer.set_number("n_levels_out", 2), writer.set_number("signed", 0);
-  const Tensor weights(kernel(channels, steps, spatial), jumps);
-  const Tensor base({channels}, Ints(static_cast<size_t>(channels), stairs.base));
+  const Tensor weights(kernel(channels, steps, spatial), heights);
+  const Tensor base({channels}, Ints(static_cast<size_t>(channels), jumps.base));
   const bool flat = shape.size() == 2;
   x = add_pointwise(writer, flat ? node.name + ".sum" : node.name,
                     {x, writer.constant(node.name + ".jumps", weights), writer.constant(node.name + ".base", base)},
@@ -102,11 +102,11 @@ Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const grap
   if (!rows) return "thresholds that are computed";
   const int64_t steps = rows->shape()[1];
   if (const Refusal refusal = refused(x, steps, "thresholds")) return refusal;
-  Staircase stairs{op.low, {}};
+  Jumps jumps{op.low, {}};
   const auto thresholds = rows->to_integers();
   for (int64_t c = 0; c < x.shape[1]; ++c) {
     const auto row = static_cast<size_t>(rows->shape()[0] > 1 ? c : 0);
-    auto& channel = stairs.channels.emplace_back();
+    auto& channel = jumps.channels.emplace_back();
     const bool falling = !op.falling.empty() && op.falling[row] != 0;
     for (int64_t k = 0; k < steps; ++k) {
       const int64_t at = thresholds[row * static_cast<size_t>(steps) + static_cast<size_t>(k)];
@@ -114,7 +114,7 @@ Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const grap
       channel.push_back({falling ? within_reach(at == INT64_MAX ? at : at + 1) - 1 : within_reach(at), 1, falling});
     }
   }
-  add_staircase(writer, node, stairs);
+  add_jumps(writer, node, jumps);
   return {};
 }
 
@@ -124,12 +124,12 @@ Refusal write_deeploy(DeeployWriter& writer, const graph::Node& node, const grap
   if (!table) return "a table that is computed";
   const auto entries = table->to_integers();
   if (entries.empty()) return "an empty table";
-  std::vector<Step> steps;
+  std::vector<Jump> steps;
   for (size_t i = 1; i < entries.size(); ++i)
     if (entries[i] != entries[i - 1])
       steps.push_back({op.first + static_cast<int64_t>(i), entries[i] - entries[i - 1], false});
   if (const Refusal refusal = refused(x, static_cast<int64_t>(steps.size()), "a table")) return refusal;
-  add_staircase(writer, node, {entries[0], {static_cast<size_t>(x.shape[1]), steps}});
+  add_jumps(writer, node, {entries[0], {static_cast<size_t>(x.shape[1]), steps}});
   return {};
 }
 

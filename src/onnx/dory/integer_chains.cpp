@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/int128.hpp"
+#include "base/interval.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/standard/import.hpp"
 #include "onnx/standard/window.hpp"
@@ -84,15 +85,7 @@ ValueId constant(GraphReader& reader, const std::string& name, Tensor tensor) {
 }  // namespace
 
 Interval levels_of(ElementType type) {
-  switch (type) {
-    case ElementType::Int8: return {-128, 127};
-    case ElementType::UInt8: return {0, 255};
-    case ElementType::Int16: return {-32768, 32767};
-    case ElementType::UInt16: return {0, 65535};
-    case ElementType::Int32: return {std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()};
-    case ElementType::Bool: return {0, 1};
-    default: return all_levels;
-  }
+  return is_real(type) ? all_levels : range_of(type);
 }
 
 graph::Op requantisation_of(const Quotient& quotient, Interval levels) {

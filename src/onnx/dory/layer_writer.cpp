@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/int128.hpp"
+#include "base/interval.hpp"
 #include "onnx/dory/integer_chains.hpp"
 #include "onnx/file/metadata.hpp"
 #include "onnx/file/model_writer.hpp"
@@ -189,9 +190,7 @@ Interval LayerWriter::levels_in(ValueId id) const {
   }
   if (value.bounds.empty() && writer && requantises(writer->op)) return levels_of_requantisation(writer->op);
   if (value.bounds.empty()) return value.grid ? Interval{value.grid->low, value.grid->high} : levels_of(value.type);
-  Interval all = value.bounds[0];
-  for (const Interval& bound : value.bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
-  return all;
+  return hull(value.bounds);
 }
 
 double LayerWriter::reach_of(ValueId id) const {

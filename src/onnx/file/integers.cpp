@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
+
+#include "base/interval.hpp"
 
 namespace nibble::onnx {
 int64_t integer_of(double real, const std::string& place) {
@@ -13,15 +14,9 @@ int64_t integer_of(double real, const std::string& place) {
   return static_cast<int64_t>(real);
 }
 
-Interval range_of_type(ElementType type) {
-  switch (type) {
-    case ElementType::Int8: return {INT8_MIN, INT8_MAX};
-    case ElementType::Bool:
-    case ElementType::UInt8: return {0, UINT8_MAX};
-    case ElementType::Int16: return {INT16_MIN, INT16_MAX};
-    case ElementType::UInt16: return {0, UINT16_MAX};
-    default: return {INT32_MIN, INT32_MAX};
-  }
+Interval range_in_file(ElementType type) {
+  if (type == ElementType::Bool) return range_of(ElementType::UInt8);
+  return range_of(is_real(type) || type == ElementType::Int64 ? ElementType::Int32 : type);
 }
 
 Tensor narrowest_integers(const Tensor& tensor, const std::string& place) {
@@ -32,7 +27,7 @@ Tensor narrowest_integers(const Tensor& tensor, const std::string& place) {
   else
     values = tensor.to_integers();
   Interval range;
-  for (int64_t value : values) range = {std::min(range.low, value), std::max(range.high, value)};
+  for (int64_t value : values) range = hull(range, {value, value});
   return Tensor(tensor.shape(), values).cast(Grid{.low = range.low, .high = range.high}.container());
 }
 

@@ -13,7 +13,8 @@ Tensor narrowest_integers(const Tensor& tensor, const std::string& place);
 /// The integer that a real stands for. Throws UserError "onnx: <place>: ..." where it is none of 64 bits.
 int64_t integer_of(double real, const std::string& place);
 
-/// What an integer type holds; of int64 what an accumulator of 32 bits does.
-Interval range_of_type(ElementType type);
+/// What a type holds in a file of an integer dialect: of a bool its byte, of int64 and of reals, which carry integers,
+/// what an accumulator of 32 bits does.
+Interval range_in_file(ElementType type);
 
 }  // namespace nibble::onnx

@@ -1,10 +1,12 @@
 #include "onnx/file/tensors.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
 
+#include "base/interval.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/file/external.hpp"
 
@@ -16,27 +18,27 @@ struct TypeRow {
   std::string_view name;
   int bits;
   ElementType element;
-  IntegerRange range;
+  bool levels = false;  ///< its integers may be those of a quantiser
 };
 
 constexpr TypeRow types[] = {
-    {pb::TensorProto::FLOAT, "FLOAT", 32, ElementType::Float32, {}},
-    {pb::TensorProto::DOUBLE, "DOUBLE", 64, ElementType::Float64, {}},
-    {pb::TensorProto::FLOAT16, "FLOAT16", 16, ElementType::Float32, {}},
-    {pb::TensorProto::BFLOAT16, "BFLOAT16", 16, ElementType::Float32, {}},
-    {pb::TensorProto::INT8, "INT8", 8, ElementType::Int8, {-128, 127}},
-    {pb::TensorProto::UINT8, "UINT8", 8, ElementType::UInt8, {0, 255}},
-    {pb::TensorProto::INT16, "INT16", 16, ElementType::Int16, {-32768, 32767}},
-    {pb::TensorProto::UINT16, "UINT16", 16, ElementType::UInt16, {0, 65535}},
-    {pb::TensorProto::INT32, "INT32", 32, ElementType::Int32, {INT32_MIN, INT32_MAX}},
-    {pb::TensorProto::UINT32, "UINT32", 32, ElementType::Int64, {}},
-    {pb::TensorProto::INT64, "INT64", 64, ElementType::Int64, {}},
-    {pb::TensorProto::UINT64, "UINT64", 64, ElementType::Int64, {}},
-    {pb::TensorProto::BOOL, "BOOL", 8, ElementType::Bool, {}},
-    {INT4, "INT4", 4, ElementType::Int8, {-8, 7}},
-    {UINT4, "UINT4", 4, ElementType::UInt8, {0, 15}},
-    {INT2, "INT2", 2, ElementType::Int8, {-2, 1}},
-    {UINT2, "UINT2", 2, ElementType::UInt8, {0, 3}},
+    {pb::TensorProto::FLOAT, "FLOAT", 32, ElementType::Float32, false},
+    {pb::TensorProto::DOUBLE, "DOUBLE", 64, ElementType::Float64, false},
+    {pb::TensorProto::FLOAT16, "FLOAT16", 16, ElementType::Float32, false},
+    {pb::TensorProto::BFLOAT16, "BFLOAT16", 16, ElementType::Float32, false},
+    {pb::TensorProto::INT8, "INT8", 8, ElementType::Int8, true},
+    {pb::TensorProto::UINT8, "UINT8", 8, ElementType::UInt8, true},
+    {pb::TensorProto::INT16, "INT16", 16, ElementType::Int16, true},
+    {pb::TensorProto::UINT16, "UINT16", 16, ElementType::UInt16, true},
+    {pb::TensorProto::INT32, "INT32", 32, ElementType::Int32, true},
+    {pb::TensorProto::UINT32, "UINT32", 32, ElementType::Int64, false},
+    {pb::TensorProto::INT64, "INT64", 64, ElementType::Int64, false},
+    {pb::TensorProto::UINT64, "UINT64", 64, ElementType::Int64, false},
+    {pb::TensorProto::BOOL, "BOOL", 8, ElementType::Bool, false},
+    {INT4, "INT4", 4, ElementType::Int8, true},
+    {UINT4, "UINT4", 4, ElementType::UInt8, true},
+    {INT2, "INT2", 2, ElementType::Int8, true},
+    {UINT2, "UINT2", 2, ElementType::UInt8, true},
 };
 
 constexpr std::array<std::string_view, 27> all_names = {
@@ -49,6 +51,15 @@ const TypeRow* row_of(int data_type) {
   for (const TypeRow& row : types)
     if (row.data_type == data_type) return &row;
   return nullptr;
+}
+
+constexpr Interval none{0, -1};
+
+Interval levels_of(const TypeRow& row) {
+  if (!row.levels) return none;
+  const Interval held = nibble::range_of(row.element);
+  const int unused = std::max(8 - row.bits, 0);  // of the byte that holds a narrower type
+  return {held.low >> unused, held.high >> unused};
 }
 
 const TypeRow& known_row(int data_type, const std::string& place) {
@@ -129,15 +140,15 @@ T element_at(std::string_view bytes, size_t index) {
 void unpack(std::string_view bytes, const TypeRow& row, Tensor& tensor) {
   const auto per_byte = static_cast<size_t>(8 / row.bits);
   const unsigned mask = (1u << row.bits) - 1;
+  const int64_t highest = levels_of(row).high;
   for (size_t i = 0; i < tensor.size(); ++i) {
     const unsigned byte = static_cast<unsigned char>(bytes[i / per_byte]);
     const unsigned field = byte >> (i % per_byte * static_cast<unsigned>(row.bits)) & mask;
     if (row.element == ElementType::UInt8)
       tensor.as<uint8_t>()[i] = static_cast<uint8_t>(field);
     else
-      tensor.as<int8_t>()[i] =
-          static_cast<int8_t>(static_cast<int64_t>(field) > row.range.high ? static_cast<int>(field) - (1 << row.bits)
-                                                                           : static_cast<int>(field));
+      tensor.as<int8_t>()[i] = static_cast<int8_t>(
+          static_cast<int64_t>(field) > highest ? static_cast<int>(field) - (1 << row.bits) : static_cast<int>(field));
   }
 }
 
@@ -181,9 +192,9 @@ std::string type_name(int data_type) {
   return "type " + std::to_string(data_type);
 }
 
-IntegerRange range_of(int data_type) {
+Interval range_of(int data_type) {
   const TypeRow* row = row_of(data_type);
-  return row ? row->range : IntegerRange{};
+  return row ? levels_of(*row) : none;
 }
 
 ElementType element_type_of_file(int data_type, const std::string& place, bool keep_doubles) {
@@ -255,9 +266,10 @@ void write_packed(const Tensor& integers, const std::string& name, int data_type
   ensure(row && row->bits < 8, "a packed tensor has a type below 8 bits");
   const auto per_byte = static_cast<size_t>(8 / row->bits);
   const std::vector<int64_t> values = integers.to_integers();
+  const Interval levels = levels_of(*row);
   std::string bytes((values.size() + per_byte - 1) / per_byte, '\0');
   for (size_t i = 0; i < values.size(); ++i) {
-    ensure(values[i] >= row->range.low && values[i] <= row->range.high, "packed integers fit their type");
+    ensure(levels.contains(values[i]), "packed integers fit their type");
     const unsigned field = static_cast<unsigned>(values[i]) & ((1u << row->bits) - 1);
     const unsigned byte = static_cast<unsigned char>(bytes[i / per_byte]);
     bytes[i / per_byte] = static_cast<char>(byte | field << (i % per_byte * static_cast<unsigned>(row->bits)));

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/tensor.hpp"
+#include "base/grid.hpp"
 #include "onnx/file/proto.hpp"
 #include "onnx/file/tensor_file.hpp"
 
@@ -32,13 +32,8 @@ std::string type_name(int data_type);
 /// The element type that values of a file's type have here. Throws UserError "onnx: <place>: ..." on one that has none.
 ElementType element_type_of_file(int data_type, const std::string& place, bool keep_doubles);
 
-/// Levels of an integer type of the format.
-struct IntegerRange {
-  int64_t low = 0;
-  int64_t high = -1;
-};
-/// Empty (low > high) for a type that is not a quantised container.
-IntegerRange range_of(int data_type);
+/// Levels of an integer type of the format; empty (low > high) for a type that is not a quantised container.
+Interval range_of(int data_type);
 
 /// Writes a tensor under its own type.
 void write_tensor(const Tensor& tensor, const std::string& name, pb::TensorProto& proto);

@@ -4,6 +4,7 @@
 #include "onnx/integer_form/integer_ops.hpp"
 #include "onnx/standard/graph_reader.hpp"
 #include "onnx/standard/import.hpp"
+#include "quant/range.hpp"
 
 // QuantizeLinear and DequantizeLinear of a file that computes with integers: borders, not fake quantisers.
 namespace nibble::onnx {
@@ -24,11 +25,9 @@ void turn_into_integers(NodeReader& node, Item& input, const Grid& grid) {
 
 void quantise_constant(NodeReader& node, const Tensor& reals, const Grid& grid) {
   const std::vector<double> x = reals.to_reals();
-  std::vector<int64_t> q;
   if (std::any_of(x.begin(), x.end(), [](double each) { return std::isnan(each); }))
     node.fail("NaN in the constant that it quantises", "numbers");
-  for (double each : x) q.push_back(grid.quantise(each, 0, Rounding::HalfEven));
-  const Tensor integers = Tensor(reals.shape(), q).cast(grid.container());
+  const Tensor integers = quant::quantise(reals, grid, Rounding::HalfEven);
   node.give(FileTensor{integers, file_type(integers.type())});
 }
 
@@ -48,7 +47,7 @@ void quantise_integers(NodeReader& node) {
     if (from.per_channel()) node.fail("a scale for each channel of an activation", "one for the tensor");
     const Interval reachable{from.low, from.high};
     return emit_requantised(node, item.reals_of->integers,
-                            {{Ratio{{from.scale[0]}, {grid.scale[0]}}, -from.zero_point, reachable}}, grid);
+                            {{quant::Ratio{{from.scale[0]}, {grid.scale[0]}}, -from.zero_point, reachable}}, grid);
   }
   if (item.constant) return quantise_constant(node, item.constant->tensor, grid);
   const bool is_input =

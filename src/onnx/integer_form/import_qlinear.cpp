@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/interval.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
 #include "onnx/standard/graph_reader.hpp"
@@ -22,7 +23,7 @@ Grid grid_at(const NodeReader& node, size_t scale, ElementType type) {
   grid.scale = node.constant(scale, "scale").tensor.to_reals();
   if (grid.scale.size() != 1) node.fail(std::to_string(grid.scale.size()) + " scales of an activation", "one");
   grid.zero_point = zero_point(node, scale + 1);
-  const IntegerRange range = range_of(file_type(type));
+  const Interval range = range_of(file_type(type));
   if (range.low > range.high || range.high > UINT16_MAX)
     node.fail("of " + std::string(to_string(type)), "integers of 8 or 16 bits");
   grid.low = range.low, grid.high = range.high;
@@ -92,7 +93,7 @@ std::vector<Rescaling> rescalings(const NodeReader& node, const Operand& x, cons
     const Interval sum = sums[sums.size() == 1 ? 0 : c];
     if (sum.low < accumulator_range.low || sum.high > accumulator_range.high)
       node.fail("sums from " + std::to_string(sum.low) + " to " + std::to_string(sum.high), "32 bits");
-    channels.push_back({Ratio{{x.scale(), w_scale[w_scale.size() == 1 ? 0 : c], factor}, y.scale}, 0, sum});
+    channels.push_back({quant::Ratio{{x.scale(), w_scale[w_scale.size() == 1 ? 0 : c], factor}, y.scale}, 0, sum});
   }
   return channels;
 }
@@ -114,7 +115,7 @@ void annotate_sum(NodeReader& node, ValueId sum, const Operand& x, const std::ve
 void annotate_weights(NodeReader& node, ValueId weights, const std::vector<double>& scale, size_t axis) {
   graph::Value& value = node.reader().graph()[weights];
   if (!value.constant || value.grid) return;
-  const IntegerRange range = range_of(file_type(value.type));
+  const Interval range = range_of(file_type(value.type));
   value.grid = Grid{scale, scale.size() == 1 ? -1 : static_cast<int>(axis), 0, range.low, range.high};
 }
 
@@ -136,11 +137,7 @@ void finish_linear(NodeReader& node, graph::Op op, std::vector<ValueId> inputs, 
   const Shape shape = node.shape(sum);
   const bool on_axis_1 =
       shape.size() >= 2 && shape[1] == static_cast<int64_t>(sums.size()) && (shape.size() == 2 || channel_axis == 0);
-  if (!on_axis_1 && w_scale.size() == 1) {
-    Interval all = sums[0];
-    for (const Interval& each : sums) all = {std::min(all.low, each.low), std::max(all.high, each.high)};
-    sums = {all};
-  }
+  if (!on_axis_1 && w_scale.size() == 1) sums = {hull(sums)};
   const std::vector<Rescaling> channels = rescalings(node, x, w_scale, y, sums, factor);
   if (on_axis_1 || channels.size() == 1) return emit_requantised(node, sum, channels, y);
   node.fail(std::to_string(w_scale.size()) + " scales of weights for a result of " + to_string(shape),
@@ -171,7 +168,7 @@ void read_mean(NodeReader& node, graph::Op op, const Operand& x, const Grid& y, 
   if (sums.low < accumulator_range.low || sums.high > accumulator_range.high)
     node.fail("a mean of " + std::to_string(count) + " integers", "a sum in 32 bits");
   const ValueId sum = node.step("sum", std::move(op), {x.id});
-  emit_requantised(node, sum, {{Ratio{{x.scale()}, {y.scale[0], static_cast<double>(count)}}, 0, sums}}, y);
+  emit_requantised(node, sum, {{quant::Ratio{{x.scale()}, {y.scale[0], static_cast<double>(count)}}, 0, sums}}, y);
 }
 
 void check_channels_first(const NodeReader& node) {
@@ -187,8 +184,8 @@ struct Weighing {
 
 /// The levels of all pairs as a staircase of a * i + b * j, offsets as in the operands; nothing where two pairs of one
 /// sum, or of sums in order, have levels out of order.
-std::optional<Staircase> staircase_of_sums(const Weighing& w, const Operand& a, const Operand& b, const Grid& y,
-                                           const std::vector<int64_t>& levels) {
+std::optional<Stepped> staircase_of_sums(const Weighing& w, const Operand& a, const Operand& b, const Grid& y,
+                                         const std::vector<int64_t>& levels) {
   std::map<int64_t, int64_t> level_of;
   size_t pair = 0;
   for (int64_t i = a.grid.low; i <= a.grid.high; ++i)
@@ -197,15 +194,17 @@ std::optional<Staircase> staircase_of_sums(const Weighing& w, const Operand& a, 
       if (!level_of.emplace(w.a * i + w.b * j, level).second && level_of[w.a * i + w.b * j] != level)
         return std::nullopt;
     }
-  Staircase result{{level_of.begin()->first, level_of.rbegin()->first}, y.low, {}};
-  int64_t before = level_of.begin()->first - 1, last = y.low;
+  const auto [first, bottom] = *level_of.begin();
+  quant::Staircase steps{bottom, {}, {}};
+  int64_t before = first;
   for (const auto& [sum, level] : level_of) {
-    if (level < last) return std::nullopt;
-    for (; last < level; ++last) result.steps.push_back({before, sum});
+    if (level < steps.last()) return std::nullopt;
+    const auto jump = static_cast<size_t>(level - steps.last());
+    steps.at.insert(steps.at.end(), jump, sum);
+    steps.before.insert(steps.before.end(), jump, before);
     before = sum;
   }
-  for (; last < y.high; ++last) result.steps.push_back({before, before + 1});
-  return result;
+  return Stepped{std::move(steps), {first, before}, a.scale() / y.scale[0] / static_cast<double>(w.a)};
 }
 
 /// Equal scales, scales of a whole ratio, then ever finer approximations within 31 bits.
@@ -329,13 +328,12 @@ void read_qlinear_add(NodeReader& node) {
   if (a.grid.levels() > 256 || b.grid.levels() > 256) node.fail("16-bit integers", "8 bits");
   const Interval centred_a{a.grid.low - a.grid.zero_point, a.grid.high - a.grid.zero_point};
   const Interval centred_b{b.grid.low - b.grid.zero_point, b.grid.high - b.grid.zero_point};
-  const std::vector<int64_t> levels =
-      rounded_sums(Ratio{{a.scale()}, y.scale}, centred_a, Ratio{{b.scale()}, y.scale}, centred_b);
+  const std::vector<int64_t> levels = quant::rounded_sums(a.scale(), centred_a, b.scale(), centred_b, y.scale[0]);
   for (const Weighing& w : weighings(a.scale(), b.scale())) {
-    const auto staircase = staircase_of_sums(w, a, b, y, levels);
-    if (!staircase) continue;
+    auto stepped = staircase_of_sums(w, a, b, y, levels);
+    if (!stepped) continue;
     const ValueId sum = node.step("sum", graph::Add{}, {weighed(node, "a", a, w.a), weighed(node, "b", b, w.b)});
-    return emit_staircases(node, sum, {*staircase}, {a.scale() / y.scale[0] / static_cast<double>(w.a)}, y);
+    return emit_staircases(node, sum, {std::move(*stepped)}, y);
   }
   emit_pair_table(node, a, b, y, levels);
 }
@@ -355,8 +353,8 @@ void read_qlinear_mul(NodeReader& node) {
   const int64_t ends_b[] = {b.grid.low - b.grid.zero_point, b.grid.high - b.grid.zero_point};
   Interval reachable{0, 0};
   for (int64_t i : ends_a)
-    for (int64_t j : ends_b) reachable = {std::min(reachable.low, i * j), std::max(reachable.high, i * j)};
-  emit_requantised(node, product, {{Ratio{{a.scale(), b.scale()}, y.scale}, 0, reachable}}, y);
+    for (int64_t j : ends_b) reachable = hull(reachable, {i * j, i * j});
+  emit_requantised(node, product, {{quant::Ratio{{a.scale(), b.scale()}, y.scale}, 0, reachable}}, y);
 }
 
 void read_qlinear_concat(NodeReader& node) {
@@ -371,10 +369,10 @@ void read_qlinear_concat(NodeReader& node) {
       branches.push_back(x.id);
       continue;
     }
-    const Staircase staircase =
-        standard_staircase(Ratio{{x.scale()}, y.scale}, -x.grid.zero_point, y, {x.grid.low, x.grid.high});
+    const quant::Staircase steps =
+        quant::staircase(quant::Ratio{{x.scale()}, y.scale}, -x.grid.zero_point, y, x.range());
     std::vector<int64_t> table;
-    for (int64_t q = x.grid.low; q <= x.grid.high; ++q) table.push_back(staircase.level(q));
+    for (int64_t q = x.grid.low; q <= x.grid.high; ++q) table.push_back(steps.level(q));
     const std::string suffix = "branch" + std::to_string(branches.size());
     const auto count = static_cast<int64_t>(table.size());
     const ValueId constant = node.add_constant(suffix + "_table", Tensor({count}, table).cast(y.container()));

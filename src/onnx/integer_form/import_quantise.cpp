@@ -5,6 +5,7 @@
 #include "onnx/integer_form/integer_ops.hpp"
 #include "onnx/standard/graph_reader.hpp"
 #include "onnx/standard/import.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::onnx {
 namespace {
@@ -34,7 +35,7 @@ Grid grid_of(const NodeReader& node, int data_type, size_t rank) {
   if (!is_real(scale.tensor.type())) node.fail("a scale of " + type_name(scale.data_type), "reals");
   if (scale.tensor.rank() > 1)
     node.fail("scales of shape " + to_string(scale.tensor.shape()), "one, or one for each channel");
-  const IntegerRange range = range_of(data_type);
+  const Interval range = range_of(data_type);
   if (range.low > range.high)
     node.fail("integers of " + type_name(data_type), "INT8, UINT8, INT16, UINT16, INT32, INT4, UINT4, INT2 or UINT2");
   Grid grid;
@@ -76,15 +77,21 @@ Grid narrowed(const NodeReader& node, Grid grid) {
   return grid;
 }
 
+void expect_scale_for_each_channel(const NodeReader& node, const Shape& shape, const Grid& grid) {
+  if (!grid.per_channel()) return;
+  const auto channels = static_cast<size_t>(shape[static_cast<size_t>(grid.axis)]);
+  if (channels != grid.scale.size())
+    node.fail(std::to_string(grid.scale.size()) + " scales for " + to_string(shape), std::to_string(channels));
+}
+
 /// Calls f(element, channel) for each element of a tensor of `shape`.
 template <class F>
 void each_channel(const NodeReader& node, const Shape& shape, const Grid& grid, F&& f) {
+  expect_scale_for_each_channel(node, shape, grid);
   size_t inner = 1, channels = 1;
   if (grid.per_channel()) {
     const auto axis = static_cast<size_t>(grid.axis);
     channels = static_cast<size_t>(shape[axis]);
-    if (channels != grid.scale.size())
-      node.fail(std::to_string(grid.scale.size()) + " scales for " + to_string(shape), std::to_string(channels));
     for (size_t i = axis + 1; i < shape.size(); ++i) inner *= static_cast<size_t>(shape[i]);
   }
   const auto count = static_cast<size_t>(element_count(shape));
@@ -94,11 +101,8 @@ void each_channel(const NodeReader& node, const Shape& shape, const Grid& grid, 
 }  // namespace
 
 Tensor dequantised(const NodeReader& node, const Tensor& integers, const Grid& grid) {
-  const std::vector<int64_t> q = integers.to_integers();
-  Tensor reals(ElementType::Float32, integers.shape());
-  each_channel(node, integers.shape(), grid,
-               [&](size_t i, size_t channel) { reals.as<float>()[i] = static_cast<float>(grid.real(q[i], channel)); });
-  return reals;
+  expect_scale_for_each_channel(node, integers.shape(), grid);
+  return quant::dequantise(integers, grid);
 }
 
 namespace {
@@ -115,7 +119,7 @@ struct Centred {
   Grid grid;
 };
 Centred centred(const NodeReader& node, const Tensor& integers, int data_type) {
-  const IntegerRange range = range_of(data_type);
+  const Interval range = range_of(data_type);
   const FileTensor& scale = node.constant(1, "scale");
   const std::vector<int64_t> points = points_of(node, scale.tensor.size());
   const auto [least, most] = std::minmax_element(points.begin(), points.end());
@@ -168,9 +172,9 @@ int64_t level_bound(const NodeReader& node, size_t index, std::string_view name,
   return bound[0];
 }
 
-IntegerRange cut_range(const NodeReader& node, IntegerRange range) {
-  const IntegerRange cut{std::max(range.low, level_bound(node, 1, "min", range.low)),
-                         std::min(range.high, level_bound(node, 2, "max", range.high))};
+Interval cut_range(const NodeReader& node, Interval range) {
+  const Interval cut{std::max(range.low, level_bound(node, 1, "min", range.low)),
+                     std::min(range.high, level_bound(node, 2, "max", range.high))};
   if (cut.low >= cut.high)
     node.fail("levels " + std::to_string(cut.low) + " to " + std::to_string(cut.high), "at least two levels");
   return cut;
@@ -180,7 +184,7 @@ void cut_quantiser(NodeReader& node, const Item& item) {
   GraphReader& reader = node.reader();
   const size_t whole = *item.quantise;
   graph::Quantise op = get<graph::Quantise>(reader.graph().nodes[whole].op);
-  const IntegerRange cut = cut_range(node, {op.grid.low, op.grid.high});
+  const Interval cut = cut_range(node, {op.grid.low, op.grid.high});
   op.grid.low = cut.low, op.grid.high = cut.high;
   Item narrow;
   narrow.id = reader.add_node(reader.free_node_name(node.name()), op, {reader.graph().nodes[whole].inputs[0]},
@@ -204,7 +208,7 @@ static bool cut_input(NodeReader& node, const Item& item) {
   if (!value.grid || is_real(value.type) || !reader.read_once(whole) || !reader.read_once(value.name)) return false;
   // Integers of the same grid may be the input's under another name: what reads those is not behind this Clip.
   if (!reader.writes("QuantizeLinear", value.name, whole)) return false;
-  const IntegerRange cut = cut_range(node, {value.grid->low, value.grid->high});
+  const Interval cut = cut_range(node, {value.grid->low, value.grid->high});
   value.grid->low = cut.low, value.grid->high = cut.high;
   value.bounds = {{cut.low, cut.high}};
   node.alias(item.id);
@@ -216,7 +220,7 @@ bool clip_levels(NodeReader& node) {
   if (cut_input(node, item)) return true;
   if (item.quantise && item.integers_of) return cut_quantiser(node, item), true;
   if (!item.constant || node.native()) return false;
-  const IntegerRange range = range_of(item.constant->data_type);
+  const Interval range = range_of(item.constant->data_type);
   if (range.low > range.high) return false;
   Item clipped;
   clipped.cut = cut_range(node, item.cut.value_or(range));

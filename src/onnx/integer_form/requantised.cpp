@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/error.hpp"
 #include "base/int128.hpp"
-#include "base/rescale.hpp"
+#include "quant/ratio.hpp"
 
 namespace nibble::onnx {
+
+using quant::Staircase;
 
 Requantised::Requantised(const graph::Graph& graph, const graph::Node& node) : graph_(graph), node_(node) {
   if (const auto* op = get_if<graph::Requantise>(&node.op)) {
@@ -32,9 +33,9 @@ int64_t Requantised::level(size_t channel, int64_t a) const {
     return static_cast<int64_t>(std::clamp<int128>(y, op->low, op->high));
   }
   if (const auto* op = get_if<graph::Rescale>(&node_.op)) {
-    const int64_t rounded =
-        rescaled(op->kappa_of(channel), op->lambda_of(channel), a, op->rounding, op->divisor_of(channel));
-    return std::clamp(rounded + op->zero_point, op->low, op->high);
+    return quant::apply(
+        {op->kappa_of(channel), op->lambda_of(channel), op->rounding, op->zero_point, levels_, op->divisor_of(channel)},
+        a);
   }
   if (holds_alternative<graph::Clip>(node_.op)) return std::clamp(a, levels_.low, levels_.high);
   const auto& op = get<graph::Threshold>(node_.op);
@@ -45,24 +46,16 @@ int64_t Requantised::level(size_t channel, int64_t a) const {
 }
 
 Staircase Requantised::staircase(size_t channel, Interval reachable) const {
-  ensure(level(channel, reachable.low) <= level(channel, reachable.high), "a staircase does not fall");
-  return searched_staircase(levels_, reachable, [&](int64_t a) { return level(channel, a); });
+  return quant::staircase([&](int64_t a) { return level(channel, a); }, reachable);
 }
 
 namespace {
 
-/// Levels a unit of the argument, and the argument's offset, of the line through the staircase's reachable steps.
-struct Line {
-  double slope, offset;
-};
-Line line_of(const Staircase& s, int64_t zero_point) {
-  const int64_t bottom = s.level(s.reachable.low), top = s.level(s.reachable.high);
-  const auto at = [&](int64_t level) {
-    return static_cast<double>(s.steps[static_cast<size_t>(level - s.low - 1)].at) - 0.5;
-  };
-  const double first = at(bottom + 1), last = at(top);
-  const double slope = top > bottom + 1 ? static_cast<double>(top - bottom - 1) / (last - first) : 1;
-  return {slope, (static_cast<double>(bottom + 1 - zero_point) - 0.5) / slope - first};
+/// Levels a unit of the argument of the line through the steps, which are at least one.
+double slope_of(const Staircase& s) {
+  if (s.at.size() == 1) return 1;
+  const double first = static_cast<double>(s.at.front()) - 0.5, last = static_cast<double>(s.at.back()) - 0.5;
+  return static_cast<double>(s.at.size() - 1) / (last - first);
 }
 
 double float_of(double x) {
@@ -71,12 +64,12 @@ double float_of(double x) {
 
 /// Whole offsets that put the standard's steps where the staircase has them, as near as whole numbers come.
 std::vector<int64_t> offsets_of(const Staircase& s, double kappa, int64_t zero_point) {
-  const int64_t bottom = s.level(s.reachable.low), top = s.level(s.reachable.high);
   double sum = 0;
-  for (int64_t level = bottom + 1; level <= top; ++level)
-    sum += (static_cast<double>(level - zero_point) - 0.5) / kappa -
-           static_cast<double>(s.steps[static_cast<size_t>(level - s.low - 1)].at) + 0.5;
-  const auto nearest = static_cast<int64_t>(std::llround(sum / static_cast<double>(top - bottom)));
+  for (size_t i = 0; i < s.at.size(); ++i) {
+    const int64_t level = s.first + static_cast<int64_t>(i) + 1;
+    sum += (static_cast<double>(level - zero_point) - 0.5) / kappa - static_cast<double>(s.at[i]) + 0.5;
+  }
+  const auto nearest = static_cast<int64_t>(std::llround(sum / static_cast<double>(s.at.size())));
   return {nearest, nearest + 1, nearest - 1};
 }
 
@@ -93,19 +86,19 @@ Fit Requantised::fit(size_t channel, Interval reachable, double x_scale, double 
   best.differing = INT64_MAX;
   const int64_t sign = best.flipped ? -1 : 1;
   const Interval mirrored = best.flipped ? Interval{-reachable.high, -reachable.low} : reachable;
-  const Staircase wanted = searched_staircase(levels_, mirrored, [&](int64_t a) { return level(channel, sign * a); });
+  const Staircase wanted = quant::staircase([&](int64_t a) { return level(channel, sign * a); }, mirrored);
   std::vector<double> scales;
   if (given > 0) scales.push_back(given);
-  double slope = line_of(wanted, y.zero_point).slope;
+  double slope = slope_of(wanted);
   if (const auto* op = get_if<graph::Requantise>(&node_.op))
     slope = std::ldexp(std::abs(static_cast<double>(op->multiplier[channel])), static_cast<int>(-op->shift[channel]));
   const auto near = static_cast<float>(slope * y_scale / x_scale);
   for (float scale : {near, std::nextafter(near, 0.0f), std::nextafter(near, HUGE_VALF)})
     if (scale > 0 && std::isfinite(scale)) scales.push_back(static_cast<double>(scale));
   for (double scale : scales) {
-    const Ratio ratio{{x_scale, scale}, {y_scale}};
+    const quant::Ratio ratio{{x_scale, scale}, {y_scale}};
     for (int64_t offset : offsets_of(wanted, ratio.value(), y.zero_point)) {
-      const int64_t count = differing(wanted, standard_staircase(ratio, offset, y, mirrored));
+      const int64_t count = difference(wanted, quant::staircase(ratio, offset, y, mirrored), mirrored).count;
       if (count < best.differing) best.weight_scale = scale, best.offset = offset, best.differing = count;
       if (count == 0) return best;
     }

@@ -1,6 +1,6 @@
 #pragma once
 #include "graph/graph.hpp"
-#include "onnx/integer_form/steps.hpp"
+#include "quant/staircase.hpp"
 
 namespace nibble::onnx {
 
@@ -22,7 +22,7 @@ class Requantised {
   Interval levels() const { return levels_; }
   int64_t level(size_t channel, int64_t a) const;
   /// The staircase over `reachable`. Throws InternalError where the function falls.
-  Staircase staircase(size_t channel, Interval reachable) const;
+  quant::Staircase staircase(size_t channel, Interval reachable) const;
   /// Scales and a bias under which QLinearConv steps as this does: the weights' own scale `given` (0: none) if it does,
   /// else float32 numbers near the function's slope.
   Fit fit(size_t channel, Interval reachable, double x_scale, double given, const Grid& y) const;

@@ -6,9 +6,11 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/interval.hpp"
 #include "graph/evaluate/evaluate.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/integer_form/requantised.hpp"
+#include "quant/ratio.hpp"
 
 namespace nibble::onnx {
 namespace {
@@ -97,10 +99,8 @@ class Lifter {
 
   Interval range_of_value(ValueId id) const {
     const graph::Value& value = from_[id];
-    if (value.bounds.empty()) return value.grid ? Interval{value.grid->low, value.grid->high} : any_sum;
-    Interval all = value.bounds[0];
-    for (const Interval& bound : value.bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
-    return all;
+    if (!value.bounds.empty()) return hull(value.bounds);
+    return value.grid ? Interval{value.grid->low, value.grid->high} : any_sum;
   }
 
   const Node* writer(ValueId id) const {
@@ -244,13 +244,12 @@ class Lifter {
     quantise(node.name, from_[node.outputs[0]].name, node.outputs[0], real, grid);
   }
 
-  static void expect_same(const Requantised& target, const Ratio& ratio, int64_t offset, const Grid& grid,
+  static void expect_same(const Requantised& target, const quant::Ratio& ratio, int64_t offset, const Grid& grid,
                           Interval reachable) {
     if (target.level(0, reachable.low) > target.level(0, reachable.high)) throw Refusal{"a function that falls"};
-    const Staircase wanted = target.staircase(0, reachable);
-    const int64_t count =
-        target.channels() > 1 ? -1 : differing(wanted, standard_staircase(ratio, offset, grid, reachable));
-    if (count < 0) throw Refusal{"a requantisation for each channel of what has one scale"};
+    if (target.channels() > 1) throw Refusal{"a requantisation for each channel of what has one scale"};
+    const quant::Staircase said = quant::staircase(ratio, offset, grid, reachable);
+    const int64_t count = quant::difference(target.staircase(0, reachable), said, reachable).count;
     if (count > 0) throw Refusal{differ(count, reachable)};
   }
   static std::string differ(int64_t count, Interval reachable) {
@@ -261,7 +260,7 @@ class Lifter {
   ValueId rescaled(ValueId x, const Requantised& target, const Grid& grid) {
     const Lifted& input = to_fake_quantised(x);
     if (input.grid.per_channel() || input.grid.low == INT32_MIN) throw Refusal{"a sum that was moved"};
-    expect_same(target, Ratio{input.grid.scale, grid.scale}, -input.grid.zero_point, grid, range_of_value(x));
+    expect_same(target, quant::Ratio{input.grid.scale, grid.scale}, -input.grid.zero_point, grid, range_of_value(x));
     return input.real;
   }
 
@@ -291,14 +290,14 @@ class Lifter {
       zero = reduce.zero_point;
     }
     if (zero != x.grid.zero_point) throw Refusal{"a sum about " + std::to_string(zero) + ", not its zero point"};
-    expect_same(target, Ratio{x.grid.scale, {grid.scale[0], count}}, 0, grid, sums);
+    expect_same(target, quant::Ratio{x.grid.scale, {grid.scale[0], count}}, 0, grid, sums);
     return step(source.name, op, {x.real}, from_[source.outputs[0]].shape);
   }
 
   /// An operand of a sum: a value, perhaps behind a multiple of it.
   struct Term {
     ValueId id;
-    ShiftedLine line;
+    quant::Requantisation line;
     Interval range;
   };
   Term term_of(ValueId id) const {
@@ -309,7 +308,7 @@ class Lifter {
     if (op.multiplier.size() != 1 || waiting_.contains(source->inputs[0]))
       throw Refusal{"adds to a sum that nothing requantises"};
     const Interval range = range_of_value(source->inputs[0]);
-    const ShiftedLine line{op.multiplier[0], op.addend[0], op.shift[0]};
+    const quant::Requantisation line{op.multiplier[0], op.addend[0], static_cast<int>(op.shift[0])};
     return {source->inputs[0], line, range};
   }
 
@@ -323,9 +322,10 @@ class Lifter {
     for (const Term& term : terms)
       if (term.range.high - term.range.low > 255) throw Refusal{"a sum of more than 8 bits"};
     if (target.channels() > 1) throw Refusal{"a requantisation for each channel of what has one scale"};
+    if (a.grid.per_channel() || b.grid.per_channel()) throw Refusal{"a sum that was moved"};
     const std::vector<int64_t> expected =
-        rounded_sums(Ratio{a.grid.scale, grid.scale}, centred(terms[0].range, a.grid), Ratio{b.grid.scale, grid.scale},
-                     centred(terms[1].range, b.grid));
+        quant::rounded_sums(a.grid.scale[0], centred(terms[0].range, a.grid), b.grid.scale[0],
+                            centred(terms[1].range, b.grid), grid.scale[0]);
     const auto weighed = [](const Term& term, int64_t q) {
       return (q * term.line.multiplier + term.line.addend) >> term.line.shift;
     };

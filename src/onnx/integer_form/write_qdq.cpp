@@ -4,18 +4,18 @@
 #include "onnx/file/metadata.hpp"
 #include "onnx/file/model_writer.hpp"
 #include "onnx/file/tensors.hpp"
-#include "onnx/integer_form/quantised_constant.hpp"
 #include "onnx/integer_form/to_fake_quantised.hpp"
 #include "onnx/onnx.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::onnx {
 namespace {
 
-bool holds(const IntegerRange& range, const Grid& grid) {
+bool holds(const Interval& range, const Grid& grid) {
   return grid.low >= range.low && grid.high <= range.high && grid.zero_point >= range.low &&
          grid.zero_point <= range.high;
 }
-bool fills(const IntegerRange& range, const Grid& grid) {
+bool fills(const Interval& range, const Grid& grid) {
   return grid.low == range.low && grid.high == range.high;
 }
 
@@ -125,7 +125,7 @@ class QdqWriter {
     };
     std::string integers;
     if (constant) {
-      integers = add_integers(node.name + ".integers", quantised_constant(*constant, op), type);
+      integers = add_integers(node.name + ".integers", quant::quantise(*constant, op.grid, op.rounding), type);
     } else {
       integers = writer_.free_name(node.name + ".integers");
       fill(writer_.add_node(node.name, "QuantizeLinear"), clipped(node, op, type), integers);
@@ -149,7 +149,7 @@ class QdqWriter {
   /// The input cut to the grid where a container that tools do not clip has more levels: clipping to grid points
   /// commutes with rounding.
   std::string clipped(const graph::Node& node, const graph::Quantise& op, int type) {
-    const IntegerRange range = range_of(type);
+    const Interval range = range_of(type);
     const std::string& input = writer_.name(node.inputs[0]);
     if (is_byte(type) || fills(range, op.grid)) return input;
     const auto bound = [&](const std::string& name, int64_t q) {

@@ -8,9 +8,9 @@
 #include "onnx/file/metadata.hpp"
 #include "onnx/file/model_writer.hpp"
 #include "onnx/file/tensors.hpp"
-#include "onnx/integer_form/quantised_constant.hpp"
 #include "onnx/integer_form/to_fake_quantised.hpp"
 #include "onnx/onnx.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::onnx {
 namespace {
@@ -279,7 +279,7 @@ class QOperatorWriter {
     const auto* op = source ? get_if<Quantise>(&source->op) : nullptr;
     const Tensor* reals = op ? graph_.constant(source->inputs[0]) : nullptr;
     if (!reals) throw Refusal{"weights that are not a quantised constant"};
-    const Tensor integers = quantised_constant(*reals, *op);
+    const Tensor integers = quant::quantise(*reals, op->grid, op->rounding);
     std::vector<int64_t> q = integers.to_integers();
     const auto [least, most] = std::minmax_element(q.begin(), q.end());
     int64_t point = op->grid.zero_point;
@@ -309,7 +309,7 @@ class QOperatorWriter {
     for (size_t c = 0; c < std::max(scales.size(), op->grid.scale.size()); ++c)
       if (std::abs(op->grid.scale_of(c) / (scales[scales.size() == 1 ? 0 : c] * x.grid.scale[0]) - 1) > 1e-6)
         throw Refusal{"a bias on another grid than the sums"};
-    const Tensor integers = quantised_constant(*reals, *op).cast(ElementType::Int32);
+    const Tensor integers = quant::quantise(*reals, op->grid, op->rounding).cast(ElementType::Int32);
     return writer_.add_constant(source->name + ".integers", shape.empty() ? integers : integers.reshaped(shape));
   }
 

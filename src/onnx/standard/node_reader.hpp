@@ -27,7 +27,7 @@ struct Item {
   std::optional<Grid> integers_of;  ///< the integers that a QuantizeLinear gives; id is the fake-quantised value
   std::optional<size_t> quantise;   ///< the quantiser that writes it, in the graph; none where they were moved since
   bool renamed = false;             ///< it has a DequantizeLinear's name
-  std::optional<IntegerRange> cut;  ///< levels that a Clip left of a constant's integers
+  std::optional<Interval> cut;      ///< levels that a Clip left of a constant's integers
   std::optional<RealsOf> reals_of;  ///< of an integer network; id follows where something reads the reals
   std::string refusal;              ///< why nothing may read it
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/interval.hpp"
 #include "passes/integerise/bound_functions.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/rewrite.hpp"
@@ -15,12 +16,6 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 using Bounds = std::vector<Interval>;
-
-Interval hull(const Bounds& bounds) {
-  Interval all = bounds.at(0);
-  for (const Interval& bound : bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
-  return all;
-}
 
 Interval sum(Interval a, Interval b) {
   return {a.low + b.low, a.high + b.high};
@@ -94,7 +89,7 @@ class Bounder {
       return {hull(all)};
     }
     if (const auto* op = get_if<graph::Pad>(&node.op))
-      return {hull({x(), {static_cast<int64_t>(op->value), static_cast<int64_t>(op->value)}})};
+      return {hull(x(), {static_cast<int64_t>(op->value), static_cast<int64_t>(op->value)})};
     if (const auto* op = get_if<graph::Clip>(&node.op))
       return {{static_cast<int64_t>(op->low), static_cast<int64_t>(op->high)}};
     if (const auto* op = get_if<graph::Rescale>(&node.op)) return {{op->low, op->high}};
@@ -105,8 +100,8 @@ class Bounder {
       return {{0, graph_[node.inputs[0]].shape.at(
                       static_cast<size_t>(normalise_axis(op->axis, graph_[node.inputs[0]].shape.size()))) -
                       1}};
-    if (holds_alternative<graph::Min>(node.op) || holds_alternative<graph::Max>(node.op)) return {hull({x(0), x(1)})};
-    if (holds_alternative<graph::Where>(node.op)) return {hull({x(1), x(2)})};
+    if (holds_alternative<graph::Min>(node.op) || holds_alternative<graph::Max>(node.op)) return {hull(x(0), x(1))};
+    if (holds_alternative<graph::Where>(node.op)) return {hull(x(1), x(2))};
     if (const auto* op = get_if<graph::Quantise>(&node.op)) return {{op->grid.low, op->grid.high}};
     if (const auto function = function_bounds(node, x)) return {*function};
     return {x()};

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/interval.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/rewrite.hpp"
@@ -63,7 +64,7 @@ Reach reach_of(const IntegerNorm& norm, const std::vector<Interval>& bounds) {
     const int64_t shift = norm.shift[c];
     const Interval sums{std::min({low, low + shift, shift}), std::max({high, high + shift, shift})};
     if (quant::signed_bits(sums) >= quant::signed_bits(reach.sums)) reach.channel = c, reach.sums = sums;
-    reach.all = {std::min(reach.all.low, sums.low), std::max(reach.all.high, sums.high)};
+    reach.all = hull(reach.all, sums);
   }
   return reach;
 }
@@ -85,11 +86,7 @@ IntegerNorm fitting_norm(const Graph& graph, const Node& node, const graph::Resc
   const int least = options.batch_norm_bits ? options.batch_norm_bits : 8;
   const size_t channels = std::max({rescale.kappa.size(), rescale.lambda.size(), rescale.divisor.size()});
   std::vector<Interval> bounds = x.bounds;
-  if (bounds.size() != channels) {
-    Interval all = bounds.at(0);
-    for (const Interval& bound : bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
-    bounds = {all};
-  }
+  if (bounds.size() != channels) bounds = {hull(bounds)};
   std::optional<IntegerNorm> fitting;
   for (int bits = most;; --bits) {
     IntegerNorm norm = norm_of(rescale, graph[node.outputs[0]].grid.value().scale[0], bits);

@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/interval.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/rewrite.hpp"
@@ -40,9 +41,7 @@ class Solver {
 Interval bound_of(const graph::Value& value, size_t channel, size_t channels) {
   ensure(!value.bounds.empty(), "an accumulator is bounded before it is requantised");
   if (value.bounds.size() == channels) return value.bounds[channel];
-  Interval all = value.bounds[0];
-  for (const Interval& bound : value.bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
-  return all;
+  return hull(value.bounds);
 }
 
 quant::RealStep step_of(const graph::Rescale& rescale, size_t channel) {

@@ -2,6 +2,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/interval.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/rewrite.hpp"
 
@@ -11,16 +12,12 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
-Interval hull(const std::vector<Interval>& bounds) {
-  ensure(!bounds.empty(), "an operand is bounded before it is added");
-  Interval all = bounds[0];
-  for (const Interval& bound : bounds) all = {std::min(all.low, bound.low), std::max(all.high, bound.high)};
-  return all;
-}
-
 Interval range_of(const Graph& graph, ValueId id) {
   const Tensor* constant = graph.constant(id);
-  if (!constant) return hull(graph[id].bounds);
+  if (!constant) {
+    ensure(!graph[id].bounds.empty(), "an operand is bounded before it is added");
+    return hull(graph[id].bounds);
+  }
   const std::vector<int64_t> values = constant->to_integers();
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   return {*low, *high};

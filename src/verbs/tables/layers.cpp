@@ -1,17 +1,9 @@
 #include "verbs/tables/layers.hpp"
 
-#include <algorithm>
+#include "base/interval.hpp"
 
 namespace nibble::verbs {
 namespace {
-
-/// The range that holds those of all channels.
-std::optional<Interval> hull(const std::vector<Interval>& bounds) {
-  if (bounds.empty()) return {};
-  Interval all = bounds.front();
-  for (const Interval& one : bounds) all = {std::min(all.low, one.low), std::max(all.high, one.high)};
-  return all;
-}
 
 /// Whether the value is a constant, or one behind a quantiser of its own.
 bool is_parameter(const graph::Graph& graph, const graph::Uses& uses, graph::ValueId id) {
@@ -44,7 +36,7 @@ Layer layer_of(const graph::Graph& graph, const graph::Uses& uses, const graph::
   for (graph::ValueId id : node.outputs) layer.outputs.push_back(graph[id].shape);
   const graph::Value& result = graph[node.outputs.front()];
   layer.grid = result.grid;
-  layer.accumulator = hull(result.bounds);
+  if (!result.bounds.empty()) layer.accumulator = hull(result.bounds);
   return layer;
 }
 
