@@ -37,14 +37,15 @@ std::vector<passes::InputGrid> grid_of(const passes::InputFormat& format) {
 
 }  // namespace
 
-std::vector<passes::InputGrid> input_grids(const graph::Graph& network, const Feed& feed) {
-  const auto format = format_of(network, feed);
-  return format.empty() ? std::vector<passes::InputGrid>() : grid_of(format[0]);
-}
-
-std::vector<passes::InputFormat> input_formats(const graph::Graph& network, const Feed& feed) {
-  auto format = format_of(network, feed);
-  return format.empty() || !grid_of(format[0]).empty() ? std::vector<passes::InputFormat>() : format;
+passes::QuantiseOptions quantise_options(const graph::Graph& network, const Feed& feed, const passes::Policy& policy,
+                                         Input input) {
+  passes::QuantiseOptions options;
+  options.policy = policy;
+  const std::vector<passes::InputFormat> format = format_of(network, feed);
+  if (format.empty()) return options;
+  options.inputs = grid_of(format[0]);
+  if (input == Input::Pixels && options.inputs.empty()) options.formats = format;
+  return options;
 }
 
 }  // namespace nibble::lab

@@ -11,11 +11,17 @@ Json to_json(const Row& row);
 /// Bytes of a network's linear weights, packed at their bit width (32 bits where they are real). Biases not counted.
 int64_t weight_bytes(const graph::Graph& graph);
 
-/// What a network's input is made of, where that is 8-bit pixels: the grid that they have after a preprocessing which
-/// leaves real zero a whole pixel, the same in every channel (no calibration needed, nothing lost); else the format
-/// that passes::quantise moves into the network, one gain and shift a channel. Neither for data that are not pixels.
-/// Resized pixels count: they are read to the nearest whole one.
-std::vector<passes::InputGrid> input_grids(const graph::Graph& network, const Feed& feed);
-std::vector<passes::InputFormat> input_formats(const graph::Graph& network, const Feed& feed);
+/// What a network is to be given once it is quantised.
+enum class Input : uint8_t {
+  Reals,   ///< what the float network is given: one preprocessing feeds both
+  Pixels,  ///< the pixels themselves, where the examples are made of them: their format moves into the network
+};
+
+/// What passes::quantise is told of a network that the feed calibrates. Where its input is made of 8-bit pixels: the
+/// grid that they have after a preprocessing which leaves real zero a whole pixel, the same in every channel (no
+/// calibration needed, nothing lost); else, for Input::Pixels, the format, one gain and shift a channel. Resized pixels
+/// count: they are read to the nearest whole one.
+passes::QuantiseOptions quantise_options(const graph::Graph& network, const Feed& feed, const passes::Policy& policy,
+                                         Input input);
 
 }  // namespace nibble::lab

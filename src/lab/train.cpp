@@ -54,9 +54,8 @@ void calibrate(const Experiment& experiment, const Experiment::Variant& variant,
   feed.preprocess = experiment.preprocess;
   feed.threads = experiment.recipe.threads;
   feed.limit = variant.samples;
-  passes::QuantiseOptions quantise;
-  quantise.policy = variant.policy;
-  quantise.inputs = input_grids(network, feed);
+  // Training, its teacher and the comparison with the float network share one preprocessing.
+  passes::QuantiseOptions quantise = quantise_options(network, feed, variant.policy, Input::Reals);
   quantise.trains_folded = variant.training && variant.training->batch_norm.fold;
   passes::quantise(
       network, quantise, [&](const graph::Graph& g) { return api.engine(g, {.threads = experiment.recipe.threads}); },

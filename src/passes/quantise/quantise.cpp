@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/quantise/passes.hpp"
@@ -60,60 +62,87 @@ Tensor pixels_of(const Tensor& reals, const InputFormat& format, int64_t zero) {
   return Tensor(reals.shape(), std::vector<float>(values.begin(), values.end()));
 }
 
-/// The batches as the network takes them once it takes pixels.
-Batches in_pixels(const graph::Graph& graph, const Batches& batches, const QuantiseOptions& options,
-                  const std::vector<TakenInput>& taken) {
-  return [&](const std::function<void(const std::vector<Tensor>&)>& use) {
-    batches([&](const std::vector<Tensor>& given) {
-      std::vector<Tensor> inputs = given;
-      for (size_t i = 0; i < taken.size(); ++i)
-        for (size_t k = 0; k < inputs.size() && k < graph.inputs.size(); ++k)
-          if (graph[graph.inputs[k]].name == taken[i].input)
-            inputs[k] = pixels_of(inputs[k], options.formats[i], taken[i].zero);
-      use(inputs);
-    });
-  };
-}
+/// What the steps of quantise hand on. Each leaves the graph tidy, so that the plan's places and values stay where they
+/// are until the quantisers are placed.
+struct Work {
+  QuantiseOptions options;
+  graph::EngineMaker engine;
+  Batches batches;
+  std::vector<TakenInput> taken;
+  QuantiserPlan plan;
+  std::vector<Grid> grids;
 
-std::vector<InputGrid> grids_of(const std::vector<TakenInput>& taken) {
-  std::vector<InputGrid> grids;
-  for (const TakenInput& input : taken) grids.push_back({input.input, {{1.0}, -1, input.zero, 0, 255}});
-  return grids;
-}
+  /// The batches as the network takes them once it takes pixels.
+  Batches in_pixels(const graph::Graph& graph) const {
+    return [this, &graph](const std::function<void(const std::vector<Tensor>&)>& use) {
+      batches([&](const std::vector<Tensor>& given) {
+        std::vector<Tensor> inputs = given;
+        for (size_t i = 0; i < taken.size(); ++i)
+          for (size_t k = 0; k < inputs.size() && k < graph.inputs.size(); ++k)
+            if (graph[graph.inputs[k]].name == taken[i].input)
+              inputs[k] = pixels_of(inputs[k], options.formats[i], taken[i].zero);
+        use(inputs);
+      });
+    };
+  }
+};
 
-/// Quantisers of a canonical network, and what they cost.
-int place_calibrated(graph::Graph& canonical, const QuantiseOptions& given, const graph::EngineMaker& engine,
-                     const Batches& batches, QuantiseReport& report) {
-  QuantiseOptions options = given;
-  report.inputs = fold_input_format(canonical, options.formats);
-  if (!report.inputs.empty()) graph::tidy(canonical);
-  for (InputGrid& grid : grids_of(report.inputs)) options.inputs.push_back(std::move(grid));
-  const QuantiserPlan plan = plan_quantisers(canonical, options);
-  const Batches taken = in_pixels(canonical, batches, options, report.inputs);
-  Calibration calibration = calibrate(canonical, plan, engine, taken);
-  if (options.bias_correction) correct_biases(canonical, plan, calibration.grids, engine, taken);
-  report.costs = std::move(calibration.costs);
-  return place_quantisers(canonical, plan, calibration.grids);
+/// A network takes pixels once, and its quantisers.
+int take_pixels(Work& work, graph::Graph& graph) {
+  if (!work.taken.empty()) return 0;
+  work.taken = fold_input_format(graph, work.options.formats);
+  for (const TakenInput& input : work.taken)
+    work.options.inputs.push_back({input.input, {{1.0}, -1, input.zero, 0, 255}});
+  return static_cast<int>(work.taken.size());
 }
 
 }  // namespace
+
+Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker& engine, const Batches& batches,
+                       const std::vector<std::string>& layers, QuantiseReport& report) {
+  const auto work = std::make_shared<Work>(Work{options, engine, batches, {}, {}, {}});
+  Pipeline pipeline = canonicalise(options.policy);
+  pipeline.push_back({"fold_input_format", "Moves what is done to pixels into the network, which then takes them",
+                      [=, &report](graph::Graph& graph) {
+                        check_layers(work->options.policy, layers, graph);
+                        const int changed = take_pixels(*work, graph);
+                        report.inputs = work->taken;
+                        return changed;
+                      }});
+  pipeline.push_back({"plan_quantisers", "Decides where quantisers stand and which share a grid; changes nothing",
+                      [=](graph::Graph& graph) {
+                        work->plan = plan_quantisers(graph, work->options);
+                        return 0;
+                      }});
+  pipeline.push_back({"calibrate", "Takes the range of each quantiser from the data; changes nothing",
+                      [=, &report](graph::Graph& graph) {
+                        Calibration seen = calibrate(graph, work->plan, work->engine, work->in_pixels(graph));
+                        work->grids = std::move(seen.grids);
+                        report.costs = std::move(seen.costs);
+                        return 0;
+                      }});
+  if (options.bias_correction)
+    pipeline.push_back({"correct_biases", "Gives biases back what quantised layers lose in the mean",
+                        [=, done = false](graph::Graph& graph) mutable {
+                          if (std::exchange(done, true)) return 0;
+                          return correct_biases(graph, work->plan, work->grids, work->engine, work->in_pixels(graph));
+                        }});
+  pipeline.push_back(
+      {"place_quantisers", "Puts the quantisers on inputs, weights and activations", [=](graph::Graph& graph) {
+         if (graph.stage != graph::Stage::FP) return 0;
+         return place_quantisers(graph, work->plan, work->grids);
+       }});
+  return pipeline;
+}
 
 QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
                         const Batches& batches) {
   if (graph.stage != graph::Stage::FP)
     fail("passes", "quantise", "the network is " + std::string(to_string(graph.stage)) + " already",
          "a network in full precision");
-  const std::vector<std::string> names = layers_of(graph);
   check_inputs(graph, options.inputs);
   QuantiseReport report;
-  Pipeline pipeline = canonicalise(options.policy);
-  pipeline.push_back({"place_quantisers", "Puts calibrated quantisers on inputs, weights and activations",
-                      [&](graph::Graph& canonical) {
-                        if (canonical.stage != graph::Stage::FP) return 0;
-                        check_layers(options.policy, names, canonical);
-                        return place_calibrated(canonical, options, engine, batches, report);
-                      }});
-  run(pipeline, graph, options.dump);
+  run(float_to_fake(options, engine, batches, layers_of(graph), report), graph, options.dump);
   note_batch_norms(graph, options.policy);
   return report;
 }

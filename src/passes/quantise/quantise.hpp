@@ -66,4 +66,9 @@ struct QuantiseReport {
 QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
                         const Batches& batches);
 
+/// The steps of quantise, in order: what every network goes through, then its quantisers. They tell `report`. `layers`:
+/// of the network as it was given, which the policy may name beside the canonical one's.
+Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker& engine, const Batches& batches,
+                       const std::vector<std::string>& layers, QuantiseReport& report);
+
 }  // namespace nibble::passes

@@ -1,4 +1,3 @@
-#include "passes/canonicalise/canonicalise.hpp"
 #include "passes/quantise/quantise.hpp"
 
 #include <fmt/format.h>
@@ -111,18 +110,17 @@ data::Preprocess of_pixels(data::Preprocess preprocess, const std::vector<passes
 }  // namespace
 
 Result quantize(const Call& call) {
-  passes::QuantiseOptions options;
   Json policy = policy_of(call);
-  options.policy = passes::policy_from_json(policy, "options");
-  options.bias_correction = !call.has("no-bias-correction");
-  if (call.has("dump")) options.dump = call.path("dump");
+  const passes::Policy asked = passes::policy_from_json(policy, "options");
   graph::Graph graph = onnx::read(call.path("MODEL"));
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, graph, progress, "calibrating");
   feed.limit = call.integer("samples", 1000, 1, int64_t{1} << 40);
   const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
-  options.inputs = lab::input_grids(graph, feed);
-  if (!call.has("real-input")) options.formats = lab::input_formats(graph, feed);
+  passes::QuantiseOptions options =
+      lab::quantise_options(graph, feed, asked, call.has("real-input") ? lab::Input::Reals : lab::Input::Pixels);
+  options.bias_correction = !call.has("no-bias-correction");
+  if (call.has("dump")) options.dump = call.path("dump");
   const auto fitted = fit(call, graph, options, policy);
   options.policy = passes::policy_from_json(policy, "options");
   const NamedEngine engine = engine_of(call);
@@ -148,9 +146,8 @@ Result quantize(const Call& call) {
 }
 
 std::string quantize_pipeline() {
-  return "The passes before calibration, in order\n" + passes::describe(passes::canonicalise()) +
-         "Then quantisers are planned, ranges taken from the data, biases corrected for what quantised layers\n"
-         "lose in the mean, and quantisers placed.\n";
+  passes::QuantiseReport report;
+  return "The passes, in order\n" + passes::describe(passes::float_to_fake({}, {}, {}, {}, report));
 }
 
 }  // namespace nibble::verbs

@@ -145,27 +145,32 @@ TEST(Evaluate, RefusesAnEmptySet) {
   }
 }
 
-TEST(InputGrids, KnowWhatPixelsBecomeWhenTheyAreOnlyScaled) {
+passes::QuantiseOptions told(const Graph& graph, const Feed& feed) {
+  return quantise_options(graph, feed, {}, Input::Pixels);
+}
+
+TEST(QuantiseOptions, KnowWhatPixelsBecomeWhenTheyAreOnlyScaled) {
   Graph graph;
   graph.inputs = {graph.add_value("image", ElementType::Float32, {any, 1, 1, 1})};
   Feed feed;
   feed.set = std::make_shared<Listed>(std::vector<data::Sample>{{Tensor(ElementType::UInt8, {1, 1, 1}), 0, {}}});
   feed.preprocess.mean = {0};
   feed.preprocess.standard_deviation = {1};
-  ASSERT_EQ(input_grids(graph, feed).size(), 1U);
-  EXPECT_EQ(input_grids(graph, feed).front().grid.scale, std::vector<double>{static_cast<double>(1.0F / 255)});
-  EXPECT_TRUE(input_formats(graph, feed).empty());
+  ASSERT_EQ(told(graph, feed).inputs.size(), 1U);
+  EXPECT_EQ(told(graph, feed).inputs.front().grid.scale, std::vector<double>{static_cast<double>(1.0F / 255)});
+  EXPECT_TRUE(told(graph, feed).formats.empty());
   feed.preprocess.mean = {0.5};  // between two pixels
-  EXPECT_TRUE(input_grids(graph, feed).empty());
-  ASSERT_EQ(input_formats(graph, feed).size(), 1U);
-  EXPECT_EQ(input_formats(graph, feed).front().shift, std::vector<double>{-0.5});
+  EXPECT_TRUE(told(graph, feed).inputs.empty());
+  ASSERT_EQ(told(graph, feed).formats.size(), 1U);
+  EXPECT_EQ(told(graph, feed).formats.front().shift, std::vector<double>{-0.5});
+  EXPECT_TRUE(quantise_options(graph, feed, {}, Input::Reals).formats.empty()) << "the network keeps its reals";
   feed.preprocess.mean = {};
   feed.set = std::make_shared<Listed>(std::vector<data::Sample>{{Tensor({1}, std::vector<float>{1}), 0, {}}});
-  EXPECT_TRUE(input_grids(graph, feed).empty()) << "features are not pixels";
-  EXPECT_TRUE(input_formats(graph, feed).empty());
+  EXPECT_TRUE(told(graph, feed).inputs.empty()) << "features are not pixels";
+  EXPECT_TRUE(told(graph, feed).formats.empty());
 }
 
-TEST(InputGrids, PutTheZeroPointWhereTheMeanIsAWholePixel) {
+TEST(QuantiseOptions, PutTheZeroPointWhereTheMeanIsAWholePixel) {
   Graph graph;
   graph.inputs = {graph.add_value("image", ElementType::Float32, {any, 3, 1, 1})};
   Feed feed;
@@ -173,8 +178,8 @@ TEST(InputGrids, PutTheZeroPointWhereTheMeanIsAWholePixel) {
   feed.preprocess.scale = 1;
   feed.preprocess.mean = {128, 128, 128};
   feed.preprocess.standard_deviation = {64, 64, 64};
-  EXPECT_EQ(input_grids(graph, feed).front().grid, (Grid{{1.0 / 64}, -1, 128, 0, 255}));
+  EXPECT_EQ(told(graph, feed).inputs.front().grid, (Grid{{1.0 / 64}, -1, 128, 0, 255}));
   feed.preprocess.standard_deviation = {64, 64, 32};
-  EXPECT_TRUE(input_grids(graph, feed).empty());
-  EXPECT_EQ(input_formats(graph, feed).front().gain, (std::vector<double>{1.0 / 64, 1.0 / 64, 1.0 / 32}));
+  EXPECT_TRUE(told(graph, feed).inputs.empty());
+  EXPECT_EQ(told(graph, feed).formats.front().gain, (std::vector<double>{1.0 / 64, 1.0 / 64, 1.0 / 32}));
 }
