@@ -1,14 +1,16 @@
-# Installs the binary, the torch module, every room's library and headers, and a package config: find_package(nibble).
+# Installs the binary, the torch module, each exported room's library and headers, and a package config:
+# find_package(nibble).
 include(CMakePackageConfigHelpers)
 get_property(rooms GLOBAL PROPERTY NIBBLE_ROOMS)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/nibble)
 
 install(TARGETS nibble RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(room IN LISTS rooms)
-  # verbs is the command line's, train lives in the module.
-  if(NOT room MATCHES "^(verbs|train)$")
-    install(TARGETS nibble_${room} EXPORT nibble ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  # verbs is the command line's, train lives in the module (what of it is exported: train_api.cmake).
+  if(room MATCHES "^(verbs|train)$")
+    continue()
   endif()
+  install(TARGETS nibble_${room} EXPORT nibble ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nibble
           FILES_MATCHING PATTERN "*.hpp")
 endforeach()

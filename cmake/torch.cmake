@@ -13,8 +13,8 @@ target_include_directories(nibble_train SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
 
 # The module that verbs load when called: everything hidden but its one symbol, so that the binary starts without libtorch.
 add_library(nibble_torch MODULE train/module.cpp)
-target_link_libraries(nibble_torch PRIVATE nibble_train)
+target_link_libraries(nibble_torch PRIVATE nibble_train nibble_warnings)
 target_include_directories(nibble_torch SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
 set_target_properties(nibble_torch PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/torch_exports.map
                       LINK_OPTIONS "LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/torch_exports.map")
-install(TARGETS nibble_torch LIBRARY DESTINATION lib/nibble)
+install(TARGETS nibble_torch LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/nibble)

@@ -19,7 +19,7 @@ std::vector<fs::path> candidates() {
   if (const char* named = std::getenv("NIBBLE_TORCH_MODULE")) return {named};
   std::error_code error;
   const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
-  return {folder / file_name, folder.parent_path() / "lib" / "nibble" / file_name};
+  return {folder / file_name, (folder / NIBBLE_MODULE_FOLDER / file_name).lexically_normal()};
 }
 
 TorchModule load(const fs::path& file) {

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "lab/run.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
 #include "passes/quantise/quantise.hpp"
