@@ -1,5 +1,7 @@
 #include "lab/quantised_training.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,7 +11,6 @@
 namespace nibble::lab {
 namespace {
 
-using quant::Algorithm;
 using quant::Learning;
 
 /// Calls `named` with the text at a key; its refusal gets the place.
@@ -25,77 +26,92 @@ void choose(const Section& from, std::string_view key, Named&& named) {
   }
 }
 
-/// Options and whose they are: with another algorithm one would be forgotten without a word.
-constexpr std::pair<std::string_view, std::string_view> options[] = {
-    {"power_of_two", "tqt or inq"},
-    {"normalised", "tqt"},
-    {"saturated", "tqt"},
-    {"momentum", "tqt"},
-    {"noise", "ana"},
-    {"forward", "ana"},
-    {"mean", "ana"},
-    {"deviation", "ana"},
-    {"partition", "inq"},
+/// Reads an algorithm's options (StraightThrough::options).
+struct OptionReader {
+  const Section& from;
+
+  void operator()(std::string_view key, bool& field, const quant::Beside& beside = {}) const {
+    from.flag(key, field);
+    if (field) check(key, beside);
+  }
+  void operator()(std::string_view key, double& field, const quant::Limits& limits,
+                  const quant::Beside& beside = {}) const {
+    from.real(key, field, limits.least, limits.most, limits.expected);
+    if (from.has(key)) check(key, beside);
+  }
+  template <class Choice>
+  void operator()(std::string_view key, Choice& field, Choice (*named)(std::string_view)) const {
+    choose(from, key, [&](const std::string& name) { field = named(name); });
+  }
+
+  void check(std::string_view key, const quant::Beside& beside) const {
+    if (!beside.set) from.refuse(key, "it beside \"" + std::string(beside.option) + "\": true");
+  }
 };
+
+struct OptionWriter {
+  Json& json;
+
+  template <class Number>
+  void operator()(std::string_view key, const Number& field) const {
+    json[std::string(key)] = field;
+  }
+  void operator()(std::string_view key, bool field, const quant::Beside& beside) const {
+    if (beside.set) json[std::string(key)] = field;
+  }
+  void operator()(std::string_view key, double field, const quant::Limits&, const quant::Beside& beside = {}) const {
+    if (beside.set) json[std::string(key)] = field;
+  }
+  template <class Choice>
+  void operator()(std::string_view key, const Choice& field, Choice (*)(std::string_view)) const {
+    json[std::string(key)] = quant::to_string(field);
+  }
+};
+
+bool has_option(const quant::Algorithm& algorithm, std::string_view key) {
+  return std::ranges::find(algorithm.options, key) != algorithm.options.end();
+}
+
+/// Every algorithm's options, behind "algorithm". Throws UserError of a key that is none.
+std::vector<std::string_view> checked_keys(const Json& json, const std::string& place) {
+  std::vector<std::string_view> keys{"algorithm"};
+  for (const quant::Algorithm& algorithm : quant::algorithms())
+    for (std::string_view option : algorithm.options)
+      if (std::ranges::find(keys, option) == keys.end()) keys.push_back(option);
+  for (const auto& [key, value] : json.items())
+    if (std::ranges::find(keys, key) == keys.end())
+      fail("lab", place, "no key '" + key + "'" + did_you_mean(key, keys), fmt::format("{}", fmt::join(keys, ", ")));
+  return keys;
+}
 
 Learning learning_from(const Json& given, const std::string& place) {
   const Json json = given.is_string() ? Json{{"algorithm", given}} : given;
   if (!json.is_object()) fail("lab", place, given.dump(), "an algorithm's name, or an object with its options");
-  const Section from(json, "lab", place,
-                     {"algorithm", "power_of_two", "normalised", "saturated", "momentum", "noise", "forward", "mean",
-                      "deviation", "partition"});
-  if (!from.has("algorithm")) fail("lab", place, "no key 'algorithm'", "ste, pact, tqt, lsq, ana or inq");
+  const std::vector<std::string_view> keys = checked_keys(json, place);
+  const Section from(json, "lab", place);
+  if (!from.has("algorithm"))
+    fail("lab", place, "no key 'algorithm'", quant::names_of_algorithms([](const auto&) { return true; }));
   Learning learning;
-  choose(from, "algorithm", [&](const std::string& name) { learning.algorithm = quant::algorithm_named(name); });
-  for (const auto& [key, whose] : options)
-    if (from.has(key) && whose.find(quant::to_string(learning.algorithm)) == std::string_view::npos)
-      from.refuse(key, "it with " + std::string(whose));
-  choose(from, "noise", [&](const std::string& name) { learning.noise = quant::noise_named(name); });
-  choose(from, "forward", [&](const std::string& name) { learning.draw = quant::draw_named(name); });
-  choose(from, "partition", [&](const std::string& name) { learning.partition = quant::partition_named(name); });
-  from.flag("power_of_two", learning.power_of_two);
-  from.flag("normalised", learning.normalised);
-  from.flag("saturated", learning.saturated);
-  from.real("momentum", learning.momentum, 0, std::nextafter(1.0, 0.0), "a number in [0, 1)");
-  if ((learning.saturated || from.has("momentum")) && !learning.normalised)
-    from.refuse(learning.saturated ? "saturated" : "momentum", "it beside \"normalised\": true");
-  from.real("mean", learning.mean, -16, 16);
-  from.real("deviation", learning.deviation, 0, 16);
+  choose(from, "algorithm", [&](const std::string& name) { learning = quant::learning_named(name); });
+  // With another algorithm an option would be forgotten without a word.
+  for (std::string_view key : keys)
+    if (key != "algorithm" && from.has(key) && !has_option(quant::algorithm_of(learning), key))
+      from.refuse(key, "it with " + quant::names_of_algorithms([&](const auto& one) { return has_option(one, key); }));
+  std::visit([&](auto& how) { how.options(how, OptionReader{from}); }, learning);
   return learning;
 }
 
 Json to_json(const Learning& learning) {
-  Json json = {{"algorithm", quant::to_string(learning.algorithm)}};
-  switch (learning.algorithm) {
-    case Algorithm::Tqt:
-      json["power_of_two"] = learning.power_of_two, json["normalised"] = learning.normalised;
-      if (learning.normalised) json["saturated"] = learning.saturated, json["momentum"] = learning.momentum;
-      break;
-    case Algorithm::Ana:
-      json["noise"] = quant::to_string(learning.noise), json["forward"] = quant::to_string(learning.draw);
-      json["mean"] = learning.mean, json["deviation"] = learning.deviation;
-      break;
-    case Algorithm::Inq:
-      json["partition"] = quant::to_string(learning.partition), json["power_of_two"] = learning.power_of_two;
-      break;
-    case Algorithm::Ste:
-    case Algorithm::Pact:
-    case Algorithm::Lsq: break;
-  }
+  Json json = {{"algorithm", quant::to_string(learning)}};
+  std::visit([&](const auto& how) { how.options(how, OptionWriter{json}); }, learning);
   return json;
-}
-
-Learning default_learning() {
-  Learning learning;
-  learning.algorithm = quant::Algorithm::Lsq;
-  return learning;
 }
 
 void read_algorithms(const Section& from, QuantisedTraining& training) {
   const auto read = [](const Section& section, const char* key, auto&& use) {
     if (section.has(key)) use(learning_from(section.part(key), section.at(key)));
   };
-  training.weights = training.activations = default_learning();
+  training.weights = training.activations = quant::learning_by_default();
   read(from, "weights", [&](const Learning& learning) { training.weights = learning; });
   read(from, "activations", [&](const Learning& learning) { training.activations = learning; });
   if (!from.has("layers")) return;
@@ -122,7 +138,7 @@ void read_times(const Section& from, QuantisedTraining& training) {
   }
   read_epoch(from, "freeze", training.freeze);
   if (!from.has("rates")) return;
-  from.section("rates", {"scale", "threshold", "bound"});
+  from.section("rates", {quant::learned_groups[0], quant::learned_groups[1], quant::learned_groups[2]});
   for (const auto& [group, rule] : from.part("rates").items()) {
     const Json whole = rule.is_object() ? rule : Json{{"rate", rule}};
     const Section rate(whole, "lab", from.at("rates") + ": " + group, {"rate", "decay"});

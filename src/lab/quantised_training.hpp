@@ -14,7 +14,7 @@ namespace nibble::lab {
 /// How a variant's network trains with its quantisers in it. As JSON, all keys optional:
 /// {...Recipe...: what is not given is the float training's, but half its epochs and a tenth of its learning_rate,
 ///  "from": "trained"|"scratch",            the float network as trained, or as it was drawn
-///  "weights": "lsq" | {"algorithm": "tqt", "power_of_two": true, ...},     ste, pact, tqt, lsq, ana or inq
+///  "weights": "lsq" | {"algorithm": "tqt", "power_of_two": true, ...},     quant::algorithms()
 ///  "activations": ...,
 ///  "layers": {"conv1": {"weights": ..., "activations": ...}, "block*": ...},   its weights; what it gives, as in a policy
 ///  "start": {"weights": 0, "activations": 1},     epochs from which on their quantisers are on
@@ -22,8 +22,8 @@ namespace nibble::lab {
 ///  "rates": {"scale": 0.1, "bound": {"rate": 1, "decay": 1e-4}, "threshold": ...},   times the learning rate
 ///  "distillation": 0.5 | {"weight": 0.5, "temperature": 4},   from the float network
 ///  "annealing": {"decay": "power"|"hyperbolic"|"static", "power": 1, "start": 0, "end": 4,
-///                "layers": "one_by_one"|"jointly"},         ana
-///  "partitions": [[1, 0.5], [2, 1]],              inq: [epoch, fraction of the weights that are set from then on]
+///                "layers": "one_by_one"|"jointly"},         of noise
+///  "partitions": [[1, 0.5], [2, 1]],              [epoch, fraction of the weights that are set from then on]
 ///  "batch_norm": {"freeze": 3,                    the epoch from which on running statistics are used and stay
 ///                 "fold": false,                  in the weights while it trains
 ///                 "reestimate": 0}}               training examples over which statistics are computed anew at the end

@@ -30,14 +30,14 @@ using QuantiserRecipes = std::function<QuantiserRecipe(const QuantiserPlace&)>;
 struct QuantiserSettings {
   bool on = true;
   bool frozen = false;   ///< what it learns stays
-  double annealing = 1;  ///< ANA: times the deviation of its noise
-  double fraction = 0;   ///< INQ: of the weights, set on levels; never falls
+  double annealing = 1;  ///< of noise: times its deviation
+  double fraction = 0;   ///< of the weights, set on levels; never falls
 };
 /// The settings of the quantiser of that name at a time in epochs (step / steps an epoch), before the step: a function
-/// of nothing else, or a resumed run would differ. Unset: all on, ANA's noise constant, INQ's weights free.
+/// of nothing else, or a resumed run would differ. Unset: all on, noise constant, no weights set.
 using QuantiserSchedule = std::function<QuantiserSettings(const std::string& quantiser, double epochs)>;
 
-/// How what a group of quantisers learns moves. Groups are "scale" (LSQ), "threshold" (TQT) and "bound" (PACT).
+/// How what a group of quantisers learns moves. The groups are quant::learned_groups.
 struct GroupRule {
   double rate = 1;   ///< times the learning rate
   double decay = 0;  ///< L2, instead of the weights'

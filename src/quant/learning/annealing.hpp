@@ -3,7 +3,7 @@
 #include <string_view>
 #include <vector>
 
-/// Schedules of ANA and INQ: functions of the time (in epochs or steps, whole or not) and the layer.
+/// Schedules of noise that is annealed and of weights that are set: functions of the time (in epochs or steps, whole or not) and the layer.
 namespace nibble::quant {
 
 enum class Decay : uint8_t {

@@ -21,8 +21,8 @@ struct Steps {
   double origin = 0;
   int32_t low = 0, high = 255;  ///< within +-2047
   Rounding rounding = Rounding::HalfUp;
-  /// In levels: gradients pass where low + origin <= x / scale < end. high + origin: where the clip is (PACT, TQT,
-  /// LSQ); one more: to the end of the highest cell (STE that rounds down).
+  /// In levels: gradients pass where low + origin <= x / scale < end. high + origin: where the clip is; one more: to
+  /// the end of the highest cell.
   double end = 255;
 
   double least() const { return low + origin; }

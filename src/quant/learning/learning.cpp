@@ -1,77 +1,78 @@
 #include "quant/learning/learning.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numbers>
 
 #include "base/error.hpp"
 
 namespace nibble::quant {
 namespace {
 
-/// Positive, and so far from the ends of float32's range that products with levels and inverses stay inside.
-double within_float(double scale) {
-  return std::fmin(std::fmax(scale, 0x1p-96), 0x1p96);
-}
-
-/// The largest float32 number that is at most x.
-float at_most(double x) {
-  const auto near = static_cast<float>(x);
-  return static_cast<double>(near) > x ? std::nextafter(near, -std::numeric_limits<float>::infinity()) : near;
-}
-
-/// Of TQT, from which the scale is the threshold over the levels up to it.
-double levels_to_threshold(double reach, bool power_of_two) {
-  return power_of_two ? std::exp2(std::ceil(std::log2(reach + 0.5))) : reach;
+template <class T>
+Algorithm row_of(const T& algorithm) {
+  static_assert(T::learns.empty() || std::ranges::find(learned_groups, T::learns) != learned_groups.end());
+  Algorithm row{T::name,           T::learns,       T::stays_positive, T::both_bounds,
+                T::on_activations, T::sets_weights, algorithm,         {}};
+  T::options(algorithm, [&](std::string_view key, const auto&...) { row.options.push_back(key); });
+  return row;
 }
 
 }  // namespace
 
+const std::vector<Algorithm>& algorithms() {
+#define NIBBLE_ROW(Name) row_of(Name{}),
+  static const std::vector<Algorithm> rows{NIBBLE_ALGORITHMS(NIBBLE_ROW)};
+#undef NIBBLE_ROW
+  return rows;
+}
+
+const Algorithm& algorithm_of(const Learning& learning) {
+  return algorithms()[learning.index()];
+}
+
+Learning learning_named(std::string_view name) {
+  for (const Algorithm& algorithm : algorithms())
+    if (algorithm.name == name) return algorithm.learning;
+  fail("quant", "algorithm", "'" + std::string(name) + "'", names_of_algorithms([](const Algorithm&) { return true; }));
+}
+
+std::string names_of_algorithms(const std::function<bool(const Algorithm&)>& holds) {
+  std::vector<std::string_view> names;
+  for (const Algorithm& algorithm : algorithms())
+    if (holds(algorithm)) names.push_back(algorithm.name);
+  std::string text;
+  for (const std::string_view& name : names)
+    text.append(text.empty() ? "" : &name == &names.back() ? " or " : ", ").append(name);
+  return text;
+}
+
 float learned_from_scale(const Learning& learning, double scale, double reach) {
-  switch (learning.algorithm) {
-    case Algorithm::Pact: return static_cast<float>(scale * reach);
-    case Algorithm::Tqt:
-      return static_cast<float>(std::log2(scale * levels_to_threshold(reach, learning.power_of_two)));
-    case Algorithm::Lsq:
-    case Algorithm::Ste:
-    case Algorithm::Ana:
-    case Algorithm::Inq: return static_cast<float>(scale);
-  }
-  throw InternalError("an algorithm is one of the enumeration");
+  return std::visit([&](const auto& algorithm) { return algorithm.learned_from_scale(scale, reach); }, learning);
 }
 
 float scale_of_learned(const Learning& learning, double learned, double reach) {
-  switch (learning.algorithm) {
-    case Algorithm::Pact: {
-      float scale = at_most(within_float(learned / reach));
-      // The quotient itself was rounded: the bound must not lie beyond the learned one.
-      while (static_cast<double>(scale) * reach > learned && learned > 0) scale = std::nextafter(scale, 0.0f);
-      return static_cast<float>(within_float(static_cast<double>(scale)));
-    }
-    case Algorithm::Tqt: {
-      const double log2_threshold = learning.power_of_two ? std::ceil(learned) : learned;
-      return static_cast<float>(
-          within_float(std::exp2(log2_threshold) / levels_to_threshold(reach, learning.power_of_two)));
-    }
-    case Algorithm::Lsq:
-    case Algorithm::Ste:
-    case Algorithm::Ana:
-    case Algorithm::Inq: return static_cast<float>(within_float(learned));
-  }
-  throw InternalError("an algorithm is one of the enumeration");
+  return std::visit([&](const auto& algorithm) { return algorithm.scale_of_learned(learned, reach); }, learning);
 }
 
-double gradient_of_learned(const Learning& learning, const GradientSums& sums, const Steps& steps, double count) {
-  const double by_scale = steps.least() * sums.below + sums.inside + steps.most() * sums.above;
-  switch (learning.algorithm) {
-    case Algorithm::Pact: return steps.least() / steps.reach() * sums.below + steps.most() / steps.reach() * sums.above;
-    case Algorithm::Tqt: return std::numbers::ln2 * static_cast<double>(steps.scale) * by_scale;
-    case Algorithm::Lsq: return by_scale / std::sqrt(count * steps.reach());
-    case Algorithm::Ste:
-    case Algorithm::Ana:
-    case Algorithm::Inq: return 0;
-  }
-  throw InternalError("an algorithm is one of the enumeration");
+double gradient_of_learned(const Learning& learning, const GradientSums& sums, const Steps& steps, double count,
+                           std::span<double> state) {
+  return std::visit([&](const auto& algorithm) { return algorithm.gradient(sums, steps, count, state); }, learning);
+}
+
+std::vector<double> state_at_start(const Learning& learning) {
+  return std::visit([](const auto& algorithm) { return algorithm.state_at_start(); }, learning);
+}
+
+double end_of(const Learning& learning, const Steps& steps) {
+  return std::visit([&](const auto& algorithm) { return algorithm.end(steps); }, learning);
+}
+
+bool keeps_grid(const Learning& learning) {
+  return std::visit([](const auto& algorithm) { return algorithm.learns.empty() && algorithm.keeps_grid(); }, learning);
+}
+
+std::optional<Refusal> refusal(const Learning& learning, int64_t levels) {
+  return std::visit([&](const auto& algorithm) { return algorithm.refusal(levels); }, learning);
 }
 
 Steps steps_between(double low, double high, int64_t levels, Rounding rounding) {
@@ -85,14 +86,6 @@ Steps steps_between(double low, double high, int64_t levels, Rounding rounding) 
   steps.rounding = rounding;
   steps.end = steps.most();
   return steps;
-}
-
-double GradientVariance::normalise(double gradient, double momentum, bool saturated) {
-  constexpr double epsilon = 1e-5;
-  variance = momentum * variance + (1 - momentum) * gradient * gradient;
-  weight *= momentum;
-  const double normalised = gradient / (std::sqrt(variance / (1 - weight)) + epsilon);
-  return saturated ? std::tanh(normalised) : normalised;
 }
 
 }  // namespace nibble::quant

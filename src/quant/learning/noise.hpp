@@ -5,7 +5,7 @@
 
 #include "quant/learning/fake.hpp"
 
-/// ANA, additive noise annealing: the staircase is a sum of steps, and noise on their argument makes it smooth. Source:
+/// Additive noise annealing: the staircase is a sum of steps, and noise on their argument makes it smooth. Source:
 /// Spallanzani et al. 2019; docs/design/qat.md.
 namespace nibble::quant {
 

@@ -6,7 +6,7 @@
 
 #include "base/random.hpp"
 
-/// INQ, incremental network quantisation: a growing part of the weights is set to the grid and stays, the rest trains
+/// Incremental network quantisation: a growing part of the weights is set to the grid and stays, the rest trains
 /// on. Source: Zhou et al. 2017; docs/design/qat.md.
 namespace nibble::quant {
 

@@ -69,7 +69,7 @@ Health::Health(const Network& network, const Warn& warn)
     if (!at.quantiser->learned().empty()) learning_.push_back(at.quantiser);
     const graph::Value& output = network.graph()[at.output];
     const Shape& shape = output.shape;
-    const bool moves = at.weights.defined() && at.quantiser->recipe().learning.algorithm != quant::Algorithm::Inq;
+    const bool moves = at.weights.defined() && !quant::algorithm_of(at.quantiser->recipe().learning).sets_weights;
     if (moves && output.grid->levels() <= few_levels) {
       // Odd: every channel has its share.
       const int64_t stride = (at.weights.numel() / most_watched) | 1;

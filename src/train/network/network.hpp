@@ -45,7 +45,7 @@ class Network {
   /// With `fold` batch-norms train folded into the quantised weights before them (docs/design/qat.md). Throws UserError
   /// where the graph is not FP or FQ, has several inputs or outputs, or learns nothing; as Quantiser does; where
   /// quantisers that share a grid train by different algorithms or options, or a grid cannot follow learned scales;
-  /// where no batch-norm can be folded, or one before which INQ sets weights.
+  /// where no batch-norm can be folded, or one before which weights are set on levels.
   explicit Network(const graph::Graph& graph, const QuantiserRecipes& recipes = {}, uint64_t seed = 1,
                    bool fold = false);
   /// x [B, ...] to the output, with gradients in training mode only; with `logits`, what the last node reads where that

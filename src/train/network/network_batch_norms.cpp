@@ -26,9 +26,10 @@ void Network::find_folded() {
     const int by = writer_[static_cast<size_t>(linear.inputs[1])];
     if (by < 0) continue;
     const Quantiser* quantiser = quantisers_[static_cast<size_t>(by)].get();
-    if (quantiser && quantiser->recipe().learning.algorithm == quant::Algorithm::Inq)
+    if (quantiser && quant::algorithm_of(quantiser->recipe().learning).sets_weights)
       fail("train", "batch-norm '" + graph_.nodes[pair.norm].name + "'",
-           "folded into weights that inq sets on levels: they would leave them with the next statistics",
+           "folded into weights that " + std::string(quant::to_string(quantiser->recipe().learning)) +
+               " sets on levels: they would leave them with the next statistics",
            "another algorithm for the weights of '" + linear.name + "', or no fold");
     folded_at_[pair.norm] = folded_at_[pair.linear] = static_cast<int>(folded_.size());
     folded_.push_back(pair);

@@ -43,6 +43,12 @@ bool is_linear(const Op& op) {
          holds_alternative<MatMul>(op);
 }
 
+/// What a whole network can train by whose grids stay.
+std::string scales_stay() {
+  return quant::names_of_algorithms(
+      [](const quant::Algorithm& one) { return one.on_activations && one.learns.empty(); });
+}
+
 }  // namespace
 
 int Network::quantiser_of(ValueId id) const {
@@ -135,9 +141,9 @@ void Network::share_grids() {
     const quant::Learning &one = first.recipe().learning, &other = quantisers_[n]->recipe().learning;
     if (one != other)
       fail("train", "quantiser '" + quantisers_[n]->name() + "'",
-           "shares a grid with '" + first.name() + "' and trains by " + std::string(quant::to_string(other.algorithm)) +
-               ", that one by " + std::string(quant::to_string(one.algorithm)) +
-               (one.algorithm == other.algorithm ? " with other options" : ""),
+           "shares a grid with '" + first.name() + "' and trains by " + std::string(quant::to_string(other)) +
+               ", that one by " + std::string(quant::to_string(one)) +
+               (one.index() == other.index() ? " with other options" : ""),
            "one algorithm with the same options");
     quantisers_[n]->share(first);
   }
@@ -149,7 +155,8 @@ void Network::follow_scales() {
   for (const auto& [node, accumulator] : accumulators_)
     if (accumulator.weights < 0 || accumulator.x < 0)
       fail("train", "quantiser '" + graph_.nodes[node].name + "'",
-           "its grid follows no quantiser that learns its scale", "ste or ana for the network, whose scales stay");
+           "its grid follows no quantiser that learns its scale",
+           scales_stay() + " for the network, whose scales stay");
   for (const Value& value : graph_.values) {
     if (!value.grid || value.grid->levels() < most_levels) continue;
     const Accumulator found = accumulator_of(static_cast<ValueId>(&value - graph_.values.data()));

@@ -7,17 +7,11 @@
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "base/random.hpp"
-#include "train/network/quantise_gradient.hpp"
 
 namespace nibble::train {
 namespace {
 
-using quant::Algorithm;
 using quant::Steps;
-
-bool learns(Algorithm algorithm) {
-  return algorithm == Algorithm::Pact || algorithm == Algorithm::Tqt || algorithm == Algorithm::Lsq;
-}
 
 float shortened(float scale) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(scale) & 0xfffff000u);
@@ -41,20 +35,20 @@ Steps steps_on(const Grid& grid, Rounding rounding, const QuantiserRecipe& recip
     steps.origin = 0.5;
     // The lowest level stays where it was.
     steps.scale = static_cast<float>(grid.scale_of(channel) * steps.low / (steps.low + 0.5));
-    steps.end = steps.most();
   }
-  if (recipe.learning.algorithm == Algorithm::Ste && rounding == Rounding::Floor) steps.end = steps.most() + 1;
+  steps.end = quant::end_of(recipe.learning, steps);
   return steps;
 }
 
 void check(const std::string& name, const Grid& grid, const QuantiserRecipe& recipe, bool weights) {
   const std::string place = "quantiser '" + name + "'";
-  if (recipe.learning.algorithm == Algorithm::Inq && !weights)
-    fail("train", place, "inq on activations", "inq on weights alone; pact, lsq, tqt, ana or ste here");
-  if (recipe.learning.algorithm == Algorithm::Inq && recipe.learning.power_of_two &&
-      (grid.levels() < 3 || grid.levels() > 32))
-    fail("train", place, std::to_string(grid.levels()) + " levels, inq with powers of two",
-         "3 to 32 levels: one power a sign at least, and 15 at most, the weights' integers being up to 2^14");
+  const quant::Algorithm& algorithm = quant::algorithm_of(recipe.learning);
+  if (!algorithm.on_activations && !weights)
+    fail("train", place, std::string(algorithm.name) + " on activations",
+         std::string(algorithm.name) + " on weights alone; " +
+             quant::names_of_algorithms([](const quant::Algorithm& other) { return other.on_activations; }) + " here");
+  if (const auto refusal = quant::refusal(recipe.learning, grid.levels()))
+    fail("train", place, refusal->found, refusal->expected);
   if (recipe.without_zero && !weights)
     fail("train", place, "activations without a zero", "weights: a ReLU and a padding give zeros");
   if (recipe.without_zero && (grid.levels() % 2 != 0 || grid.zero_point != 0 || grid.low != -grid.levels() / 2))
@@ -62,6 +56,17 @@ void check(const std::string& name, const Grid& grid, const QuantiserRecipe& rec
          "a symmetric grid of an even number of levels");
   if (grid.levels() >= 2048)
     fail("train", place, std::to_string(grid.levels()) + " levels", "fewer than 2048 where a quantiser trains");
+}
+
+std::unique_ptr<TensorForm> own_form(const quant::Learning& learning, const FormStart& start) {
+  return std::visit(
+      [&](const auto& how) -> std::unique_ptr<TensorForm> {
+        if constexpr (std::decay_t<decltype(how)>::own_tensors)
+          return tensor_form(how, start);
+        else
+          return nullptr;
+      },
+      learning);
 }
 
 }  // namespace
@@ -84,23 +89,15 @@ Quantiser::Quantiser(std::string name, const graph::Quantise& op, const Quantise
     lows.push_back(static_cast<double>(steps.scale) * steps.least());
   }
   const auto channels = static_cast<int64_t>(start.size());
-  if (learns(recipe_.learning.algorithm)) learned_ = leaf(start);
+  if (!quant::algorithm_of(recipe_.learning).learns.empty()) learned_ = leaf(start);
   if (both_bounds()) low_ = leaf(lows);
-  if (recipe_.learning.algorithm == Algorithm::Tqt && recipe_.learning.normalised) {
-    variance_ = at::zeros({channels, 2}, at::kDouble);
-    variance_.select(1, 1).fill_(1);
-  }
-  if (recipe_.learning.algorithm == Algorithm::Inq) {
-    set_ = at::zeros(weights.sizes(), at::kByte);
-    anchors_ = at::zeros(weights.sizes(), at::kFloat);
-    const int64_t levels =
-        recipe_.learning.power_of_two ? 2 * quant::powers_of_levels(grid_.levels()) + 1 : grid_.levels();
-    level_table_ = at::zeros({channels, levels}, at::kFloat);
-  }
+  if (const std::vector<double> state = quant::state_at_start(recipe_.learning); !state.empty())
+    state_ = at::tensor(at::ArrayRef<double>(state), at::kDouble).repeat({channels, 1});
+  form_ = own_form(recipe_.learning, {grid_, weights, seed_});
 }
 
 bool Quantiser::both_bounds() const {
-  return recipe_.learning.algorithm == Algorithm::Pact && grid_.zero_point != 0 && !grid_.per_channel();
+  return quant::algorithm_of(recipe_.learning).both_bounds && grid_.zero_point != 0 && !grid_.per_channel();
 }
 
 std::vector<Steps> Quantiser::steps() const {
@@ -120,26 +117,11 @@ std::vector<Steps> Quantiser::steps() const {
   return all;
 }
 
-quant::Annealed Quantiser::noise() const {
-  const quant::Learning& how = recipe_.learning;
-  return {how.noise, how.draw, how.mean * annealing_, how.deviation * annealing_};
-}
-
 at::Tensor Quantiser::forward(const at::Tensor& x, bool training, int64_t step) const {
   if (!on_) return x;
-  if (recipe_.learning.algorithm == Algorithm::Inq) {
-    if (training) return at::where(set_ != 0, anchors_, x);
-    return hardened(x);
-  }
-  const std::vector<Steps> now = steps();
-  if (!training) return fake_quantise(x, {now, grid_.axis});
-  return with_gradients(x, now, step);
-}
-
-at::Tensor Quantiser::with_gradients(const at::Tensor& x, const std::vector<Steps>& now, int64_t step) const {
-  if (recipe_.learning.algorithm == Algorithm::Ana)
-    return anneal(x, {now, grid_.axis}, noise(), Random(seed_).fork(static_cast<uint64_t>(step)).bits());
-  return fake_quantise(x, {now, grid_.axis}, {recipe_.learning, learned_, low_, variance_, weights_});
+  if (form_) return training ? form_->forward(x, along(), step) : form_->evaluate(x, along());
+  if (!training) return fake_quantise(x, along());
+  return fake_quantise(x, along(), {recipe_.learning, learned_, low_, state_, weights_});
 }
 
 void Quantiser::freeze(bool frozen) {
@@ -149,19 +131,23 @@ void Quantiser::freeze(bool frozen) {
 
 std::vector<LearnedQuantity> Quantiser::learned() const {
   if (!learned_.defined()) return {};
-  switch (recipe_.learning.algorithm) {
-    case Algorithm::Pact:
-      if (low_.defined()) return {{name_ + ".low", "bound", low_}, {name_ + ".high", "bound", learned_}};
-      return {{name_ + ".bound", "bound", learned_}};
-    case Algorithm::Tqt: return {{name_ + ".threshold", "threshold", learned_}};
-    default: return {{name_ + ".scale", "scale", learned_}};
-  }
+  const std::string group(quant::algorithm_of(recipe_.learning).learns);
+  if (low_.defined()) return {{name_ + ".low", group, low_}, {name_ + ".high", group, learned_}};
+  return {{name_ + "." + group, group, learned_}};
+}
+
+void Quantiser::set_annealing(double factor) {
+  if (form_) form_->set_annealing(factor);
+}
+
+void Quantiser::set_fraction(double fraction, at::Tensor& weights) {
+  if (form_) form_->set_fraction(fraction, weights, steps());
 }
 
 void Quantiser::settle(at::Tensor& weights) {
   const at::NoGradGuard no_grad;
   if (low_.defined()) low_.clamp_max_(0);
-  if (learned_.defined() && recipe_.learning.algorithm != Algorithm::Tqt)
+  if (learned_.defined() && quant::algorithm_of(recipe_.learning).stays_positive)
     for (size_t c = 0; c < first_scales_.size(); ++c) {
       // A scale that a step threw below zero goes on at a thousandth of its first; the run's warnings name it.
       float& value = learned_.data_ptr<float>()[c];
@@ -169,15 +155,15 @@ void Quantiser::settle(at::Tensor& weights) {
       const float least = quant::learned_from_scale(recipe_.learning, first_scales_[c] / 1024, reach);
       value = std::max(value, low_.defined() ? std::max(least, 0.0f) : least);
     }
-  if (set_.defined()) weights.copy_(at::where(set_ != 0, anchors_, weights));
+  if (form_) form_->settle(weights);
 }
 
 void Quantiser::share(const Quantiser& other) {
-  learned_ = other.learned_, low_ = other.low_, variance_ = other.variance_;
+  learned_ = other.learned_, low_ = other.low_, state_ = other.state_;
 }
 
 bool Quantiser::keeps_grid() const {
-  return !learned_.defined() && !recipe_.without_zero && !(set_.defined() && recipe_.learning.power_of_two);
+  return quant::keeps_grid(recipe_.learning) && !recipe_.without_zero;
 }
 
 std::vector<double> Quantiser::scales() const {
@@ -206,49 +192,10 @@ at::Tensor Quantiser::levels_of(const at::Tensor& weights, int64_t stride) const
   return levels;
 }
 
-void Quantiser::set_fraction(double fraction, at::Tensor& weights) {
-  if (!set_.defined() || fraction <= fraction_) return;
-  fraction_ = fraction;
-  const at::NoGradGuard no_grad;
-  const quant::Learning& how = recipe_.learning;
-  const int64_t axis = std::max(0, grid_.axis), channels = level_table_.size(0);
-  at::Tensor rows = weights.transpose(0, axis).contiguous(), set = set_.transpose(0, axis).contiguous();
-  const auto size = static_cast<size_t>(rows.numel() / channels);
-  const std::vector<Steps> now = steps();
-  const bool first = !set_.any().item<bool>();
-  for (int64_t c = 0; c < channels; ++c) {
-    const std::span<float> row{rows.data_ptr<float>() + static_cast<size_t>(c) * size, size};
-    const std::span<float> levels{level_table_.data_ptr<float>() + c * level_table_.size(1),
-                                  static_cast<size_t>(level_table_.size(1))};
-    if (first) {
-      double largest = 0;
-      for (float w : row) largest = std::max(largest, std::abs(static_cast<double>(w)));
-      const Steps& steps = now[static_cast<size_t>(c)];
-      if (how.power_of_two)
-        std::ranges::copy(quant::powers_of_two(largest, quant::powers_of_levels(grid_.levels())), levels.begin());
-      else
-        for (size_t k = 0; k < levels.size(); ++k)
-          levels[k] = static_cast<float>(steps.scale * (steps.least() + static_cast<double>(k)));
-    }
-    quant::set_on_levels(row, {set.data_ptr<uint8_t>() + static_cast<size_t>(c) * size, size}, fraction, how.partition,
-                         levels, Random(seed_).fork(std::bit_cast<uint64_t>(fraction)).fork(static_cast<uint64_t>(c)));
-  }
-  weights.copy_(rows.transpose(0, axis));
-  set_.copy_(set.transpose(0, axis));
-  anchors_.copy_(weights);
-}
-
 graph::Quantise Quantiser::op() const {
   graph::Quantise op{grid_, rounding_};
-  if (set_.defined() && recipe_.learning.power_of_two) {
-    const auto powers = static_cast<size_t>(quant::powers_of_levels(grid_.levels()));
-    op.grid.high = int64_t{1} << (powers - 1);
-    op.grid.low = -op.grid.high;
-    op.grid.zero_point = 0;
-    // Levels rise: the smallest power is the one after zero, which stands in the middle.
-    for (size_t c = 0; c < op.grid.scale.size(); ++c)
-      if (const float least = level_table_.data_ptr<float>()[c * (2 * powers + 1) + powers + 1]; least > 0)
-        op.grid.scale[c] = static_cast<double>(least);
+  if (const std::optional<Grid> grid = form_ ? form_->grid(grid_) : std::nullopt) {
+    op.grid = *grid;
     return op;
   }
   const std::vector<Steps> now = steps();
@@ -262,16 +209,14 @@ graph::Quantise Quantiser::op() const {
 }
 
 at::Tensor Quantiser::hardened(const at::Tensor& weights) const {
-  if (set_.defined()) return at::where(set_ != 0, anchors_, weights);
-  return recipe_.without_zero ? fake_quantise(weights, {steps(), grid_.axis}) : weights;
+  const at::Tensor own = form_ ? form_->hardened(weights) : at::Tensor();
+  if (own.defined()) return own;
+  return recipe_.without_zero ? fake_quantise(weights, along()) : weights;
 }
 
 std::string Quantiser::unfinished(const QuantiserSettings& last) const {
-  const quant::Learning& how = recipe_.learning;
   if (!last.on) return "is off";
-  if (how.algorithm == Algorithm::Ana && how.deviation * last.annealing > 0) return "still has noise on it";
-  if (set_.defined() && last.fraction < 1) return "still has weights that are not set";
-  return "";
+  return form_ ? form_->unfinished(last) : "";
 }
 
 std::map<std::string, at::Tensor> Quantiser::state() const {
@@ -279,8 +224,9 @@ std::map<std::string, at::Tensor> Quantiser::state() const {
   const auto add = [&](const char* what, const at::Tensor& tensor) {
     if (tensor.defined()) all[name_ + "." + what] = tensor;
   };
-  add("learned", learned_), add("low", low_), add("variance", variance_);
-  add("set", set_), add("anchors", anchors_), add("levels", level_table_);
+  add("learned", learned_), add("low", low_), add("variance", state_);
+  if (form_)
+    for (const auto& [what, tensor] : form_->state()) all[name_ + "." + what] = tensor;
   return all;
 }
 

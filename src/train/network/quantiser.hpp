@@ -2,10 +2,12 @@
 #include <ATen/ATen.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "graph/ops.hpp"
+#include "train/network/tensor_form.hpp"
 #include "train/quantiser_recipe.hpp"
 
 namespace nibble::train {
@@ -23,13 +25,13 @@ struct LearnedQuantity {
 class Quantiser {
  public:
   /// Starts at the grid of `op`, which calibration found. `weights`: what it quantises, where that is learned
-  /// (undefined for activations). `seed` is of the run. Throws UserError naming `name` where the algorithm cannot: INQ
-  /// or a missing zero on activations, an odd number of levels without a zero, 2048 levels or more.
+  /// (undefined for activations). `seed` is of the run. Throws UserError naming `name` where the algorithm cannot: of
+  /// weights alone or without a zero on activations, an odd number of levels without a zero, 2048 levels or more.
   Quantiser(std::string name, const graph::Quantise& op, const QuantiserRecipe& recipe, const at::Tensor& weights,
             uint64_t seed);
 
-  /// x Float32 to y; in training with gradients, ANA's noise (drawn from (seed, step) alone) and INQ's weights that are
-  /// not set yet. Else what op() computes. Off: x itself.
+  /// x Float32 to y; in training with gradients, noise that is not annealed (drawn from (seed, step) alone) and weights
+  /// that are not set yet. Else what op() computes. Off: x itself.
   at::Tensor forward(const at::Tensor& x, bool training, int64_t step) const;
 
   const std::string& name() const { return name_; }
@@ -39,15 +41,15 @@ class Quantiser {
   void turn_on(bool on) { on_ = on; }
   /// Learned quantities stay as they are from now on, or move again.
   void freeze(bool frozen);
-  /// ANA: the deviation is this part of the recipe's, in [0, 1]; 1 at the start.
-  void set_annealing(double factor) { annealing_ = factor; }
-  /// INQ: this part of the weights, which move in place, is set on levels and stays. Never less than before.
+  /// Noise: its deviation is this part of the recipe's, in [0, 1]; 1 at the start.
+  void set_annealing(double factor);
+  /// Where the algorithm sets weights: this part of the weights, which move in place, is set on levels and stays. Never less than before.
   void set_fraction(double fraction, at::Tensor& weights);
 
   /// What the optimiser moves; empty where nothing is learned.
   std::vector<LearnedQuantity> learned() const;
-  /// After an optimiser's step: scales stay positive, bounds enclose zero, and the weights that INQ has set (where this
-  /// is of weights) go back.
+  /// After an optimiser's step: scales stay positive, bounds enclose zero, and weights that are set (where this is
+  /// of weights) go back.
   void settle(at::Tensor& weights);
   /// Learns what `other` learns: the quantisers of one harmonised sum have one grid.
   void share(const Quantiser& other);
@@ -65,8 +67,7 @@ class Quantiser {
   /// The level of every stride-th of the weights in memory's order, [ceil(count / stride)] Int16; of weights on a tie,
   /// either.
   at::Tensor levels_of(const at::Tensor& weights, int64_t stride) const;
-  /// The graph's quantiser as of now. INQ with powers of two: the grid of the smallest power. Without zero: that of
-  /// half the scale, on which real zero is a level that no weight takes.
+  /// The graph's quantiser as of now. Without zero: the grid of half the scale, on which real zero is a level that no weight takes.
   graph::Quantise op() const;
   /// Weights as op() must find them to give what forward() does.
   at::Tensor hardened(const at::Tensor& weights) const;
@@ -80,8 +81,7 @@ class Quantiser {
  private:
   bool both_bounds() const;
   std::vector<quant::Steps> steps() const;
-  at::Tensor with_gradients(const at::Tensor& x, const std::vector<quant::Steps>& steps, int64_t step) const;
-  quant::Annealed noise() const;
+  StepsAlong along() const { return {steps(), grid_.axis}; }
 
   std::string name_;
   Grid grid_;
@@ -89,10 +89,9 @@ class Quantiser {
   QuantiserRecipe recipe_;
   uint64_t seed_;
   bool weights_, on_ = true, short_scale_ = false;
-  double annealing_ = 1, fraction_ = 0;
-  at::Tensor learned_, low_;                ///< Float32 [channels]; low_: with both bounds, beside the high one
-  at::Tensor variance_;                     ///< TQT: Float64 [channels, 2], GradientVariance
-  at::Tensor set_, anchors_, level_table_;  ///< INQ: UInt8 and Float32 like the weights; Float32 [channels, levels]
+  at::Tensor learned_, low_;          ///< Float32 [channels]; low_: with both bounds, beside the high one
+  at::Tensor state_;                  ///< of the gradient, Float64 [channels, ...], where it has any
+  std::unique_ptr<TensorForm> form_;  ///< of algorithms that have one of their own
   std::vector<double> first_scales_;
 };
 

@@ -14,7 +14,6 @@
 namespace nibble {
 namespace {
 
-using quant::Algorithm;
 using test::Folder;
 using test::network_of_norms;
 using test::small_run;
@@ -45,7 +44,7 @@ const at::Tensor& learned(const train::Network& network, const std::string& name
 train::TrainRun run_in(const Folder& folder, train::BatchNormTraining batch_norm) {
   train::TrainRun run = small_run(folder.path);
   run.recipe.schedule = "constant";
-  run.quantisers = weights_by({{.algorithm = Algorithm::Lsq}, false});
+  run.quantisers = weights_by({quant::Lsq{}, false});
   run.batch_norm = batch_norm;
   return run;
 }
@@ -100,11 +99,11 @@ TEST(FoldedBatchNorm, AndItsGradientsAreThoseOfElementaryOperationsInDouble) {
 
 TEST(FoldedBatchNorm, LeavesTheGraphWithWhatWasTrainedToTheLastBit) {
   const std::vector<QuantiserRecipe> recipes{{},
-                                             {{.algorithm = Algorithm::Pact}, false},
-                                             {{.algorithm = Algorithm::Tqt, .power_of_two = true}, false},
-                                             {{.algorithm = Algorithm::Lsq}, false},
-                                             {{.algorithm = Algorithm::Ana, .noise = quant::Noise::Normal}, false},
-                                             {{.algorithm = Algorithm::Lsq}, true}};
+                                             {quant::Pact{}, false},
+                                             {quant::Tqt{.power_of_two = true}, false},
+                                             {quant::Lsq{}, false},
+                                             {quant::Ana{.noise = quant::Noise::Normal}, false},
+                                             {quant::Lsq{}, true}};
   for (const QuantiserRecipe& recipe : recipes)
     for (float gamma : {0.7F, 0.0F, -1e-12F}) {
       const graph::Graph before = network_of_norms(gamma);
@@ -133,7 +132,7 @@ TEST(FoldedBatchNorm, LeavesTheGraphWithWhatWasTrainedToTheLastBit) {
       const at::Tensor x = drawn({5, 1, 8, 8}, 99);
       const Tensor found = train::make_engine(graph, {})->run({train::from_torch(x, ElementType::Float32)}).at(0);
       EXPECT_TRUE(found == train::from_torch(network.run(x, {}), ElementType::Float32))
-          << quant::to_string(recipe.learning.algorithm) << ", gamma " << gamma;
+          << quant::to_string(recipe.learning) << ", gamma " << gamma;
     }
 }
 
@@ -335,7 +334,7 @@ TEST(BatchNormMessages, NameWhatCannotBeAndWhatToDo) {
   EXPECT_EQ(message(run, network_of_norms()),
             "train: batch_norm: statistics to compute anew after 0 epochs (expected at least one epoch)");
   run = run_in(folder, {{}, true, 0});
-  run.quantisers = weights_by({{.algorithm = Algorithm::Inq}, false});
+  run.quantisers = weights_by({quant::Inq{}, false});
   EXPECT_EQ(message(run, network_of_norms()),
             "train: batch-norm 'bn1': folded into weights that inq sets on levels: they would leave them with the next "
             "statistics (expected another algorithm for the weights of 'conv1', or no fold)");

@@ -15,7 +15,6 @@
 namespace nibble {
 namespace {
 
-using quant::Algorithm;
 using test::Folder;
 using test::grid_of;
 using test::quantised_network;
@@ -30,20 +29,18 @@ struct Case {
 
 std::vector<Case> cases() {
   const auto all = [](quant::Learning learning) { return QuantiserRecipe{learning, false}; };
-  const QuantiserRecipe lsq = all({.algorithm = Algorithm::Lsq}), ste = all({});
-  const quant::Learning ana{
-      .algorithm = Algorithm::Ana, .noise = quant::Noise::Triangular, .draw = quant::Draw::Random};
-  return {
-      {"ste", ste, ste},
-      {"pact", all({.algorithm = Algorithm::Pact}), all({.algorithm = Algorithm::Pact})},
-      {"tqt", all({.algorithm = Algorithm::Tqt, .power_of_two = true, .normalised = true}),
-       all({.algorithm = Algorithm::Tqt, .normalised = true, .saturated = true})},
-      {"lsq", lsq, lsq},
-      {"ana", all(ana), all(ana)},
-      {"inq", all({.algorithm = Algorithm::Inq, .partition = quant::Partition::Random}), lsq},
-      {"inq with powers of two", all({.algorithm = Algorithm::Inq, .power_of_two = true}), lsq},
-      {"inq with powers of two before scales that stay", all({.algorithm = Algorithm::Inq, .power_of_two = true}), ste},
-      {"without zero", {{.algorithm = Algorithm::Lsq}, true}, lsq}};
+  const QuantiserRecipe lsq = all(quant::Lsq{}), ste = all({});
+  const quant::Ana ana{.noise = quant::Noise::Triangular, .draw = quant::Draw::Random};
+  return {{"ste", ste, ste},
+          {"pact", all(quant::Pact{}), all(quant::Pact{})},
+          {"tqt", all(quant::Tqt{.power_of_two = true, .normalised = true}),
+           all(quant::Tqt{.normalised = true, .saturated = true})},
+          {"lsq", lsq, lsq},
+          {"ana", all(ana), all(ana)},
+          {"inq", all(quant::Inq{.partition = quant::Partition::Random}), lsq},
+          {"inq with powers of two", all(quant::Inq{.power_of_two = true}), lsq},
+          {"inq with powers of two before scales that stay", all(quant::Inq{.power_of_two = true}), ste},
+          {"without zero", {quant::Lsq{}, true}, lsq}};
 }
 
 train::QuantiserRecipes recipes_of(const Case& each) {
@@ -144,7 +141,7 @@ TEST(Qat, GivesTheSameBitsOnAnyNumberOfThreads) {
   const at::Tensor x = drawn({16, 8, 40, 40}, 5), g = drawn({16, 8, 40, 40}, 6);
   for (int64_t axis : {-1, 1})
     for (const Case& each : cases()) {
-      if (each.activations.learning.algorithm == Algorithm::Inq) continue;
+      if (std::holds_alternative<quant::Inq>(each.activations.learning)) continue;
       std::vector<at::Tensor> results[2];
       for (int threads : {1, 2}) {
         at::set_num_threads(threads);
@@ -175,24 +172,25 @@ at::Tensor by_operations(const at::Tensor& x, const at::Tensor& scale, double lo
 TEST(Qat, GradientsAreThoseOfThePublishedFormsPerTensorAndPerChannel) {
   for (bool per_channel : {false, true})
     for (bool weights : {false, true})
-      for (Algorithm algorithm : {Algorithm::Lsq, Algorithm::Pact, Algorithm::Tqt}) {
+      for (const quant::Learning& algorithm : {quant::Learning(quant::Lsq{}), {quant::Pact{}}, {quant::Tqt{}}}) {
         const at::Tensor x = drawn({6, 5, 7, 9}, 2), g = drawn({6, 5, 7, 9}, 3);
         Grid grid = grid_of(0.21, -4, 3);
         if (per_channel) grid.scale = {0.1875, 0.25, 0.3125, 0.375, 0.4375}, grid.axis = 1;
         at::Tensor from = x.clone(), again = x.clone();
         from.set_requires_grad(true), again.set_requires_grad(true);
-        const train::Quantiser quantiser("q", {grid, Rounding::HalfUp}, {{.algorithm = algorithm}, false},
+        const train::Quantiser quantiser("q", {grid, Rounding::HalfUp}, {algorithm, false},
                                          weights ? from : at::Tensor(), 1);
         quantiser.forward(from, true, 0).backward(g);
         at::Tensor scale = at::tensor(at::ArrayRef<double>(quantiser.scales()), at::kFloat);
         scale.set_requires_grad(true);
-        by_operations(again, per_channel ? scale.reshape({1, -1, 1, 1}) : scale, -4, 3, algorithm != Algorithm::Pact)
+        by_operations(again, per_channel ? scale.reshape({1, -1, 1, 1}) : scale, -4, 3,
+                      algorithm != quant::Learning(quant::Pact{}))
             .backward(g);
         EXPECT_TRUE(at::allclose(from.grad(), again.grad())) << per_channel;
         const double count = static_cast<double>(x.numel()) / (per_channel ? 5 : 1) / (weights ? 1 : 6);
-        const at::Tensor factor = algorithm == Algorithm::Lsq    ? at::full({1}, 1 / std::sqrt(3 * count))
-                                  : algorithm == Algorithm::Pact ? at::full({1}, 1 / 3.0)
-                                                                 : scale.detach() * std::log(2.0);
+        const at::Tensor factor = algorithm == quant::Learning(quant::Lsq{}) ? at::full({1}, 1 / std::sqrt(3 * count))
+                                  : algorithm == quant::Learning(quant::Pact{}) ? at::full({1}, 1 / 3.0)
+                                                                                : scale.detach() * std::log(2.0);
         const at::Tensor expected = scale.grad() * factor, found = quantiser.learned()[0].tensor.grad();
         // From a byte an element residues are known to 1/506 of a level.
         const double tolerance =
@@ -205,7 +203,7 @@ TEST(Qat, GradientsAreThoseOfThePublishedFormsPerTensorAndPerChannel) {
 TEST(Qat, BothBoundsOfPactLearnAndKeepZeroALevel) {
   Grid grid = grid_of(0.2, 0, 15);
   grid.zero_point = 5;
-  train::Quantiser quantiser("q", {grid, Rounding::HalfUp}, {{.algorithm = Algorithm::Pact}, false}, {}, 1);
+  train::Quantiser quantiser("q", {grid, Rounding::HalfUp}, {quant::Pact{}, false}, {}, 1);
   ASSERT_EQ(quantiser.learned().size(), 2u);
   EXPECT_EQ(quantiser.op().grid, grid);
   at::Tensor x = at::tensor({-2.0f, -1.2f, 0.0f, 1.0f, 3.0f, 4.0f});
@@ -223,8 +221,7 @@ TEST(Qat, BothBoundsOfPactLearnAndKeepZeroALevel) {
 TEST(Qat, InqKeepsWhatIsSetWhateverTheOptimiserDoes) {
   at::Tensor w = drawn({4, 10}, 1, 0.3);
   w.set_requires_grad(true);
-  train::Quantiser quantiser("q", {grid_of(0.125, -8, 7), Rounding::HalfUp}, {{.algorithm = Algorithm::Inq}, false}, w,
-                             1);
+  train::Quantiser quantiser("q", {grid_of(0.125, -8, 7), Rounding::HalfUp}, {quant::Inq{}, false}, w, 1);
   quantiser.set_fraction(0.5, w);
   const at::Tensor y = quantiser.forward(w, true, 0);
   y.sum().backward();
@@ -254,7 +251,7 @@ TEST(Qat, QuantisersThatMeetInASumLearnOneScale) {
     const graph::ValueId b = sum.add_node("b_q", graph::Quantise{grid_of(0.25, -8, 7)}, {y});
     sum.outputs = {sum.add_node("add", graph::Add{}, {a, b})};
     train::Network network(sum, [same](const QuantiserPlace& place) {
-      return QuantiserRecipe{{.algorithm = same || place.node.name == "a_q" ? Algorithm::Lsq : Algorithm::Ste}, false};
+      return QuantiserRecipe{same || place.node.name == "a_q" ? quant::Learning(quant::Lsq{}) : quant::Ste{}, false};
     });
     return network.learned().size();
   };
@@ -296,7 +293,7 @@ TEST(Qat, GroupsThatMeetInOneQuantiserAreOne) {
         return g.add_node("sum", graph::Add{}, {left, g.add_node("right", graph::Add{}, {x[2], x[1]})});
       },
       4);
-  train::Network network(graph, [](const QuantiserPlace&) { return QuantiserRecipe{{.algorithm = Algorithm::Lsq}}; });
+  train::Network network(graph, [](const QuantiserPlace&) { return QuantiserRecipe{quant::Lsq{}}; });
   const std::vector<train::Quantiser*> all = network.quantisers();
   ASSERT_EQ(all.size(), 4u);
   EXPECT_TRUE(all[0]->shares_with(*all[1]));
@@ -307,7 +304,7 @@ TEST(Qat, GroupsThatMeetInOneQuantiserAreOne) {
 TEST(Qat, WhatJoinsBeforeALinearOutputHasOneShortScale) {
   const graph::Graph graph = joined(
       [](graph::Graph& g, const std::vector<graph::ValueId>& x) { return g.add_node("cat", graph::Concat{1}, x); }, 12);
-  train::Network network(graph, [](const QuantiserPlace&) { return QuantiserRecipe{{.algorithm = Algorithm::Lsq}}; });
+  train::Network network(graph, [](const QuantiserPlace&) { return QuantiserRecipe{quant::Lsq{}}; });
   const at::NoGradGuard no_grad;
   const std::vector<train::Quantiser*> all = network.quantisers();
   all[0]->learned()[0].tensor.fill_(0.120281234f);
@@ -326,8 +323,8 @@ TEST(Qat, TheLossIsOverWhatAQuantisedSoftmaxReads) {
 }
 
 TEST(Qat, AGridWithNothingAboveZeroLearnsByItsLowestLevel) {
-  for (const Algorithm algorithm : {Algorithm::Lsq, Algorithm::Tqt, Algorithm::Pact}) {
-    train::Quantiser quantiser("q", {grid_of(0.5, -1, 0), Rounding::HalfUp}, {{.algorithm = algorithm}, false}, {}, 1);
+  for (const quant::Learning& algorithm : {quant::Learning(quant::Lsq{}), {quant::Tqt{}}, {quant::Pact{}}}) {
+    train::Quantiser quantiser("q", {grid_of(0.5, -1, 0), Rounding::HalfUp}, {algorithm, false}, {}, 1);
     EXPECT_EQ(quantiser.op().grid.scale[0], 0.5);
     at::Tensor x = at::tensor({-2.0f, -0.3f, 1.0f});
     x.set_requires_grad(true);
@@ -349,8 +346,8 @@ TEST(QatMessages, NameTheQuantiserAndWhatItCannot) {
   };
   const at::Tensor w = at::zeros({4});
   EXPECT_EQ(
-      message(grid_of(1, 0, 15), {{.algorithm = Algorithm::Inq}, false}, {}),
-      "train: quantiser 'conv_q': inq on activations (expected inq on weights alone; pact, lsq, tqt, ana or ste here)");
+      message(grid_of(1, 0, 15), {quant::Inq{}, false}, {}),
+      "train: quantiser 'conv_q': inq on activations (expected inq on weights alone; ste, pact, tqt, lsq or ana here)");
   EXPECT_EQ(
       message(grid_of(1, 0, 1), {{}, true}, {}),
       "train: quantiser 'conv_q': activations without a zero (expected weights: a ReLU and a padding give zeros)");
@@ -360,7 +357,7 @@ TEST(QatMessages, NameTheQuantiserAndWhatItCannot) {
   EXPECT_EQ(message(grid_of(1, 0, 2047), {}, w),
             "train: quantiser 'conv_q': 2048 levels (expected fewer than 2048 where a quantiser trains)");
   for (const int64_t high : {0, 31})
-    EXPECT_NE(message(grid_of(1, -high - 1, high), {{.algorithm = Algorithm::Inq, .power_of_two = true}}, w)
+    EXPECT_NE(message(grid_of(1, -high - 1, high), {quant::Inq{.power_of_two = true}}, w)
                   .find(" levels, inq with powers of two (expected 3 to 32 levels: "),
               std::string::npos);
 }

@@ -25,8 +25,8 @@ TEST(QuantisedTraining, NothingNeedsToBeSaid) {
       lab::quantised_training_from_json(Json::object(), {.epochs = 10, .learning_rate = 0.01}, "here");
   EXPECT_EQ(training.recipe.epochs, 5);
   EXPECT_DOUBLE_EQ(training.recipe.learning_rate, 0.001);
-  EXPECT_EQ(training.weights.algorithm, quant::Algorithm::Lsq);
-  EXPECT_EQ(training.activations.algorithm, quant::Algorithm::Lsq);
+  EXPECT_EQ(training.weights, quant::Learning(quant::Lsq{}));
+  EXPECT_EQ(training.activations, quant::Learning(quant::Lsq{}));
   EXPECT_EQ(training.partitions.back().fraction, 1);
   EXPECT_LT(training.partitions.back().time, 5);
   EXPECT_LT(training.annealing.end, 5);
@@ -110,7 +110,7 @@ TEST(QuantisedTraining, ARuleIsOfTheLayersWeightsAndOfWhatItGives) {
       if (holds_alternative<graph::Quantise>(node.op)) {
         const bool weights = fake.constant(node.inputs[0]) != nullptr;
         const auto recipe = run.quantisers({node, weights, node.name == "x_q"});
-        all += node.name + " " + std::string(quant::to_string(recipe.learning.algorithm)) + "; ";
+        all += node.name + " " + std::string(quant::to_string(recipe.learning)) + "; ";
       }
     return all;
   };

@@ -69,7 +69,7 @@ Steps steps(double scale, int32_t low, int64_t levels, Rounding rounding) {
   return result;
 }
 
-constexpr Learning pact{.algorithm = Algorithm::Pact};
+constexpr Pact pact;
 
 void pact_unsigned(const Json& in, const Json& expected, double tolerance) {
   const int64_t n = in.at("n_levels");
@@ -109,8 +109,7 @@ void almost_symmetric_table(const Json& in, const Json& expected, double toleran
 }
 
 void tqt(const Json& in, const Json& expected, double tolerance) {
-  const Learning learning{
-      .algorithm = Algorithm::Tqt, .normalised = true, .saturated = in.at("clip_grad"), .momentum = in.at("beta")};
+  const Tqt learning{.normalised = true, .saturated = in.at("clip_grad"), .momentum = in.at("beta")};
   const int64_t n = in.at("n_levels");
   const double scale = scale_of_learned(learning, in.at("log_t"), static_cast<double>(n - 1));
   EXPECT_NEAR(scale, expected.at("eps").get<double>(), tolerance);

@@ -24,16 +24,15 @@ std::string message(const auto& f) {
 }
 
 TEST(Learned, NumbersAndScalesComeBackForEveryAlgorithmThatLearns) {
-  for (Algorithm algorithm : {Algorithm::Pact, Algorithm::Tqt, Algorithm::Lsq})
+  for (const Learning& learning : {Learning(Pact{}), {Tqt{}}, {Lsq{}}})
     for (double most : {0.5, 1.0, 7.0, 15.0, 127.0}) {
-      const Learning learning{.algorithm = algorithm};
       const float learned = learned_from_scale(learning, 0.0371, most);
       EXPECT_NEAR(static_cast<double>(scale_of_learned(learning, static_cast<double>(learned), most)), 0.0371, 1e-7);
     }
 }
 
 TEST(Learned, BoundOfPactFallsOnTheHighestLevelUnderEveryRounding) {
-  const Learning pact{.algorithm = Algorithm::Pact};
+  const Pact pact;
   for (Rounding rounding : {Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven})
     for (int i = 1; i < 300; ++i) {
       const float bound = 0.01f * static_cast<float>(i);
@@ -47,7 +46,7 @@ TEST(Learned, BoundOfPactFallsOnTheHighestLevelUnderEveryRounding) {
 }
 
 TEST(Learned, ThresholdOfTqtGivesPowersOfTwoWhereAsked) {
-  const Learning tqt{.algorithm = Algorithm::Tqt, .power_of_two = true};
+  const Tqt tqt{.power_of_two = true};
   EXPECT_EQ(scale_of_learned(tqt, -0.3, 7), 0.125f);
   EXPECT_EQ(scale_of_learned(tqt, 0.0, 7), 0.125f);
   EXPECT_EQ(scale_of_learned(tqt, 0.1, 7), 0.25f);
@@ -178,14 +177,13 @@ TEST(Sawb, IsARangeRuleForWeights) {
 }
 
 TEST(LearningMessages, NameWhatThereIs) {
-  EXPECT_EQ(message([] { algorithm_named("dorefa"); }),
+  EXPECT_EQ(message([] { learning_named("dorefa"); }),
             "quant: algorithm: 'dorefa' (expected ste, pact, tqt, lsq, ana or inq)");
   EXPECT_EQ(message([] { noise_named("pink"); }),
             "quant: noise: 'pink' (expected uniform, triangular, normal or logistic)");
   EXPECT_EQ(message([] { draw_named("x"); }), "quant: forward: 'x' (expected expectation, mode or random)");
   EXPECT_EQ(message([] { partition_named("x"); }), "quant: partition: 'x' (expected magnitude or random)");
-  for (const char* name : {"ste", "pact", "tqt", "lsq", "ana", "inq"})
-    EXPECT_EQ(to_string(algorithm_named(name)), name);
+  for (const char* name : {"ste", "pact", "tqt", "lsq", "ana", "inq"}) EXPECT_EQ(to_string(learning_named(name)), name);
   for (const char* name : {"expectation", "mode", "random"}) EXPECT_EQ(to_string(draw_named(name)), name);
   for (const char* name : {"magnitude", "random"}) EXPECT_EQ(to_string(partition_named(name)), name);
 }

@@ -5,7 +5,6 @@
 namespace nibble {
 namespace {
 
-using quant::Algorithm;
 using test::Folder;
 using test::quantised_network;
 
@@ -17,11 +16,11 @@ struct Watched {
   std::function<void(const std::string&)> warn = [this](const std::string& sentence) { said.push_back(sentence); };
   train::Health health;
 
-  explicit Watched(Algorithm algorithm, graph::Graph of = quantised_network())
+  explicit Watched(const quant::Learning& learning, graph::Graph of = quantised_network())
       : graph(std::move(of)),
         network(graph,
                 [=](const train::QuantiserPlace&) {
-                  return train::QuantiserRecipe{{.algorithm = algorithm}, false};
+                  return train::QuantiserRecipe{learning, false};
                 }),
         health(network, warn) {}
 
@@ -34,7 +33,7 @@ struct Watched {
 };
 
 TEST(Health, SaysNothingOfAHealthyNetwork) {
-  Watched watched(Algorithm::Lsq);
+  Watched watched(quant::Lsq{});
   watched.tensor("conv_q.scale").mul_(20);
   watched.tensor("fc.weight_q.scale").div_(20);
   watched.health.after_step("here");
@@ -43,7 +42,7 @@ TEST(Health, SaysNothingOfAHealthyNetwork) {
 }
 
 TEST(Health, NamesACollapsedScaleOnce) {
-  Watched watched(Algorithm::Lsq);
+  Watched watched(quant::Lsq{});
   watched.tensor("fc.weight_q.scale").div_(128);
   watched.health.after_step("epoch 2, step 5 of 13");
   watched.health.after_step("epoch 2, step 6 of 13");
@@ -56,7 +55,7 @@ TEST(Health, NamesACollapsedScaleOnce) {
 }
 
 TEST(Health, NamesAnExplodedBoundAndItsChannel) {
-  Watched watched(Algorithm::Pact);
+  Watched watched(quant::Pact{});
   watched.tensor("conv_q.bound").mul_(128);
   watched.tensor("conv.weight_q.bound")[2] *= 1000;
   watched.health.after_step("epoch 1, step 1 of 13");
@@ -73,7 +72,7 @@ TEST(Health, NamesAnExplodedBoundAndItsChannel) {
 
 TEST(Health, CountsWeightsThatGoBackAndForthAndNoneThatGoOneWay) {
   for (bool back : {false, true}) {
-    Watched watched(Algorithm::Ste);
+    Watched watched(quant::Ste{});
     const at::Tensor weights = watched.tensor("fc.weight");
     weights.fill_(-0.20f);
     for (int step = 0; step < 12; ++step) {
@@ -100,7 +99,7 @@ TEST(Health, WeightsOfManyLevelsMayGoBackAndForth) {
   grid.low = -9;
   for (graph::Node& node : graph.nodes)
     if (node.name == "fc.weight_q") get<graph::Quantise>(node.op).grid = grid;
-  Watched watched(Algorithm::Ste, graph);
+  Watched watched(quant::Ste{}, graph);
   const at::Tensor moved = watched.tensor("fc.weight");
   moved.fill_(-0.20f);
   for (int step = 0; step < 12; ++step) {
@@ -113,7 +112,7 @@ TEST(Health, WeightsOfManyLevelsMayGoBackAndForth) {
 
 TEST(Health, LevelsOfWeightsAreThoseOfTheQuantiser) {
   for (int64_t stride : {1, 5}) {
-    Watched watched(Algorithm::Lsq);
+    Watched watched(quant::Lsq{});
     for (const train::PlacedQuantiser& at : watched.network.placed_quantisers()) {
       if (!at.weights.defined()) continue;
       const at::Tensor y = at.quantiser->forward(at.weights.detach(), false, 0);
@@ -166,7 +165,7 @@ TEST(Health, NamesDeadChannelsOnceARunAlsoWhenItIsResumed) {
 }
 
 TEST(Health, NamesTheFirstTensorThatIsNotFinite) {
-  Watched watched(Algorithm::Lsq);
+  Watched watched(quant::Lsq{});
   EXPECT_EQ(train::learned_not_finite(watched.network), "");
   for (train::Learned& one : watched.network.learned())
     if (one.name == "fc.bias" || one.name == "conv_q.scale")

@@ -13,9 +13,7 @@ using test::Folder;
 
 train::TrainRun lsq_run(const std::filesystem::path& folder) {
   train::TrainRun run = test::small_run(folder);
-  run.quantisers = [](const train::QuantiserPlace&) {
-    return train::QuantiserRecipe{{.algorithm = quant::Algorithm::Lsq}, false};
-  };
+  run.quantisers = [](const train::QuantiserPlace&) { return train::QuantiserRecipe{quant::Lsq{}, false}; };
   return run;
 }
 

@@ -3,21 +3,16 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "quant/learning/learning.hpp"
+#include "quant/learning/noise.hpp"
+#include "quant/learning/partition.hpp"
 
-/// The names of what an experiment chooses among.
+/// The names of what an algorithm's options choose among.
 namespace nibble::quant {
 namespace {
 
 template <class T, size_t count>
 using Names = std::array<std::pair<std::string_view, T>, count>;
 
-constexpr Names<Algorithm, 6> algorithms{{{"ste", Algorithm::Ste},
-                                          {"pact", Algorithm::Pact},
-                                          {"tqt", Algorithm::Tqt},
-                                          {"lsq", Algorithm::Lsq},
-                                          {"ana", Algorithm::Ana},
-                                          {"inq", Algorithm::Inq}}};
 constexpr Names<Noise, 4> noises{{{"uniform", Noise::Uniform},
                                   {"triangular", Noise::Triangular},
                                   {"normal", Noise::Normal},
@@ -41,9 +36,6 @@ T named_in(const Names<T, count>& names, std::string_view name, std::string_view
 
 }  // namespace
 
-std::string_view to_string(Algorithm algorithm) {
-  return name_in(algorithms, algorithm);
-}
 std::string_view to_string(Noise noise) {
   return name_in(noises, noise);
 }
@@ -54,9 +46,6 @@ std::string_view to_string(Partition partition) {
   return name_in(partitions, partition);
 }
 
-Algorithm algorithm_named(std::string_view name) {
-  return named_in(algorithms, name, "algorithm", "ste, pact, tqt, lsq, ana or inq");
-}
 Noise noise_named(std::string_view name) {
   return named_in(noises, name, "noise", "uniform, triangular, normal or logistic");
 }
