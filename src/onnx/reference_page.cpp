@@ -52,12 +52,12 @@ std::string reference_page() {
       "  src/graph/ops.hpp under its own name, its fields as attributes. Tensors have their real integer types. One "
       "JSON\n"
       "  document under the metadata key `nibble` holds stage, types, grids and bounds. Reads back to an equal graph.\n"
-      "- qdq: opset 13 for 8 bits, 21 for 4-bit weights and 16-bit activations, 25 for 2-bit types where asked; "
-      "the first\n"
-      "  opset that has every op (" +
+      "- qdq: opset 13 for 8 bits, 21 for 4-bit weights and 16-bit activations, 25 for 2-bit types where asked;\n"
+      "  the first that has every op (" +
       later + ", AveragePool with dilations " + std::to_string(first_opset("AveragePool", "dilations")) +
-      "). Weights are\n"
-      "  integers with DequantizeLinear. Activations of other widths lie in the next wider container, a Clip between\n"
+      ").\n"
+      "  Weights are integers with DequantizeLinear. Activations of other widths lie in the next wider container, a "
+      "Clip between\n"
       "  QuantizeLinear and DequantizeLinear. Exact ties round to even: that is the dialect's rule.\n"
       "- deeploy: opset 10, float32 tensors that hold integers, int64 where float32 does not hold them. Ops that the\n"
       "  dialect lacks are written by others with the same integers (docs/design/deeploy.md), or refused by name.\n";
