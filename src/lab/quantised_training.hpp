@@ -14,7 +14,7 @@ namespace nibble::lab {
 /// How a variant's network trains with its quantisers in it. As JSON, all keys optional:
 /// {...Recipe...: what is not given is the float training's, but half its epochs and a tenth of its learning_rate,
 ///  "from": "trained"|"scratch",            the float network as trained, or as it was drawn
-///  "weights": "lsq" | {"algorithm": "tqt", "power_of_two": true, ...},     quant::algorithms()
+///  "weights": "ALGORITHM" | {"algorithm": "ALGORITHM", OPTION: ...},     those of quant::algorithms()
 ///  "activations": ...,
 ///  "layers": {"conv1": {"weights": ..., "activations": ...}, "block*": ...},   its weights; what it gives, as in a policy
 ///  "start": {"weights": 0, "activations": 1},     epochs from which on their quantisers are on

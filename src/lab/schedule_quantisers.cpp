@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "lab/quantised_training.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
+#include "passes/quantise/layers.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -18,14 +19,13 @@ const Learning& rule_for(const std::vector<QuantisedTraining::Rule>& rules, cons
 }
 
 /// The layer that a description calls a quantiser by: of weights the one that reads them, else the one whose output
-/// this is, after which the policy has named it.
+/// this is.
 std::string layer_of(const graph::Graph& fake, const graph::Node& quantiser, bool weights) {
   if (weights)
     for (const graph::Node& reader : fake.nodes)
       if (std::find(reader.inputs.begin(), reader.inputs.end(), quantiser.outputs[0]) != reader.inputs.end())
         return reader.name;
-  const size_t end = quantiser.name.rfind("_q");
-  return quantiser.name.substr(0, end);
+  return passes::quantised_layer(fake, quantiser);
 }
 
 /// A rule that no quantiser goes by would be forgotten without a word.

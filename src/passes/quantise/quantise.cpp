@@ -1,11 +1,11 @@
 #include "passes/quantise/quantise.hpp"
-#include "passes/canonicalise/canonicalise.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <utility>
 
+#include "passes/canonicalise/canonicalise.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/quantise/passes.hpp"
 
