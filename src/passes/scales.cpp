@@ -5,12 +5,6 @@
 
 namespace nibble::passes {
 
-double shortened(double scale) {
-  int exponent = 0;
-  const double mantissa = std::frexp(scale, &exponent);
-  return std::ldexp(std::ceil(std::ldexp(mantissa, 12)), exponent - 12);
-}
-
 double float_product(double a, double b) {
   return static_cast<double>(static_cast<float>(a * b));
 }

@@ -5,10 +5,6 @@
 /// Scales whose products and multiples are exact.
 namespace nibble::passes {
 
-/// `scale` rounded up to 12 significant bits: the product of two such is a float32 number, so that the grid of a graph
-/// output can be written down exactly.
-double shortened(double scale);
-
 /// The product as the nearest float32, which is what a grid may hold.
 double float_product(double a, double b);
 

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "passes/quantise/passes.hpp"
-#include "passes/scales.hpp"
+#include "quant/scale.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -154,7 +154,7 @@ Calibration calibrate(const graph::Graph& graph, const QuantiserPlan& plan, cons
     if (!plan.points[p].feeds_output_layer || plan.points[p].fixed) continue;
     for (size_t q = 0; q < plan.points.size(); ++q)
       if (q == p || (plan.points[p].group >= 0 && plan.points[q].group == plan.points[p].group))
-        for (double& scale : grids[q].scale) scale = shortened(scale);
+        for (double& scale : grids[q].scale) scale = quant::shortened(scale);
   }
   constexpr double worth_saying = 3;
   std::vector<HarmonisationCost> costs;

@@ -10,6 +10,7 @@
 #include "passes/quantise/passes.hpp"
 #include "passes/rewrite.hpp"
 #include "passes/scales.hpp"
+#include "quant/scale.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -141,7 +142,7 @@ Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
                                      weight_spec(linear.policy), linear.policy.weight_range,
                                      place_of(node) + ": weights '" + graph[weights].name + "'");
   if (linear.writes_output)
-    for (double& scale : grid.scale) scale = shortened(scale);
+    for (double& scale : grid.scale) scale = quant::shortened(scale);
   return grid;
 }
 

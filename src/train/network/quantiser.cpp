@@ -1,21 +1,17 @@
 #include "train/network/quantiser.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
 #include "base/random.hpp"
+#include "quant/scale.hpp"
 
 namespace nibble::train {
 namespace {
 
 using quant::Steps;
-
-float shortened(float scale) {
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(scale) & 0xfffff000u);
-}
 
 /// A stream of its own for a quantiser.
 uint64_t seed_of(const std::string& name, uint64_t seed) {
@@ -111,7 +107,7 @@ std::vector<Steps> Quantiser::steps() const {
       steps.scale =
           quant::scale_of_learned(recipe_.learning, static_cast<double>(learned_.data_ptr<float>()[c]), steps.reach());
     }
-    if (short_scale_) steps.scale = shortened(steps.scale);
+    if (short_scale_) steps.scale = static_cast<float>(quant::shortened(static_cast<double>(steps.scale)));
     all.push_back(steps);
   }
   return all;

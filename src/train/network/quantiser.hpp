@@ -56,7 +56,7 @@ class Quantiser {
   bool shares_with(const Quantiser& other) const { return learned_.defined() && learned_.is_same(other.learned_); }
   /// op()'s grid is the one that calibration found, whatever the training does.
   bool keeps_grid() const;
-  /// Scales of 12 significant digits from now on: the product with another such scale is a float32 number.
+  /// Scales are quant::shortened from now on: the product with another such scale is a float32 number.
   void shorten_scale() { short_scale_ = true; }
   bool has_short_scale() const { return short_scale_; }
 

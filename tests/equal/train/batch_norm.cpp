@@ -100,9 +100,9 @@ TEST(FoldedBatchNorm, AndItsGradientsAreThoseOfElementaryOperationsInDouble) {
 TEST(FoldedBatchNorm, LeavesTheGraphWithWhatWasTrainedToTheLastBit) {
   const std::vector<QuantiserRecipe> recipes{{},
                                              {quant::Pact{}, false},
-                                             {quant::Tqt{.power_of_two = true}, false},
+                                             {quant::Tqt{{}, true}, false},
                                              {quant::Lsq{}, false},
-                                             {quant::Ana{.noise = quant::Noise::Normal}, false},
+                                             {quant::Ana{{}, quant::Noise::Normal}, false},
                                              {quant::Lsq{}, true}};
   for (const QuantiserRecipe& recipe : recipes)
     for (float gamma : {0.7F, 0.0F, -1e-12F}) {

@@ -30,17 +30,17 @@ struct Case {
 std::vector<Case> cases() {
   const auto all = [](quant::Learning learning) { return QuantiserRecipe{learning, false}; };
   const QuantiserRecipe lsq = all(quant::Lsq{}), ste = all({});
-  const quant::Ana ana{.noise = quant::Noise::Triangular, .draw = quant::Draw::Random};
-  return {{"ste", ste, ste},
-          {"pact", all(quant::Pact{}), all(quant::Pact{})},
-          {"tqt", all(quant::Tqt{.power_of_two = true, .normalised = true}),
-           all(quant::Tqt{.normalised = true, .saturated = true})},
-          {"lsq", lsq, lsq},
-          {"ana", all(ana), all(ana)},
-          {"inq", all(quant::Inq{.partition = quant::Partition::Random}), lsq},
-          {"inq with powers of two", all(quant::Inq{.power_of_two = true}), lsq},
-          {"inq with powers of two before scales that stay", all(quant::Inq{.power_of_two = true}), ste},
-          {"without zero", {quant::Lsq{}, true}, lsq}};
+  const quant::Ana ana{{}, quant::Noise::Triangular, quant::Draw::Random};
+  return {
+      {"ste", ste, ste},
+      {"pact", all(quant::Pact{}), all(quant::Pact{})},
+      {"tqt", all(quant::Tqt{{}, true, true}), all(quant::Tqt{{}, false, true, true})},
+      {"lsq", lsq, lsq},
+      {"ana", all(ana), all(ana)},
+      {"inq", all(quant::Inq{{}, quant::Partition::Random}), lsq},
+      {"inq with powers of two", all(quant::Inq{{}, quant::Partition::Magnitude, true}), lsq},
+      {"inq with powers of two before scales that stay", all(quant::Inq{{}, quant::Partition::Magnitude, true}), ste},
+      {"without zero", {quant::Lsq{}, true}, lsq}};
 }
 
 train::QuantiserRecipes recipes_of(const Case& each) {
@@ -357,7 +357,7 @@ TEST(QatMessages, NameTheQuantiserAndWhatItCannot) {
   EXPECT_EQ(message(grid_of(1, 0, 2047), {}, w),
             "train: quantiser 'conv_q': 2048 levels (expected fewer than 2048 where a quantiser trains)");
   for (const int64_t high : {0, 31})
-    EXPECT_NE(message(grid_of(1, -high - 1, high), {quant::Inq{.power_of_two = true}}, w)
+    EXPECT_NE(message(grid_of(1, -high - 1, high), {quant::Inq{{}, quant::Partition::Magnitude, true}}, w)
                   .find(" levels, inq with powers of two (expected 3 to 32 levels: "),
               std::string::npos);
 }

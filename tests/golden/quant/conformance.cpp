@@ -109,7 +109,7 @@ void almost_symmetric_table(const Json& in, const Json& expected, double toleran
 }
 
 void tqt(const Json& in, const Json& expected, double tolerance) {
-  const Tqt learning{.normalised = true, .saturated = in.at("clip_grad"), .momentum = in.at("beta")};
+  const Tqt learning{{}, false, true, in.at("clip_grad"), in.at("beta")};
   const int64_t n = in.at("n_levels");
   const double scale = scale_of_learned(learning, in.at("log_t"), static_cast<double>(n - 1));
   EXPECT_NEAR(scale, expected.at("eps").get<double>(), tolerance);

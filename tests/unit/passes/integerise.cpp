@@ -207,14 +207,6 @@ TEST(Integerise, PadsASlicedAndJoinedTensorWithItsZeroPoint) {
   for (size_t i = 0; i < fake.size(); ++i) EXPECT_EQ(fake[i], grid.real(levels[i], 0));
 }
 
-TEST(Scales, ProductsOfShortenedScalesAreFloat32) {
-  Random random(1);
-  for (int i = 0; i < 1000; ++i) {
-    const double a = shortened(random.uniform() + 1e-6), b = shortened(random.uniform() * 1e-3 + 1e-9);
-    EXPECT_EQ(float_product(a, b), a * b);
-  }
-}
-
 TEST(Scales, AZeroPointTimesItsRatioIsExact) {
   Random random(1);
   for (int i = 0; i < 1000; ++i) {

@@ -46,7 +46,7 @@ TEST(Learned, BoundOfPactFallsOnTheHighestLevelUnderEveryRounding) {
 }
 
 TEST(Learned, ThresholdOfTqtGivesPowersOfTwoWhereAsked) {
-  const Tqt tqt{.power_of_two = true};
+  const Tqt tqt{{}, true};
   EXPECT_EQ(scale_of_learned(tqt, -0.3, 7), 0.125f);
   EXPECT_EQ(scale_of_learned(tqt, 0.0, 7), 0.125f);
   EXPECT_EQ(scale_of_learned(tqt, 0.1, 7), 0.25f);
