@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "graph/op_traits.hpp"
 #include "passes/integerise/bound_functions.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/rewrite.hpp"
@@ -34,11 +35,6 @@ Interval scaled(Interval x, int64_t zero, int64_t count) {
 Interval product(Interval a, Interval b) {
   const auto [low, high] = std::minmax({a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
   return {low, high};
-}
-
-bool is_linear(const graph::Op& op) {
-  return holds_alternative<graph::Conv>(op) || holds_alternative<graph::ConvTranspose>(op) ||
-         holds_alternative<graph::Gemm>(op) || holds_alternative<graph::MatMul>(op);
 }
 
 /// [C, O/group, kernel] of a transposed convolution as [O, C/group, kernel]: every tap as if it met each output.
@@ -192,8 +188,7 @@ class Bounder {
 };
 
 bool is_accumulator(const graph::Op& op) {
-  return is_linear(op) || holds_alternative<graph::SumPool>(op) || holds_alternative<graph::ReduceSum>(op) ||
-         holds_alternative<graph::Add>(op) || holds_alternative<graph::Sub>(op) || holds_alternative<graph::Mul>(op);
+  return terms_of(op) != graph::Terms::None || holds_alternative<graph::Mul>(op);
 }
 
 void check_bits(const Graph& graph, const AccumulatorBits& bits) {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/op_traits.hpp"
 #include "passes/integerise/propagation.hpp"
-#include "passes/op_classes.hpp"
 #include "quant/range.hpp"
 
 namespace nibble::passes {
@@ -77,7 +77,7 @@ bool fits_accumulator(const Grid& bias, const std::vector<double>& scale) {
 bool stays_a_sum(const Propagation& p, ValueId id) {
   for (const Node& node : p.from.nodes)
     for (ValueId input : node.inputs)
-      if (input == id && class_of(node.op) != OpClass::Movement) return false;
+      if (input == id && class_of(node.op) != graph::OpClass::Movement) return false;
   return true;
 }
 
