@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/channels.hpp"
 #include "graph/ranges.hpp"
 
 namespace nibble::train {
@@ -108,10 +109,9 @@ class Planner {
     const Tensor* constant = graph_.constant(node.inputs[1]);
     if (constant == nullptr) return products(terms, in(node, 1), x) + bias;
     const auto values = constant->to_integers();
-    const auto stride = static_cast<size_t>(strides_of(constant->shape())[static_cast<size_t>(axis)]);
-    std::vector<double> sums(static_cast<size_t>(constant->shape()[static_cast<size_t>(axis)]));
-    for (size_t i = 0; i < values.size(); ++i)
-      sums[i / stride % sums.size()] += std::abs(static_cast<double>(values[i]));
+    const ChannelOf channel(constant->shape(), axis);
+    std::vector<double> sums(channel.count());
+    for (size_t i = 0; i < values.size(); ++i) sums[channel(i)] += std::abs(static_cast<double>(values[i]));
     const double most = sums.empty() ? 0 : *std::max_element(sums.begin(), sums.end());
     return times(most, x.magnitude()) + bias;
   }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/channels.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/file/metadata.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
@@ -79,16 +80,11 @@ Grid narrowed(const NodeReader& node, Grid grid) {
 /// Calls f(element, channel) for each element of a tensor of `shape`.
 template <class F>
 void each_channel(const NodeReader& node, const Shape& shape, const Grid& grid, F&& f) {
-  size_t inner = 1, channels = 1;
-  if (grid.per_channel()) {
-    const auto axis = static_cast<size_t>(grid.axis);
-    channels = static_cast<size_t>(shape[axis]);
-    if (channels != grid.scale.size())
-      node.fail(std::to_string(grid.scale.size()) + " scales for " + to_string(shape), std::to_string(channels));
-    for (size_t i = axis + 1; i < shape.size(); ++i) inner *= static_cast<size_t>(shape[i]);
-  }
+  const ChannelOf channel(shape, grid.axis);
+  if (grid.per_channel() && channel.count() != grid.scale.size())
+    node.fail(std::to_string(grid.scale.size()) + " scales for " + to_string(shape), std::to_string(channel.count()));
   const auto count = static_cast<size_t>(element_count(shape));
-  for (size_t i = 0; i < count; ++i) f(i, i / inner % channels);
+  for (size_t i = 0; i < count; ++i) f(i, channel(i));
 }
 
 }  // namespace

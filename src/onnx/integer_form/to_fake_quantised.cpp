@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "base/channels.hpp"
 #include "base/error.hpp"
 #include "graph/evaluate/evaluate.hpp"
 #include "onnx/file/container.hpp"
@@ -421,11 +422,9 @@ class Lifter {
 
   static void change_weights(Layer& layer, const std::vector<bool>& flipped, const std::vector<bool>& dead) {
     std::vector<int64_t> w = layer.weights.to_integers();
-    size_t inner = 1;
-    for (size_t i = layer.axis + 1; i < layer.weights.rank(); ++i)
-      inner *= static_cast<size_t>(layer.weights.shape()[i]);
+    const ChannelOf channel(layer.weights.shape(), static_cast<int64_t>(layer.axis));
     for (size_t i = 0; i < w.size(); ++i) {
-      const size_t c = i / inner % flipped.size();
+      const size_t c = channel(i);
       w[i] = dead[c] ? 0 : flipped[c] ? -w[i] : w[i];
     }
     layer.weights = Tensor(layer.weights.shape(), w);
@@ -453,12 +452,10 @@ class Lifter {
   /// A constant behind its quantiser.
   ValueId quantised_constant(const std::string& name, const Shape& shape, const std::vector<int64_t>& q,
                              const Grid& grid) {
-    size_t inner = 1;
-    for (size_t i = static_cast<size_t>(std::max(grid.axis, 0)) + 1; i < shape.size(); ++i)
-      inner *= static_cast<size_t>(shape[i]);
+    const ChannelOf channel(shape, grid.axis);
     Tensor reals(ElementType::Float32, shape);
     for (size_t i = 0; i < q.size(); ++i) {
-      const size_t c = grid.per_channel() ? i / inner % grid.scale.size() : 0;
+      const size_t c = channel(i);
       reals.as<float>()[i] = static_cast<float>(grid.real(q[i], c));
       if (grid.quantise(static_cast<double>(reals.as<float>()[i]), c, Rounding::HalfEven) != q[i])
         throw Refusal{"bias " + std::to_string(q[i]) + " that no float32 tells from its neighbours"};
