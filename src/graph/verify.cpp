@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "graph/infer/infer.hpp"
+#include "graph/op_traits.hpp"
 
 namespace nibble::graph {
 namespace {
@@ -152,12 +153,9 @@ void check_types(const Graph& graph) {
 
 /// What computes in reals between the integers of QD: functions of what was dequantised, never sums, windows or fake
 /// quantisers.
-bool is_real_function(const Op& op) {
-  return !holds_alternative<Conv>(op) && !holds_alternative<ConvTranspose>(op) && !holds_alternative<Gemm>(op) &&
-         !holds_alternative<MatMul>(op) && !holds_alternative<BatchNormalization>(op) &&
-         !holds_alternative<AveragePool>(op) && !holds_alternative<GlobalAveragePool>(op) &&
-         !holds_alternative<SumPool>(op) && !holds_alternative<ReduceMean>(op) && !holds_alternative<ReduceSum>(op) &&
-         !holds_alternative<MaxPool>(op) && !holds_alternative<Quantise>(op);
+bool may_be_real_in_qd(const Op& op) {
+  return terms_of(op) != Terms::Many && !holds_alternative<BatchNormalization>(op) && !holds_alternative<MaxPool>(op) &&
+         !holds_alternative<Quantise>(op);
 }
 
 /// QD and ID hold integers. Reals are left only to a graph input before its quantisers, to the dequantisation of a
@@ -177,7 +175,7 @@ void check_stage(const Graph& graph) {
                  read = !uses.readers[static_cast<size_t>(id)].empty();
       const bool dequantises = holds_alternative<Dequantise>(node.op);
       const bool last = dequantises && output && !read;
-      const bool real_island = graph.stage == Stage::QD && (dequantises || is_real_function(node.op));
+      const bool real_island = graph.stage == Stage::QD && (dequantises || may_be_real_in_qd(node.op));
       check(last || real_island, place_of(node), "writes reals" + stage, "integers in every tensor");
     }
 }

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "graph/count.hpp"
+#include "graph/op_traits.hpp"
 #include "lab/metrics.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
@@ -91,9 +92,7 @@ int64_t weight_bytes(const graph::Graph& graph) {
   const graph::Uses uses(graph);
   int64_t bits = 0;
   for (const graph::Node& node : graph.nodes) {
-    const bool linear = holds_alternative<graph::Conv>(node.op) || holds_alternative<graph::Gemm>(node.op) ||
-                        holds_alternative<graph::ConvTranspose>(node.op) || holds_alternative<graph::MatMul>(node.op);
-    if (!linear) continue;
+    if (!is_linear(node.op)) continue;
     const graph::ValueId weights = node.inputs.at(1);
     bits += graph::constant_bits(graph, uses, weights) * element_count(graph[weights].shape, 1);
   }

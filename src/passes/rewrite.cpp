@@ -14,7 +14,8 @@ double at(const std::vector<double>& values, size_t channel) {
   return values.size() == 1 ? values[0] : values[channel];
 }
 
-bool is_linear(const Graph& graph, const Node& node) {
+/// Weights [O, ...], and nothing but them and a bias of one number an output.
+bool weighs_outputs_first(const Graph& graph, const Node& node) {
   if (holds_alternative<graph::Conv>(node.op)) return true;
   const auto* gemm = get_if<graph::Gemm>(&node.op);
   return gemm && gemm->alpha == 1 && gemm->beta == 1 && !gemm->transpose_a && gemm->transpose_b &&
@@ -119,7 +120,7 @@ int foldable_linear(const Graph& graph, const graph::Uses& uses, ValueId id, siz
   const int writer = uses.writer[static_cast<size_t>(id)];
   if (writer < 0 || uses.only_reader(id) != static_cast<int>(reader)) return -1;
   const Node& node = graph.nodes[static_cast<size_t>(writer)];
-  if (!is_linear(graph, node) || !graph.constant(node.inputs[1])) return -1;
+  if (!weighs_outputs_first(graph, node) || !graph.constant(node.inputs[1])) return -1;
   const bool real_bias = node.inputs.size() < 3 || node.inputs[2] == graph::absent || graph.constant(node.inputs[2]);
   return real_bias && is_real(graph[node.inputs[1]].type) ? writer : -1;
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "passes/op_classes.hpp"
+#include "graph/op_traits.hpp"
 
 namespace nibble::passes {
 
@@ -14,7 +14,7 @@ bool stays_a_sum(const graph::Graph& graph, const graph::Uses& uses, graph::Valu
 }
 
 bool moves_a_sum_out(const graph::Graph& graph, const graph::Uses& uses, const graph::Node& node) {
-  return class_of(node.op) == OpClass::Movement && !holds_alternative<graph::Pad>(node.op) &&
+  return class_of(node.op) == graph::OpClass::Movement && !holds_alternative<graph::Pad>(node.op) &&
          std::all_of(node.outputs.begin(), node.outputs.end(),
                      [&](graph::ValueId id) { return stays_a_sum(graph, uses, id); });
 }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 
+#include "base/channels.hpp"
 #include "base/error.hpp"
 #include "quant/histogram.hpp"
 #include "quant/sawb.hpp"
@@ -214,13 +215,9 @@ int64_t RangeObserver::count() const {
 Grid grid_of_weights(const Tensor& weights, int axis, const GridSpec& spec, RangeRule rule, std::string_view place) {
   const std::vector<double> values = weights.to_reals();
   for (size_t i = 0; i < values.size(); ++i) check_finite(values[i], i, place);
-  size_t channels = 1, inner = std::max<size_t>(1, values.size());
-  if (axis >= 0) {
-    channels = static_cast<size_t>(weights.shape().at(static_cast<size_t>(axis)));
-    inner = static_cast<size_t>(strides_of(weights.shape())[static_cast<size_t>(axis)]);
-  }
-  std::vector<std::vector<double>> of_channel(channels);
-  for (size_t i = 0; i < values.size(); ++i) of_channel[i / inner % channels].push_back(values[i]);
+  const ChannelOf channel(weights.shape(), axis);
+  std::vector<std::vector<double>> of_channel(channel.count());
+  for (size_t i = 0; i < values.size(); ++i) of_channel[channel(i)].push_back(values[i]);
   Grid result;
   std::vector<double> scales;
   for (std::vector<double>& own : of_channel) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/channels.hpp"
 #include "base/error.hpp"
 
 namespace nibble::verbs {
@@ -26,10 +27,9 @@ class Translated : public graph::Engine {
   /// [N, C, H, W]. A pixel that is whole but for a float's last bit is whole.
   Tensor image(const Tensor& x) const {
     std::vector<double> values = x.to_reals();
-    const auto channels = static_cast<size_t>(x.shape().at(1)),
-               inner = static_cast<size_t>(strides_of(x.shape()).at(1));
+    const ChannelOf channel(x.shape(), 1);
     for (size_t i = 0; i < values.size(); ++i) {
-      const size_t c = i / inner % channels;
+      const size_t c = channel(i);
       double pixel = (values[i] * of(from_.standard_deviation, c, 1) + of(from_.mean, c, 0)) / from_.scale;
       const double whole = std::nearbyint(pixel);
       if (std::abs(pixel - whole) < 1e-3) pixel = whole;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/channels.hpp"
 #include "graph/evaluate/broadcast.hpp"
 #include "graph/evaluate/rules.hpp"
 
@@ -8,13 +9,12 @@ namespace nibble::graph {
 
 Tensors meaning(const Call& call, const BatchNormalization& op) {
   Tensor y = call[0];
-  const auto channels = static_cast<size_t>(y.shape()[1]);
+  const ChannelOf channel(y.shape(), 1);
   const auto scale = call[1].as<double>(), bias = call[2].as<double>();
   const auto mean = call[3].as<double>(), variance = call[4].as<double>();
-  const size_t inner = y.size() / std::max<size_t>(1, static_cast<size_t>(y.shape()[0]) * channels);
   const auto values = y.as<double>();
   for (size_t i = 0; i < values.size(); ++i) {
-    const size_t c = i / inner % channels;
+    const size_t c = channel(i);
     values[i] = (values[i] - mean[c]) / std::sqrt(variance[c] + op.epsilon) * scale[c] + bias[c];
   }
   return {y};

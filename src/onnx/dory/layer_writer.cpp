@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/int128.hpp"
 #include "base/interval.hpp"
+#include "graph/op_traits.hpp"
 #include "onnx/dory/integer_chains.hpp"
 #include "onnx/file/metadata.hpp"
 #include "onnx/file/model_writer.hpp"
@@ -29,7 +30,8 @@ int64_t product(const Ints& numbers) {
   return std::accumulate(numbers.begin(), numbers.end(), int64_t{1}, std::multiplies<int64_t>());
 }
 
-bool requantises(const graph::Op& op) {
+/// The requantisations that are (x m + b) / D.
+bool multiplies_and_divides(const graph::Op& op) {
   return holds_alternative<graph::Requantise>(op) || holds_alternative<graph::FloorDivide>(op);
 }
 
@@ -39,11 +41,15 @@ Interval levels_of_requantisation(const graph::Op& op) {
   return {shift.low, shift.high};
 }
 
-/// Sums of many: too wide for an activation.
+/// Sums that a layer gives, too wide for an activation. DORY has no layer of a ConvTranspose or of a difference.
 bool sums(const graph::Op& op) {
-  return holds_alternative<graph::Conv>(op) || holds_alternative<graph::Gemm>(op) ||
-         holds_alternative<graph::MatMul>(op) || holds_alternative<graph::SumPool>(op) ||
-         holds_alternative<graph::ReduceSum>(op) || holds_alternative<graph::Add>(op);
+  return terms_of(op) != graph::Terms::None && !holds_alternative<graph::ConvTranspose>(op) &&
+         !holds_alternative<graph::Sub>(op);
+}
+
+/// What may make [N, K] of a layer's output. Not an Unsqueeze, which DORY does not read.
+bool may_flatten(const graph::Op& op) {
+  return reshapes(op) && !holds_alternative<graph::Unsqueeze>(op);
 }
 
 /// Sum over everything but the channel of each weight, for |sum| and for the zero point.
@@ -188,7 +194,7 @@ Interval LayerWriter::levels_in(ValueId id) const {
     for (ValueId term : writer->inputs) sum = {sum.low + levels_in(term).low, sum.high + levels_in(term).high};
     return sum;
   }
-  if (value.bounds.empty() && writer && requantises(writer->op)) return levels_of_requantisation(writer->op);
+  if (value.bounds.empty() && writer && multiplies_and_divides(writer->op)) return levels_of_requantisation(writer->op);
   if (value.bounds.empty()) return value.grid ? Interval{value.grid->low, value.grid->high} : levels_of(value.type);
   return hull(value.bounds);
 }
@@ -196,7 +202,8 @@ Interval LayerWriter::levels_in(ValueId id) const {
 double LayerWriter::reach_of(ValueId id) const {
   const Node* writer = writer_of(id);
   if (writer && passes_on(writer->op)) return reach_of(writer->inputs[0]);
-  const Interval levels = writer && requantises(writer->op) ? levels_of_requantisation(writer->op) : levels_in(id);
+  const Interval levels =
+      writer && multiplies_and_divides(writer->op) ? levels_of_requantisation(writer->op) : levels_in(id);
   const Interval told = levels_in_file(levels, writer == nullptr);
   return static_cast<double>(std::max(std::abs(told.low), std::abs(told.high)));
 }
@@ -213,7 +220,7 @@ const Node* LayerWriter::only_reader(ValueId id) const {
 
 const Node* LayerWriter::requantisation_behind(ValueId id) const {
   const Node* reader = only_reader(id);
-  return reader && requantises(reader->op) ? reader : nullptr;
+  return reader && multiplies_and_divides(reader->op) ? reader : nullptr;
 }
 
 bool LayerWriter::belongs_to_add(const Node& node) const {
@@ -258,12 +265,11 @@ void LayerWriter::write_outputs() {
 
 void LayerWriter::write_node(const Node& node) {
   const auto& op = node.op;
-  if (holds_alternative<graph::Conv>(op) || holds_alternative<graph::Gemm>(op) || holds_alternative<graph::MatMul>(op))
-    return write_linear(node);
+  if (is_linear(op) && !holds_alternative<graph::ConvTranspose>(op)) return write_linear(node);
   if (holds_alternative<graph::SumPool>(op) || holds_alternative<graph::ReduceSum>(op)) return write_sum(node);
   if (const auto* pool = get_if<graph::MaxPool>(&op)) return write_max_pool(node, *pool);
   if (holds_alternative<graph::Add>(op)) return write_add(node);
-  if (requantises(op)) return write_bare(node);
+  if (multiplies_and_divides(op)) return write_bare(node);
   if (holds_alternative<graph::Identity>(op)) {
     names_[static_cast<size_t>(node.outputs[0])] = name_of(node.inputs[0]);
     return;
@@ -272,9 +278,7 @@ void LayerWriter::write_node(const Node& node) {
   if (holds_alternative<graph::Concat>(op)) reason = "DORY reads a Concat and drops it";
   if (holds_alternative<graph::Threshold>(op))
     reason = "a list of thresholds is no (x m + b) / D; integerize --thresholds never gives one";
-  if (holds_alternative<graph::Flatten>(op) || holds_alternative<graph::Reshape>(op) ||
-      holds_alternative<graph::Squeeze>(op))
-    reason = "only a flattening to [N, K] right behind the one layer that it reads";
+  if (may_flatten(op)) reason = "only a flattening to [N, K] right behind the one layer that it reads";
   refuse(node, reason);
 }
 
@@ -555,7 +559,7 @@ void LayerWriter::write_add(const Node& node) {
   for (ValueId id : node.inputs) {
     if (graph_.constant(id)) return refuse(node, "a constant");
     const Node* writer = writer_of(id);
-    const bool inside = writer && requantises(writer->op) && belongs_to_add(*writer);
+    const bool inside = writer && multiplies_and_divides(writer->op) && belongs_to_add(*writer);
     requantised.push_back(inside ? writer : nullptr);
     branches.push_back(inside ? writer->inputs[0] : id);
     if (!writer_of(branches.back())) return refuse(node, "adds the network's input, which no layer of DORY writes");
@@ -582,9 +586,7 @@ void LayerWriter::write_bare(const Node& node) {
 
 /// Where `node` flattens to [N, K], it is written at once.
 void LayerWriter::write_flat(const Node& node) {
-  const bool moves = holds_alternative<graph::Flatten>(node.op) || holds_alternative<graph::Reshape>(node.op) ||
-                     holds_alternative<graph::Squeeze>(node.op);
-  if (!moves) return;
+  if (!may_flatten(node.op)) return;
   const Shape &x = graph_[node.inputs[0]].shape, &y = graph_[node.outputs[0]].shape;
   if (y.size() != 2 || x.empty() || y[0] != x[0]) return;
   const std::string output = next_name();

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/channels.hpp"
 #include "base/interval.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
@@ -64,20 +65,18 @@ std::vector<double> scales_of_weights(const NodeReader& node, size_t slot) {
 
 /// Every channel's sums over inputs in [x - point] and constant weights, channels along `axis`; padding adds 0.
 std::vector<Interval> sums_of(const Tensor& weights, size_t axis, Interval x, int64_t point, const Tensor* bias) {
-  const auto channels = static_cast<size_t>(weights.shape()[axis]);
-  size_t inner = 1;
-  for (size_t i = axis + 1; i < weights.rank(); ++i) inner *= static_cast<size_t>(weights.shape()[i]);
-  std::vector<Interval> sums(channels);
+  const ChannelOf channel(weights.shape(), static_cast<int64_t>(axis));
+  std::vector<Interval> sums(channel.count());
   const int64_t low = std::min<int64_t>(x.low - point, 0), high = std::max<int64_t>(x.high - point, 0);
   const std::vector<int64_t> w = weights.to_integers();
   for (size_t i = 0; i < w.size(); ++i) {
-    Interval& sum = sums[i / inner % channels];
+    Interval& sum = sums[channel(i)];
     sum.low += w[i] > 0 ? w[i] * low : w[i] * high;
     sum.high += w[i] > 0 ? w[i] * high : w[i] * low;
   }
   if (bias) {
     const std::vector<int64_t> b = bias->to_integers();
-    for (size_t c = 0; c < channels; ++c)
+    for (size_t c = 0; c < channel.count(); ++c)
       sums[c].low += b[b.size() == 1 ? 0 : c], sums[c].high += b[b.size() == 1 ? 0 : c];
   }
   return sums;
@@ -259,15 +258,13 @@ ValueId centred_weights(NodeReader& node, size_t slot, size_t points, int64_t ax
   const Tensor* weights = node.reader().graph().constant(id);
   if (!weights) node.fail("computed weights with a zero point", "0, or constant weights");
   const auto along = static_cast<size_t>(node.axis(axis, weights->rank()));
-  const auto channels = static_cast<size_t>(weights->shape()[along]);
-  if (z.size() != 1 && z.size() != channels)
-    node.fail(std::to_string(z.size()) + " zero points of the weights", "1 or " + std::to_string(channels));
-  size_t inner = 1;
-  for (size_t i = along + 1; i < weights->rank(); ++i) inner *= static_cast<size_t>(weights->shape()[i]);
+  const ChannelOf channel(weights->shape(), static_cast<int64_t>(along));
+  if (z.size() != 1 && z.size() != channel.count())
+    node.fail(std::to_string(z.size()) + " zero points of the weights", "1 or " + std::to_string(channel.count()));
   std::vector<int64_t> q = weights->to_integers();
   bool bytes = true;
   for (size_t i = 0; i < q.size(); ++i) {
-    q[i] -= z[z.size() == 1 ? 0 : i / inner % channels];
+    q[i] -= z[z.size() == 1 ? 0 : channel(i)];
     bytes = bytes && q[i] >= INT8_MIN && q[i] <= INT8_MAX;
   }
   return node.add_constant("weights", Tensor(weights->shape(), q).cast(bytes ? ElementType::Int8 : ElementType::Int16));

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/channels.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/file/metadata.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
@@ -88,14 +89,9 @@ void expect_scale_for_each_channel(const NodeReader& node, const Shape& shape, c
 template <class F>
 void each_channel(const NodeReader& node, const Shape& shape, const Grid& grid, F&& f) {
   expect_scale_for_each_channel(node, shape, grid);
-  size_t inner = 1, channels = 1;
-  if (grid.per_channel()) {
-    const auto axis = static_cast<size_t>(grid.axis);
-    channels = static_cast<size_t>(shape[axis]);
-    for (size_t i = axis + 1; i < shape.size(); ++i) inner *= static_cast<size_t>(shape[i]);
-  }
+  const ChannelOf channel(shape, grid.axis);
   const auto count = static_cast<size_t>(element_count(shape));
-  for (size_t i = 0; i < count; ++i) f(i, i / inner % channels);
+  for (size_t i = 0; i < count; ++i) f(i, channel(i));
 }
 
 }  // namespace

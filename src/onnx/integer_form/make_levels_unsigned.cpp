@@ -1,4 +1,5 @@
 #include "onnx/integer_form/make_levels_unsigned.hpp"
+#include "graph/op_traits.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -132,9 +133,8 @@ class Raiser {
 }  // namespace
 
 bool passes_on(const graph::Op& op) {
-  return holds_alternative<graph::MaxPool>(op) || holds_alternative<graph::Identity>(op) ||
-         holds_alternative<graph::Flatten>(op) || holds_alternative<graph::Reshape>(op) ||
-         holds_alternative<graph::Squeeze>(op);
+  const bool flattens = reshapes(op) && !holds_alternative<graph::Unsqueeze>(op);
+  return flattens || holds_alternative<graph::MaxPool>(op) || holds_alternative<graph::Identity>(op);
 }
 
 graph::Graph make_levels_unsigned(const graph::Graph& graph) {

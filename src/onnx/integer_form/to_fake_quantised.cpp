@@ -5,10 +5,12 @@
 #include <map>
 #include <set>
 
+#include "base/channels.hpp"
 #include "base/error.hpp"
 #include "base/interval.hpp"
 #include "graph/evaluate/evaluate.hpp"
 #include "onnx/file/container.hpp"
+#include "onnx/integer_form/moves_integers.hpp"
 #include "onnx/integer_form/requantised.hpp"
 #include "quant/ratio.hpp"
 
@@ -110,25 +112,20 @@ class Lifter {
 
   // ---- nodes --------------------------------------------------------------------------------------------------------
 
-  static bool is_linear(const graph::Op& op) {
-    return holds_alternative<graph::Conv>(op) || holds_alternative<graph::Gemm>(op) ||
-           holds_alternative<graph::MatMul>(op);
+  // The standard's integer operators: none of a ConvTranspose, of a difference, of a division downwards.
+  static bool has_integer_product(const graph::Op& op) {
+    return is_linear(op) && !holds_alternative<graph::ConvTranspose>(op);
   }
-  static bool is_sum(const graph::Op& op) {
-    return is_linear(op) || holds_alternative<graph::Add>(op) || holds_alternative<graph::SumPool>(op) ||
-           holds_alternative<graph::ReduceSum>(op);
+  static bool has_integer_sum(const graph::Op& op) {
+    return terms_of(op) != graph::Terms::None && !holds_alternative<graph::ConvTranspose>(op) &&
+           !holds_alternative<graph::Sub>(op);
   }
-  static bool is_requantisation(const graph::Op& op) {
+  static bool becomes_a_quantiser(const graph::Op& op) {
     return holds_alternative<graph::Requantise>(op) || holds_alternative<graph::Threshold>(op) ||
            holds_alternative<graph::Rescale>(op) || holds_alternative<graph::Clip>(op);
   }
-  static bool moves(const graph::Op& op) {
-    const std::string_view name = graph::name_of(op);
-    for (std::string_view each : {"MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice",
-                                  "Split", "Gather", "Identity", "Concat"})
-      if (name == each) return true;
-    return false;
-  }
+  /// A Pad's value is on the grid, so it has a rule of its own.
+  static bool keeps_its_form(const graph::Op& op) { return moves_integers(op) && !holds_alternative<graph::Pad>(op); }
   /// A multiple of an operand on its way into a sum: not a value of its own.
   bool is_weighing(const Node& node) const {
     if (!holds_alternative<graph::Requantise>(node.op)) return false;
@@ -139,13 +136,13 @@ class Lifter {
   }
 
   void visit(const Node& node) {
-    if (is_sum(node.op) || is_weighing(node)) {
+    if (has_integer_sum(node.op) || is_weighing(node)) {
       waiting_.insert(node.outputs[0]);
       return;
     }
-    if (is_requantisation(node.op)) return requantise(node);
+    if (becomes_a_quantiser(node.op)) return requantise(node);
     if (holds_alternative<graph::Table>(node.op)) return tabulated(node);
-    if (moves(node.op)) return move(node);
+    if (keeps_its_form(node.op)) return move(node);
     if (const auto* pad = get_if<graph::Pad>(&node.op)) return this->pad(node, *pad);
     throw Refusal{"the standard has no integer form of " + std::string(graph::name_of(node.op))};
   }
@@ -170,10 +167,9 @@ class Lifter {
   /// Sums with a scale for each channel are moved only where axis 1 stays the channels.
   void keep_channels(const Node& node) {
     const Shape &x = from_[node.inputs[0]].shape, &y = from_[node.outputs[0]].shape;
-    const std::string_view name = graph::name_of(node.op);
-    const bool reshapes = name == "Flatten" || name == "Reshape" || name == "Squeeze" || name == "Unsqueeze";
     const bool kept = x.size() > 1 && y.size() > 1 && x[0] == y[0] && x[1] == y[1];
-    if (name != "Identity" && !(reshapes && kept)) throw Refusal{"moves sums that have a scale for each channel"};
+    if (!holds_alternative<graph::Identity>(node.op) && !(reshapes(node.op) && kept))
+      throw Refusal{"moves sums that have a scale for each channel"};
     channelled_.insert(node.outputs[0]);
   }
 
@@ -233,7 +229,7 @@ class Lifter {
     const Requantised target(from_, node);
     grid.low = target.levels().low, grid.high = target.levels().high;
     if (grid.high - grid.low > 255) throw Refusal{std::to_string(grid.levels()) + " levels"};
-    if (source && is_linear(source->op)) return linear(node, *source, target, grid);
+    if (source && has_integer_product(source->op)) return linear(node, *source, target, grid);
     ValueId real = absent;
     if (!source)
       real = rescaled(sum, target, grid);
@@ -426,11 +422,9 @@ class Lifter {
 
   static void change_weights(Layer& layer, const std::vector<bool>& flipped, const std::vector<bool>& dead) {
     std::vector<int64_t> w = layer.weights.to_integers();
-    size_t inner = 1;
-    for (size_t i = layer.axis + 1; i < layer.weights.rank(); ++i)
-      inner *= static_cast<size_t>(layer.weights.shape()[i]);
+    const ChannelOf channel(layer.weights.shape(), static_cast<int64_t>(layer.axis));
     for (size_t i = 0; i < w.size(); ++i) {
-      const size_t c = i / inner % flipped.size();
+      const size_t c = channel(i);
       w[i] = dead[c] ? 0 : flipped[c] ? -w[i] : w[i];
     }
     layer.weights = Tensor(layer.weights.shape(), w);
@@ -458,12 +452,10 @@ class Lifter {
   /// A constant behind its quantiser.
   ValueId quantised_constant(const std::string& name, const Shape& shape, const std::vector<int64_t>& q,
                              const Grid& grid) {
-    size_t inner = 1;
-    for (size_t i = static_cast<size_t>(std::max(grid.axis, 0)) + 1; i < shape.size(); ++i)
-      inner *= static_cast<size_t>(shape[i]);
+    const ChannelOf channel(shape, grid.axis);
     Tensor reals(ElementType::Float32, shape);
     for (size_t i = 0; i < q.size(); ++i) {
-      const size_t c = grid.per_channel() ? i / inner % grid.scale.size() : 0;
+      const size_t c = channel(i);
       reals.as<float>()[i] = static_cast<float>(grid.real(q[i], c));
       if (grid.quantise(static_cast<double>(reals.as<float>()[i]), c, Rounding::HalfEven) != q[i])
         throw Refusal{"bias " + std::to_string(q[i]) + " that no float32 tells from its neighbours"};
@@ -519,9 +511,10 @@ class Lifter {
   /// A sum that leaves the network as it is: real units are integers times the scales.
   void lift_raw_sum(ValueId id) {
     const Node& source = *writer(id);
-    if (!is_linear(source.op)) throw Refusal{"a sum of values, not requantised"};
+    if (!has_integer_product(source.op)) throw Refusal{"a sum of values, not requantised"};
     for (int reader : uses_.readers[static_cast<size_t>(id)])
-      if (!moves(from_.nodes[static_cast<size_t>(reader)].op)) throw Refusal{"a sum that is read and an output"};
+      if (!keeps_its_form(from_.nodes[static_cast<size_t>(reader)].op))
+        throw Refusal{"a sum that is read and an output"};
     const Layer layer = layer_of(source);
     const auto& held = from_[source.inputs[1]].grid;
     const auto& grid = from_[id].grid;

@@ -8,6 +8,7 @@
 #include "onnx/file/metadata.hpp"
 #include "onnx/file/model_writer.hpp"
 #include "onnx/file/tensors.hpp"
+#include "onnx/integer_form/moves_integers.hpp"
 #include "onnx/integer_form/to_fake_quantised.hpp"
 #include "onnx/onnx.hpp"
 #include "quant/range.hpp"
@@ -31,14 +32,6 @@ struct Held {
   Grid grid;
 };
 
-bool moves(const graph::Op& op) {
-  const std::string_view name = graph::name_of(op);
-  for (std::string_view each : {"MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split",
-                                "Gather", "Identity", "Concat", "Pad"})
-    if (name == each) return true;
-  return false;
-}
-
 /// The type of 8 bits that holds a grid's levels.
 ElementType element_of(const Grid& grid) {
   const bool is_signed = grid.low < 0 || grid.zero_point < 0;
@@ -49,9 +42,9 @@ ElementType element_of(const Grid& grid) {
   return is_signed ? ElementType::Int8 : ElementType::UInt8;
 }
 
-bool is_linear(const Node& node) {
-  return holds_alternative<graph::Conv>(node.op) || holds_alternative<graph::Gemm>(node.op) ||
-         holds_alternative<graph::MatMul>(node.op);
+/// The standard has no integer operator of a ConvTranspose.
+bool has_integer_product(const Node& node) {
+  return graph::is_linear(node.op) && !holds_alternative<graph::ConvTranspose>(node.op);
 }
 
 /// The fake-quantised graph as the file will hold it: values on grids are integers under their own names. An output's
@@ -65,12 +58,12 @@ struct View {
     const graph::Uses uses(graph);
     for (const Node& node : graph.nodes) {
       const auto* op = get_if<Quantise>(&node.op);
-      if (is_linear(node) && is_moved(uses, node.outputs[0])) {
+      if (has_integer_product(node) && is_moved(uses, node.outputs[0])) {
         integer[static_cast<size_t>(node.outputs[0])] = true, graph[node.outputs[0]].type = ElementType::Int32;
         continue;
       }
       const bool starts = op && !graph.constant(node.inputs[0]);
-      if (!starts && !(moves(node.op) && integer[static_cast<size_t>(node.inputs[0])])) continue;
+      if (!starts && !(moves_integers(node.op) && integer[static_cast<size_t>(node.inputs[0])])) continue;
       const ElementType type = starts ? type_of(op->grid) : graph[node.inputs[0]].type;
       for (ValueId id : node.outputs) integer[static_cast<size_t>(id)] = true, graph[id].type = type;
     }
@@ -91,7 +84,7 @@ struct View {
     const auto& readers = uses.readers[static_cast<size_t>(id)];
     return !readers.empty() && !uses.is_output[static_cast<size_t>(id)] &&
            std::all_of(readers.begin(), readers.end(),
-                       [&](int reader) { return moves(graph.nodes[static_cast<size_t>(reader)].op); });
+                       [&](int reader) { return moves_integers(graph.nodes[static_cast<size_t>(reader)].op); });
   }
   /// What has no such type is refused when its node is written.
   static ElementType type_of(const Grid& grid) {
@@ -160,11 +153,11 @@ class QOperatorWriter {
       if (!graph_.constant(node.inputs[0])) quantise(node, *op);
       return;
     }
-    if (moves(node.op)) return move(node);
+    if (moves_integers(node.op)) return move(node);
     // What a quantiser follows is written with it.
     const bool output = uses_.is_output[static_cast<size_t>(node.outputs[0])];
     const bool moved = graph_[node.outputs[0]].type == ElementType::Int32;
-    if ((output || moved) && is_linear(node)) return raw_sum(node, moved);
+    if ((output || moved) && has_integer_product(node)) return raw_sum(node, moved);
     const int reader = uses_.only_reader(node.outputs[0]);
     if (reader < 0 || !holds_alternative<Quantise>(graph_.nodes[static_cast<size_t>(reader)].op))
       throw Refusal{std::string(graph::name_of(node.op)) + " without a quantiser of its own behind it"};
@@ -208,7 +201,7 @@ class QOperatorWriter {
       add(node.name, "QuantizeLinear", {writer_.name(x), y.scale, y.point}, output);
       return;
     }
-    if (is_linear(*source)) return linear(*source, y, output);
+    if (has_integer_product(*source)) return linear(*source, y, output);
     const auto with = [&](const Held& a) { return std::vector<std::string>{a.integers, a.scale, a.point}; };
     if (holds_alternative<graph::Add>(source->op) || holds_alternative<graph::Mul>(source->op)) {
       if (source->inputs.size() != 2) throw Refusal{"of " + std::to_string(source->inputs.size()) + " values"};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "graph/op_traits.hpp"
 #include "graph/output_grids.hpp"
 #include "onnx/file/metadata.hpp"
 
@@ -15,8 +16,7 @@ using graph::Quantise;
 using graph::ValueId;
 
 bool is_bias(const Node& node, size_t slot) {
-  const std::string_view op = graph::name_of(node.op);
-  return slot == 2 && (op == "Conv" || op == "ConvTranspose" || op == "Gemm");
+  return slot == 2 && is_linear(node.op);
 }
 
 /// Whether every reader adds the value as the bias of a linear op.
@@ -51,12 +51,6 @@ bool axis_behind(const Node& node, const Tensor& x, const Tensor& y, int& axis) 
   const auto until = static_cast<std::ptrdiff_t>(axis) + 1;
   return static_cast<std::ptrdiff_t>(y.rank()) >= until &&
          std::equal(x.shape().begin(), x.shape().begin() + until, y.shape().begin());
-}
-
-bool reorders(const graph::Op& op) {
-  return holds_alternative<graph::Transpose>(op) || holds_alternative<graph::Reshape>(op) ||
-         holds_alternative<graph::Flatten>(op) || holds_alternative<graph::Squeeze>(op) ||
-         holds_alternative<graph::Unsqueeze>(op);
 }
 
 /// Nodes are in order, so a chain of them moves through in one walk.
@@ -106,7 +100,7 @@ void normalise_quantisers(Graph& graph, const Json& metadata, const std::string&
     if (const auto* op = get_if<Quantise>(&node.op)) graph[node.outputs[0]].grid = op->grid;
   for (graph::Value& value : graph.values)
     if (!value.grid && is_real(value.type)) value.grid = declared_grid(value_metadata(metadata, value.name), file);
-  graph::spread_output_grids(graph, reorders);
+  graph::spread_output_grids(graph, graph::reorders);
 }
 
 }  // namespace nibble::onnx

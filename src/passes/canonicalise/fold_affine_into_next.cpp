@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "graph/op_traits.hpp"
 #include "passes/canonicalise/passes.hpp"
-#include "passes/op_classes.hpp"
 #include "passes/rewrite.hpp"
 
 namespace nibble::passes {
@@ -26,10 +26,10 @@ bool is_quantised_before(const Graph& graph, const graph::Uses& uses, ValueId x)
   const int writer = uses.writer[static_cast<size_t>(x)];
   if (writer < 0) return true;
   switch (class_of(graph.nodes[static_cast<size_t>(writer)].op)) {
-    case OpClass::Movement:
-    case OpClass::Concat:
-    case OpClass::Clip:
-    case OpClass::Function: return true;
+    case graph::OpClass::Movement:
+    case graph::OpClass::Concat:
+    case graph::OpClass::Clip:
+    case graph::OpClass::Function: return true;
     default: return false;
   }
 }

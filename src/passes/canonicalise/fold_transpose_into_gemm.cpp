@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "graph/op_traits.hpp"
 #include "passes/canonicalise/passes.hpp"
 #include "passes/rewrite.hpp"
 
@@ -16,10 +17,9 @@ const Node* writer(const Graph& graph, const graph::Uses& uses, ValueId id) {
 
 /// Whether the node makes [batch, rest] of what is [batch, ...].
 bool flattens(const Graph& graph, const Node& node) {
-  const bool reshapes = holds_alternative<graph::Flatten>(node.op) || holds_alternative<graph::Reshape>(node.op) ||
-                        holds_alternative<graph::Squeeze>(node.op);
+  const bool removes_axes = reshapes(node.op) && !holds_alternative<graph::Unsqueeze>(node.op);
   const Shape &before = graph[node.inputs[0]].shape, &after = graph[node.outputs[0]].shape;
-  return reshapes && after.size() == 2 && !before.empty() && before[0] == after[0];
+  return removes_axes && after.size() == 2 && !before.empty() && before[0] == after[0];
 }
 
 /// Columns of w [O, K], which stand in the order of the transposed axes, in the order of the axes before.

@@ -1,3 +1,4 @@
+#include "graph/op_traits.hpp"
 #include "passes/canonicalise/passes.hpp"
 
 namespace nibble::passes {
@@ -6,13 +7,11 @@ using graph::Graph;
 using graph::Node;
 
 bool commutes(const Node& node) {
-  return holds_alternative<graph::MaxPool>(node.op) || holds_alternative<graph::Flatten>(node.op) ||
-         holds_alternative<graph::Reshape>(node.op) || holds_alternative<graph::Squeeze>(node.op) ||
-         holds_alternative<graph::Unsqueeze>(node.op) || holds_alternative<graph::Transpose>(node.op);
+  return reorders(node.op) || holds_alternative<graph::MaxPool>(node.op);
 }
 
 bool is_clip(const Node& node) {
-  return holds_alternative<graph::Relu>(node.op) || holds_alternative<graph::Clip>(node.op);
+  return class_of(node.op) == graph::OpClass::Clip;
 }
 
 }  // namespace

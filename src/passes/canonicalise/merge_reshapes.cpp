@@ -1,16 +1,12 @@
 #include <algorithm>
 
+#include "graph/op_traits.hpp"
 #include "passes/canonicalise/passes.hpp"
 
 namespace nibble::passes {
 namespace {
 using graph::Graph;
 using graph::Node;
-
-bool is_reshape(const Node& node) {
-  return holds_alternative<graph::Reshape>(node.op) || holds_alternative<graph::Flatten>(node.op) ||
-         holds_alternative<graph::Squeeze>(node.op) || holds_alternative<graph::Unsqueeze>(node.op);
-}
 
 /// [d0, d1, ..] -> [d0, all others]
 bool flattens(const Shape& before, const Shape& after) {
@@ -31,10 +27,10 @@ int merge_reshapes(Graph& graph) {
   const graph::Uses uses(graph);
   int changed = 0;
   for (Node& node : graph.nodes) {
-    if (!is_reshape(node)) continue;
+    if (!reshapes(node.op)) continue;
     changed += write_as_flatten(graph, node);
     const int before = uses.writer[static_cast<size_t>(node.inputs[0])];
-    if (before < 0 || !is_reshape(graph.nodes[static_cast<size_t>(before)])) continue;
+    if (before < 0 || !reshapes(graph.nodes[static_cast<size_t>(before)].op)) continue;
     const Shape& shape = graph[node.outputs[0]].shape;
     if (std::count(shape.begin(), shape.end(), any) > 1) continue;
     node.op = graph::Reshape{shape, true};

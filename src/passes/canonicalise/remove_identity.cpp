@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/op_traits.hpp"
 #include "passes/canonicalise/passes.hpp"
 
 namespace nibble::passes {
@@ -29,10 +30,8 @@ bool is_point(const Pool& pool) {
 bool does_nothing(const Graph& graph, const Node& node) {
   const bool same_shape = !node.inputs.empty() && graph[node.inputs[0]].shape == graph[node.outputs[0]].shape;
   const auto* op = &node.op;
-  if (holds_alternative<graph::Identity>(*op) || holds_alternative<graph::Dropout>(*op)) return true;
-  if (holds_alternative<graph::Reshape>(*op) || holds_alternative<graph::Flatten>(*op) ||
-      holds_alternative<graph::Squeeze>(*op) || holds_alternative<graph::Unsqueeze>(*op))
-    return same_shape;
+  if (elements_of(*op) == graph::Elements::Same) return true;
+  if (reshapes(*op)) return same_shape;
   if (const auto* transpose = get_if<graph::Transpose>(op)) return is_ascending(transpose->perm);
   if (const auto* slice = get_if<graph::Slice>(op)) return same_shape && all_are(slice->steps, 1);
   if (const auto* pad = get_if<graph::Pad>(op)) return all_are(pad->pads, 0);

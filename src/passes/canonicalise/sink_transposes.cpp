@@ -2,8 +2,8 @@
 #include <map>
 #include <optional>
 
+#include "graph/op_traits.hpp"
 #include "passes/canonicalise/passes.hpp"
-#include "passes/op_classes.hpp"
 #include "passes/rewrite.hpp"
 
 namespace nibble::passes {
@@ -25,10 +25,10 @@ struct Passed {
 };
 
 bool is_elementwise(const Node& node) {
-  const OpClass kind = class_of(node.op);
+  const graph::OpClass kind = class_of(node.op);
   return node.inputs.size() == 1 &&
-         (kind == OpClass::Function || kind == OpClass::Clip || holds_alternative<graph::Neg>(node.op) ||
-          holds_alternative<graph::Identity>(node.op) || holds_alternative<graph::Dropout>(node.op));
+         (kind == graph::OpClass::Function || kind == graph::OpClass::Clip || holds_alternative<graph::Neg>(node.op) ||
+          elements_of(node.op) == graph::Elements::Same);
 }
 
 bool is_broadcast(const graph::Op& op) {

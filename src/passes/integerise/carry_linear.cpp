@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/op_traits.hpp"
 #include "passes/integerise/propagation.hpp"
-#include "passes/op_classes.hpp"
 #include "passes/sums.hpp"
 #include "quant/range.hpp"
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/op_traits.hpp"
 #include "passes/integerise/propagation.hpp"
 
 namespace nibble::passes {
@@ -67,7 +68,7 @@ Carried with_id(Carried value, graph::ValueId id) {
 void carry_movement(Propagation& p, const Node& node) {
   if (holds_alternative<graph::Gather>(node.op) && !p.from.constant(node.inputs[1])) return carry_embedding(p, node);
   const Carried x = p.input(node, 0);
-  if (holds_alternative<graph::Identity>(node.op) || holds_alternative<graph::Dropout>(node.op)) {
+  if (elements_of(node.op) == graph::Elements::Same) {
     p.set(node.outputs[0], x);
     return;
   }

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/op_traits.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/integerise/propagation.hpp"
-#include "passes/op_classes.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/scales.hpp"
 
@@ -60,20 +60,20 @@ void carry_graph_input(Propagation& p, ValueId id) {
 
 void visit(Propagation& p, const Node& node) {
   switch (class_of(node.op)) {
-    case OpClass::Linear: return carry_linear(p, node);
-    case OpClass::Affine:
-    case OpClass::Arithmetic: return carry_arithmetic(p, node);
-    case OpClass::Clip: return carry_clip(p, node);
-    case OpClass::Mean: return carry_mean(p, node);
-    case OpClass::Movement: return carry_movement(p, node);
-    case OpClass::Concat: return carry_concat(p, node);
-    case OpClass::Function: return carry_function(p, node);
-    case OpClass::Algorithm: return carry_algorithm(p, node);
-    case OpClass::Choice: return carry_choice(p, node);
-    case OpClass::Index: return carry_index(p, node);
-    case OpClass::Quantiser: return carry_quantise(p, node);
-    case OpClass::Integer: refuse(node, "is of an integer network", "a fake-quantised network");
-    case OpClass::Refused: refuse(node, "has no integer form", "a network without it");
+    case graph::OpClass::Linear: return carry_linear(p, node);
+    case graph::OpClass::Affine:
+    case graph::OpClass::Arithmetic: return carry_arithmetic(p, node);
+    case graph::OpClass::Clip: return carry_clip(p, node);
+    case graph::OpClass::Mean: return carry_mean(p, node);
+    case graph::OpClass::Movement: return carry_movement(p, node);
+    case graph::OpClass::Concat: return carry_concat(p, node);
+    case graph::OpClass::Function: return carry_function(p, node);
+    case graph::OpClass::Algorithm: return carry_algorithm(p, node);
+    case graph::OpClass::Choice: return carry_choice(p, node);
+    case graph::OpClass::Index: return carry_index(p, node);
+    case graph::OpClass::Quantiser: return carry_quantise(p, node);
+    case graph::OpClass::Integer: refuse(node, "is of an integer network", "a fake-quantised network");
+    case graph::OpClass::Refused: refuse(node, "has no integer form", "a network without it");
   }
 }
 

@@ -116,7 +116,7 @@ graph::ValueId requantise(Propagation& p, const graph::Node& node, const Sum& x,
 
 [[noreturn]] void refuse(const graph::Node& node, std::string_view found, std::string_view expected);
 
-// One function a class of ops (op_classes.hpp).
+// One function a class of ops (graph/op_traits.hpp).
 void carry_linear(Propagation& p, const graph::Node& node);
 void carry_affine(Propagation& p, const graph::Node& node, graph::ValueId x, const Affine& affine);
 void carry_arithmetic(Propagation& p, const graph::Node& node);

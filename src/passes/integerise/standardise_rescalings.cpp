@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "base/channels.hpp"
 #include "base/rescale.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/rewrite.hpp"
@@ -74,13 +75,11 @@ Channel channel_of(double kappa, double lambda, double x_scale, double y_scale, 
 
 /// The largest sum a channel's weights make, either sign.
 std::vector<int64_t> reaches(const Tensor& weights, size_t axis, const Grid& x) {
-  const auto channels = static_cast<size_t>(weights.shape()[axis]);
+  const ChannelOf channel(weights.shape(), static_cast<int64_t>(axis));
   const int64_t largest = std::max(std::abs(x.low - x.zero_point), std::abs(x.high - x.zero_point));
-  size_t inner = 1;
-  for (size_t i = axis + 1; i < weights.rank(); ++i) inner *= static_cast<size_t>(weights.shape()[i]);
-  std::vector<int64_t> all(channels);
+  std::vector<int64_t> all(channel.count());
   const std::vector<int64_t> w = weights.to_integers();
-  for (size_t i = 0; i < w.size(); ++i) all[i / inner % channels] += std::abs(w[i]) * largest;
+  for (size_t i = 0; i < w.size(); ++i) all[channel(i)] += std::abs(w[i]) * largest;
   return all;
 }
 
@@ -114,9 +113,8 @@ void standardise(Graph& graph, const Layer& layer) {
       fail("passes", place_of(node), fmt::format("a bias of {} accumulator units", bias[c]), "32 bits");
   }
   std::vector<int64_t> w = weights.to_integers();
-  size_t inner = 1;
-  for (size_t i = layer.axis + 1; i < weights.rank(); ++i) inner *= static_cast<size_t>(weights.shape()[i]);
-  for (size_t i = 0; i < w.size(); ++i) w[i] *= all[i / inner % channels].sign;
+  const ChannelOf channel(weights.shape(), static_cast<int64_t>(layer.axis));
+  for (size_t i = 0; i < w.size(); ++i) w[i] *= all[channel(i)].sign;
   // A lowest level that changed its sign is one above the highest.
   const auto [least, most] = std::minmax_element(w.begin(), w.end());
   Grid grid{scales, static_cast<int>(layer.axis), 0, std::min<int64_t>(*least, -1), std::max<int64_t>(*most, 1)};

@@ -1,7 +1,7 @@
 #include "passes/quantise/batch_norm_ways.hpp"
 
 #include "base/json.hpp"
-#include "passes/op_classes.hpp"
+#include "graph/op_traits.hpp"
 #include "passes/rewrite.hpp"
 
 namespace nibble::passes {
@@ -55,10 +55,10 @@ BatchNormWays ways_of_quantisers(const graph::Graph& fake) {
     const graph::Node* node = writer_of(quantiser.inputs[0]);
     while (node) {
       if (const auto found = asked.find(node->name); found != asked.end()) ways[quantiser.name] = found->second;
-      const OpClass kind = class_of(node->op);
-      if (kind != OpClass::Affine && kind != OpClass::Arithmetic && kind != OpClass::Clip) break;
+      const graph::OpClass kind = class_of(node->op);
+      if (kind != graph::OpClass::Affine && kind != graph::OpClass::Arithmetic && kind != graph::OpClass::Clip) break;
       const auto affine = affine_of_arithmetic(fake, *node);
-      if (kind == OpClass::Arithmetic && !affine) break;
+      if (kind == graph::OpClass::Arithmetic && !affine) break;
       node = writer_of(affine ? affine->x : node->inputs[0]);
     }
   }
@@ -69,7 +69,7 @@ BatchNorm way_of(const graph::Graph& graph, const graph::Node& rescale, const Ba
                  std::optional<BatchNorm> asked) {
   if (asked) {
     for (const graph::Node& node : graph.nodes)
-      if (node.outputs[0] == rescale.inputs[0] && class_of(node.op) == OpClass::Linear) return *asked;
+      if (node.outputs[0] == rescale.inputs[0] && class_of(node.op) == graph::OpClass::Linear) return *asked;
     if (*asked == BatchNorm::Fold) return *asked;
   }
   const auto found = ways.find(rescale.name);

@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "graph/infer/infer.hpp"
+#include "graph/op_traits.hpp"
 #include "passes/canonicalise/canonicalise.hpp"
-#include "passes/op_classes.hpp"
 #include "passes/quantise/passes.hpp"
 
 namespace nibble::passes {
@@ -118,7 +118,8 @@ class Fitter {
       const int writer = uses.writer[static_cast<size_t>(id)];
       if (writer < 0) return std::nullopt;
       const graph::Node& node = graph_.nodes[static_cast<size_t>(writer)];
-      if (class_of(node.op) != OpClass::Movement && class_of(node.op) != OpClass::Concat) return std::nullopt;
+      if (class_of(node.op) != graph::OpClass::Movement && class_of(node.op) != graph::OpClass::Concat)
+        return std::nullopt;
       id = node.inputs[0];
     }
   }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "passes/op_classes.hpp"
+#include "graph/op_traits.hpp"
 #include "passes/rewrite.hpp"
 
 namespace nibble::passes {

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "graph/count.hpp"
-#include "passes/op_classes.hpp"
+#include "graph/op_traits.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -12,13 +12,6 @@ using graph::absent;
 using graph::Graph;
 using graph::Node;
 using graph::ValueId;
-
-/// Element by element, unlike the sums and algorithms of QD and ID.
-bool requantises(const graph::Op& op) {
-  return holds_alternative<graph::Rescale>(op) || holds_alternative<graph::Requantise>(op) ||
-         holds_alternative<graph::FloorDivide>(op) || holds_alternative<graph::Threshold>(op) ||
-         holds_alternative<graph::Table>(op) || holds_alternative<graph::InterpolatedTable>(op);
-}
 
 class Finder {
  public:
@@ -58,21 +51,19 @@ class Finder {
   bool is_view(const Node& node) const {
     if (const auto* quantiser = get_if<graph::Quantise>(&node.op))
       return is_activation(node.inputs[0]) && graph_[node.inputs[0]].grid == quantiser->grid;
-    return holds_alternative<graph::Flatten>(node.op) || holds_alternative<graph::Reshape>(node.op) ||
-           holds_alternative<graph::Squeeze>(node.op) || holds_alternative<graph::Unsqueeze>(node.op) ||
-           holds_alternative<graph::Identity>(node.op) || holds_alternative<graph::Dropout>(node.op);
+    return reshapes(node.op) || elements_of(node.op) == graph::Elements::Same;
   }
 
   /// Whether it can be computed element by element as its input is written.
   bool is_fused(const Node& node) const {
     if (activations(node).size() != 1) return false;
     switch (class_of(node.op)) {
-      case OpClass::Affine:
-      case OpClass::Arithmetic:
-      case OpClass::Clip:
-      case OpClass::Function:
-      case OpClass::Quantiser: return true;
-      case OpClass::Integer: return requantises(node.op);
+      case graph::OpClass::Affine:
+      case graph::OpClass::Arithmetic:
+      case graph::OpClass::Clip:
+      case graph::OpClass::Function:
+      case graph::OpClass::Quantiser: return true;
+      case graph::OpClass::Integer: return requantises(node.op);
       default: return is_view(node);
     }
   }
@@ -129,8 +120,8 @@ class Finder {
     if (writer >= 0) {
       const Node& node = graph_.nodes[static_cast<size_t>(writer)];
       if (const auto* quantiser = get_if<graph::Quantise>(&node.op)) return quantiser->grid.bits();
-      const OpClass kind = class_of(node.op);
-      if (kind == OpClass::Movement || kind == OpClass::Concat) return bits_of(node.inputs[0]);
+      const graph::OpClass kind = class_of(node.op);
+      if (kind == graph::OpClass::Movement || kind == graph::OpClass::Concat) return bits_of(node.inputs[0]);
     }
     return static_cast<int>(8 * size_of(value.type));
   }
@@ -161,7 +152,7 @@ class Finder {
     layer.op = graph::name_of(node.op);
     for (ValueId id : activations(node)) insert(layer.inputs, number(id));
     for (ValueId id : node.outputs) follow(id, layer.outputs);
-    if (class_of(node.op) == OpClass::Linear && !is_activation(node.inputs[1])) {
+    if (class_of(node.op) == graph::OpClass::Linear && !is_activation(node.inputs[1])) {
       layer.weights = node.inputs[1];
       layer.weight_elements = element_count(graph_[layer.weights].shape, 1);
       layer.weight_bits = static_cast<int>(graph::constant_bits(graph_, uses_, layer.weights));

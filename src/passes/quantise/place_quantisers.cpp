@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <map>
 
+#include "graph/op_traits.hpp"
 #include "graph/output_grids.hpp"
-#include "passes/op_classes.hpp"
 #include "passes/quantise/passes.hpp"
 #include "passes/rewrite.hpp"
 #include "passes/scales.hpp"
@@ -157,7 +157,7 @@ int place_quantisers(Graph& graph, const QuantiserPlan& plan, const std::vector<
     graph.nodes[reading.node].inputs[reading.slot] = placed[static_cast<size_t>(reading.point)];
   const int constants = place_weights(graph, plan, grids) + place_addends(graph, plan, grids);
   for (const auto& [index, point] : plan.outputs) quantise_output(graph, index, placed[static_cast<size_t>(point)]);
-  graph::spread_output_grids(graph, [](const graph::Op& op) { return class_of(op) == OpClass::Movement; });
+  graph::spread_output_grids(graph, [](const graph::Op& op) { return class_of(op) == graph::OpClass::Movement; });
   graph.stage = graph::Stage::FQ;
   return static_cast<int>(placed.size()) + constants;
 }

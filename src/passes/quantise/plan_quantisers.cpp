@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "graph/foldable_norms.hpp"
-#include "passes/op_classes.hpp"
+#include "graph/op_traits.hpp"
 #include "passes/quantise/passes.hpp"
 #include "passes/rewrite.hpp"
 #include "passes/scales.hpp"
@@ -178,20 +178,20 @@ class Planner {
       return;  // of constants only: what folding left (a quantiser of weights)
     if (!options_.policy.of(visited.name).enabled) return leave_real(visited);
     switch (class_of(visited.op)) {
-      case OpClass::Linear: return visit_linear(index);
-      case OpClass::Affine: return visit_affine(index, visited.inputs[0], 0);
-      case OpClass::Arithmetic: return visit_arithmetic(index);
-      case OpClass::Clip: return visit_clip(index);
-      case OpClass::Mean: return visit_mean(index);
-      case OpClass::Movement: return visit_movement(index);
-      case OpClass::Concat: return visit_concat(index);
-      case OpClass::Function:
-      case OpClass::Algorithm: return visit_function(index);
-      case OpClass::Choice: return visit_choice(index);
-      case OpClass::Index: return visit_index(index);
-      case OpClass::Quantiser:
-      case OpClass::Integer: refuse(visited, "is of a quantised network", "a network in full precision");
-      case OpClass::Refused: refuse_op(visited);
+      case graph::OpClass::Linear: return visit_linear(index);
+      case graph::OpClass::Affine: return visit_affine(index, visited.inputs[0], 0);
+      case graph::OpClass::Arithmetic: return visit_arithmetic(index);
+      case graph::OpClass::Clip: return visit_clip(index);
+      case graph::OpClass::Mean: return visit_mean(index);
+      case graph::OpClass::Movement: return visit_movement(index);
+      case graph::OpClass::Concat: return visit_concat(index);
+      case graph::OpClass::Function:
+      case graph::OpClass::Algorithm: return visit_function(index);
+      case graph::OpClass::Choice: return visit_choice(index);
+      case graph::OpClass::Index: return visit_index(index);
+      case graph::OpClass::Quantiser:
+      case graph::OpClass::Integer: refuse(visited, "is of a quantised network", "a network in full precision");
+      case graph::OpClass::Refused: refuse_op(visited);
     }
   }
 
@@ -325,7 +325,7 @@ class Planner {
   void visit_clip(size_t index) {
     const ValueId x = node(index).inputs[0];
     Known result{.form = Known::Clipped{}, .layer = at(x).layer};
-    result.non_negative = gives_non_negative(node(index).op) || at(x).non_negative;
+    result.non_negative = never_negative(node(index).op) || at(x).non_negative;
     if (at(x).is<Known::Real>() || at(x).is<Known::OnGrid>() || at(x).is<Known::Index>()) {
       need_grid(index, 0);
       result.layer = node(index).name;
@@ -389,7 +389,7 @@ class Planner {
     const bool softmax = holds_alternative<graph::Softmax>(node(index).op);
     if (!(softmax && at(node(index).inputs[0]).is<Known::Masked>())) need_grid(index, 0);
     at(node(index).outputs[0]) = {
-        .layer = node(index).name, .non_negative = gives_non_negative(node(index).op), .unit_range = softmax};
+        .layer = node(index).name, .non_negative = never_negative(node(index).op), .unit_range = softmax};
   }
 
   void visit_output(size_t index) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/channels.hpp"
 #include "passes/canonicalise/canonicalise.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/quantise/passes.hpp"
@@ -50,10 +51,9 @@ void note_batch_norms(graph::Graph& graph, const Policy& policy) {
 Tensor pixels_of(const Tensor& reals, const InputFormat& format, int64_t zero) {
   std::vector<double> values = reals.to_reals();
   const bool channels = format.gain.size() > 1 || format.shift.size() > 1;
-  const size_t inner = channels ? static_cast<size_t>(strides_of(reals.shape()).at(1)) : 1;
-  const size_t count = channels ? static_cast<size_t>(reals.shape().at(1)) : 1;
+  const ChannelOf channel(reals.shape(), channels ? 1 : -1);
   for (size_t i = 0; i < values.size(); ++i) {
-    const size_t c = i / inner % count;
+    const size_t c = channel(i);
     const double pixel =
         (values[i] - format.shift[format.shift.size() == 1 ? 0 : c]) / format.gain[format.gain.size() == 1 ? 0 : c];
     const double whole = std::nearbyint(pixel);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/file.hpp"
+#include "graph/op_traits.hpp"
 
 namespace nibble::train {
 namespace {
@@ -75,9 +76,7 @@ std::map<graph::ValueId, std::string> histogram_tags(const Network& network) {
   for (const Learned& one : network.learned())
     if (one.id != graph::absent && one.decays) tags[one.id] = "weights/" + one.name;
   for (const graph::Node& node : graph.nodes)
-    if (holds_alternative<graph::Conv>(node.op) || holds_alternative<graph::ConvTranspose>(node.op) ||
-        holds_alternative<graph::Gemm>(node.op) || holds_alternative<graph::MatMul>(node.op))
-      tags[node.outputs[0]] = "activations/" + node.name;
+    if (is_linear(node.op)) tags[node.outputs[0]] = "activations/" + node.name;
   for (const PlacedQuantiser& at : network.placed_quantisers())
     if (!at.weights.defined()) tags[at.output] = "activations/" + at.quantiser->name();
   return tags;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "graph/op_traits.hpp"
 #include "train/network/tensors.hpp"
 
 namespace nibble::train {
@@ -55,8 +56,7 @@ void Network::find_learned() {
     return by >= 0 && holds_alternative<MatMul>(graph_.nodes[static_cast<size_t>(by)].op);
   };
   for (const Node& node : graph_.nodes) {
-    const bool linear = holds_alternative<Conv>(node.op) || holds_alternative<ConvTranspose>(node.op) ||
-                        holds_alternative<Gemm>(node.op) || holds_alternative<MatMul>(node.op);
+    const bool linear = is_linear(node.op);
     const bool rows = holds_alternative<LayerNormalization>(node.op) || holds_alternative<RmsNormalization>(node.op);
     const bool batch = holds_alternative<BatchNormalization>(node.op);
     if (linear || batch || rows)

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "graph/op_traits.hpp"
 #include "train/network/network.hpp"
 #include "train/network/pointwise.hpp"
 #include "train/network/tensors.hpp"
@@ -19,28 +20,16 @@ const Quantise* quantise_of(const Node& node) {
   return get_if<Quantise>(&node.op);
 }
 
-/// Ops whose output lies on the grid of the input at the returned slot; -1 for others.
-int same_grid_slot(const Op& op) {
-  if (holds_alternative<Where>(op)) return 1;
-  const bool same = holds_alternative<Identity>(op) || holds_alternative<Relu>(op) || holds_alternative<Clip>(op) ||
-                    holds_alternative<MaxPool>(op) || holds_alternative<ReduceMax>(op) ||
-                    holds_alternative<Concat>(op) || holds_alternative<Split>(op) || holds_alternative<Slice>(op) ||
-                    holds_alternative<Pad>(op) || holds_alternative<Flatten>(op) || holds_alternative<Reshape>(op) ||
-                    holds_alternative<Transpose>(op) || holds_alternative<Squeeze>(op) ||
-                    holds_alternative<Unsqueeze>(op) || holds_alternative<Gather>(op) || holds_alternative<Min>(op) ||
-                    holds_alternative<Max>(op) || holds_alternative<Dropout>(op);
-  return same ? 0 : -1;
+/// The slot of the input whose quantiser decides the op's; -1 of ops without. Quantisers are not sought through a
+/// Resize.
+int quantised_by(const Op& op) {
+  return holds_alternative<Resize>(op) ? -1 : same_grid_input(op);
 }
 
 /// Ops whose inputs lie on one grid.
 bool shares_grids(const Op& op) {
-  return holds_alternative<Add>(op) || holds_alternative<Sub>(op) || holds_alternative<Concat>(op) ||
-         holds_alternative<Where>(op) || holds_alternative<Min>(op) || holds_alternative<Max>(op);
-}
-
-bool is_linear(const Op& op) {
-  return holds_alternative<Conv>(op) || holds_alternative<ConvTranspose>(op) || holds_alternative<Gemm>(op) ||
-         holds_alternative<MatMul>(op);
+  const OpClass kind = class_of(op);
+  return terms_of(op) == Terms::Operands || kind == OpClass::Concat || kind == OpClass::Choice;
 }
 
 /// What a whole network can train by whose grids stay.
@@ -55,7 +44,7 @@ int Network::quantiser_of(ValueId id) const {
   for (int by = id == absent ? -1 : writer_[static_cast<size_t>(id)]; by >= 0;) {
     const Node& node = graph_.nodes[static_cast<size_t>(by)];
     if (quantise_of(node)) return by;
-    const int slot = same_grid_slot(node.op);
+    const int slot = quantised_by(node.op);
     by = slot < 0 ? -1 : writer_[static_cast<size_t>(node.inputs[static_cast<size_t>(slot)])];
   }
   return -1;
@@ -66,7 +55,7 @@ Network::Accumulator Network::accumulator_of(ValueId id) const {
   if (by < 0) return {};
   const Node& node = graph_.nodes[static_cast<size_t>(by)];
   if (is_linear(node.op)) return {quantiser_of(node.inputs[1]), quantiser_of(node.inputs[0])};
-  const int slot = same_grid_slot(node.op);
+  const int slot = quantised_by(node.op);
   if (slot >= 0) return accumulator_of(node.inputs[static_cast<size_t>(slot)]);
   if (!holds_alternative<Add>(node.op)) return {};
   for (ValueId input : node.inputs)

@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "data/npz.hpp"
 #include "data/text_golden.hpp"
+#include "graph/op_traits.hpp"
 #include "onnx/onnx.hpp"
 #include "verbs/sources.hpp"
 
@@ -46,13 +47,9 @@ Goldens run(const graph::Graph& graph, const std::vector<Tensor>& given) {
   return goldens;
 }
 
-/// Moves elements or cuts them without arithmetic: no layer of its own.
-bool moves(const graph::Op& op) {
-  return graph::match(
-      op, [](const graph::Flatten&) { return true; }, [](const graph::Reshape&) { return true; },
-      [](const graph::Squeeze&) { return true; }, [](const graph::Unsqueeze&) { return true; },
-      [](const graph::Transpose&) { return true; }, [](const graph::Pad&) { return true; },
-      [](const auto&) { return false; });
+/// No layer of its own in DORY: the Pad goes into the layer behind it.
+bool has_no_layer(const graph::Op& op) {
+  return reorders(op) || holds_alternative<graph::Pad>(op);
 }
 
 /// Belongs to the layer that writes what it reads.
@@ -71,9 +68,10 @@ class Layers {
     std::vector<graph::ValueId> layers;
     for (const graph::Node& node : graph_.nodes) {
       const graph::ValueId id = node.outputs.front();
-      const bool finishes = moves(node.op) ? reads_finished(node) : !is_branch_of_add(node) && !is_incomplete(node);
+      const bool finishes =
+          has_no_layer(node.op) ? reads_finished(node) : !is_branch_of_add(node) && !is_incomplete(node);
       finished_[static_cast<size_t>(id)] = finishes;
-      if (finishes && !moves(node.op)) layers.push_back(id);
+      if (finishes && !has_no_layer(node.op)) layers.push_back(id);
     }
     return layers;
   }

@@ -1,0 +1,22 @@
+#pragma once
+#include "base/shape.hpp"
+
+namespace nibble {
+
+/// Which channel, an index along `axis`, an element of a dense tensor belongs to, by its place in memory.
+class ChannelOf {
+ public:
+  /// The shape is static. Without an axis (-1) all is one channel.
+  ChannelOf(const Shape& shape, int64_t axis) {
+    if (axis < 0) return;
+    channels_ = static_cast<size_t>(shape.at(static_cast<size_t>(axis)));
+    for (size_t i = static_cast<size_t>(axis) + 1; i < shape.size(); ++i) inner_ *= static_cast<size_t>(shape[i]);
+  }
+  size_t count() const { return channels_; }
+  size_t operator()(size_t element) const { return element / inner_ % channels_; }
+
+ private:
+  size_t inner_ = 1, channels_ = 1;
+};
+
+}  // namespace nibble

@@ -1,0 +1,31 @@
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "graph/graph.hpp"
+
+/// Which integers an op can give: proven, not always the narrowest. Source: NUMERICS.md, section 4.
+namespace nibble::graph {
+
+/// One range, or one for each channel of axis 1.
+using Ranges = std::vector<Interval>;
+
+/// What is known of a value that is no constant; never empty.
+using RangesOf = std::function<Ranges(ValueId)>;
+
+/// Every 64-bit integer; ends beyond 64 bits are its ends.
+Interval any_integer();
+
+/// The smallest range that holds all of `ranges`, of which there is one at least.
+Interval hull_of(const Ranges& ranges);
+
+/// The range of the stored integers of each of the node's outputs, from those of its inputs. One rule an op, without a
+/// default. Ops of reals alone, extents that are not known and unknown parameters give any_integer().
+Ranges integer_range(const Graph& graph, const Node& node, const RangesOf& ranges);
+
+/// Range of sum over k of w[k] * (x[k] - zero_point) for x[k] in `inputs` (stored integers, all k alike), for each
+/// channel: weights [channels, k...] (axis 0). Padding adds 0, which is inside when x can equal zero_point and is added
+/// otherwise.
+Ranges linear_bounds(const Tensor& weights, Interval inputs, int64_t zero_point);
+
+}  // namespace nibble::graph

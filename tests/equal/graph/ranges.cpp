@@ -1,0 +1,61 @@
+#include "equal/graph/claimed_ranges.hpp"
+#include "equal/onnx/random_integer_networks.hpp"
+
+using namespace nibble;
+using namespace nibble::tests;
+
+TEST(IntegerRange, HoldsWhatEveryOpOfRandomIntegerNetworksGives) {
+  RangeCounts counts;
+  for (const Batch& batch : batches)
+    for (uint64_t seed = 0; seed < batch.count; ++seed) {
+      const graph::Graph graph = random_integer_network(seed, batch.style);
+      SCOPED_TRACE(std::string(batch.name) + " seed " + std::to_string(seed));
+      expect_claimed_ranges(graph, random_integers(graph, seed), counts);
+    }
+  for (const char* op : {"Add",
+                         "ArgMax",
+                         "Clip",
+                         "Concat",
+                         "Conv",
+                         "ConvTranspose",
+                         "Div",
+                         "Flatten",
+                         "FloorDivide",
+                         "Gather",
+                         "Gemm",
+                         "IGelu",
+                         "IHardSwish",
+                         "ILayerNorm",
+                         "INoNorm",
+                         "IRmsNorm",
+                         "ISoftmax",
+                         "IntegerDiv",
+                         "IntegerNormalization",
+                         "InterpolatedTable",
+                         "ItaMax",
+                         "ItaPartialMax",
+                         "MatMul",
+                         "Max",
+                         "MaxPool",
+                         "Min",
+                         "Mul",
+                         "Pad",
+                         "ReduceMax",
+                         "ReduceSum",
+                         "Relu",
+                         "Requantise",
+                         "Reshape",
+                         "Resize",
+                         "RoundedDivision",
+                         "Slice",
+                         "Split",
+                         "Sub",
+                         "SumPool",
+                         "Table",
+                         "TableSoftmax",
+                         "Threshold",
+                         "Transpose",
+                         "TrueIntegerDiv",
+                         "Where"})
+    EXPECT_GT(counts[op], 0) << op;
+}
