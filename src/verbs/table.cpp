@@ -1,5 +1,6 @@
 #include "base/error.hpp"
 #include "onnx/dialects.hpp"
+#include "passes/policy.hpp"
 #include "verbs/rows.hpp"
 
 namespace nibble::verbs {
@@ -108,7 +109,7 @@ Verb quantize_row() {
            {.name = "dump", .value = "DIR", .help = "the graph as text after every pass"}},
           "float to fake-quantised without training: puts quantisers on weights and activations, ranges from data",
           quantize,
-          quantize_pipeline};
+          [] { return passes::describe_policy() + "\n" + quantize_pipeline(); }};
 }
 
 Verb integerize_row() {
