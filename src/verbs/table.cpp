@@ -1,14 +1,16 @@
 #include "base/error.hpp"
+#include "data/dataset.hpp"
 #include "onnx/dialects.hpp"
+#include "passes/policy.hpp"
 #include "passes/policy.hpp"
 #include "verbs/rows.hpp"
 
 namespace nibble::verbs {
 namespace {
 
-const Option data{.name = "data",
+const Option dataset{.name = "data",
                   .value = "SET:PATH[:SPLIT]",
-                  .help = "mnist:DIR:train|test, cifar10:DIR:train|test, images:DIR, npz:FILE",
+                  .help = data::dataset_forms(),
                   .required = true};
 const Option preprocess{.name = "preprocess",
                         .value = "FILE.json",
@@ -81,7 +83,7 @@ Verb lab_row() {
 Verb quantize_row() {
   return {"quantize",
           {{"MODEL", "a float network"}},
-          {data,
+          {dataset,
            output("FQ.onnx", "the fake-quantised network"),
            preprocess,
            {.name = "samples", .value = "N", .help = "examples that the ranges are taken from (1000)"},
@@ -197,7 +199,7 @@ Verb check_row() {
 Verb evaluate_row() {
   return {"evaluate",
           {{"MODEL", "an ONNX file at any stage"}},
-          {data, preprocess, limit, engine},
+          {dataset, preprocess, limit, engine},
           "accuracy, or the mean square error where targets are given, with its 95 % interval",
           evaluate};
 }
@@ -205,7 +207,7 @@ Verb evaluate_row() {
 Verb compare_row() {
   return {"compare",
           {{"A", "an ONNX file at any stage"}, {"B", "another"}},
-          {data, preprocess, limit, engine},
+          {dataset, preprocess, limit, engine},
           "runs both on the same data: differences per layer, decisions that flip, McNemar's test",
           compare};
 }
