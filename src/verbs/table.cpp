@@ -2,16 +2,12 @@
 #include "data/dataset.hpp"
 #include "onnx/dialects.hpp"
 #include "passes/policy.hpp"
-#include "passes/policy.hpp"
 #include "verbs/rows.hpp"
 
 namespace nibble::verbs {
 namespace {
 
-const Option dataset{.name = "data",
-                  .value = "SET:PATH[:SPLIT]",
-                  .help = data::dataset_forms(),
-                  .required = true};
+const Option dataset{.name = "data", .value = "SET:PATH[:SPLIT]", .help = data::dataset_forms(), .required = true};
 const Option preprocess{.name = "preprocess",
                         .value = "FILE.json",
                         .help =
@@ -25,7 +21,18 @@ const Option engine{.name = "engine",
 const Option from{.name = "from",
                   .value = "DIALECT",
                   .help = "the dialect of the file that is read (convert --help lists them); else recognised"};
+const Option batch{.name = "batch", .value = "N", .help = "the batch, where the model leaves it open"};
+const Option shape{.name = "shape",
+                   .value = "NAME=N",
+                   .help = "another extent of an input that the model leaves open, by its name; once for each",
+                   .repeated = true};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
+
+Verb reads_model(Verb verb) {
+  verb.options.push_back(batch);
+  verb.options.push_back(shape);
+  return verb;
+}
 
 Option output(std::string value, std::string help) {
   return {.name = "output", .value = std::move(value), .help = std::move(help), .letter = 'o', .required = true};
@@ -215,8 +222,16 @@ Verb compare_row() {
 }  // namespace
 
 const std::vector<Verb>& table() {
-  static const std::vector<Verb> rows{show_row(),    train_row(), lab_row(),   quantize_row(), integerize_row(),
-                                      convert_row(), run_row(),   check_row(), evaluate_row(), compare_row()};
+  static const std::vector<Verb> rows{reads_model(show_row()),
+                                      train_row(),
+                                      lab_row(),
+                                      reads_model(quantize_row()),
+                                      reads_model(integerize_row()),
+                                      reads_model(convert_row()),
+                                      reads_model(run_row()),
+                                      reads_model(check_row()),
+                                      reads_model(evaluate_row()),
+                                      reads_model(compare_row())};
   return rows;
 }
 

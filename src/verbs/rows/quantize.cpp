@@ -116,7 +116,7 @@ Result quantize(const Call& call) {
   options.policy = passes::policy_from_json(policy, "options");
   options.bias_correction = !call.has("no-bias-correction");
   if (call.has("dump")) options.dump = call.path("dump");
-  graph::Graph graph = onnx::read(call.path("MODEL"));
+  graph::Graph graph = model_of(call, "MODEL");
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, graph, progress, "calibrating");
   feed.limit = call.integer("samples", 1000, 1, int64_t{1} << 40);
