@@ -52,7 +52,9 @@ class ArraySet : public Dataset {
 
 }  // namespace
 
-std::unique_ptr<Dataset> open_npz(const std::filesystem::path& file) {
+/// x [N, ...], optional y. x of UInt8 [N, H, W] or [N, H, W, 1 or 3] is images, gray or RGB; all else is Float32
+/// features. y of integers [N] is labels; every other y is a Float32 target [...].
+std::unique_ptr<Dataset> open_npz(const std::filesystem::path& file, std::string_view) {
   return dataset_of(read_npz(file), file.string());
 }
 

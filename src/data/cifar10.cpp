@@ -9,7 +9,7 @@ namespace {
 constexpr size_t plane = 32 * 32;
 constexpr size_t record = 1 + 3 * plane;
 
-std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder, const std::string& split) {
+std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder, std::string_view split) {
   if (split == "test") return {folder / "test_batch.bin"};
   std::vector<std::filesystem::path> files;
   std::error_code error;
@@ -41,7 +41,8 @@ void append_cifar10(StoredImages& images, std::string_view bytes, const std::str
   }
 }
 
-std::unique_ptr<Dataset> open_cifar10(const std::filesystem::path& folder, const std::string& split) {
+/// Records of one label byte and 3 planes of 32 x 32: data_batch_*.bin present, sorted (train), or test_batch.bin.
+std::unique_ptr<Dataset> open_cifar10(const std::filesystem::path& folder, std::string_view split) {
   StoredImages images{32, 32, 3, {}, {}};
   for (const auto& file : files_of(folder, split))
     append_cifar10(images, read_file(file, "data", size_t{1} << 31), file.string());

@@ -32,12 +32,11 @@ class Dataset {
   virtual Sample sample(int64_t index) const = 0;
 };
 
-/// Opens `SET:PATH[:SPLIT]` (COMMANDS.md): mnist:DIR:train|test (idx, .gz or not), cifar10:DIR:train|test,
-/// images:DIR (one folder a class in sorted order, or labels.csv of lines file,label, or images without labels),
-/// npz:FILE (x, optional y). In npz, x of uint8 [N, H, W] is gray images, [N, H, W, 1 or 3] gray or RGB ones, all else
-/// features; y of integers [N] is labels, every other y targets. Throws UserError "data: ..." on anything missing,
-/// truncated, inconsistent or empty.
+/// Opens `SET:PATH[:SPLIT]` (COMMANDS.md), by the rows of open_dataset.cpp. Throws UserError "data: ..." on anything
+/// missing, truncated, inconsistent or empty.
 std::unique_ptr<Dataset> open_dataset(std::string_view description);
+/// How a description is written, of every set: "mnist:DIR:train|test, ...".
+std::string dataset_forms();
 
 /// The first `count` examples of a set (all when count < 0 or more than there are), or those listed.
 std::unique_ptr<Dataset> subset(std::shared_ptr<const Dataset> set, std::vector<int64_t> indices);

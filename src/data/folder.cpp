@@ -80,7 +80,9 @@ std::vector<Labelled> parse_labels(std::string_view text, const std::string& pla
   return files;
 }
 
-std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder) {
+/// JPEG and PNG files: labels.csv (file,label; a header line or not), or one folder a class in sorted order, or images
+/// without labels. Decoded when asked for.
+std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder, std::string_view) {
   std::vector<Labelled> files;
   int64_t classes = 0;
   const std::filesystem::path list = folder / "labels.csv";

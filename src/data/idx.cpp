@@ -53,7 +53,9 @@ Idx parse_idx(std::string bytes, int rank, const std::string& place) {
   return idx;
 }
 
-std::unique_ptr<Dataset> open_mnist(const std::filesystem::path& folder, const std::string& split) {
+/// idx files of MNIST's names (train-images-idx3-ubyte or train-images.idx3-ubyte, .gz or not). At least 10 classes.
+/// Source: yann.lecun.com/exdb/mnist.
+std::unique_ptr<Dataset> open_mnist(const std::filesystem::path& folder, std::string_view split) {
   const std::string name = split == "train" ? "train" : "t10k";
   const std::filesystem::path images_file = find_file(folder, name + "-images", 3);
   Idx images = read_idx(images_file, 3);

@@ -1,9 +1,62 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "data/sources.hpp"
 
 namespace nibble::data {
+
+/// Opens PATH; the split is one of the row's, or empty where it has none.
+using OpenSet = std::unique_ptr<Dataset>(const std::filesystem::path& path, std::string_view split);
+OpenSet open_mnist, open_cifar10, open_images, open_npz;
+
 namespace {
+
+/// A form of data: NAME:PATH, and :SPLIT where it has splits.
+struct SetRow {
+  std::string_view name;
+  std::string_view path;  ///< what stands for it in help
+  std::span<const std::string_view> splits;
+  OpenSet* open;
+};
+
+constexpr std::string_view train_or_test[] = {"train", "test"};
+
+constexpr SetRow sets[] = {
+    {"mnist", "DIR", train_or_test, open_mnist},
+    {"cifar10", "DIR", train_or_test, open_cifar10},
+    {"images", "DIR", {}, open_images},
+    {"npz", "FILE", {}, open_npz},
+};
+
+/// "a, b or c".
+std::string either(const std::vector<std::string>& words) {
+  std::string text = words.front();
+  for (size_t i = 1; i < words.size(); ++i) text += (i + 1 < words.size() ? ", " : " or ") + words[i];
+  return text;
+}
+
+std::string form_of(const SetRow& set) {
+  return std::string(set.name) + ":" + std::string(set.path);
+}
+
+/// "mnist:DIR:train or mnist:DIR:test".
+std::string forms_by_split(const SetRow& set) {
+  std::vector<std::string> forms;
+  for (std::string_view split : set.splits) forms.push_back(form_of(set) + ":" + std::string(split));
+  return either(forms);
+}
+
+const SetRow& set_named(std::string_view name, const std::string& place) {
+  std::vector<std::string> names;
+  for (const SetRow& set : sets) {
+    if (set.name == name) return set;
+    names.emplace_back(set.name);
+  }
+  fail("data", place, "no set '" + std::string(name) + "'" + did_you_mean(name, names), either(names));
+}
 
 class Subset : public Dataset {
  public:
@@ -24,25 +77,24 @@ class Subset : public Dataset {
 }  // namespace
 
 std::unique_ptr<Dataset> open_dataset(std::string_view description) {
-  const std::string place(description);
-  const size_t colon = place.find(':');
-  if (colon == std::string::npos || colon + 1 == place.size())
-    fail("data", "'" + place + "'", "no path", "SET:PATH[:SPLIT]");
-  const std::string set = place.substr(0, colon);
-  std::string path = place.substr(colon + 1);
-  if (set == "images") return open_images(path);
-  if (set == "npz") return open_npz(path);
-  if (set != "mnist" && set != "cifar10") {
-    const std::vector<std::string> known{"mnist", "cifar10", "images", "npz"};
-    fail("data", "'" + place + "'", "no set '" + set + "'" + did_you_mean(set, known), "mnist, cifar10, images or npz");
-  }
+  const std::string place = "'" + std::string(description) + "'";
+  const size_t colon = description.find(':');
+  if (colon == description.npos || colon + 1 == description.size()) fail("data", place, "no path", "SET:PATH[:SPLIT]");
+  const SetRow& set = set_named(description.substr(0, colon), place);
+  const std::string_view path = description.substr(colon + 1);
+  if (set.splits.empty()) return set.open(path, {});
   const size_t last = path.rfind(':');
-  const std::string split = last == std::string::npos ? "" : path.substr(last + 1);
-  if (split != "train" && split != "test")
-    fail("data", "'" + place + "'", split.empty() ? "no split" : "split '" + split + "'",
-         set + ":DIR:train or " + set + ":DIR:test");
-  path.resize(last);
-  return set == "mnist" ? open_mnist(path, split) : open_cifar10(path, split);
+  const std::string_view split = last == path.npos ? "" : path.substr(last + 1);
+  if (std::find(set.splits.begin(), set.splits.end(), split) == set.splits.end())
+    fail("data", place, split.empty() ? "no split" : "split '" + std::string(split) + "'", forms_by_split(set));
+  return set.open(path.substr(0, last), split);
+}
+
+std::string dataset_forms() {
+  std::vector<std::string> forms;
+  for (const SetRow& set : sets)
+    forms.push_back(set.splits.empty() ? form_of(set) : fmt::format("{}:{}", form_of(set), fmt::join(set.splits, "|")));
+  return fmt::format("{}", fmt::join(forms, ", "));
 }
 
 std::unique_ptr<Dataset> subset(std::shared_ptr<const Dataset> set, std::vector<int64_t> indices) {

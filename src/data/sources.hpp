@@ -32,17 +32,7 @@ struct Labelled {
 };
 std::vector<Labelled> parse_labels(std::string_view text, const std::string& place);
 
-/// idx files of MNIST's names (train-images-idx3-ubyte or train-images.idx3-ubyte, .gz or not); split is train or test.
-/// At least 10 classes. Source: yann.lecun.com/exdb/mnist.
-std::unique_ptr<Dataset> open_mnist(const std::filesystem::path& folder, const std::string& split);
-/// Records of one label byte and 3 planes of 32 x 32: data_batch_*.bin present, sorted (train), or test_batch.bin.
-std::unique_ptr<Dataset> open_cifar10(const std::filesystem::path& folder, const std::string& split);
-/// JPEG and PNG files: labels.csv (file,label; a header line or not) or one folder a class in sorted order. Decoded
-/// when asked for.
-std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder);
-/// x [N, ...], optional y. x of UInt8 [N, H, W] or [N, H, W, 1 or 3] is images; all else is Float32 features. y of
-/// integers [N] is labels; every other y is a Float32 target [...].
-std::unique_ptr<Dataset> open_npz(const std::filesystem::path& file);
+/// The set of arrays x [N, ...] and, optionally, y (arrays.cpp).
 std::unique_ptr<Dataset> dataset_of(Arrays arrays, const std::string& place);
 
 }  // namespace nibble::data

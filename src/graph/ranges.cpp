@@ -92,11 +92,11 @@ class Rules {
     const Tensor* first = graph_.constant(node_.inputs[0]);
     // A constant matrix times an activation: one of a linear Resize.
     if (first && first->rank() >= 2 && op.zero_point_a == 0)
-      return {hull_of(linear_bounds(*first, x(1), op.zero_point_b))};
+      return {hull(linear_bounds(*first, x(1), op.zero_point_b))};
     if (first || !weights() || weights()->rank() != 2 || op.zero_point_b != 0)
       return {any_weights(op.zero_point_a, op.zero_point_b, {shape(0).back()})};
     Ranges bounds = linear_bounds(transposed(*weights()), x(), op.zero_point_a);
-    if (graph_[node_.outputs[0]].shape.size() != 2) bounds = {hull_of(bounds)};
+    if (graph_[node_.outputs[0]].shape.size() != 2) bounds = {hull(bounds)};
     return bounds;
   }
   Ranges operator()(const SumPool& op) const {
@@ -206,7 +206,7 @@ class Rules {
   Interval x(size_t slot = 0) const {
     const ValueId id = node_.inputs.at(slot);
     const Tensor* constant = graph_.constant(id);
-    return constant ? range_of_constant(*constant) : hull_of(ranges_(id));
+    return constant ? range_of_constant(*constant) : hull(ranges_(id));
   }
   const Shape& shape(size_t slot) const { return graph_[node_.inputs.at(slot)].shape; }
   const Tensor* weights() const { return graph_.constant(node_.inputs[1]); }
@@ -268,12 +268,6 @@ class Rules {
 
 Interval any_integer() {
   return {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()};
-}
-
-Interval hull_of(const Ranges& ranges) {
-  Interval all = ranges.at(0);
-  for (const Interval& range : ranges) all = hull(all, range);
-  return all;
 }
 
 Ranges integer_range(const Graph& graph, const Node& node, const RangesOf& ranges) {

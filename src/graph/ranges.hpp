@@ -16,9 +16,6 @@ using RangesOf = std::function<Ranges(ValueId)>;
 /// Every 64-bit integer; ends beyond 64 bits are its ends.
 Interval any_integer();
 
-/// The smallest range that holds all of `ranges`, of which there is one at least.
-Interval hull_of(const Ranges& ranges);
-
 /// The range of the stored integers of each of the node's outputs, from those of its inputs. One rule an op, without a
 /// default. Ops of reals alone, extents that are not known and unknown parameters give any_integer().
 Ranges integer_range(const Graph& graph, const Node& node, const RangesOf& ranges);

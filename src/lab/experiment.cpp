@@ -59,14 +59,14 @@ Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float
   // What training normalises by stays a batch-norm until the integers.
   if (trains && !policy.contains("batch_norm")) policy["batch_norm"] = "keep";
   variant.policy = passes::policy_from_json(policy, place);
-  const auto bits = [&](const char* key) { return policy.contains(key) ? policy[key].dump() : std::string("8"); };
+  variant.resolved = variant.policy.resolved;
+  const auto bits = [&](const char* key) { return variant.resolved[key].dump(); };
   variant.name = section.has("name") ? section.text("name") : "w" + bits("weights") + "a" + bits("activations");
   if (variant.name.empty() || variant.name.front() == '.' || variant.name.find('/') != std::string::npos ||
       std::find(std::begin(own_files), std::end(own_files), variant.name) != std::end(own_files))
     fail("lab", place + ": name", "'" + variant.name + "'",
          "a name that can be a folder in the run's, beside its own files");
   section.whole("samples", variant.samples, 1);
-  variant.resolved = passes::with_defaults(policy);
   variant.resolved["name"] = variant.name;
   variant.resolved["samples"] = variant.samples;
   if (!trains) return variant;

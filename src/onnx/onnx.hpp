@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -11,15 +12,20 @@ namespace nibble::onnx {
 struct ReadOptions {
   /// Binds the symbolic batch where a graph needs it (a Reshape that multiplies it, say); unset: it stays symbolic.
   int64_t batch = any;
+  /// Numbers of other symbolic extents of inputs, by the names that the file gives them (dim_param). A name is one
+  /// number wherever it stands; as the name of a first axis it is the batch.
+  std::map<std::string, int64_t, std::less<>> extents = {};
   /// The dialect of the file (dialects.hpp); empty: recognised from its content.
-  std::string dialect;
+  std::string dialect = {};
 };
 
 /// An ONNX file (opset 7 to 25, external data beside it) as a verified graph: stage FP, FQ where it holds QDQ pairs or
 /// our own metadata says so, QD or ID for our native files. Constants of any kind, shape subgraphs folded, graph inputs
-/// that are initialisers too are constants. The first axis of an input, when symbolic, is the batch.
-/// Throws UserError "onnx: <file>: node '<name>' (<op>): ..." naming what is not supported and what is; every count,
-/// shape and offset in the file is checked before it is believed.
+/// that are initialisers too are constants. The first axis of an input, when symbolic, is the batch; every other axis
+/// must have a number, in the file or in the options. What the file fixes is never changed.
+/// Throws UserError "onnx: <file>: node '<name>' (<op>): ..." naming what is not supported and what is, and on a batch
+/// or an extent in the options that no input leaves open; every count, shape and offset in the file is checked before
+/// it is believed.
 graph::Graph read(const std::filesystem::path& file, const ReadOptions& options = {});
 graph::Graph read_bytes(std::string_view bytes, const std::string& place, const ReadOptions& options = {},
                         const std::filesystem::path& folder = {});

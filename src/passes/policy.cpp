@@ -1,6 +1,7 @@
 #include "passes/policy.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +11,7 @@ namespace {
 
 constexpr int64_t most_levels = int64_t{1} << 16;
 
-int64_t levels_from(const Json& json, std::string_view place) {
+int64_t levels_from(const Json& json, const std::string& place) {
   if (json.is_number_integer()) {
     const auto bits = json.get<int64_t>();
     if (bits < 1 || bits > 16) fail("passes", place, fmt::format("{} bits", bits), "1 to 16, or {\"levels\": n}");
@@ -25,52 +26,102 @@ int64_t levels_from(const Json& json, std::string_view place) {
   fail("passes", place, json.dump(), "bits from 1 to 16, or {\"levels\": n}");
 }
 
-std::string text_from(const Json& json, std::string_view place) {
+std::string text_from(const Json& json, const std::string& place) {
   if (!json.is_string()) fail("passes", place, json.dump(), "a string");
   return json.get<std::string>();
 }
 
-bool truth_from(const Json& json, std::string_view place) {
+bool truth_from(const Json& json, const std::string& place) {
   if (!json.is_boolean()) fail("passes", place, json.dump(), "true or false");
   return json.get<bool>();
 }
 
-/// How an Add, Sub or Concat takes its branches.
-bool common_scale_from(const Json& json, std::string_view place) {
+/// Whether the text is `yes`; else it must be `no`.
+bool is_first_of(const Json& json, const std::string& place, const std::string& yes, const std::string& no) {
   const std::string text = text_from(json, place);
-  if (text != "common" && text != "branches") fail("passes", place, "'" + text + "'", "common or branches");
-  return text == "common";
+  if (text != yes && text != no) fail("passes", place, "'" + text + "'", yes + " or " + no);
+  return text == yes;
 }
 
-bool per_channel_from(const Json& json, std::string_view place) {
-  const std::string text = text_from(json, place);
-  if (text != "channel" && text != "tensor") fail("passes", place, "'" + text + "'", "channel or tensor");
-  return text == "channel";
+/// How an Add, Sub or Concat takes its branches.
+bool common_scale_from(const Json& json, const std::string& place) {
+  return is_first_of(json, place, "common", "branches");
+}
+
+bool per_channel_from(const Json& json, const std::string& place) {
+  return is_first_of(json, place, "channel", "tensor");
+}
+
+quant::RangeRule range_from(const Json& json, const std::string& place) {
+  return quant::range_rule_named(text_from(json, place));
+}
+
+Rounding rounding_from(const Json& json, const std::string& place) {
+  return rounding_named(text_from(json, place));
+}
+
+BatchNorm batch_norm_from(const Json& json, const std::string& place) {
+  return batch_norm_named(text_from(json, place), place);
+}
+
+/// Sets a member to what `from` reads; throws UserError naming the place.
+template <auto member, auto from>
+LayerPolicy::Setting setting(const Json& json, const std::string& place) {
+  return [value = from(json, place)](LayerPolicy& policy) { policy.*member = value; };
+}
+
+struct Key {
+  std::string_view name;
+  std::string_view otherwise;  ///< its default, as JSON
+  std::string_view values;
+  LayerPolicy::Setting (*read)(const Json&, const std::string& place);
+};
+
+using P = LayerPolicy;
+// clang-format off
+constexpr Key table[] = {
+    {"weights", "8", "bits from 1 to 16, or {\"levels\": n}", setting<&P::weight_levels, levels_from>},
+    {"activations", "8", "likewise", setting<&P::activation_levels, levels_from>},
+    {"granularity", R"("channel")", "of weights: channel or tensor", setting<&P::per_channel, per_channel_from>},
+    {"range", R"("min_max")", "of activations: min_max, moving_average=M, percentile=P, sigma=K, mse, kl or sawb",
+     setting<&P::activation_range, range_from>},
+    {"weight_range", R"("min_max")", "of weights, likewise", setting<&P::weight_range, range_from>},
+    {"rounding", R"("half_up")", "half_up, floor or half_even", setting<&P::rounding, rounding_from>},
+    {"symmetric_activations", "false", "zero point 0 for activations of both signs", setting<&P::symmetric_activations, truth_from>},
+    {"enabled", "true", "false leaves the layer in reals", setting<&P::enabled, truth_from>},
+    {"batch_norm", R"("fold")", "what becomes of a batch-norm: fold, integer, threshold or keep", setting<&P::batch_norm, batch_norm_from>},
+    {"add", R"("common")", "of Add, Sub, Concat: common, one scale for all branches, or branches, one for each",
+     setting<&P::common_scale, common_scale_from>},
+};
+// clang-format on
+
+/// What holds for layers by name or pattern, beside the keys of the table.
+constexpr std::string_view layers_key = "layers";
+
+const Key* find_key(std::string_view name) {
+  const auto found = std::find_if(std::begin(table), std::end(table), [&](const Key& key) { return key.name == name; });
+  return found == std::end(table) ? nullptr : found;
+}
+
+void check_known(const Json& json, bool with_layers, const std::string& place) {
+  std::vector<std::string_view> known;
+  for (const Key& key : table) known.push_back(key.name);
+  if (with_layers) known.push_back(layers_key);
+  for (const auto& [name, value] : json.items())
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      fail("passes", place, "no key '" + name + "'" + did_you_mean(name, known),
+           fmt::format("{}", fmt::join(known, ", ")));
+}
+
+/// Every key but the layers.
+std::vector<LayerPolicy::Setting> settings_from(const Json& json, const std::string& place) {
+  std::vector<LayerPolicy::Setting> settings;
+  for (const auto& [name, value] : json.items())
+    if (const Key* key = find_key(name)) settings.push_back(key->read(value, place + ": " + name));
+  return settings;
 }
 
 constexpr std::array<std::string_view, 4> batch_norms{"fold", "integer", "threshold", "keep"};
-
-void apply_key(LayerPolicy& policy, std::string_view key, const Json& value, const std::string& place) {
-  if (key == "weights") policy.weight_levels = levels_from(value, place);
-  if (key == "activations") policy.activation_levels = levels_from(value, place);
-  if (key == "granularity") policy.per_channel = per_channel_from(value, place);
-  if (key == "range") policy.activation_range = quant::range_rule_named(text_from(value, place));
-  if (key == "weight_range") policy.weight_range = quant::range_rule_named(text_from(value, place));
-  if (key == "rounding") policy.rounding = rounding_named(text_from(value, place));
-  if (key == "symmetric_activations") policy.symmetric_activations = truth_from(value, place);
-  if (key == "add") policy.common_scale = common_scale_from(value, place);
-  if (key == "enabled") policy.enabled = truth_from(value, place);
-  if (key == "batch_norm") policy.batch_norm = batch_norm_named(text_from(value, place), place);
-}
-
-void apply_keys(LayerPolicy& policy, const Json& json, const std::string& place) {
-  if (!json.is_object()) fail("passes", place, json.dump(), "an object");
-  check_keys(json,
-             {"weights", "activations", "granularity", "range", "weight_range", "rounding", "symmetric_activations",
-              "enabled", "batch_norm", "add"},
-             "passes", place);
-  for (const auto& [key, value] : json.items()) apply_key(policy, key, value, place + ": " + key);
-}
 
 }  // namespace
 
@@ -106,9 +157,17 @@ bool matches(std::string_view pattern, std::string_view name) {
 
 LayerPolicy Policy::of(std::string_view node) const {
   LayerPolicy policy = defaults;
-  for (const auto& [pattern, keys] : overrides)
-    if (matches(pattern, node)) apply_keys(policy, keys, "policy: layer '" + pattern + "'");
+  for (const auto& [pattern, settings] : overrides)
+    if (matches(pattern, node))
+      for (const LayerPolicy::Setting& set : settings) set(policy);
   return policy;
+}
+
+void Policy::override_layers(const std::string& pattern, const Json& keys, std::string_view place) {
+  const std::string where = fmt::format("{}: layer '{}'", place, pattern);
+  if (!keys.is_object()) fail("passes", where, keys.dump(), "an object");
+  check_known(keys, false, where);
+  overrides.push_back({pattern, settings_from(keys, where)});
 }
 
 void check_pattern(const std::string& pattern, const std::vector<std::string>& names, std::string_view room,
@@ -121,36 +180,22 @@ void check_pattern(const std::string& pattern, const std::vector<std::string>& n
 Policy policy_from_json(const Json& json, std::string_view place) {
   const std::string where(place);
   if (!json.is_object()) fail("passes", where, json.dump(), "an object");
-  check_keys(json,
-             {"weights", "activations", "granularity", "range", "weight_range", "rounding", "symmetric_activations",
-              "enabled", "batch_norm", "add", "layers"},
-             "passes", where);
+  check_known(json, true, where);
   Policy policy;
-  for (const auto& [key, value] : json.items())
-    if (key != "layers") apply_key(policy.defaults, key, value, where + ": " + key);
-  if (!json.contains("layers")) return policy;
-  if (!json["layers"].is_object()) fail("passes", where + ": layers", json["layers"].dump(), "an object");
-  for (const auto& [pattern, keys] : json["layers"].items()) {
-    LayerPolicy checked;
-    apply_keys(checked, keys, where + ": layer '" + pattern + "'");
-    policy.overrides.emplace_back(pattern, keys);
-  }
+  for (const LayerPolicy::Setting& set : settings_from(json, where)) set(policy.defaults);
+  for (const Key& key : table) policy.resolved[std::string(key.name)] = Json::parse(key.otherwise);
+  policy.resolved.update(json);
+  const auto layers = json.find(std::string(layers_key));
+  if (layers == json.end()) return policy;
+  if (!layers->is_object()) fail("passes", where + ": layers", layers->dump(), "an object");
+  for (const auto& [pattern, keys] : layers->items()) policy.override_layers(pattern, keys, where);
   return policy;
 }
 
-Json with_defaults(const Json& policy) {
-  Json whole = {{"weights", 8},
-                {"activations", 8},
-                {"granularity", "channel"},
-                {"range", "min_max"},
-                {"weight_range", "min_max"},
-                {"rounding", "half_up"},
-                {"symmetric_activations", false},
-                {"enabled", true},
-                {"batch_norm", "fold"},
-                {"add", "common"}};
-  whole.update(policy);
-  return whole;
+std::string describe_policy() {
+  std::string text = "A policy is an object of these keys, and of \"layers\": {\"NAME or pattern\": {keys}, ...}\n";
+  for (const Key& key : table) text += fmt::format("  {:<23}{} ({})\n", key.name, key.values, key.otherwise);
+  return text;
 }
 
 }  // namespace nibble::passes

@@ -1,7 +1,7 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/json.hpp"
@@ -32,19 +32,26 @@ struct LayerPolicy {
   bool enabled = true;
   BatchNorm batch_norm = BatchNorm::Fold;  ///< of the batch-norm of this name
   bool common_scale = true;  ///< an Add, Sub, Concat: one scale for all branches; else each its own, requantised
+
+  /// What a key of a policy changes.
+  using Setting = std::function<void(LayerPolicy&)>;
 };
 
-/// Defaults, then overrides in order, by node name or glob pattern (* and ?). As JSON:
-/// {"weights": 8, "activations": 8, "granularity": "channel"|"tensor", "range": "min_max"|..., "weight_range": ...,
-///  "rounding": "half_up", "symmetric_activations": false, "batch_norm": "fold", "add": "common"|"branches",
-///  "layers": {"conv1": {"weights": 4}, "block*": {...}}}
-/// Bits 1 to 16, or {"levels": n} for any n.
+/// Defaults, then overrides in order, by node name or glob pattern (* and ?). As JSON, with the keys of policy.cpp's
+/// table: {"weights": 8, "activations": 8, ..., "layers": {"conv1": {"weights": 4}, "block*": {...}}}
 struct Policy {
+  struct Override {
+    std::string pattern;
+    std::vector<LayerPolicy::Setting> settings;
+  };
   LayerPolicy defaults;
-  std::vector<std::pair<std::string, Json>> overrides;
+  std::vector<Override> overrides;
+  Json resolved;  ///< the JSON that it was read from, with its defaults written out
 
-  /// The layer's own policy. Throws UserError on bad overrides.
+  /// The layer's own policy.
   LayerPolicy of(std::string_view node) const;
+  /// One more override, from a layer's keys. Throws UserError naming place, layer and key.
+  void override_layers(const std::string& pattern, const Json& keys, std::string_view place = "policy");
 };
 
 /// Whether a glob pattern (* any run of characters, ? any one) names the layer.
@@ -55,7 +62,7 @@ void check_pattern(const std::string& pattern, const std::vector<std::string>& n
 
 /// Throws UserError naming place and key.
 Policy policy_from_json(const Json& json, std::string_view place);
-/// The policy's JSON with its defaults written out.
-Json with_defaults(const Json& policy);
+/// The keys, their values and defaults, a line each: for help.
+std::string describe_policy();
 
 }  // namespace nibble::passes

@@ -87,7 +87,7 @@ class Planner {
   bool has(const Node& node, size_t i) const { return i < node.inputs.size() && node.inputs[i] != absent; }
   void set(ValueId id, Ranges ranges) {
     const auto at = static_cast<size_t>(id);
-    plan_.reaches[at] = reach_of(hull_of(ranges));
+    plan_.reaches[at] = reach_of(hull(ranges));
     plan_.values[at] = carrier_of(plan_.reaches[at].magnitude());
     ranges_[at] = std::move(ranges);
   }
@@ -97,7 +97,7 @@ class Planner {
     if (!integer(node.outputs[0])) return reals;
     const Ranges ranges = integer_range(graph_, node, [&](ValueId id) { return ranges_[static_cast<size_t>(id)]; });
     for (ValueId id : node.outputs) set(id, ranges);
-    double magnitude = std::max(on_the_way(node), reach_of(hull_of(ranges)).magnitude());
+    double magnitude = std::max(on_the_way(node), reach_of(hull(ranges)).magnitude());
     const size_t operands = computes_on_first_only(node.op) ? 1 : node.inputs.size();
     for (size_t i = 0; i < operands; ++i)
       if (has(node, i) && integer(node.inputs[i])) magnitude = std::max(magnitude, in(node, i).magnitude());

@@ -17,15 +17,9 @@ const Option* option_of(const Verb& verb, std::string_view name) {
   return nullptr;
 }
 
-bool knows(const Verb& verb, std::string_view name) {
-  const auto named = [&](const Argument& argument) { return argument.name == name; };
-  return option_of(verb, name) != nullptr || std::any_of(verb.arguments.begin(), verb.arguments.end(), named);
-}
-
 }  // namespace
 
-Call::Call(const Verb& verb, std::map<std::string, std::string, std::less<>> words)
-    : verb_(verb), words_(std::move(words)) {
+Call::Call(const Verb& verb, Words words) : verb_(verb), words_(std::move(words)) {
   for (const Argument& argument : verb.arguments)
     if (!has(argument.name)) fail("verbs", "nibble " + verb.name, "no " + argument.name, argument.help);
   for (const Option& option : verb.options) {
@@ -42,14 +36,23 @@ Call::Call(const Verb& verb, std::map<std::string, std::string, std::less<>> wor
   }
 }
 
+bool Call::takes(std::string_view name) const {
+  const auto named = [&](const Argument& argument) { return argument.name == name; };
+  return option_of(verb_, name) != nullptr || std::any_of(verb_.arguments.begin(), verb_.arguments.end(), named);
+}
+
 bool Call::has(std::string_view name) const {
-  ensure(knows(verb_, name), "a verb asks for what its row has");
+  ensure(takes(name), "a verb asks for what its row has");
   return words_.find(name) != words_.end();
 }
 
 const std::string& Call::text(std::string_view name) const {
   ensure(has(name), "a verb reads what was given");
-  return words_.find(name)->second;
+  return words_.find(name)->second.front();
+}
+
+std::vector<std::string> Call::texts(std::string_view name) const {
+  return has(name) ? words_.find(name)->second : std::vector<std::string>();
 }
 
 std::string Call::text(std::string_view name, std::string_view otherwise) const {

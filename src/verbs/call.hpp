@@ -14,13 +14,18 @@ namespace nibble::verbs {
 /// one that the row does not have is an InternalError.
 class Call {
  public:
-  /// `words`: values by name; a flag that was given has "". Throws UserError on a missing argument or required option,
-  /// and on a value that is none of the choices.
-  Call(const Verb& verb, std::map<std::string, std::string, std::less<>> words);
+  /// Values by name, more than one only where the option is repeated; a flag that was given has {""}.
+  using Words = std::map<std::string, std::vector<std::string>, std::less<>>;
+  /// Throws UserError on a missing argument or required option, and on a value that is none of the choices.
+  Call(const Verb& verb, Words words);
 
+  /// Whether the row has it at all.
+  bool takes(std::string_view name) const;
   bool has(std::string_view name) const;
   /// The word given. Throws InternalError where none was.
   const std::string& text(std::string_view name) const;
+  /// Every word given, in order.
+  std::vector<std::string> texts(std::string_view name) const;
   std::string text(std::string_view name, std::string_view otherwise) const;
   std::filesystem::path path(std::string_view name) const { return text(name); }
   /// Throws UserError unless a whole number in [least, most].
@@ -35,7 +40,7 @@ class Call {
 
  private:
   const Verb& verb_;
-  std::map<std::string, std::string, std::less<>> words_;
+  Words words_;
 };
 
 }  // namespace nibble::verbs

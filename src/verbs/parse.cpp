@@ -16,8 +16,15 @@ std::string flags_of(const Option& option) {
 struct Slot {
   std::string name;
   std::string word;
+  std::vector<std::string> words;  ///< of a repeated option
   CLI::Option* option = nullptr;
 };
+
+CLI::Option* add(CLI::App& app, const Option& option, Slot& slot) {
+  if (option.value.empty()) return app.add_flag(flags_of(option));
+  if (option.repeated) return app.add_option(flags_of(option), slot.words)->allow_extra_args(false);
+  return app.add_option(flags_of(option), slot.word);
+}
 
 [[noreturn]] void refuse(const Verb& verb, const std::string& word) {
   const std::string place = "nibble " + verb.name;
@@ -41,13 +48,13 @@ Call parse(const Verb& verb, const std::vector<std::string>& words) {
   std::vector<Slot> slots;
   slots.reserve(verb.arguments.size() + verb.options.size() + common_options().size());
   for (const Argument& argument : verb.arguments) {
-    Slot& slot = slots.emplace_back(Slot{argument.name, "", nullptr});
+    Slot& slot = slots.emplace_back(Slot{argument.name, "", {}, nullptr});
     slot.option = app.add_option(argument.name, slot.word);
   }
   for (const std::vector<Option>* options : {&verb.options, &common_options()})
     for (const Option& option : *options) {
-      Slot& slot = slots.emplace_back(Slot{option.name, "", nullptr});
-      slot.option = option.value.empty() ? app.add_flag(flags_of(option)) : app.add_option(flags_of(option), slot.word);
+      Slot& slot = slots.emplace_back(Slot{option.name, "", {}, nullptr});
+      slot.option = add(app, option, slot);
     }
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
@@ -55,9 +62,9 @@ Call parse(const Verb& verb, const std::vector<std::string>& words) {
     fail("verbs", "nibble " + verb.name, error.what(), "each option once, with its value");
   }
   if (const auto extras = app.remaining(); !extras.empty()) refuse(verb, extras.front());
-  std::map<std::string, std::string, std::less<>> given;
+  Call::Words given;
   for (const Slot& slot : slots)
-    if (slot.option->count() > 0) given[slot.name] = slot.word;
+    if (slot.option->count() > 0) given[slot.name] = slot.words.empty() ? std::vector{slot.word} : slot.words;
   return Call(verb, std::move(given));
 }
 

@@ -1,9 +1,9 @@
 #include "verbs/sources.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/error.hpp"
-#include "onnx/onnx.hpp"
 #include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
@@ -26,7 +26,34 @@ void check_fit(const graph::Graph& graph, const data::Dataset& set, const data::
          to_string(input.shape) + "; --preprocess resizes and crops");
 }
 
+/// More than an extent of a network that fits a memory.
+constexpr int64_t largest_extent = INT32_MAX;
+
+/// "NAME=N", where the name itself may hold a '='.
+std::pair<std::string, int64_t> extent_from(const std::string& word, const std::string& place) {
+  const size_t equals = std::min(word.rfind('='), word.size());
+  const std::string_view digits = std::string_view(word).substr(std::min(equals + 1, word.size()));
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool whole = error == std::errc() && end == digits.data() + digits.size();
+  if (equals == 0 || !whole || number < 1 || number > largest_extent)
+    fail("verbs", place, "'" + word + "'", "NAME=N with N from 1 to " + std::to_string(largest_extent));
+  return {word.substr(0, equals), number};
+}
+
 }  // namespace
+
+onnx::ReadOptions read_options_of(const Call& call) {
+  onnx::ReadOptions options;
+  options.batch = call.integer("batch", any, 1, largest_extent);
+  for (const std::string& word : call.texts("shape")) {
+    auto [name, number] = extent_from(word, call.place("shape"));
+    if (!options.extents.emplace(name, number).second)
+      fail("verbs", call.place("shape"), "'" + name + "' twice", "each name once");
+  }
+  if (call.takes("from")) options.dialect = call.text("from", "");
+  return options;
+}
 
 NamedEngine engine_of(const Call& call) {
   const std::string asked = call.text("engine", torch_module().api != nullptr ? "torch" : "reference");
@@ -37,7 +64,7 @@ NamedEngine engine_of(const Call& call) {
 }
 
 graph::Graph model_of(const Call& call, std::string_view argument) {
-  return onnx::read(call.path(argument), {.dialect = call.text("from", "")});
+  return onnx::read(call.path(argument), read_options_of(call));
 }
 
 std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph) {

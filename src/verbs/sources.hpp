@@ -5,6 +5,7 @@
 #include "data/dataset.hpp"
 #include "graph/evaluate/evaluate.hpp"
 #include "lab/metrics.hpp"
+#include "onnx/onnx.hpp"
 #include "verbs/call.hpp"
 #include "verbs/progress.hpp"
 
@@ -19,7 +20,11 @@ struct NamedEngine {
 /// The engine of `--engine`; else torch where its module loads, else the reference.
 NamedEngine engine_of(const Call& call);
 
-/// The network that an argument names, in the dialect of `--from` where the verb has that option and it is given.
+/// How a verb reads a network: `--batch`, every `--shape`, and the dialect of `--from` where the verb has that option.
+/// Throws UserError on what is no NAME=N.
+onnx::ReadOptions read_options_of(const Call& call);
+
+/// The network that an argument names, as the call's options have it read.
 graph::Graph model_of(const Call& call, std::string_view argument);
 
 /// The preprocessing that a model carries, if it does. Throws UserError where its metadata is not one.

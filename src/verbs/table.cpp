@@ -1,14 +1,13 @@
 #include "base/error.hpp"
+#include "data/dataset.hpp"
 #include "onnx/dialects.hpp"
+#include "passes/policy.hpp"
 #include "verbs/rows.hpp"
 
 namespace nibble::verbs {
 namespace {
 
-const Option data{.name = "data",
-                  .value = "SET:PATH[:SPLIT]",
-                  .help = "mnist:DIR:train|test, cifar10:DIR:train|test, images:DIR, npz:FILE",
-                  .required = true};
+const Option dataset{.name = "data", .value = "SET:PATH[:SPLIT]", .help = data::dataset_forms(), .required = true};
 const Option preprocess{.name = "preprocess",
                         .value = "FILE.json",
                         .help =
@@ -22,7 +21,18 @@ const Option engine{.name = "engine",
 const Option from{.name = "from",
                   .value = "DIALECT",
                   .help = "the dialect of the file that is read (convert --help lists them); else recognised"};
+const Option batch{.name = "batch", .value = "N", .help = "the batch, where the model leaves it open"};
+const Option shape{.name = "shape",
+                   .value = "NAME=N",
+                   .help = "another extent of an input that the model leaves open, by its name; once for each",
+                   .repeated = true};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
+
+Verb reads_model(Verb verb) {
+  verb.options.push_back(batch);
+  verb.options.push_back(shape);
+  return verb;
+}
 
 Option output(std::string value, std::string help) {
   return {.name = "output", .value = std::move(value), .help = std::move(help), .letter = 'o', .required = true};
@@ -80,7 +90,7 @@ Verb lab_row() {
 Verb quantize_row() {
   return {"quantize",
           {{"MODEL", "a float network"}},
-          {data,
+          {dataset,
            output("FQ.onnx", "the fake-quantised network"),
            preprocess,
            {.name = "samples", .value = "N", .help = "examples that the ranges are taken from (1000)"},
@@ -108,7 +118,7 @@ Verb quantize_row() {
            {.name = "dump", .value = "DIR", .help = "the graph as text after every pass"}},
           "float to fake-quantised without training: puts quantisers on weights and activations, ranges from data",
           quantize,
-          quantize_pipeline};
+          [] { return passes::describe_policy() + "\n" + quantize_pipeline(); }};
 }
 
 Verb integerize_row() {
@@ -196,7 +206,7 @@ Verb check_row() {
 Verb evaluate_row() {
   return {"evaluate",
           {{"MODEL", "an ONNX file at any stage"}},
-          {data, preprocess, limit, engine},
+          {dataset, preprocess, limit, engine},
           "accuracy, or the mean square error where targets are given, with its 95 % interval",
           evaluate};
 }
@@ -204,7 +214,7 @@ Verb evaluate_row() {
 Verb compare_row() {
   return {"compare",
           {{"A", "an ONNX file at any stage"}, {"B", "another"}},
-          {data, preprocess, limit, engine},
+          {dataset, preprocess, limit, engine},
           "runs both on the same data: differences per layer, decisions that flip, McNemar's test",
           compare};
 }
@@ -212,8 +222,16 @@ Verb compare_row() {
 }  // namespace
 
 const std::vector<Verb>& table() {
-  static const std::vector<Verb> rows{show_row(),    train_row(), lab_row(),   quantize_row(), integerize_row(),
-                                      convert_row(), run_row(),   check_row(), evaluate_row(), compare_row()};
+  static const std::vector<Verb> rows{reads_model(show_row()),
+                                      train_row(),
+                                      lab_row(),
+                                      reads_model(quantize_row()),
+                                      reads_model(integerize_row()),
+                                      reads_model(convert_row()),
+                                      reads_model(run_row()),
+                                      reads_model(check_row()),
+                                      reads_model(evaluate_row()),
+                                      reads_model(compare_row())};
   return rows;
 }
 

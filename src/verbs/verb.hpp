@@ -31,6 +31,7 @@ struct Option {
   std::vector<std::string> choices = {};  ///< the values there are; empty: any
   char letter = 0;                        ///< `-o`
   bool required = false;
+  bool repeated = false;  ///< may be given more than once
 };
 
 /// One command: the command line, its help, the reference page and the tests are made from these rows.

@@ -10,6 +10,7 @@
 #include "onnx/file/metadata.hpp"
 #include "onnx/file/tensors.hpp"
 #include "onnx/standard/import.hpp"
+#include "onnx/standard/input_shapes.hpp"
 #include "onnx/standard/normalise_quantisers.hpp"
 
 namespace nibble::onnx {
@@ -24,28 +25,6 @@ std::string node_name(const pb::NodeProto& node) {
 
 std::string place_of(const std::string& file, const pb::NodeProto& node) {
   return file + ": node " + in_quotes(node_name(node)) + " (" + node.op_type() + ")";
-}
-
-Shape input_shape(const pb::TypeProto::Tensor& type, const std::string& place, int64_t batch) {
-  if (!type.has_shape()) fail("onnx", place, "no shape", "extents");
-  constexpr int deepest = 32;
-  if (type.shape().dim_size() > deepest)
-    fail("onnx", place, std::to_string(type.shape().dim_size()) + " axes", "at most " + std::to_string(deepest));
-  Shape shape;
-  for (const auto& extent : type.shape().dim()) {
-    if (extent.has_dim_value() && extent.dim_value() >= 0)
-      shape.push_back(extent.dim_value());
-    else if (extent.has_dim_value() && extent.dim_value() < -1)
-      fail("onnx", place, "an extent of " + std::to_string(extent.dim_value()), "at least 0");
-    else if (shape.empty())
-      shape.push_back(batch);
-    else
-      fail("onnx", place,
-           "axis " + std::to_string(shape.size()) + " has no extent, only " + in_quotes(extent.dim_param()),
-           "a number on every axis but the first, the batch");
-  }
-  element_count(shape, batch == any ? 1 : batch);
-  return shape;
 }
 
 bool has_integer_ops(const pb::ModelProto& model) {
@@ -66,10 +45,7 @@ std::string_view found_part(std::string_view message) {
 
 GraphReader::GraphReader(const pb::ModelProto& model, std::string place, const ReadOptions& options, TensorRules rules,
                          DialectRules dialect)
-    : model_(model), place_(std::move(place)), options_(options), rules_(std::move(rules)), dialect_(dialect) {
-  if (options_.batch != any && options_.batch < 1)
-    fail("onnx", place_, "batch " + std::to_string(options_.batch), "at least 1");
-}
+    : model_(model), place_(std::move(place)), options_(options), rules_(std::move(rules)), dialect_(dialect) {}
 
 graph::Graph GraphReader::run() {
   opset_ = standard_opset(model_, place_);
@@ -120,6 +96,7 @@ void GraphReader::read_initialisers() {
 }
 
 void GraphReader::read_inputs() {
+  InputShapes shapes(model_.graph(), options_, place_);
   std::unordered_set<std::string> seen;
   for (const auto& input : model_.graph().input()) {
     const std::string where = place_ + ": input " + in_quotes(input.name());
@@ -130,12 +107,13 @@ void GraphReader::read_inputs() {
     const auto& type = input.type().tensor_type();
     ElementType element = element_type_of_file(type.elem_type(), where, native_);
     if (dialect_.integers && is_real(element)) element = ElementType::Int32;
-    const Shape shape = as_error_of(where, [&] { return input_shape(type, where, options_.batch); });
+    const Shape shape = as_error_of(where, [&] { return shapes.of(input.name(), type); });
     Item item;
     item.id = add_value(input.name(), element, shape);
     graph_.inputs.push_back(item.id);
     define(input.name(), std::move(item));
   }
+  shapes.check_batch();
 }
 
 std::vector<int> GraphReader::order_of_nodes() const {

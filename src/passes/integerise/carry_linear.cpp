@@ -97,7 +97,7 @@ bool needs_integers(const Propagation& p, ValueId sum, const std::vector<double>
   if (stays_a_sum(p.from, p.uses, sum)) return true;
   const auto& readers = p.uses.readers[static_cast<size_t>(sum)];
   const bool moved = std::all_of(readers.begin(), readers.end(), [&](int reader) {
-    return class_of(p.from.nodes[static_cast<size_t>(reader)].op) == OpClass::Movement;
+    return class_of(p.from.nodes[static_cast<size_t>(reader)].op) == graph::OpClass::Movement;
   });
   return moved && std::any_of(bias.begin(), bias.end(), [&](double value) { return value != bias[0]; });
 }

@@ -11,6 +11,7 @@ namespace {
 using graph::absent;
 using graph::Graph;
 using graph::Node;
+using graph::OpClass;
 using graph::ValueId;
 
 const Node* writer_of(const Graph& graph, ValueId id) {

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "onnx/onnx.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -19,12 +18,13 @@ bool whole(const std::vector<Recorded>& recorded) {
 
 }  // namespace
 
-graph::Graph read_golden_network(const GoldenFolder& golden, const std::string& dialect) {
-  graph::Graph graph = onnx::read(golden.network, {.dialect = dialect});
+graph::Graph read_golden_network(const GoldenFolder& golden, onnx::ReadOptions options) {
+  graph::Graph graph = onnx::read(golden.network, options);
   const bool integers = whole(golden.inputs) && whole(golden.activations) && whole(golden.outputs);
-  if (!dialect.empty() || graph.stage != graph::Stage::FP || !integers) return graph;
+  if (!options.dialect.empty() || graph.stage != graph::Stage::FP || !integers) return graph;
   try {
-    return onnx::read(golden.network, {.dialect = "deeploy"});
+    options.dialect = "deeploy";
+    return onnx::read(golden.network, options);
   } catch (const UserError&) {
     return graph;
   }

@@ -6,6 +6,7 @@
 #include "verbs/goldens/golden_match.hpp"
 #include "verbs/goldens/golden_network.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/sources.hpp"
 #include "verbs/tables/columns.hpp"
 #include "verbs/torch_module.hpp"
 
@@ -100,7 +101,7 @@ Json to_json(const Report& report) {
 /// The findings point into `golden`.
 Report check_folder(const Call& call, const std::filesystem::path& folder, GoldenFolder& golden) {
   golden = read_golden_folder(folder);
-  const graph::Graph graph = read_golden_network(golden, call.text("from", ""));
+  const graph::Graph graph = read_golden_network(golden, read_options_of(call));
   const auto engine = call.text("engine", "reference") == "reference"
                           ? graph::reference_engine(graph)
                           : torch_api(call.place("engine")).engine(graph, {.threads = call.threads()});

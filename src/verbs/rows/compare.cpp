@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "lab/metrics.hpp"
-#include "onnx/onnx.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
 #include "verbs/tables/columns.hpp"
@@ -39,7 +38,7 @@ std::string describe(const lab::Comparison& result) {
 }  // namespace
 
 Result compare(const Call& call) {
-  const graph::Graph a = onnx::read(call.path("A")), b = onnx::read(call.path("B"));
+  const graph::Graph a = model_of(call, "A"), b = model_of(call, "B");
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, a, progress, "comparing");
   feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());

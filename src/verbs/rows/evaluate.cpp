@@ -4,7 +4,6 @@
 
 #include <limits>
 
-#include "onnx/onnx.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
 
@@ -23,7 +22,7 @@ std::string sentence(const lab::Evaluation& result, const std::string& engine) {
 }  // namespace
 
 Result evaluate(const Call& call) {
-  const graph::Graph graph = onnx::read(call.path("MODEL"));
+  const graph::Graph graph = model_of(call, "MODEL");
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, graph, progress, "evaluating");
   feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());

@@ -6,6 +6,7 @@
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/sources.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -119,7 +120,7 @@ std::string describe(const passes::IntegeriseReport& report) {
 
 Result integerize(const Call& call) {
   const passes::IntegeriseOptions options = options_of(call);
-  graph::Graph graph = onnx::read(call.path("FQ.onnx"));
+  graph::Graph graph = model_of(call, "FQ.onnx");
   const passes::IntegeriseReport report = passes::integerise(graph, options);
   onnx::write_native(graph, call.path("output"));
   if (call.has("certificate"))

@@ -112,7 +112,7 @@ data::Preprocess of_pixels(data::Preprocess preprocess, const std::vector<passes
 Result quantize(const Call& call) {
   Json policy = policy_of(call);
   const passes::Policy asked = passes::policy_from_json(policy, "options");
-  graph::Graph graph = onnx::read(call.path("MODEL"));
+  graph::Graph graph = model_of(call, "MODEL");
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, graph, progress, "calibrating");
   feed.limit = call.integer("samples", 1000, 1, int64_t{1} << 40);

@@ -184,7 +184,7 @@ TEST(InterpolatedTables, AreWithinALevelOfEightBitsForEverySixteenBitInput) {
     const ValueId x = n.conv("conv", n.input({any, 2, 8}), 4, 1);
     Graph graph = n.finish({n.node("function", function, {x})});
     QuantiseOptions options;
-    options.policy.overrides.emplace_back("conv", Json::parse(R"({"activations": 16})"));
+    options.policy.override_layers("conv", Json::parse(R"({"activations": 16})"));
     quantise_by(graph, options);
     IntegeriseOptions narrow;
     narrow.table_bits = 8;

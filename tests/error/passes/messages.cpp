@@ -43,7 +43,7 @@ std::string quantise_message(Graph& graph, const QuantiseOptions& options = {}) 
 TEST(QuantiseErrors, NameALayerOfThePolicyThatDoesNotExist) {
   Network n = one_convolution();
   QuantiseOptions options;
-  options.policy.overrides.emplace_back("comv", Json::object());
+  options.policy.override_layers("comv", Json::object());
   EXPECT_EQ(quantise_message(n.graph, options),
             "passes: policy: no layer 'comv' (did you mean 'conv'?) (expected a node's name or a pattern of * and ?)");
 }

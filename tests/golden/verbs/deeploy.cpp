@@ -21,7 +21,7 @@ std::vector<std::filesystem::path> folders() {
 
 /// Nobody says which dialect it is.
 graph::Graph read_golden(const verbs::GoldenFolder& golden) {
-  return verbs::read_golden_network(golden, "");
+  return verbs::read_golden_network(golden);
 }
 
 void expect_equal(const verbs::GoldenFolder& golden, const graph::Graph& graph) {

@@ -28,7 +28,7 @@ TEST(SharedGoldens, HaveTheirIntegersInEveryRecordedTensorInTheDialectThatTheySh
   for (const auto& folder : folders()) {
     SCOPED_TRACE(folder.string());
     const GoldenFolder golden = read_golden_folder(folder);
-    const graph::Graph graph = read_golden_network(golden, "");
+    const graph::Graph graph = read_golden_network(golden);
     EXPECT_EQ(graph.stage, graph::Stage::ID);
     const auto engine = graph::reference_engine(graph);
     const std::vector<Finding> findings = compare_goldens(golden, graph, *engine);
@@ -63,7 +63,7 @@ TEST(SharedGoldens, ComputeTheSameIntegersThroughEveryDialectOrAreRefusedByName)
   std::map<std::string_view, int> written;
   for (const auto& folder : folders()) {
     const GoldenFolder golden = read_golden_folder(folder);
-    const graph::Graph graph = read_golden_network(golden, "");
+    const graph::Graph graph = read_golden_network(golden);
     std::vector<const Recorded*> constants;
     const std::vector<Tensor> inputs = golden_inputs(golden, graph, constants);
     const std::vector<Tensor> expected = graph::evaluate(graph, inputs);

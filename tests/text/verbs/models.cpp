@@ -3,10 +3,12 @@
 #include <cmath>
 #include <limits>
 
+#include "base/file.hpp"
 #include "base/random.hpp"
 #include "data/npz.hpp"
 #include "graph/graph.hpp"
 #include "onnx/onnx.hpp"
+#include "unit/onnx/model_builder.hpp"
 
 namespace nibble::tests {
 namespace {
@@ -83,6 +85,27 @@ void write_data(const std::filesystem::path& folder) {
   data::write_npy(folder / "wide.npy", numbers({1, 1, 5, 5}, random, 0, 1));
 }
 
+/// Networks whose inputs leave extents open, as other tools write them: of pictures of any size; and one that has to
+/// know its batch, since a shape is twice that. And one of which all is fixed.
+void write_open(const std::filesystem::path& folder) {
+  using foreign::Model;
+  const auto write = [&](const char* name, const Model& model) { write_file(folder / name, model.bytes(), "tests"); };
+  write("open.onnx", Model()
+                         .open_input("picture", {"N", "2", "height", "width"})
+                         .node("GlobalAveragePool", {"picture"}, "mean")
+                         .output("mean", {-1, 2, 1, 1}));
+  write("doubled.onnx", Model()
+                            .input("x", {-1, 2})
+                            .integers("twice", {2}, foreign::Int64, {2, 1})
+                            .integers("half", {2}, foreign::Int64, {1, 2})
+                            .node("Shape", {"x"}, "shape")
+                            .node("Mul", {"shape", "twice"}, "longer")
+                            .node("Div", {"longer", "half"}, "column")
+                            .node("Reshape", {"x", "column"}, "y")
+                            .output("y", {-1, 1}));
+  write("fixed.onnx", Model().input("x", {3, 2}).node("Relu", {"x"}, "y").output("y", {3, 2}));
+}
+
 void write_tokens(const std::filesystem::path& folder) {
   onnx::write_native(tokens(), folder / "tokens.onnx");
   Random random(13);
@@ -104,6 +127,7 @@ void write_models(const std::filesystem::path& folder) {
   write_tiny(folder / "nan.onnx",
              [](size_t i, float weight) { return i == 4 ? std::numeric_limits<float>::quiet_NaN() : weight; });
   write_data(folder);
+  write_open(folder);
   write_tokens(folder);
 }
 

@@ -27,7 +27,7 @@ Network mobile() {
 
 Policy with(const Fit& fit) {
   Policy policy;
-  policy.overrides = fit.overrides;
+  for (const auto& [layer, keys] : fit.overrides) policy.override_layers(layer, keys);
   return policy;
 }
 
@@ -117,7 +117,7 @@ TEST(Fit, KeepsTheBitsOfWhatTheNetworkIsGivenAndReturns) {
 
 TEST(Fit, NeverRaisesThePolicysBits) {
   QuantiseOptions options;
-  options.policy.overrides.push_back({"conv1", Json{{"activations", 3}, {"weights", 3}}});
+  options.policy.override_layers("conv1", Json{{"activations", 3}, {"weights", 3}});
   const Fit fit = fit_policy(mobile().graph, options, {25600, 30000});
   EXPECT_EQ(bits_in(fit, "conv1", "activations"), 8);  // not overridden
   EXPECT_EQ(fit.layers[0].fitted_output_bits, (std::vector<int>{3}));

@@ -222,7 +222,7 @@ Network normed_network(QuantiseOptions options, BatchNorm way) {
   Network n(21);
   const ValueId x = n.conv("conv", n.input({any, 2, 6, 6}), 4, 3, 1, 1);
   n.finish({n.conv("last", n.relu("relu", n.batch_norm("bn", x)), 2, 1)});
-  options.policy.overrides.emplace_back("bn", Json{{"batch_norm", to_string(way)}});
+  options.policy.override_layers("bn", Json{{"batch_norm", to_string(way)}});
   quantise_by(n.graph, options);
   return n;
 }

@@ -109,6 +109,21 @@ TEST(Quantise, FollowsThePolicyLayerByLayer) {
   EXPECT_EQ(get<graph::Quantise>(node.op).rounding, Rounding::HalfEven);
 }
 
+TEST(Policy, ADefaultThatItsKeyNamesIsTheOneThatHoldsWithoutIt) {
+  const Policy without = policy_from_json(Json::object(), "policy");
+  const LayerPolicy named = policy_from_json(without.resolved, "policy").of("conv"), otherwise;
+  EXPECT_EQ(named.weight_levels, otherwise.weight_levels);
+  EXPECT_EQ(named.activation_levels, otherwise.activation_levels);
+  EXPECT_EQ(named.per_channel, otherwise.per_channel);
+  EXPECT_EQ(named.weight_range.method, otherwise.weight_range.method);
+  EXPECT_EQ(named.activation_range.method, otherwise.activation_range.method);
+  EXPECT_EQ(named.symmetric_activations, otherwise.symmetric_activations);
+  EXPECT_EQ(named.rounding, otherwise.rounding);
+  EXPECT_EQ(named.enabled, otherwise.enabled);
+  EXPECT_EQ(named.batch_norm, otherwise.batch_norm);
+  EXPECT_EQ(named.common_scale, otherwise.common_scale);
+}
+
 TEST(Quantise, GivesUpTheLowestLevelOfWeightsOfEightBitsOnly) {
   Network n;
   n.finish({n.conv("last", n.relu("relu", n.conv("conv", n.input({any, 2, 6, 6}), 4, 3)), 2, 1)});

@@ -1,0 +1,81 @@
+#include "onnx/standard/input_shapes.hpp"
+
+#include <set>
+
+#include "base/error.hpp"
+#include "onnx/file/container.hpp"
+
+namespace nibble::onnx {
+
+InputShapes::InputShapes(const pb::GraphProto& graph, const ReadOptions& options, std::string place)
+    : options_(options), place_(std::move(place)) {
+  if (options_.batch != any && options_.batch < 1)
+    fail("onnx", place_, "batch " + std::to_string(options_.batch), "at least 1");
+  for (const auto& [name, number] : options_.extents)
+    if (number < 1) fail("onnx", place_, "extent " + in_quotes(name) + " of " + std::to_string(number), "at least 1");
+  check_names(graph);
+}
+
+void InputShapes::check_names(const pb::GraphProto& graph) const {
+  std::set<std::string> names;
+  for (const auto& input : graph.input())
+    for (const auto& extent : input.type().tensor_type().shape().dim())
+      if (!extent.dim_param().empty()) names.insert(extent.dim_param());
+  for (const auto& [name, number] : options_.extents) {
+    if (names.contains(name)) continue;
+    std::string known;
+    for (const std::string& each : names) known.append(known.empty() ? "" : ", ").append(each);
+    fail("onnx", place_, "no extent " + in_quotes(name) + did_you_mean(name, names),
+         known.empty() ? "none: the file names no extent of its inputs" : known);
+  }
+}
+
+Shape InputShapes::of(const std::string& input, const pb::TypeProto::Tensor& type) {
+  const std::string where = place_ + ": input " + in_quotes(input);
+  if (!type.has_shape()) fail("onnx", where, "no shape", "extents");
+  constexpr int deepest = 32;
+  if (type.shape().dim_size() > deepest)
+    fail("onnx", where, std::to_string(type.shape().dim_size()) + " axes", "at most " + std::to_string(deepest));
+  Shape shape;
+  for (const auto& extent : type.shape().dim()) {
+    const bool fixed = extent.has_dim_value() && extent.dim_value() >= 0;
+    if (extent.has_dim_value() && extent.dim_value() < -1)
+      fail("onnx", where, "an extent of " + std::to_string(extent.dim_value()), "at least 0");
+    if (fixed && shape.empty()) note_fixed_batch(input, extent.dim_value());
+    shape.push_back(fixed ? extent.dim_value() : bound(extent.dim_param(), shape.size(), where));
+  }
+  element_count(shape, 1);
+  return shape;
+}
+
+void InputShapes::note_fixed_batch(const std::string& input, int64_t extent) {
+  if (extent == options_.batch) batch_fits_ = true;
+  if (extent == options_.batch || !fixed_by_.empty()) return;
+  fixed_batch_ = extent;
+  fixed_by_ = input;
+}
+
+int64_t InputShapes::bound(const std::string& name, size_t axis, const std::string& where) {
+  const auto given = options_.extents.find(name);
+  if (axis == 0) {
+    batch_fits_ = true;
+    if (given == options_.extents.end()) return options_.batch;
+    if (options_.batch != any && options_.batch != given->second)
+      fail("onnx", where,
+           "a batch of " + std::to_string(options_.batch) + " and extent " + in_quotes(name) +
+               ", which is the batch, of " + std::to_string(given->second),
+           "one number");
+  }
+  if (given != options_.extents.end()) return given->second;
+  const std::string advice = name.empty() ? "" : ": bind it (--shape " + name + "=N)";
+  fail("onnx", where, "axis " + std::to_string(axis) + " has no extent, only " + in_quotes(name),
+       "a number on every axis but the first, the batch" + advice);
+}
+
+void InputShapes::check_batch() const {
+  if (options_.batch != any && !batch_fits_ && !fixed_by_.empty())
+    fail("onnx", place_, "a batch of " + std::to_string(options_.batch),
+         std::to_string(fixed_batch_) + ", which the file fixes for input " + in_quotes(fixed_by_));
+}
+
+}  // namespace nibble::onnx
