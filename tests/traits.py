@@ -17,7 +17,7 @@ LINEAR = re.compile(r"holds_alternative<(?:graph::)?(Conv|Gemm|MatMul)>")
 def op_names(source):
     """The names of the ops with rules of their own, as files and the text form have them."""
     listed = "".join(re.findall(r"#define NIBBLE_(?:STRUCTURED_OPS|REAL_FUNCTIONS|INTEGER_FUNCTIONS)\(X\)(.*?[^\\])\n",
-                                (source / "graph/ops.hpp").read_text(), re.S))
+                                "".join((source / f"graph/{file}.hpp").read_text() for file in ("ops", "ops_functions")), re.S))
     return set(re.findall(r"X\((\w+)\)", listed))
 
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/grid.hpp"
 #include "base/int128.hpp"
+#include "base/interval.hpp"
 
 /// Arithmetic of closed ranges of integers. Ends beyond 64 bits become the ends of 64 bits.
 namespace nibble::graph {
@@ -11,10 +11,6 @@ namespace nibble::graph {
 inline int64_t saturated(int128 x) {
   using Limits = std::numeric_limits<int64_t>;
   return static_cast<int64_t>(std::clamp<int128>(x, Limits::min(), Limits::max()));
-}
-
-inline Interval hull(Interval a, Interval b) {
-  return {std::min(a.low, b.low), std::max(a.high, b.high)};
 }
 
 inline Interval sum(Interval a, Interval b) {

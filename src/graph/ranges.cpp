@@ -190,16 +190,7 @@ class Rules {
   }
 
   // Of reals: no integers to bound.
-  Ranges operator()(const RealFunction auto&) const { return {any_integer()}; }
-  Ranges operator()(const BatchNormalization&) const { return {any_integer()}; }
-  Ranges operator()(const LayerNormalization&) const { return {any_integer()}; }
-  Ranges operator()(const RmsNormalization&) const { return {any_integer()}; }
-  Ranges operator()(const AveragePool&) const { return {any_integer()}; }
-  Ranges operator()(const GlobalAveragePool&) const { return {any_integer()}; }
-  Ranges operator()(const ReduceMean&) const { return {any_integer()}; }
-  Ranges operator()(const Softmax&) const { return {any_integer()}; }
-  Ranges operator()(const LogSoftmax&) const { return {any_integer()}; }
-  Ranges operator()(const Pow&) const { return {any_integer()}; }
+  Ranges operator()(const OnReals auto&) const { return {any_integer()}; }
   Ranges operator()(const Dequantise&) const { return {any_integer()}; }
 
  private:

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "base/interval.hpp"
 #include "base/channels.hpp"
+#include "base/interval.hpp"
 #include "graph/ranges.hpp"
 
 namespace nibble::train {
@@ -26,24 +26,11 @@ Reach reach_of(Interval range) {
   return {static_cast<double>(range.low), static_cast<double>(range.high)};
 }
 
-Interval range_of(const Tensor& tensor) {
+Interval range_of_elements(const Tensor& tensor) {
   const auto values = tensor.to_integers();
   if (values.empty()) return {};
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   return {*low, *high};
-}
-
-/// The stored integers that an element type holds.
-Interval range_of(ElementType type) {
-  switch (type) {
-    case ElementType::Int8: return {-128, 127};
-    case ElementType::UInt8: return {0, 255};
-    case ElementType::Int16: return {-32768, 32767};
-    case ElementType::UInt16: return {0, 65535};
-    case ElementType::Int32: return {INT32_MIN, INT32_MAX};
-    case ElementType::Bool: return {0, 1};
-    default: return any_integer();
-  }
 }
 
 double times(double a, double b) {
@@ -71,7 +58,7 @@ class Planner {
   Plan run() {
     for (size_t id = 0; id < graph_.values.size(); ++id)
       if (graph_.values[id].constant && integer(static_cast<ValueId>(id)))
-        set(static_cast<ValueId>(id), {range_of(*graph_.values[id].constant)});
+        set(static_cast<ValueId>(id), {range_of_elements(*graph_.values[id].constant)});
     for (ValueId id : graph_.inputs) {
       const Value& value = graph_[id];
       if (!integer(id)) continue;
@@ -215,6 +202,7 @@ double Planner::on_the_way(const Node& node) const {
 }  // namespace
 
 Reach reach_of(ElementType type) {
+  if (is_real(type) || type == ElementType::Int64) return {-unbounded, unbounded};
   return reach_of(range_of(type));
 }
 

@@ -1,6 +1,7 @@
 #include <torch/csrc/autograd/functions/utils.h>
 
 #include "base/random.hpp"
+#include "train/network/parts.hpp"
 #include "train/network/tensor_form.hpp"
 
 /// ANA on tensors: noise on the staircase.

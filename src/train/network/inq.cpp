@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/random.hpp"
+#include "train/network/parts.hpp"
 #include "train/network/tensor_form.hpp"
 
 /// INQ on tensors: weights that are set on levels, and stay.

@@ -6,10 +6,9 @@
 #include <algorithm>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "base/error.hpp"
-#include "quant/learning/fake.hpp"
+#include "train/network/quantise_gradient.hpp"
 
 #ifndef _OPENMP
 #error "without OpenMP at::parallel_for runs on one thread"
@@ -17,12 +16,6 @@
 
 /// Fixed parts of a tensor that is quantised: the same bits on any number of threads.
 namespace nibble::train {
-
-/// What a tensor is quantised with: one Steps, or one for each index of `axis`.
-struct StepsAlong {
-  std::vector<quant::Steps> steps;
-  int64_t axis = -1;
-};
 
 /// A tensor's elements as rows of one channel each, cut into parts, which one thread does at once.
 struct Parts {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "train/network/parts.hpp"
+
 namespace nibble::train {
 namespace {
 

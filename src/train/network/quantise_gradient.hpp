@@ -1,12 +1,18 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include "quant/learning/fake.hpp"
 #include "quant/learning/learning.hpp"
-#include "train/network/parts.hpp"
 
 /// The fused quantisers of room `quant` as operations of libtorch, over fixed parts of a tensor: the same bits on any
 /// number of threads.
 namespace nibble::train {
+
+/// What a tensor is quantised with: one Steps, or one for each index of `axis`.
+struct StepsAlong {
+  std::vector<quant::Steps> steps;
+  int64_t axis = -1;
+};
 
 /// x Float32 to its quantised values, without gradients.
 at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along);

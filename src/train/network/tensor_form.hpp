@@ -9,7 +9,6 @@
 
 #include "base/grid.hpp"
 #include "quant/learning/learning.hpp"
-#include "train/network/parts.hpp"
 #include "train/network/quantise_gradient.hpp"
 #include "train/quantiser_recipe.hpp"
 

@@ -82,7 +82,7 @@ TEST(IntegerRange, OfWhatMovesIsTheInputs) {
   for (const Op& op : {Op(ReduceMax{}), Op(MaxPool{}), Op(Transpose{}), Op(Resize{})})
     EXPECT_EQ(range_of(op, {{-9, 7}}), (Ranges{{-9, 7}})) << name_of(op);
   EXPECT_EQ(range_of(Gather{}, {{-9, 7}}, {Tensor({2}, std::vector<int64_t>{500, 3})}), (Ranges{{-9, 7}}));
-  EXPECT_EQ(range_of(Pad{.value = 12}, {{-9, 7}}), (Ranges{{-9, 12}}));
+  EXPECT_EQ(range_of(Pad{{}, PadMode::Constant, 12}, {{-9, 7}}), (Ranges{{-9, 12}}));
 }
 
 TEST(IntegerRange, OfARequantisationIsItsLevels) {
