@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/channels.hpp"
 #include "base/error.hpp"
 #include "graph/intervals.hpp"
 #include "graph/ranges_functions.hpp"
@@ -30,17 +31,6 @@ Interval range_of_constant(const Tensor& constant) {
   if (values.empty()) return {};
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   return {*low, *high};
-}
-
-Tensor transposed(const Tensor& matrix) {
-  const int64_t rows = matrix.shape()[0], columns = matrix.shape()[1];
-  Tensor result(ElementType::Int64, {columns, rows});
-  const auto from = matrix.to_integers();
-  const auto to = result.as<int64_t>();
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < columns; ++c)
-      to[static_cast<size_t>(c * rows + r)] = from[static_cast<size_t>(r * columns + c)];
-  return result;
 }
 
 /// [C, O/group, kernel] of a transposed convolution as [O, C/group, kernel]: every tap as if it met each output.
@@ -86,7 +76,7 @@ class Rules {
   }
   Ranges operator()(const Gemm& op) const {
     if (!weights()) return {any_weights(op.zero_point, 0, {shape(1).at(op.transpose_b ? 1 : 0)})};
-    return biased(linear_bounds(op.transpose_b ? *weights() : transposed(*weights()), x(), op.zero_point));
+    return biased(linear_bounds(*weights(), x(), op.zero_point, op.transpose_b ? 0 : 1));
   }
   Ranges operator()(const MatMul& op) const {
     const Tensor* first = graph_.constant(node_.inputs[0]);
@@ -95,7 +85,7 @@ class Rules {
       return {hull(linear_bounds(*first, x(1), op.zero_point_b))};
     if (first || !weights() || weights()->rank() != 2 || op.zero_point_b != 0)
       return {any_weights(op.zero_point_a, op.zero_point_b, {shape(0).back()})};
-    Ranges bounds = linear_bounds(transposed(*weights()), x(), op.zero_point_a);
+    Ranges bounds = linear_bounds(*weights(), x(), op.zero_point_a, 1);
     if (graph_[node_.outputs[0]].shape.size() != 2) bounds = {hull(bounds)};
     return bounds;
   }
@@ -228,8 +218,8 @@ class Rules {
     const Tensor* constant = graph_.constant(node_.inputs[2]);
     const bool each = constant && constant->size() == bounds.size() && constant->rank() > 0 &&
                       constant->shape().back() == static_cast<int64_t>(bounds.size());
-    const Ints values = each ? constant->to_integers() : Ints{};
-    for (size_t c = 0; c < bounds.size(); ++c) bounds[c] = sum(bounds[c], each ? Interval{values[c], values[c]} : x(2));
+    if (each) return with_bias(std::move(bounds), constant->to_integers());
+    for (Interval& bound : bounds) bound = sum(bound, x(2));
     return bounds;
   }
 
@@ -265,18 +255,26 @@ Ranges integer_range(const Graph& graph, const Node& node, const RangesOf& range
   return visit(Rules(graph, node, ranges), node.op);
 }
 
-Ranges linear_bounds(const Tensor& weights, Interval inputs, int64_t zero_point) {
-  ensure(weights.rank() >= 2, "weights are [channels, inputs, ...]");
+Ranges linear_bounds(const Tensor& weights, Interval inputs, int64_t zero_point, int64_t axis) {
   const Ints w = weights.to_integers();
-  const auto channels = static_cast<size_t>(weights.shape()[0]);
+  const ChannelOf channel(weights.shape(), axis);
   // A padded element adds 0. So low only falls and high only rises, and both may stop at the ends of 64 bits.
   const Interval x = hull(shifted_down(inputs, zero_point), {0, 0});
-  Ranges bounds(channels);
+  Ranges bounds(channel.count());
   for (size_t i = 0; i < w.size(); ++i) {
-    Interval& all = bounds[i / (w.size() / channels)];
+    Interval& all = bounds[channel(i)];
     all = sum(all, product(x, {w[i], w[i]}));
   }
   return bounds;
+}
+
+Ranges with_bias(Ranges sums, const Ints& bias) {
+  ensure(bias.size() == 1 || bias.size() == sums.size(), "a bias is one number, or one a channel");
+  for (size_t c = 0; c < sums.size(); ++c) {
+    const int64_t value = bias[bias.size() == 1 ? 0 : c];
+    sums[c] = sum(sums[c], {value, value});
+  }
+  return sums;
 }
 
 }  // namespace nibble::graph

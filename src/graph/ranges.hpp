@@ -21,8 +21,11 @@ Interval any_integer();
 Ranges integer_range(const Graph& graph, const Node& node, const RangesOf& ranges);
 
 /// Range of sum over k of w[k] * (x[k] - zero_point) for x[k] in `inputs` (stored integers, all k alike), for each
-/// channel: weights [channels, k...] (axis 0). Padding adds 0, which is inside when x can equal zero_point and is added
-/// otherwise.
-Ranges linear_bounds(const Tensor& weights, Interval inputs, int64_t zero_point);
+/// channel: an index along `axis` of the weights, whose other axes are summed over. Padding adds 0, which is inside when
+/// x can equal zero_point and is added otherwise.
+Ranges linear_bounds(const Tensor& weights, Interval inputs, int64_t zero_point, int64_t axis = 0);
+
+/// The sums with a bias added to each: one number, or one a channel.
+Ranges with_bias(Ranges sums, const Ints& bias);
 
 }  // namespace nibble::graph

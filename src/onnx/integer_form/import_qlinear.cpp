@@ -4,6 +4,7 @@
 
 #include "base/channels.hpp"
 #include "base/interval.hpp"
+#include "graph/ranges.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
 #include "onnx/standard/graph_reader.hpp"
@@ -63,25 +64,6 @@ std::vector<double> scales_of_weights(const NodeReader& node, size_t slot) {
   return scales;
 }
 
-/// Every channel's sums over inputs in [x - point] and constant weights, channels along `axis`; padding adds 0.
-std::vector<Interval> sums_of(const Tensor& weights, size_t axis, Interval x, int64_t point, const Tensor* bias) {
-  const ChannelOf channel(weights.shape(), static_cast<int64_t>(axis));
-  std::vector<Interval> sums(channel.count());
-  const int64_t low = std::min<int64_t>(x.low - point, 0), high = std::max<int64_t>(x.high - point, 0);
-  const std::vector<int64_t> w = weights.to_integers();
-  for (size_t i = 0; i < w.size(); ++i) {
-    Interval& sum = sums[channel(i)];
-    sum.low += w[i] > 0 ? w[i] * low : w[i] * high;
-    sum.high += w[i] > 0 ? w[i] * high : w[i] * low;
-  }
-  if (bias) {
-    const std::vector<int64_t> b = bias->to_integers();
-    for (size_t c = 0; c < channel.count(); ++c)
-      sums[c].low += b[b.size() == 1 ? 0 : c], sums[c].high += b[b.size() == 1 ? 0 : c];
-  }
-  return sums;
-}
-
 /// One rescaling a channel, or one where scales and weights have one; without constant weights any 32-bit sum.
 std::vector<Rescaling> rescalings(const NodeReader& node, const Operand& x, const std::vector<double>& w_scale,
                                   const Grid& y, std::vector<Interval> sums, double factor = 1) {
@@ -125,13 +107,15 @@ const Tensor* constant_bias(NodeReader& node, ValueId bias) {
 /// The output of a linear op: its sums requantised, channels on `axis` of the sums.
 void finish_linear(NodeReader& node, graph::Op op, std::vector<ValueId> inputs, const Operand& x,
                    const std::vector<double>& w_scale, size_t channel_axis, const Grid& y, double factor = 1) {
-  const ValueId bias = inputs.size() > 2 ? inputs[2] : graph::absent;
-  const Tensor* weights = node.reader().graph().constant(inputs[1]);
-  annotate_weights(node, inputs[1], w_scale, channel_axis);
+  const ValueId w = inputs[1], bias = inputs.size() > 2 ? inputs[2] : graph::absent;
+  annotate_weights(node, w, w_scale, channel_axis);
+  ValueId sum = node.step("sum", std::move(op), std::move(inputs));  // checks that weights and bias fit
+  const Tensor* weights = node.reader().graph().constant(w);
+  const Tensor* added = constant_bias(node, bias);
   std::vector<Interval> sums{accumulator_range};
-  if (weights && (bias == graph::absent || constant_bias(node, bias)))
-    sums = sums_of(*weights, channel_axis, x.range(), x.grid.zero_point, constant_bias(node, bias));
-  ValueId sum = node.step("sum", std::move(op), std::move(inputs));
+  if (weights && (bias == graph::absent || added))
+    sums = graph::linear_bounds(*weights, x.range(), x.grid.zero_point, static_cast<int64_t>(channel_axis));
+  if (weights && added) sums = graph::with_bias(std::move(sums), added->to_integers());
   annotate_sum(node, sum, x, w_scale);
   const Shape shape = node.shape(sum);
   const bool on_axis_1 =

@@ -2,6 +2,8 @@
 // Fake-quantised networks are made integer by `integerize --requantisation standard`, exported in both forms and run on the
 // same examples here (the reference evaluator) and there. Prints the share of equal output integers and of equal decisions;
 // decisions agree on at least 98 %. Exit code 77 (skipped) where ONNX Runtime or every network is absent.
+// Without VNNI, ONNX Runtime's x86 kernels add pairs of products in 16 bits that saturate: networks of 8-bit weights are
+// then run as the graph says, unfused, where that is possible (qdq), and else only reported.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -15,6 +17,7 @@ const count = Number(countText ?? 100);
 const home = process.env.NIBBLE_ONNXRUNTIME ?? "";
 if (!existsSync(join(home, "node_modules/onnxruntime-node"))) skip("no ONNX Runtime (scripts/fetch_onnxruntime)");
 const ort = createRequire(join(home, "x.js"))("onnxruntime-node");
+const saturates = process.arch === "x64" && !/vnni/.test(readFileSync("/proc/cpuinfo", "utf8"));
 const work = mkdtempSync(join(tmpdir(), "nibble-standard-"));
 const run = (...parts) => execFileSync(nibble, parts, { encoding: "utf8" });
 
@@ -71,7 +74,9 @@ try {
     for (const dialect of ["qoperator", "qdq"]) {
       const file = join(work, `${dialect}.onnx`);
       run("convert", id, "--dialect", dialect, "-o", file);
-      const session = await ort.InferenceSession.create(file);
+      const inexact = saturates && !name.includes("w4");
+      const judged = !inexact || dialect === "qdq";
+      const session = await ort.InferenceSession.create(file, inexact ? { graphOptimizationLevel: "disabled" } : {});
       const result = await session.run({ [session.inputNames[0]]: new ort.Tensor("float32", x, shape) });
       const theirs = Array.from(result[session.outputNames[0]].data);
       if (theirs.length !== ours.length) throw new Error(`${theirs.length} outputs, ours ${ours.length}`);
@@ -82,8 +87,9 @@ try {
       for (let i = 0; i < rows; i++)
         agree += argmax(ours.slice(i * width, (i + 1) * width)) === argmax(theirs.slice(i * width, (i + 1) * width));
       console.log(`${name}, ${dialect}: ${equal} of ${ours.length} output integers equal, largest difference ` +
-                  `${largest.toFixed(1)} of ${Math.max(...ours.map(Math.abs))}; ${agree} of ${rows} decisions agree`);
-      failed ||= agree < 0.98 * rows;
+                  `${largest.toFixed(1)} of ${Math.max(...ours.map(Math.abs))}; ${agree} of ${rows} decisions agree` +
+                  (judged ? "" : " (not judged: a CPU without VNNI)"));
+      failed ||= judged && agree < 0.98 * rows;
     }
   }
 } finally {
