@@ -61,8 +61,10 @@ std::unique_ptr<Dataset> open_npz(const std::filesystem::path& file, std::string
 std::unique_ptr<Dataset> dataset_of(Arrays arrays, const std::string& place) {
   std::optional<Tensor> x, y;
   for (auto& [name, tensor] : arrays) {
-    if (name == "x") x = std::move(tensor);
-    if (name == "y") y = std::move(tensor);
+    if (name == "x")
+      x = std::move(tensor);
+    else if (name == "y")
+      y = std::move(tensor);
   }
   if (!x) fail("data", place, "no array 'x'", "x [N, ...]");
   if (x->rank() == 0 || x->size() == 0)
