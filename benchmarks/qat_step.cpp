@@ -19,7 +19,6 @@
 namespace {
 
 using namespace nibble;
-using quant::Algorithm;
 
 /// ResNet-20 for 32x32 images, float, or with quantisers of 4 bits on all weights and activations.
 class Builder {
@@ -100,16 +99,14 @@ double seconds_of(F f) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void step(benchmark::State& state, bool quantised, Algorithm algorithm, bool watched = false) {
+void step(benchmark::State& state, bool quantised, const quant::Learning& learning, bool watched = false) {
   train::use_direct_convolutions();
   // As the module does: activations keep their pages.
   mallopt(M_MMAP_THRESHOLD, 1 << 28);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   at::set_num_threads(2);
   const graph::Graph graph = Builder(quantised).graph();
-  train::Network network(graph, [algorithm](const train::QuantiserPlace&) {
-    return train::QuantiserRecipe{{.algorithm = algorithm}, false};
-  });
+  train::Network network(graph, [&](const train::QuantiserPlace&) { return train::QuantiserRecipe{learning, false}; });
   train::Optimiser optimiser({.optimiser = "sgd"}, network.learned());
   const at::Tensor x = at::randn({128, 3, 32, 32}), labels = at::randint(10, {128}, at::kLong);
   int64_t steps = 0;
@@ -140,23 +137,17 @@ void step(benchmark::State& state, bool quantised, Algorithm algorithm, bool wat
   state.counters["quantisers"] = static_cast<double>(network.quantisers_on());
 }
 
-BENCHMARK_CAPTURE(step, float32, false, Algorithm::Ste)
+BENCHMARK_CAPTURE(step, float32, false, quant::Ste{})
     ->Unit(benchmark::kMillisecond)
     ->MeasureProcessCPUTime()
     ->UseRealTime();
-BENCHMARK_CAPTURE(step, ste, true, Algorithm::Ste)
+BENCHMARK_CAPTURE(step, ste, true, quant::Ste{})->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(step, pact, true, quant::Pact{})
     ->Unit(benchmark::kMillisecond)
     ->MeasureProcessCPUTime()
     ->UseRealTime();
-BENCHMARK_CAPTURE(step, pact, true, Algorithm::Pact)
-    ->Unit(benchmark::kMillisecond)
-    ->MeasureProcessCPUTime()
-    ->UseRealTime();
-BENCHMARK_CAPTURE(step, lsq, true, Algorithm::Lsq)
-    ->Unit(benchmark::kMillisecond)
-    ->MeasureProcessCPUTime()
-    ->UseRealTime();
-BENCHMARK_CAPTURE(step, lsq_watched, true, Algorithm::Lsq, true)
+BENCHMARK_CAPTURE(step, lsq, true, quant::Lsq{})->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(step, lsq_watched, true, quant::Lsq{}, true)
     ->Unit(benchmark::kMillisecond)
     ->MeasureProcessCPUTime()
     ->UseRealTime();

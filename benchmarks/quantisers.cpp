@@ -15,7 +15,6 @@
 namespace {
 
 using namespace nibble;
-using quant::Algorithm;
 
 /// The largest activation of a ResNet-20 at batch 128, and weights of its widest layer.
 const std::vector<int64_t> activation{128, 16, 32, 32}, kernel{64, 64, 3, 3};
@@ -45,8 +44,7 @@ void measure(benchmark::State& state, const std::vector<int64_t>& shape, const S
       benchmark::Counter(static_cast<double>(x.numel()), benchmark::Counter::kIsIterationInvariantRate);
 }
 
-Step fused(Algorithm algorithm, bool weights, bool per_channel, const at::Tensor& w) {
-  quant::Learning learning{.algorithm = algorithm};
+Step fused(const quant::Learning& learning, bool weights, bool per_channel, const at::Tensor& w) {
   const auto quantiser = std::make_shared<train::Quantiser>(
       "q", graph::Quantise{grid_of(weights ? -8 : 0, weights ? 7 : 15, per_channel, 64), Rounding::HalfUp},
       train::QuantiserRecipe{learning, false}, w, 1);
@@ -97,9 +95,9 @@ int main(int argc, char** argv) {
       const std::string name = weights ? per_channel ? "weights per channel/" : "weights per tensor/" : "activations/";
       const at::Tensor w = weights ? at::zeros(shape) : at::Tensor();
       add(name + "copy and add", shape, [](const at::Tensor& x) { return x + 0; });
-      for (Algorithm algorithm : {Algorithm::Ste, Algorithm::Pact, Algorithm::Lsq, Algorithm::Tqt, Algorithm::Ana})
-        add(name + "fused " + std::string(quant::to_string(algorithm)), shape,
-            fused(algorithm, weights, per_channel, w));
+      for (const quant::Algorithm& algorithm : quant::algorithms())
+        if (algorithm.on_activations)
+          add(name + "fused " + std::string(algorithm.name), shape, fused(algorithm.learning, weights, per_channel, w));
       add(name + "lsq in elementary operations", shape, by_operations(weights, per_channel));
       add(name + "torch fake_quantize", shape, torchs_own(weights, per_channel, false));
       add(name + "torch _fake_quantize_learnable", shape, torchs_own(weights, per_channel, true));

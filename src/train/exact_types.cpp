@@ -6,6 +6,7 @@
 
 #include "base/channels.hpp"
 #include "base/interval.hpp"
+#include "graph/op_traits.hpp"
 #include "graph/ranges.hpp"
 
 namespace nibble::train {
@@ -183,20 +184,12 @@ double Planner::on_the_way(const Node& node) const {
       [&](const Threshold&) { return graph_.constant(node.inputs[1]) ? 0.0 : unbounded; },
       [&](const Table& op) { return table(node, op); },
       [&](const Clip& op) { return std::floor(op.low) == op.low && std::floor(op.high) == op.high ? 0.0 : unbounded; },
-      [&](const Resize& op) { return op.mode == ResizeMode::Nearest ? 0.0 : unbounded; },
-      [](const Identity&) { return 0.0; }, [](const Dropout&) { return 0.0; }, [](const Relu&) { return 0.0; },
-      [](const Neg&) { return 0.0; }, [](const Abs&) { return 0.0; }, [](const Add&) { return 0.0; },
-      [](const Sub&) { return 0.0; }, [](const Mul&) { return 0.0; }, [](const Min&) { return 0.0; },
-      [](const Max&) { return 0.0; }, [](const Where&) { return 0.0; }, [](const MaxPool&) { return 0.0; },
-      [](const ReduceMax&) { return 0.0; }, [](const Concat&) { return 0.0; }, [](const Split&) { return 0.0; },
-      [](const Slice&) { return 0.0; }, [](const Pad&) { return 0.0; }, [](const Flatten&) { return 0.0; },
-      [](const Reshape&) { return 0.0; }, [](const Transpose&) { return 0.0; }, [](const Squeeze&) { return 0.0; },
-      [](const Unsqueeze&) { return 0.0; }, [](const Gather&) { return 0.0; }, [](const Quantise&) { return 0.0; },
-      // Exact at any width, truncated toward zero, or an error on zero: the evaluator's.
-      [](const Div&) { return unbounded; }, [](const OnIntegers auto&) { return unbounded; },
-      // Which of equals libtorch names is not said.
-      [](const ArgMax&) { return unbounded; }, [](const Dequantise&) { return unbounded; },
-      [](const OnReals auto&) { return unbounded; });
+      [](const Relu&) { return 0.0; }, [](const Neg&) { return 0.0; }, [](const Abs&) { return 0.0; },
+      [](const Add&) { return 0.0; }, [](const Sub&) { return 0.0; }, [](const Mul&) { return 0.0; },
+      [](const Min&) { return 0.0; }, [](const Max&) { return 0.0; }, [](const Where&) { return 0.0; },
+      [](const Quantise&) { return 0.0; },
+      // What computes otherwise is the evaluator's, exact at any width.
+      [&](const auto&) { return moves_data(node.op) ? 0.0 : unbounded; });
 }
 
 }  // namespace

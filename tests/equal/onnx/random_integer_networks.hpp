@@ -1,9 +1,22 @@
 #pragma once
+#include <set>
+#include <string_view>
+
 #include "equal/onnx/standard_network.hpp"
 #include "equal/onnx/wired_network.hpp"
 
 /// Random integer networks, every one verified.
 namespace nibble::tests {
+
+/// Every op that the networks of all batches have between them.
+// clang-format off
+inline const std::set<std::string_view> ops_of_random_integer_networks{
+    "Add", "ArgMax", "Clip", "Concat", "Conv", "ConvTranspose", "Div", "Flatten", "FloorDivide", "Gather", "Gemm",
+    "IGelu", "IHardSwish", "ILayerNorm", "INoNorm", "IRmsNorm", "ISoftmax", "IntegerDiv", "IntegerNormalization",
+    "InterpolatedTable", "ItaMax", "ItaPartialMax", "MatMul", "Max", "MaxPool", "Min", "Mul", "Pad", "ReduceMax",
+    "ReduceSum", "Relu", "Requantise", "Reshape", "Resize", "RoundedDivision", "Slice", "Split", "Squeeze", "Sub",
+    "SumPool", "Table", "TableSoftmax", "Threshold", "Transpose", "TrueIntegerDiv", "Unsqueeze", "Where"};
+// clang-format on
 
 /// Any wiring of any integer op.
 class AnyNetwork : public WiredNetwork {
