@@ -26,13 +26,6 @@ int64_t count_of(const Ints& extents) {
   return static_cast<int64_t>(count);
 }
 
-Interval range_of_constant(const Tensor& constant) {
-  const auto values = constant.to_integers();
-  if (values.empty()) return {};
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return {*low, *high};
-}
-
 /// [C, O/group, kernel] of a transposed convolution as [O, C/group, kernel]: every tap as if it met each output.
 Tensor outputs_first(const Tensor& weights, int64_t group) {
   const Shape& w = weights.shape();
@@ -246,6 +239,13 @@ class Rules {
 };
 
 }  // namespace
+
+Interval range_of_constant(const Tensor& constant) {
+  const auto values = constant.to_integers();
+  if (values.empty()) return {};
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return {*low, *high};
+}
 
 Interval any_integer() {
   return {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()};

@@ -13,6 +13,9 @@ using Ranges = std::vector<Interval>;
 /// What is known of a value that is no constant; never empty.
 using RangesOf = std::function<Ranges(ValueId)>;
 
+/// From the smallest to the largest of a constant's integers; 0 to 0 where it has none.
+Interval range_of_constant(const Tensor& constant);
+
 /// Every 64-bit integer; ends beyond 64 bits are its ends.
 Interval any_integer();
 

@@ -27,13 +27,6 @@ Reach reach_of(Interval range) {
   return {static_cast<double>(range.low), static_cast<double>(range.high)};
 }
 
-Interval range_of_elements(const Tensor& tensor) {
-  const auto values = tensor.to_integers();
-  if (values.empty()) return {};
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return {*low, *high};
-}
-
 double times(double a, double b) {
   return a == 0 || b == 0 ? 0 : a * b;
 }
@@ -59,7 +52,7 @@ class Planner {
   Plan run() {
     for (size_t id = 0; id < graph_.values.size(); ++id)
       if (graph_.values[id].constant && integer(static_cast<ValueId>(id)))
-        set(static_cast<ValueId>(id), {range_of_elements(*graph_.values[id].constant)});
+        set(static_cast<ValueId>(id), {range_of_constant(*graph_.values[id].constant)});
     for (ValueId id : graph_.inputs) {
       const Value& value = graph_[id];
       if (!integer(id)) continue;

@@ -105,13 +105,7 @@ class Standard {
   bool operator()(const graph::SumPool&) const { return false; }
   bool operator()(const graph::ReduceMean& op) const {
     if (!reals() || !non_negative(op.axes)) return false;
-    auto& proto = same("ReduceMean");
-    if (writer_.opset() >= 18 && !op.axes.empty())
-      proto.add_input(list("axes", op.axes));
-    else if (!op.axes.empty())
-      set_integers(proto, "axes", op.axes);
-    set_integer(proto, "keepdims", op.keep_dims);
-    return true;
+    return reduction("ReduceMean", op);
   }
   bool operator()(const graph::ReduceSum& op) const {
     if (!reals() || op.zero_point != 0 || !non_negative(op.axes)) return false;
@@ -212,13 +206,7 @@ class Standard {
   }
   bool operator()(const graph::ReduceMax& op) const {
     if (!(reals() || is_eight_bit(type(0))) || !non_negative(op.axes)) return false;
-    auto& proto = same("ReduceMax");
-    if (writer_.opset() >= 18 && !op.axes.empty())
-      proto.add_input(list("axes", op.axes));
-    else if (!op.axes.empty())
-      set_integers(proto, "axes", op.axes);
-    set_integer(proto, "keepdims", op.keep_dims);
-    return true;
+    return reduction("ReduceMax", op);
   }
   bool operator()(const graph::ArgMax& op) const {
     auto& proto = same("ArgMax");
@@ -232,6 +220,16 @@ class Standard {
   bool operator()(const graph::OnIntegers auto&) const { return false; }
 
  private:
+  /// Axes are an input from opset 18 on, an attribute before.
+  bool reduction(std::string_view name, const auto& op) const {
+    auto& proto = same(name);
+    if (writer_.opset() >= 18 && !op.axes.empty())
+      proto.add_input(list("axes", op.axes));
+    else if (!op.axes.empty())
+      set_integers(proto, "axes", op.axes);
+    set_integer(proto, "keepdims", op.keep_dims);
+    return true;
+  }
   const graph::Value& value(size_t input) const { return writer_.graph()[node_.inputs.at(input)]; }
   ElementType type(size_t input) const { return value(input).type; }
   bool reals() const { return is_real(type(0)); }
