@@ -12,12 +12,19 @@ using graph::Node;
 using graph::ValueId;
 
 /// The nodes from a Dequantise to the integer Quantise, in order; empty where it is of more than one value's levels.
-std::vector<size_t> chain_to(const Graph& graph, const graph::Uses& uses, size_t quantise) {
+std::vector<size_t> chain_to(const Graph& graph, size_t quantise) {
+  const auto writer_of = [&](ValueId id, size_t before) {
+    while (before-- > 0) {
+      const std::vector<ValueId>& outputs = graph.nodes[before].outputs;
+      if (std::find(outputs.begin(), outputs.end(), id) != outputs.end()) return static_cast<int>(before);
+    }
+    return -1;
+  };
   std::vector<size_t> chain{quantise};
   while (!holds_alternative<graph::Dequantise>(graph.nodes[chain.back()].op)) {
     const Node& last = graph.nodes[chain.back()];
-    const int writer = uses.writer[static_cast<size_t>(last.inputs[0])];
-    if (last.inputs.size() != 1 || writer < 0) return {};
+    const int writer = last.inputs.size() == 1 ? writer_of(last.inputs[0], chain.back()) : -1;
+    if (writer < 0) return {};
     chain.push_back(static_cast<size_t>(writer));
   }
   std::reverse(chain.begin(), chain.end());
@@ -70,28 +77,29 @@ void interpolate(Graph& graph, size_t index, const std::vector<size_t>& chain, i
 
 }  // namespace
 
+bool tabulate_node(Graph& graph, size_t index, int table_bits, std::vector<Approximation>* approximations) {
+  const auto* quantiser = get_if<graph::Quantise>(&graph.nodes[index].op);
+  if (!quantiser || is_real(graph[graph.nodes[index].outputs[0]].type)) return false;
+  const std::vector<size_t> chain = chain_to(graph, index);
+  if (chain.empty()) return false;
+  const Grid from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
+  const ValueId x = graph.nodes[chain[0]].inputs[0];
+  const Tensor exact =
+      through(graph, chain, chain.size(), levels_from(from.low, from.levels(), 1)).cast(quantiser->grid.container());
+  if (from.levels() > int64_t{1} << table_bits) {
+    interpolate(graph, index, chain, table_bits, exact, approximations);
+    return true;
+  }
+  const ValueId table = graph.add_constant(graph.nodes[index].name + "_table", exact);
+  graph.nodes[index].op = graph::Table{from.low};
+  graph.nodes[index].inputs = {x, table};
+  return true;
+}
+
 int tabulate(Graph& graph, int table_bits, std::vector<Approximation>* approximations) {
   if (table_bits < 2 || table_bits > 16) fail("passes", "table bits", std::to_string(table_bits), "2 to 16");
-  const graph::Uses uses(graph);
   int changed = 0;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto* quantiser = get_if<graph::Quantise>(&graph.nodes[i].op);
-    if (!quantiser || is_real(graph[graph.nodes[i].outputs[0]].type)) continue;
-    const std::vector<size_t> chain = chain_to(graph, uses, i);
-    if (chain.empty()) continue;
-    const Grid from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
-    const ValueId x = graph.nodes[chain[0]].inputs[0];
-    const Tensor exact =
-        through(graph, chain, chain.size(), levels_from(from.low, from.levels(), 1)).cast(quantiser->grid.container());
-    ++changed;
-    if (from.levels() > int64_t{1} << table_bits) {
-      interpolate(graph, i, chain, table_bits, exact, approximations);
-      continue;
-    }
-    const ValueId table = graph.add_constant(graph.nodes[i].name + "_table", exact);
-    graph.nodes[i].op = graph::Table{from.low};
-    graph.nodes[i].inputs = {x, table};
-  }
+  for (size_t i = 0; i < graph.nodes.size(); ++i) changed += tabulate_node(graph, i, table_bits, approximations);
   return changed;
 }
 

@@ -41,10 +41,11 @@ at::Tensor gemm(const graph::Gemm& op, const Tensors& in) {
   return y + (op.beta == 1 ? c : c * op.beta);
 }
 
+constexpr double momentum = 0.1;
+
 at::Tensor batch_norm(const graph::BatchNormalization& op, const Tensors& in, const Mode& mode) {
-  constexpr double momentum = 0.1;
-  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], mode.training && !mode.frozen_statistics, momentum,
-                        op.epsilon, false);
+  if (mode.training && !mode.frozen_statistics) return normalise_by_batch(op, in).y;
+  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, momentum, op.epsilon, false);
 }
 
 at::Tensor layer_norm(const graph::LayerNormalization& op, const Tensors& in) {
@@ -104,6 +105,12 @@ at::Tensor leaky_relu(double alpha, const at::Tensor& x) {
 }
 
 }  // namespace
+
+Normalised normalise_by_batch(const graph::BatchNormalization& op, const Tensors& in) {
+  auto [y, mean, inverse] =
+      at::native_batch_norm(in[0].contiguous(), in[1], in[2], in[3], in[4], true, momentum, op.epsilon);
+  return {y, mean, inverse};
+}
 
 std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::Tensor>& in, const Mode& mode) {
   using namespace graph;

@@ -225,7 +225,7 @@ at::Tensor Network::quantise(size_t node, const at::Tensor& x, const Mode& mode)
   return mode.training ? y + (x - x.detach()) : y;
 }
 
-void Network::write_back(Graph& graph) const {
+void Network::write_learned(Graph& graph) const {
   for (const Learned& one : learned_)
     if (one.id != absent) graph[one.id].constant = from_torch(weights_read(one.id), ElementType::Float32);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
@@ -250,6 +250,10 @@ void Network::write_back(Graph& graph) const {
     else if (by >= 0)
       grid = get<Quantise>(graph.nodes[static_cast<size_t>(by)].op).grid;
   }
+}
+
+void Network::write_back(Graph& graph) const {
+  write_learned(graph);
   if (!folded_.empty()) write_folded(graph);
 }
 
