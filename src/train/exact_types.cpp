@@ -190,12 +190,10 @@ double ExactTypes::Planner::on_the_way(const Node& node) const {
       [&](const Threshold&) { return graph_.constant(node.inputs[1]) ? 0.0 : unbounded; },
       [&](const Table& op) { return table(node, op); },
       [&](const Clip& op) { return std::floor(op.low) == op.low && std::floor(op.high) == op.high ? 0.0 : unbounded; },
-      [](const Relu&) { return 0.0; }, [](const Neg&) { return 0.0; }, [](const Abs&) { return 0.0; },
-      [](const Add&) { return 0.0; }, [](const Sub&) { return 0.0; }, [](const Mul&) { return 0.0; },
-      [](const Min&) { return 0.0; }, [](const Max&) { return 0.0; }, [](const Where&) { return 0.0; },
       [](const Quantise&) { return 0.0; },
-      // What computes otherwise is the evaluator's, exact at any width.
-      [&](const auto&) { return moves_data(node.op) ? 0.0 : unbounded; });
+      // Truncated, as floats do not, and what computes otherwise: the evaluator's, exact at any width.
+      [](const Div&) { return unbounded; }, [](const OnReals auto&) { return unbounded; },
+      [&](const auto&) { return moves_data(node.op) || is_pointwise(node.op) ? 0.0 : unbounded; });
 }
 
 Reach reach_of(ElementType type) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "graph/op_table.hpp"
 #include "train/network/movement.hpp"
 #include "train/network/pointwise.hpp"
 #include "train/network/windows.hpp"
@@ -180,8 +181,9 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const Swish& op) -> Tensors { return {in[0] * at::sigmoid(in[0] * op.alpha)}; },
       [&](const LogSoftmax& op) -> Tensors { return {at::log_softmax(in[0], op.axis)}; },
       [&](const ReduceMax& op) -> Tensors { return {maximum(op, in[0])}; },
-      [&](const ArgMax&) -> Tensors { return refuse(node); },
-      [&](const OnIntegers auto&) -> Tensors { return refuse(node); });
+      [&]<class Op>(const Op&) -> Tensors requires(OnIntegers<Op> || row<Op>.kind == OpClass::Index) {
+        return refuse(node);
+      });
 }
 
 }  // namespace nibble::train

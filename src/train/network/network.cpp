@@ -68,7 +68,7 @@ void Network::find_learned() {
   };
   for (const Node& node : graph_.nodes) {
     const bool linear = is_linear(node.op);
-    const bool rows = holds_alternative<LayerNormalization>(node.op) || holds_alternative<RmsNormalization>(node.op);
+    const bool rows = class_of(node.op) == OpClass::Algorithm;
     const bool batch = holds_alternative<BatchNormalization>(node.op);
     if (linear || batch || rows)
       for (size_t i = 0; i < node.inputs.size(); ++i) learn(writer, node, i, !batch || i < 3, linear && i < 2);

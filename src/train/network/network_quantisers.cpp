@@ -20,12 +20,6 @@ const Quantise* quantise_of(const Node& node) {
   return get_if<Quantise>(&node.op);
 }
 
-/// The slot of the input whose quantiser decides the op's; -1 of ops without. Quantisers are not sought through a
-/// Resize.
-int quantised_by(const Op& op) {
-  return holds_alternative<Resize>(op) ? -1 : same_grid_input(op);
-}
-
 /// Ops whose inputs lie on one grid.
 bool shares_grids(const Op& op) {
   const OpClass kind = class_of(op);
@@ -44,7 +38,7 @@ int Network::quantiser_of(ValueId id) const {
   for (int by = id == absent ? -1 : writer_[static_cast<size_t>(id)]; by >= 0;) {
     const Node& node = graph_.nodes[static_cast<size_t>(by)];
     if (quantise_of(node)) return by;
-    const int slot = quantised_by(node.op);
+    const int slot = same_grid_input(node.op);
     by = slot < 0 ? -1 : writer_[static_cast<size_t>(node.inputs[static_cast<size_t>(slot)])];
   }
   return -1;
@@ -55,7 +49,7 @@ Network::Accumulator Network::accumulator_of(ValueId id) const {
   if (by < 0) return {};
   const Node& node = graph_.nodes[static_cast<size_t>(by)];
   if (is_linear(node.op)) return {quantiser_of(node.inputs[1]), quantiser_of(node.inputs[0])};
-  const int slot = quantised_by(node.op);
+  const int slot = same_grid_input(node.op);
   if (slot >= 0) return accumulator_of(node.inputs[static_cast<size_t>(slot)]);
   if (!holds_alternative<Add>(node.op)) return {};
   for (ValueId input : node.inputs)
