@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "base/rescale.hpp"
 #include "quant/learning/instruction_sets.hpp"
@@ -11,33 +12,63 @@ namespace {
 
 constexpr size_t block = 256;
 
-/// Numbers of a channel as the loops read them.
+NIBBLE_INLINE float size_of(float x) {
+  return __builtin_fabsf(x);
+}
+NIBBLE_INLINE double size_of(double x) {
+  return __builtin_fabs(x);
+}
+NIBBLE_INLINE float whole_below(float x) {
+  return __builtin_floorf(x);
+}
+NIBBLE_INLINE double whole_below(double x) {
+  return __builtin_floor(x);
+}
+
+/// Numbers of a channel as the loops read them. A level below `least` is low, above `most` high, whatever the fraction.
+template <class Real>
 struct Constants {
-  double lambda, divisor, half, zero_point, low, high, error;
+  Real lambda, divisor, half, zero_point, low, high, least, most;
+  Real error;  ///< of a sum, relative to the sum of its terms' sizes: four roundings of each
+  Real last;   ///< of what is rounded, relative to it
+
+  Constants(const Rescaling& how, double unit)
+      : lambda(static_cast<Real>(how.lambda)),
+        divisor(static_cast<Real>(how.divisor)),
+        half(how.rounding == Rounding::Floor ? 0 : Real(0.5)),
+        zero_point(static_cast<Real>(how.zero_point)),
+        low(static_cast<Real>(how.low)),
+        high(static_cast<Real>(how.high)),
+        least(static_cast<Real>(how.low - how.zero_point + 1)),
+        most(static_cast<Real>(how.high - how.zero_point)),
+        error(static_cast<Real>(unit * 8 * static_cast<double>(1 + how.kappa.size()))),
+        last(static_cast<Real>(unit * 8)) {}
 };
 
-/// One block: levels, and which elements are so near to a step that a double does not decide (and whether any is). The
-/// error is that of nibble::rescaled's own test.
-template <bool divides, class Element>
-NIBBLE_INLINE bool levels(const double* __restrict kappa, const Element* const* a, size_t operands, size_t at,
-                          size_t count, const Constants& constants, float* __restrict y, float* __restrict near) {
-  const Constants c = constants;
-  double sums[block], sizes[block];
-  for (size_t i = 0; i < count; ++i) sums[i] = c.lambda, sizes[i] = __builtin_fabs(c.lambda);
+/// One block: levels, and which elements are so near to a step that Real does not decide (and whether any is).
+template <bool divides, class Real>
+NIBBLE_INLINE bool levels(const Real* __restrict kappa, const Real* const* a, size_t operands, size_t at, size_t count,
+                          const Constants<Real>& constants, float* __restrict y, float* __restrict near) {
+  const Constants<Real> c = constants;
+  Real sums[block], sizes[block];
+  const Real start = c.lambda < 0 ? -c.lambda : c.lambda;
+  for (size_t i = 0; i < count; ++i) sums[i] = c.lambda, sizes[i] = start;
   for (size_t k = 0; k < operands; ++k) {
-    const Element* __restrict from = a[k] + at;
-    const double factor = kappa[k];
+    const Real* __restrict from = a[k] + at;
+    const Real factor = kappa[k];
     for (size_t i = 0; i < count; ++i) {
-      const double product = factor * static_cast<double>(from[i]);
-      sums[i] += product, sizes[i] += __builtin_fabs(product);
+      const Real product = factor * from[i];
+      sums[i] += product, sizes[i] += size_of(product);
     }
   }
   for (size_t i = 0; i < count; ++i) {
-    const double sum = divides ? sums[i] / c.divisor : sums[i], size = divides ? sizes[i] / c.divisor : sizes[i];
-    const double shifted = sum + c.half, down = __builtin_floor(shifted), beyond = shifted - down;
-    const double slack = c.error * size + 0x1p-50 * __builtin_fabs(shifted) + 0x1p-900;
-    near[i] = beyond <= slack || 1 - beyond <= slack ? 1.0f : 0.0f;
-    double level = down + c.zero_point;
+    const Real sum = divides ? sums[i] / c.divisor : sums[i], size = divides ? sizes[i] / c.divisor : sizes[i];
+    const Real shifted = sum + c.half, down = whole_below(shifted), beyond = shifted - down;
+    const Real slack = c.error * size + c.last * size_of(shifted) + Real(0x1p-100);
+    const bool close = beyond <= slack || 1 - beyond <= slack,
+               inside = shifted + slack >= c.least && shifted - slack <= c.most;
+    near[i] = close && inside ? 1.0f : 0.0f;
+    Real level = down + c.zero_point;
     level = level < c.low ? c.low : level;
     level = level > c.high ? c.high : level;
     y[i] = static_cast<float>(level);
@@ -48,50 +79,44 @@ NIBBLE_INLINE bool levels(const double* __restrict kappa, const Element* const* 
   return any != 0;
 }
 
-#define NIBBLE_RESCALING(set, attribute)                                                                    \
-  namespace set {                                                                                           \
-  attribute bool levels_of_floats(const double* kappa, const float* const* a, size_t operands, size_t at,   \
-                                  size_t count, const Constants& c, float* y, float* near) {                \
-    return c.divisor == 1 ? levels<false>(kappa, a, operands, at, count, c, y, near)                        \
-                          : levels<true>(kappa, a, operands, at, count, c, y, near);                        \
-  }                                                                                                         \
-  attribute bool levels_of_doubles(const double* kappa, const double* const* a, size_t operands, size_t at, \
-                                   size_t count, const Constants& c, float* y, float* near) {               \
-    return c.divisor == 1 ? levels<false>(kappa, a, operands, at, count, c, y, near)                        \
-                          : levels<true>(kappa, a, operands, at, count, c, y, near);                        \
-  }                                                                                                         \
+#define NIBBLE_OF(set, attribute, name, Real)                                                            \
+  attribute bool name(const Real* kappa, const Real* const* a, size_t operands, size_t at, size_t count, \
+                      const Constants<Real>& c, float* y, float* near) {                                 \
+    return c.divisor == 1 ? levels<false>(kappa, a, operands, at, count, c, y, near)                     \
+                          : levels<true>(kappa, a, operands, at, count, c, y, near);                     \
+  }
+#define NIBBLE_RESCALING(set, attribute)               \
+  namespace set {                                      \
+  NIBBLE_OF(set, attribute, levels_of_floats, float)   \
+  NIBBLE_OF(set, attribute, levels_of_doubles, double) \
   }
 NIBBLE_INSTRUCTION_SETS(NIBBLE_RESCALING)
 
-bool levels_of(const double* kappa, const float* const* a, size_t operands, size_t at, size_t count, const Constants& c,
-               float* y, float* near) {
-  static const auto chosen = NIBBLE_CHOOSE(levels_of_floats);
-  return chosen(kappa, a, operands, at, count, c, y, near);
-}
-bool levels_of(const double* kappa, const double* const* a, size_t operands, size_t at, size_t count,
-               const Constants& c, float* y, float* near) {
-  static const auto chosen = NIBBLE_CHOOSE(levels_of_doubles);
-  return chosen(kappa, a, operands, at, count, c, y, near);
+template <class Real>
+auto chosen() {
+  if constexpr (std::is_same_v<Real, float>)
+    return NIBBLE_CHOOSE(levels_of_floats);
+  else
+    return NIBBLE_CHOOSE(levels_of_doubles);
 }
 
 }  // namespace
 
 template <class Element>
 void rescale(const Rescaling& how, std::span<const Element* const> a, size_t count, float* y) {
-  const Constants c{how.lambda,
-                    static_cast<double>(how.divisor),
-                    how.rounding == Rounding::Floor ? 0.0 : 0.5,
-                    static_cast<double>(how.zero_point),
-                    static_cast<double>(how.low),
-                    static_cast<double>(how.high),
-                    0x1p-50 * static_cast<double>(how.kappa.size())};
+  static const auto levels_of = chosen<Element>();
+  const Constants<Element> c(how, std::is_same_v<Element, float> ? 0x1p-24 : 0x1p-53);
+  const std::vector<Element> kappa(how.kappa.begin(), how.kappa.end());
+  // A float32 may not hold what a double does.
+  const auto held = [](Element x) { return std::isfinite(x) && std::abs(x) < Element(0x1p100); };
+  const bool decides = std::all_of(kappa.begin(), kappa.end(), held) && held(c.lambda);
   float near[block];
   std::vector<int64_t> operands(a.size());
   for (size_t begin = 0; begin < count; begin += block) {
     const size_t size = std::min(block, count - begin);
-    if (!levels_of(how.kappa.data(), a.data(), a.size(), begin, size, c, y + begin, near)) continue;
+    if (decides && !levels_of(kappa.data(), a.data(), a.size(), begin, size, c, y + begin, near)) continue;
     for (size_t i = 0; i < size; ++i) {
-      if (near[i] == 0) continue;
+      if (decides && near[i] == 0) continue;
       for (size_t k = 0; k < a.size(); ++k) operands[k] = static_cast<int64_t>(a[k][begin + i]);
       const int64_t level = rescaled(how.kappa, how.lambda, operands, how.rounding, how.divisor);
       y[begin + i] = static_cast<float>(std::clamp(level + how.zero_point, how.low, how.high));
