@@ -24,7 +24,7 @@ Traits of(const Add&) { return {.kind = OpClass::Arithmetic, .terms = Terms::Ope
 Traits of(const Sub&) { return {.kind = OpClass::Arithmetic, .terms = Terms::Operands}; }
 Traits of(const Mul&) { return {.kind = OpClass::Arithmetic}; }
 Traits of(const Div&) { return {.kind = OpClass::Arithmetic}; }
-Traits of(const Pow&) { return {.kind = OpClass::Refused}; }
+Traits of(const Pow&) { return {.kind = OpClass::Function}; }
 Traits of(const Relu&) { return {.kind = OpClass::Clip, .same_grid = 0, .never_negative = true}; }
 Traits of(const AveragePool&) { return {.kind = OpClass::Mean, .terms = Terms::Many}; }
 Traits of(const GlobalAveragePool&) { return {.kind = OpClass::Mean, .terms = Terms::Many}; }
@@ -48,6 +48,7 @@ Traits of(const Max&) { return {.kind = OpClass::Choice, .elements = Elements::C
 Traits of(const Where&) { return {.kind = OpClass::Choice, .elements = Elements::Chosen, .same_grid = 1}; }
 Traits of(const ArgMax&) { return {.kind = OpClass::Index, .never_negative = true}; }
 Traits of(const Abs&) { return {.kind = OpClass::Function, .never_negative = true}; }
+Traits of(const PRelu&) { return {.kind = OpClass::Function}; }
 Traits of(const Softmax&) { return {.kind = OpClass::Algorithm, .never_negative = true}; }
 Traits of(const LogSoftmax&) { return {.kind = OpClass::Refused}; }
 Traits of(const LayerNormalization&) { return {.kind = OpClass::Algorithm}; }
