@@ -26,6 +26,7 @@ struct Passed {
 
 bool is_elementwise(const Node& node) {
   const graph::OpClass kind = class_of(node.op);
+  if (const auto* quantiser = get_if<graph::Quantise>(&node.op)) return !quantiser->grid.per_channel();
   return node.inputs.size() == 1 &&
          (kind == graph::OpClass::Function || kind == graph::OpClass::Clip || holds_alternative<graph::Neg>(node.op) ||
           elements_of(node.op) == graph::Elements::Same);
@@ -34,7 +35,7 @@ bool is_elementwise(const Node& node) {
 bool is_broadcast(const graph::Op& op) {
   return holds_alternative<graph::Add>(op) || holds_alternative<graph::Sub>(op) || holds_alternative<graph::Mul>(op) ||
          holds_alternative<graph::Div>(op) || holds_alternative<graph::Pow>(op) || holds_alternative<graph::Min>(op) ||
-         holds_alternative<graph::Max>(op);
+         holds_alternative<graph::Max>(op) || holds_alternative<graph::PRelu>(op);
 }
 
 /// What stands at axis i of the transposed tensor stands at perm[i] of x.
@@ -210,6 +211,7 @@ class Sinker {
     const ValueId old = graph_.nodes[index].outputs[output];
     const std::string name = graph_.nodes[index].name + "_transpose";
     const ValueId written = graph_.add_value(graph_[old].name + "_moved", graph_[old].type);
+    graph_[written].grid = graph_[old].grid;
     graph_.nodes[index].outputs[output] = written;
     graph_.add_node(name, graph::Transpose{perm}, {written});
     graph_.nodes.back().outputs = {old};

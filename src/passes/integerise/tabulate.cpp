@@ -11,6 +11,8 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
+constexpr int64_t most_entries = int64_t{1} << 24;
+
 /// The nodes from a Dequantise to the integer Quantise, in order.
 std::vector<size_t> chain_to(const Graph& graph, const graph::Uses& uses, size_t quantise) {
   std::vector<size_t> chain{quantise};
@@ -23,17 +25,63 @@ std::vector<size_t> chain_to(const Graph& graph, const graph::Uses& uses, size_t
   return chain;
 }
 
-/// What the chain makes of levels, up to its node `end`.
+/// What the functions' second inputs (slopes, exponents) broadcast to: a table for each element.
+Shape parameters_of(const Graph& graph, const std::vector<size_t>& chain) {
+  Shape shape;
+  for (size_t index : chain)
+    for (size_t slot = 1; slot < graph.nodes[index].inputs.size(); ++slot) {
+      const Tensor* constant = graph.constant(graph.nodes[index].inputs[slot]);
+      ensure(constant != nullptr, "a function between integers has constant parameters");
+      shape = broadcast(shape, constant->shape());
+    }
+  return element_count(shape) == 1 ? Shape{} : shape;
+}
+
+/// With one axis more, for the levels.
+Shape with_levels(Shape shape, int64_t count) {
+  shape.push_back(count);
+  return shape;
+}
+
+/// What the chain makes of levels [parameters.., levels], up to its node `end`.
 Tensor through(const Graph& graph, const std::vector<size_t>& chain, size_t end, Tensor tensor) {
-  for (size_t i = 0; i < end; ++i)
-    tensor = graph::evaluate(graph.nodes[chain[i]], {&tensor}, i + 1 == chain.size()).at(0);
+  for (size_t i = 0; i < end; ++i) {
+    const Node& node = graph.nodes[chain[i]];
+    std::vector<Tensor> held;
+    held.reserve(node.inputs.size());
+    std::vector<const Tensor*> inputs{&tensor};
+    for (size_t slot = 1; slot < node.inputs.size(); ++slot) {
+      const Tensor& constant = *graph.constant(node.inputs[slot]);
+      const Shape own = element_count(constant.shape()) == 1 ? Shape{} : constant.shape();
+      inputs.push_back(&held.emplace_back(constant.cast(ElementType::Float64).reshaped(with_levels(own, 1))));
+    }
+    tensor = graph::evaluate(node, inputs, i + 1 == chain.size()).at(0);
+  }
   return tensor;
 }
 
-Tensor levels_from(int64_t first, int64_t count, int64_t step) {
-  Tensor levels(ElementType::Int64, {count});
-  for (int64_t i = 0; i < count; ++i) levels.as<int64_t>()[static_cast<size_t>(i)] = first + i * step;
+Tensor levels_from(int64_t first, int64_t count, int64_t step, const Shape& parameters = {}) {
+  Tensor levels(ElementType::Int64, with_levels(parameters, count));
+  const auto values = levels.as<int64_t>();
+  for (size_t i = 0; i < values.size(); ++i) values[i] = first + static_cast<int64_t>(i) % count * step;
   return levels;
+}
+
+std::string free_name(const Graph& graph, std::string name) {
+  const auto taken = [&](const Node& node) { return node.name == name; };
+  while (std::any_of(graph.nodes.begin(), graph.nodes.end(), taken)) name += "_";
+  return name;
+}
+
+/// x moved to the part of the table that its element has: the tables stand one after the other.
+ValueId with_offsets(Graph& graph, const std::string& name, ValueId x, const Shape& parameters, const Grid& from) {
+  std::vector<int32_t> offsets;
+  for (int64_t i = 0; i < element_count(parameters); ++i) offsets.push_back(static_cast<int32_t>(i * from.levels()));
+  const int64_t last = offsets.back();
+  const ValueId constant = graph.add_constant(name + "_offset", Tensor(parameters, offsets));
+  const ValueId sum = graph.add_node(free_name(graph, name + "_place"), graph::Add{}, {x, constant});
+  graph[sum].bounds = {{from.low, from.high + last}};
+  return sum;
 }
 
 /// A table of at most 2^bits steps, its entries with a fraction, for lines between them.
@@ -79,16 +127,24 @@ int tabulate(Graph& graph, int table_bits, std::vector<Approximation>* approxima
     const std::vector<size_t> chain = chain_to(graph, uses, i);
     const Grid from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
     const ValueId x = graph.nodes[chain[0]].inputs[0];
-    const Tensor exact =
-        through(graph, chain, chain.size(), levels_from(from.low, from.levels(), 1)).cast(quantiser->grid.container());
+    const Shape parameters = parameters_of(graph, chain);
+    const int64_t tables = element_count(parameters);
+    if (tables > 1 && tables * from.levels() > most_entries)
+      fail("passes", place_of(graph.nodes[i]), std::to_string(tables) + " tables of " + std::to_string(from.levels()),
+           "at most " + std::to_string(most_entries) + " entries: fewer bits for what it reads");
+    const Tensor exact = through(graph, chain, chain.size(), levels_from(from.low, from.levels(), 1, parameters))
+                             .cast(quantiser->grid.container())
+                             .reshaped({tables * from.levels()});
     ++changed;
-    if (from.levels() > int64_t{1} << table_bits) {
+    if (tables == 1 && from.levels() > int64_t{1} << table_bits) {
       interpolate(graph, i, chain, table_bits, exact, approximations);
       continue;
     }
-    const ValueId table = graph.add_constant(graph.nodes[i].name + "_table", exact);
+    const std::string name = graph.nodes[i].name;
+    const ValueId place = tables == 1 ? x : with_offsets(graph, name, x, parameters, from);
+    const ValueId table = graph.add_constant(name + "_table", exact);
     graph.nodes[i].op = graph::Table{from.low};
-    graph.nodes[i].inputs = {x, table};
+    graph.nodes[i].inputs = {place, table};
   }
   return changed;
 }

@@ -118,6 +118,7 @@ Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker&
                       [=, &report](graph::Graph& graph) {
                         Calibration seen = calibrate(graph, work->plan, work->engine, work->in_pixels(graph));
                         work->grids = std::move(seen.grids);
+                        keep_domains(graph, work->plan, work->grids);
                         report.costs = std::move(seen.costs);
                         return 0;
                       }});
