@@ -8,7 +8,6 @@
 #include "verbs/arrays.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
-#include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -18,11 +17,6 @@ using Tensors = std::map<std::string, Tensor>;
 /// The value in the type that the graph declares, which files hold.
 Tensor declared(const graph::Value& value, const Tensor& tensor) {
   return tensor.cast(value.type);
-}
-
-std::unique_ptr<graph::Engine> engine_for(const Call& call, const graph::Graph& graph) {
-  if (call.text("engine", "reference") == "reference") return graph::reference_engine(graph);
-  return torch_api(call.place("engine")).engine(graph, {.threads = call.threads()});
 }
 
 /// Writes DIR/NAME.npy, what a file name cannot hold replaced; a number behind a name that is taken.
@@ -131,7 +125,7 @@ Result run(const Call& call) {
   const graph::Graph graph = model_of(call, "MODEL");
   const std::vector<Tensor> inputs = read_inputs(call, graph);
   const Tensors expected = call.has("expect") ? expected_of(call, graph) : Tensors{};
-  const auto engine = engine_for(call, graph);
+  const auto engine = engine_or_reference(call).make(graph);
   std::optional<Trace> trace;
   if (call.has("trace")) trace.emplace(call.path("trace"));
   Tensors seen;
