@@ -54,9 +54,11 @@ QuantisationLoss measure_loss(const Call& call, const graph::Graph& fake, const 
 std::string describe(const QuantisationLoss& loss, graph::Stage stage) {
   const std::string from = fmt::format("FQ to {}", to_string(stage));
   if (!loss.missing.empty()) return fmt::format("{}: not measured ({})\n", from, loss.missing);
-  return fmt::format("{} on {} examples of {}: {} of {} integers differ, by {} {} at most; outputs {}\n", from,
-                     loss.examples, loss.data, loss.differing, loss.elements, loss.largest,
-                     loss.largest == 1 ? "level" : "levels",
+  const std::string most =
+      loss.differing == 0 ? ""
+                          : fmt::format(", by {} {} at most", loss.largest, loss.largest == 1 ? "level" : "levels");
+  return fmt::format("{} on {} {} of {}: {} of {} integers differ{}; outputs {}\n", from, loss.examples,
+                     loss.examples == 1 ? "example" : "examples", loss.data, loss.differing, loss.elements, most,
                      std::isinf(loss.sqnr_db) ? "equal" : fmt::format("{:.1f} dB", loss.sqnr_db));
 }
 

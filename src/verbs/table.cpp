@@ -150,7 +150,7 @@ Verb integerize_row() {
        {.name = "data",
         .value = "SET:PATH[:SPLIT]",
         .help = "what the loss from FQ to the integers is measured on (what quantize calibrated on)"},
-       {.name = "samples", .value = "N", .help = "examples that the loss is measured on (64)"},
+       {.name = "samples", .value = "N", .help = "examples that the loss is measured on (16)"},
        preprocess,
        engine,
        {.name = "dump", .value = "DIR", .help = "the graph as text after every pass"}},

@@ -286,18 +286,69 @@ class FakeQuantised : public graph::Engine {
 
 }  // namespace
 
+namespace {
+
+/// A node that nothing reads any more, and what its inputs were like: who observes still asks for what it gives.
+struct Unread {
+  Node node;
+  std::vector<Shape> inputs;
+};
+
+/// As tidy does, but every value keeps its place, and what is taken out is kept.
+void settle(Graph& graph, std::vector<Unread>& taken) {
+  for (bool gone = true; gone;) {
+    const graph::Uses uses(graph);
+    const auto unread = [&](const Node& node) {
+      return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+        return uses.readers[static_cast<size_t>(id)].empty() && !uses.is_output[static_cast<size_t>(id)];
+      });
+    };
+    for (const Node& node : graph.nodes) {
+      if (!unread(node)) continue;
+      taken.push_back({node, {}});
+      for (ValueId id : node.inputs) taken.back().inputs.push_back(id == absent ? Shape{} : graph[id].shape);
+    }
+    gone = std::erase_if(graph.nodes, unread) > 0;
+  }
+  graph::sort(graph);
+  graph::infer_shapes(graph);
+}
+
+/// Puts back what gives a value of the network, its inputs in the shape that it knew.
+void restore(Graph& graph, const std::vector<Unread>& taken, size_t values) {
+  for (const Unread& unread : taken) {
+    const bool own = std::any_of(unread.node.outputs.begin(), unread.node.outputs.end(),
+                                 [&](ValueId id) { return static_cast<size_t>(id) < values; });
+    if (!own) continue;
+    Node node = unread.node;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      if (id == absent || graph.constant(id) || graph[id].shape.size() == unread.inputs[i].size()) continue;
+      node.inputs[i] = graph.add_node(node.name + "_shape", graph::Reshape{unread.inputs[i], true}, {id});
+    }
+    graph.nodes.push_back(std::move(node));
+  }
+  graph::sort(graph);
+  graph::infer_shapes(graph);
+}
+
 /// The network with its products as integers want them: fake_to_true's first steps. Every value keeps its place.
-static Graph with_products_turned(Graph graph) {
+Graph with_products_turned(Graph graph) {
+  const size_t values = graph.values.size();
+  std::vector<Unread> taken;
   const auto settled = [&](int changed) {
-    if (changed > 0) graph::sort(graph), graph::infer_shapes(graph);
+    if (changed > 0) settle(graph, taken);
     return changed > 0;
   };
   if (settled(put_weights_second(graph)))
     while (settled(sink_transposes(graph))) {
     }
   settled(flatten_rows(graph));
+  if (!taken.empty()) restore(graph, taken, values);
   return graph;
 }
+
+}  // namespace
 
 Meaning meaning_of(const Graph& fake) {
   ensure(fake.stage == graph::Stage::FQ, "what is fake-quantised has a meaning in integers");
@@ -310,7 +361,9 @@ Meaning meaning_of(const Graph& fake) {
   p.to.name = fake.name;
   p.to.stage = graph::Stage::QD;
   graph::infer_shapes(p.to);
+  const size_t nodes = p.to.nodes.size();
   tabulate(p.to);
+  if (p.to.nodes.size() != nodes) graph::sort(p.to), graph::infer_shapes(p.to);
   p.carried.resize(fake.values.size());
   return {std::move(p.to), std::move(p.carried)};
 }

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "graph/op_traits.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/rewrite.hpp"
 
@@ -13,8 +14,11 @@ using graph::ValueId;
 
 constexpr int64_t most_entries = int64_t{1} << 24;
 
-bool has_constant_parameters(const Graph& graph, const Node& node) {
-  return std::all_of(node.inputs.begin() + 1, node.inputs.end(),
+/// What a table can hold between two integers: a function or clip of one value, its parameters constant.
+bool is_tabulated(const Graph& graph, const Node& node) {
+  const graph::OpClass kind = class_of(node.op);
+  return (kind == graph::OpClass::Function || kind == graph::OpClass::Clip || kind == graph::OpClass::Quantiser) &&
+         std::all_of(node.inputs.begin() + 1, node.inputs.end(),
                      [&](ValueId id) { return id != graph::absent && graph.constant(id); });
 }
 
@@ -24,11 +28,12 @@ std::vector<size_t> chain_to(const Graph& graph, const graph::Uses& uses, size_t
   while (!holds_alternative<graph::Dequantise>(graph.nodes[chain.back()].op)) {
     const Node& last = graph.nodes[chain.back()];
     const int writer = uses.writer[static_cast<size_t>(last.inputs[0])];
-    if (writer < 0 || !has_constant_parameters(graph, last)) return {};
+    if (writer < 0 || !is_tabulated(graph, last)) return {};
     chain.push_back(static_cast<size_t>(writer));
   }
   std::reverse(chain.begin(), chain.end());
-  return chain;
+  const Grid& from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
+  return from.per_channel() || from.levels() > most_entries ? std::vector<size_t>{} : chain;
 }
 
 /// What the functions' second inputs (slopes, exponents) broadcast to: a table for each element.

@@ -121,7 +121,7 @@ std::string describe(const passes::IntegeriseReport& report) {
 
 Result integerize(const Call& call) {
   const passes::IntegeriseOptions options = options_of(call);
-  const int64_t examples = call.integer("samples", 64, 1, int64_t{1} << 40);
+  const int64_t examples = call.integer("samples", 16, 1, int64_t{1} << 40);
   const graph::Graph fake = model_of(call, "FQ.onnx");
   graph::Graph graph = fake;
   const passes::IntegeriseReport report = passes::integerise(graph, options);
