@@ -296,6 +296,8 @@ struct Unread {
 
 /// As tidy does, but every value keeps its place, and what is taken out is kept.
 void settle(Graph& graph, std::vector<Unread>& taken) {
+  graph::sort(graph);
+  graph::infer_shapes(graph);
   for (bool gone = true; gone;) {
     const graph::Uses uses(graph);
     const auto unread = [&](const Node& node) {
@@ -310,8 +312,6 @@ void settle(Graph& graph, std::vector<Unread>& taken) {
     }
     gone = std::erase_if(graph.nodes, unread) > 0;
   }
-  graph::sort(graph);
-  graph::infer_shapes(graph);
 }
 
 /// Puts back what gives a value of the network, its inputs in the shape that it knew.
