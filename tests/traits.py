@@ -9,8 +9,8 @@ import re
 import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent / "src"
-TABLE = {"graph/op_traits.hpp", "graph/op_traits.cpp"}
-PRIVATE = re.compile(r"\bbool (?:is_linear|moves|only_moves|moves_data|reorders|reshapes|same_grid_input|never_negative)\(")
+TABLE = {"graph/op_traits.hpp", "graph/op_traits.cpp", "graph/op_table.hpp"}
+PRIVATE = re.compile(r"\bbool (?:is_linear|moves|only_moves|moves_data|reorders|reshapes|is_pointwise|same_grid_input|never_negative)\(")
 LINEAR = re.compile(r"holds_alternative<(?:graph::)?(Conv|Gemm|MatMul)>")
 
 

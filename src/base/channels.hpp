@@ -19,4 +19,12 @@ class ChannelOf {
   size_t inner_ = 1, channels_ = 1;
 };
 
+/// Whether a constant beside a value of that rank is one number, or one for each index of axis 1, as it broadcasts.
+inline bool is_per_channel(const Shape& constant, size_t rank) {
+  if (constant.size() > rank) return false;
+  for (size_t i = 0; i < constant.size(); ++i)
+    if (constant[i] != 1 && rank - constant.size() + i != 1) return false;
+  return true;
+}
+
 }  // namespace nibble

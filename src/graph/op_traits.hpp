@@ -2,7 +2,7 @@
 #include "graph/op.hpp"
 
 /// What passes, writers and trainers ask of an op, once. One row an op, without a default: a new op compiles only when
-/// it has its row in op_traits.cpp. Lists of ops elsewhere ask another question, and their names say which.
+/// it has its row in op_table.hpp. Lists of ops elsewhere ask another question, and their names say which.
 namespace nibble::graph {
 
 /// How quantisation sees an op.
@@ -52,6 +52,9 @@ bool moves_data(const Op& op);
 bool reorders(const Op& op);
 /// Each element once, in the same order under another shape: Flatten, Reshape, Squeeze, Unsqueeze.
 bool reshapes(const Op& op);
+/// Each element is computed from those at its place in the inputs (broadcast), and from nothing else: functions,
+/// arithmetic, bounds, choices; not the quantisers, which differ from channel to channel.
+bool is_pointwise(const Op& op);
 /// Integers of one grid onto another, element by element.
 bool requantises(const Op& op);
 /// The slot of the input on whose grid the output lies; -1 of ops that have none.

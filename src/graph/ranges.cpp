@@ -5,6 +5,7 @@
 #include "base/channels.hpp"
 #include "base/error.hpp"
 #include "graph/intervals.hpp"
+#include "graph/op_table.hpp"
 #include "graph/ranges_functions.hpp"
 
 namespace nibble::graph {
@@ -39,16 +40,6 @@ Tensor outputs_first(const Tensor& weights, int64_t group) {
         to[static_cast<size_t>((((c / inputs) * w[1] + o) * inputs + c % inputs) * taps + k)] =
             from[static_cast<size_t>((c * w[1] + o) * taps + k)];
   return result;
-}
-
-/// What a constant adds to or multiplies each channel (axis 1 of `rank`) with: one number, or one a channel; empty where
-/// it differs elsewhere.
-Ints per_channel(const Tensor& constant, size_t rank) {
-  const Shape& shape = constant.shape();
-  if (shape.size() > rank) return {};
-  for (size_t i = 0; i < shape.size(); ++i)
-    if (shape[i] != 1 && rank - shape.size() + i != 1) return {};
-  return constant.to_integers();
 }
 
 /// The rules of one node, one an op.
@@ -120,10 +111,10 @@ class Rules {
     const int64_t low = saturated_down(op.low), high = saturated_up(op.high);
     return {{std::isinf(op.low) ? std::min(x().low, high) : low, std::isinf(op.high) ? std::max(x().high, low) : high}};
   }
-  Ranges operator()(const Min&) const { return {hull(x(0), x(1))}; }
-  Ranges operator()(const Max&) const { return {hull(x(0), x(1))}; }
   Ranges operator()(const Where&) const { return {hull(x(1), x(2))}; }
-  Ranges operator()(const Concat&) const {
+  /// Of several, on one grid.
+  template <class Op>
+  requires(row<Op>.kind == OpClass::Concat || row<Op>.kind == OpClass::Choice) Ranges operator()(const Op&) const {
     Interval all = x(0);
     for (size_t slot = 1; slot < node_.inputs.size(); ++slot) all = hull(all, x(slot));
     return {all};
@@ -136,40 +127,23 @@ class Rules {
     return {{0, extent < 0 ? any_integer().high : extent - 1}};
   }
 
-  Ranges operator()(const Identity&) const { return {x()}; }
-  Ranges operator()(const Dropout&) const { return {x()}; }
-  Ranges operator()(const MaxPool&) const { return {x()}; }
-  Ranges operator()(const ReduceMax&) const { return {x()}; }
-  Ranges operator()(const Split&) const { return {x()}; }
-  Ranges operator()(const Slice&) const { return {x()}; }
-  Ranges operator()(const Flatten&) const { return {x()}; }
-  Ranges operator()(const Reshape&) const { return {x()}; }
-  Ranges operator()(const Transpose&) const { return {x()}; }
-  Ranges operator()(const Squeeze&) const { return {x()}; }
-  Ranges operator()(const Unsqueeze&) const { return {x()}; }
-  Ranges operator()(const Gather&) const { return {x()}; }
+  /// What moves one input, but for a Pad and a Resize.
+  template <class Op>
+  requires(row<Op>.kind == OpClass::Movement) Ranges operator()(const Op&) const { return {x()}; }
   Ranges operator()(const Resize& op) const { return {op.mode == ResizeMode::Nearest ? x() : any_integer()}; }
 
   Ranges operator()(const Quantise& op) const { return {{op.grid.low, op.grid.high}}; }
-  Ranges operator()(const Rescale& op) const { return {{op.low, op.high}}; }
-  Ranges operator()(const Requantise& op) const { return {{op.low, op.high}}; }
-  Ranges operator()(const FloorDivide& op) const { return {{op.low, op.high}}; }
-  Ranges operator()(const InterpolatedTable& op) const { return {{op.low, op.high}}; }
-  Ranges operator()(const TableSoftmax& op) const { return {{op.low, op.high}}; }
-  Ranges operator()(const IntegerNormalization& op) const { return {{op.low, op.high}}; }
-  Ranges operator()(const RoundedDivision& op) const { return {{op.low, op.high}}; }
+  /// What ends in a clip.
+  template <OnIntegers Op>
+  requires requires(const Op& op) { Interval{op.low, op.high}; }
+  Ranges operator()(const Op& op) const { return {{op.low, op.high}}; }
   Ranges operator()(const Threshold& op) const {
     const int64_t steps = shape(1).at(1);
     return {{op.low, steps < 0 ? any_integer().high : op.low + steps}};
   }
   Ranges operator()(const Table&) const { return {x(1)}; }
   Ranges operator()(const IntegerFunction auto& op) const {
-    return {function_range(op, [&](size_t slot) { return x(slot); })};
-  }
-  Ranges operator()(const TrueIntegerDiv& op) const {
-    return {function_range(op, [&](size_t slot) {
-      return slot < node_.inputs.size() ? x(slot) : Interval{op.y, op.y};
-    })};
+    return {function_range(op, [&](size_t slot) { return slot < node_.inputs.size() ? x(slot) : field_y(op); })};
   }
 
   // Of reals: no integers to bound.
@@ -177,6 +151,12 @@ class Rules {
   Ranges operator()(const Dequantise&) const { return {any_integer()}; }
 
  private:
+  /// What an absent input is: the field of an op that has the number as either.
+  template <class Op>
+  Interval field_y(const Op& op) const {
+    if constexpr (requires { op.y; }) return {op.y, op.y};
+    throw InternalError("node '" + node_.name + "' (" + std::string(Op::name) + ") has its inputs");
+  }
   Interval x(size_t slot = 0) const {
     const ValueId id = node_.inputs.at(slot);
     const Tensor* constant = graph_.constant(id);
@@ -222,7 +202,8 @@ class Rules {
     const Tensor* constant = weights();
     const size_t rank = graph_[node_.outputs[0]].shape.size();
     if (!constant || graph_.constant(node_.inputs[0]) || shape(0).size() != rank) return {};
-    const Ints values = per_channel(*constant, rank);
+    if (!is_per_channel(constant->shape(), rank)) return {};
+    const Ints values = constant->to_integers();
     if (values.empty()) return {};
     const Ranges each = ranges_(node_.inputs[0]);
     Ranges bounds(std::max(each.size(), values.size()));

@@ -12,7 +12,6 @@
 #include "lab/metrics.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
-#include "passes/integerise/meaning.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -26,10 +25,7 @@ struct Bench {
   Evaluation of_float;
 
   std::unique_ptr<graph::Engine> engine(const graph::Graph& graph) const {
-    const auto make = [this](const graph::Graph& one) {
-      return api.engine(one, {.threads = experiment.recipe.threads});
-    };
-    return passes::exact(make)(graph);
+    return api.engine(graph, {.threads = experiment.recipe.threads});
   }
 };
 

@@ -20,12 +20,10 @@ const Learning& rule_for(const std::vector<QuantisedTraining::Rule>& rules, cons
 
 /// The layer that a description calls a quantiser by: of weights the one that reads them, else the one whose output
 /// this is.
-std::string layer_of(const graph::Graph& fake, const graph::Node& quantiser, bool weights) {
-  if (weights)
-    for (const graph::Node& reader : fake.nodes)
-      if (std::find(reader.inputs.begin(), reader.inputs.end(), quantiser.outputs[0]) != reader.inputs.end())
-        return reader.name;
-  return passes::quantised_layer(fake, quantiser);
+std::string layer_of(const graph::Graph& fake, const graph::Uses& uses, const graph::Node& quantiser, bool weights) {
+  const std::vector<int>& readers = uses.readers[static_cast<size_t>(quantiser.outputs[0])];
+  if (weights && !readers.empty()) return fake.nodes[static_cast<size_t>(readers.front())].name;
+  return passes::quantised_layer(fake, uses, quantiser);
 }
 
 /// A rule that no quantiser goes by would be forgotten without a word.
@@ -55,13 +53,14 @@ void check_ways(const QuantisedTraining& training, const graph::Graph& fake) {
 
 void schedule_quantisers(train::TrainRun& run, const QuantisedTraining& training, const graph::Graph& fake) {
   check_ways(training, fake);
+  const graph::Uses uses(fake);
   std::map<std::string, Place> places;
   int64_t depth = 0;
   std::vector<std::string> with_weights, with_activations;
   for (const graph::Node& node : fake.nodes) {
     if (!holds_alternative<graph::Quantise>(node.op)) continue;
     const bool weights = fake.constant(node.inputs[0]) != nullptr;
-    const std::string layer = layer_of(fake, node, weights);
+    const std::string layer = layer_of(fake, uses, node, weights);
     const bool reads_input = std::find(fake.inputs.begin(), fake.inputs.end(), node.inputs[0]) != fake.inputs.end();
     if (!reads_input) (weights ? with_weights : with_activations).push_back(layer);
     // The weights' quantiser stands before its layer, the activation's behind it.

@@ -163,6 +163,12 @@ LayerPolicy Policy::of(std::string_view node) const {
   return policy;
 }
 
+void Policy::override_defaults(const Json& keys, std::string_view place) {
+  check_known(keys, false, std::string(place));
+  for (const LayerPolicy::Setting& set : settings_from(keys, std::string(place))) set(defaults);
+  resolved.update(keys);
+}
+
 void Policy::override_layers(const std::string& pattern, const Json& keys, std::string_view place) {
   const std::string where = fmt::format("{}: layer '{}'", place, pattern);
   if (!keys.is_object()) fail("passes", where, keys.dump(), "an object");

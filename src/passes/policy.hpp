@@ -50,6 +50,9 @@ struct Policy {
 
   /// The layer's own policy.
   LayerPolicy of(std::string_view node) const;
+  /// Other defaults, from a policy's keys but the layers; what is not named stays. Throws UserError naming place and
+  /// key.
+  void override_defaults(const Json& keys, std::string_view place = "policy");
   /// One more override, from a layer's keys. Throws UserError naming place, layer and key.
   void override_layers(const std::string& pattern, const Json& keys, std::string_view place = "policy");
 };

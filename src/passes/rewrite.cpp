@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/channels.hpp"
 #include "base/decimal.hpp"
 
 namespace nibble::passes {
@@ -60,25 +61,8 @@ ValueId rewrite_constant(Graph& graph, ValueId old, Tensor tensor) {
 }
 
 std::optional<std::vector<double>> per_channel(const Tensor& constant, size_t rank) {
-  const Shape& shape = constant.shape();
-  if (shape.size() > rank || constant.size() == 0) return std::nullopt;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    const size_t axis = rank - shape.size() + i;
-    if (shape[i] != 1 && axis != 1) return std::nullopt;
-  }
+  if (constant.size() == 0 || !is_per_channel(constant.shape(), rank)) return std::nullopt;
   return constant.to_reals();
-}
-
-Tensor transposed(const Tensor& matrix) {
-  ensure(matrix.rank() == 2, "a matrix has rank 2");
-  const auto rows = static_cast<size_t>(matrix.shape()[0]), columns = static_cast<size_t>(matrix.shape()[1]);
-  Tensor result(matrix.type(), {matrix.shape()[1], matrix.shape()[0]});
-  const size_t width = size_of(matrix.type());
-  for (size_t r = 0; r < rows; ++r)
-    for (size_t c = 0; c < columns; ++c)
-      std::memcpy(result.bytes().data() + (c * rows + r) * width, matrix.bytes().data() + (r * columns + c) * width,
-                  width);
-  return result;
 }
 
 Tensor permuted(const Tensor& tensor, const graph::Ints& perm) {

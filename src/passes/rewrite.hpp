@@ -30,9 +30,6 @@ graph::ValueId rewrite_constant(graph::Graph& graph, graph::ValueId old, Tensor 
 /// broadcasts.
 std::optional<std::vector<double>> per_channel(const Tensor& constant, size_t rank);
 
-/// [.., R, C] -> [.., C, R] of a matrix, elements of any type.
-Tensor transposed(const Tensor& matrix);
-
 /// As the op Transpose does: axis i of the result is axis perm[i]. Elements of any type.
 Tensor permuted(const Tensor& tensor, const graph::Ints& perm);
 

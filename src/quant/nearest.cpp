@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/division.hpp"
 #include "base/error.hpp"
 
 namespace nibble::quant {
@@ -16,11 +17,6 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Terms of sums that one channel's search may cost: some 15 ms, for few levels. Beyond it the answer is good, not
 /// proven best.
 constexpr int64_t most_terms = int64_t{1} << 23;
-
-constexpr int128 floor_divide(int128 a, int128 b) {
-  const int128 quotient = a / b;
-  return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
-}
 
 /// std::ceil of a positive number, which the base instruction set has no instruction for.
 double rounded_up(double x) {

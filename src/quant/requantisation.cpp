@@ -3,22 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/division.hpp"
 #include "base/error.hpp"
-#include "base/int128.hpp"
 #include "base/rescale.hpp"
 #include "quant/corners.hpp"
 #include "quant/nearest.hpp"
 
 namespace nibble::quant {
 namespace {
-
-constexpr int128 floor_divide(int128 a, int128 b) {
-  const int128 quotient = a / b;
-  return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
-}
-constexpr int128 ceil_divide(int128 a, int128 b) {
-  return -floor_divide(-a, b);
-}
 
 /// The corners that can ever bind: for `reach` (sign -1) the upper hull of (at, level), for `miss` the lower one. A
 /// corner below the chord of its neighbours is met wherever they are.

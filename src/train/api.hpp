@@ -98,7 +98,7 @@ struct TrainRun {
 /// What the module hands out.
 struct Api {
   int version;
-  /// FP and FQ in float32; QD and ID exactly (integers in float32 or double where they are exact there).
+  /// FP in float32; FQ, QD and ID exactly (integers in float32 or double where they are exact there).
   std::unique_ptr<graph::Engine> (*engine)(const graph::Graph& graph, const EngineOptions& options);
   /// Trains the graph's constants in place (those that an op's learning touches: weights, biases, batch-norm). Killed
   /// at any moment and resumed, it gives the bit-identical result, given the same thread count. NaN loss is a UserError

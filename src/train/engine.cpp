@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "passes/integerise/meaning.hpp"
 #include "train/exact_types.hpp"
-#include "train/network/forward.hpp"
-#include "train/network/pointwise.hpp"
+#include "train/network/forward_exact.hpp"
 #include "train/network/tensors.hpp"
 
 namespace nibble::train {
@@ -15,15 +15,6 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
-at::ScalarType torch_type(Carrier carrier) {
-  switch (carrier) {
-    case Carrier::Float32: return at::kFloat;
-    case Carrier::Float64: return at::kDouble;
-    case Carrier::Int64: return at::kLong;
-  }
-  throw InternalError("a carrier is one of the enumeration");
-}
-
 template <class Values>
 auto& of(Values& values, ValueId id) {
   return values[static_cast<size_t>(id)];
@@ -32,15 +23,13 @@ auto& of(Values& values, ValueId id) {
 class TorchEngine : public graph::Engine {
  public:
   TorchEngine(const Graph& graph, const EngineOptions& options)
-      : graph_(graph),
-        threads_(options.threads),
-        plan_(plan_exact_types(graph)),
-        last_reader_(graph.values.size(), -1) {
+      : graph_(graph), threads_(options.threads), types_(graph), last_reader_(graph.values.size(), -1) {
     use_direct_convolutions();
+    for (const Node& node : graph.nodes) nodes_.push_back(types_.add(node));
     constants_.resize(graph.values.size());
     for (size_t id = 0; id < graph.values.size(); ++id)
       if (graph.values[id].constant)
-        constants_[id] = to_torch(*graph.values[id].constant).to(torch_type(plan_.values[id]));
+        constants_[id] = to_torch(*graph.values[id].constant).to(torch_type(types_.of(static_cast<ValueId>(id))));
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
       fixed_.push_back(fixed_inputs(n));
       for (ValueId id : graph.nodes[n].inputs)
@@ -59,7 +48,7 @@ class TorchEngine : public graph::Engine {
       const at::Tensor x = to_torch(prepared[i]);
       // Integers outside what the plan was made for have no proven carriers: the naive evaluator's.
       if (!fits(id, x)) return graph::evaluate(graph_, inputs, observer);
-      of(values, id) = x.to(torch_type(of(plan_.values, id)));
+      of(values, id) = x.to(torch_type(types_.of(id)));
       tell(observer, id, of(values, id));
     }
     for (size_t n = 0; n < graph_.nodes.size(); ++n) step(n, values, observer);
@@ -72,14 +61,14 @@ class TorchEngine : public graph::Engine {
   bool integer(ValueId id) const { return !is_real(graph_[id].type); }
   /// The declared type, or Int64 where the plan cannot show that it holds what is computed.
   ElementType type_of(ValueId id) const {
-    if (!integer(id)) return of(plan_.values, id) == Carrier::Float64 ? ElementType::Float64 : ElementType::Float32;
-    const Reach held = reach_of(graph_[id].type), &reach = of(plan_.reaches, id);
+    if (!integer(id)) return types_.of(id) == Carrier::Float64 ? ElementType::Float64 : ElementType::Float32;
+    const Reach held = reach_of(graph_[id].type), &reach = types_.reach(id);
     return held.low <= reach.low && reach.high <= held.high ? graph_[id].type : ElementType::Int64;
   }
 
   bool fits(ValueId id, const at::Tensor& x) const {
     if (!integer(id) || x.numel() == 0) return true;
-    const Reach& reach = of(plan_.reaches, id);
+    const Reach& reach = types_.reach(id);
     return static_cast<double>(x.min().item<int64_t>()) >= reach.low &&
            static_cast<double>(x.max().item<int64_t>()) <= reach.high;
   }
@@ -94,15 +83,8 @@ class TorchEngine : public graph::Engine {
     std::vector<at::Tensor> fixed(node.inputs.size());
     for (size_t i = 0; i < node.inputs.size(); ++i)
       if (node.inputs[i] != graph::absent && of(constants_, node.inputs[i]).defined())
-        fixed[i] = as_read(n, i, of(constants_, node.inputs[i]));
+        fixed[i] = as_read(node, i, of(constants_, node.inputs[i]), nodes_[n]);
     return fixed;
-  }
-
-  at::Tensor as_read(size_t n, size_t i, const at::Tensor& x) const {
-    const Node& node = graph_.nodes[n];
-    const bool indices = holds_alternative<graph::Gather>(node.op) && i == 1;
-    if (plan_.nodes[n] == Carrier::Int64 || indices) return x;
-    return x.to(torch_type(plan_.nodes[n]));
   }
 
   void step(size_t n, std::vector<at::Tensor>& values, const graph::Observer& observer) {
@@ -110,7 +92,7 @@ class TorchEngine : public graph::Engine {
     const std::vector<at::Tensor> results = compute(n, values);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const ValueId id = node.outputs[i];
-      of(values, id) = results[i].to(torch_type(of(plan_.values, id)));
+      of(values, id) = results[i].to(torch_type(types_.of(id)));
       tell(observer, id, of(values, id));
     }
     for (ValueId id : node.inputs)
@@ -119,46 +101,16 @@ class TorchEngine : public graph::Engine {
 
   std::vector<at::Tensor> compute(size_t n, const std::vector<at::Tensor>& values) const {
     const Node& node = graph_.nodes[n];
-    if (plan_.nodes[n] == Carrier::Int64) return by_reference(node, values);
-    const at::ScalarType type = torch_type(of(plan_.values, node.outputs[0]));
-    const auto x = [&]() -> const at::Tensor& { return of(values, node.inputs[0]); };
-    const auto table = [&] { return graph_.constant(node.inputs[1])->to_integers(); };
-    if (const auto* op = get_if<graph::Quantise>(&node.op); op != nullptr && integer(node.outputs[0]))
-      return {quantise(*op, x(), type, false)};
-    if (const auto* op = get_if<graph::Dequantise>(&node.op)) return {dequantise(*op, x())};
-    if (const auto* op = get_if<graph::Rescale>(&node.op)) {
-      std::vector<at::Tensor> terms;
-      for (ValueId id : node.inputs) terms.push_back(of(values, id));
-      return {rescale(*op, terms, type)};
-    }
-    if (const auto* op = get_if<graph::Requantise>(&node.op)) return {requantise(*op, x(), type)};
-    if (const auto* op = get_if<graph::Threshold>(&node.op))
-      return {threshold(*op, x(), table(), static_cast<size_t>(graph_[node.inputs[1]].shape[0]), type)};
-    if (const auto* op = get_if<graph::Table>(&node.op)) return {look_up(*op, x(), table(), type)};
     std::vector<at::Tensor> inputs = fixed_[n];
     for (size_t i = 0; i < inputs.size(); ++i)
-      if (node.inputs[i] != graph::absent && !inputs[i].defined())
-        inputs[i] = as_read(n, i, of(values, node.inputs[i]));
-    return forward(node, inputs);
-  }
-
-  std::vector<at::Tensor> by_reference(const Node& node, const std::vector<at::Tensor>& values) const {
-    std::vector<Tensor> inputs;
-    for (ValueId id : node.inputs)
-      inputs.push_back(id == graph::absent
-                           ? Tensor()
-                           : from_torch(of(values, id), integer(id) ? ElementType::Int64 : ElementType::Float64));
-    std::vector<const Tensor*> read;
-    for (size_t i = 0; i < inputs.size(); ++i) read.push_back(node.inputs[i] == graph::absent ? nullptr : &inputs[i]);
-    std::vector<at::Tensor> outputs;
-    for (const Tensor& output : graph::evaluate(node, read, integer(node.outputs[0])))
-      outputs.push_back(to_torch(output));
-    return outputs;
+      if (node.inputs[i] != graph::absent && !inputs[i].defined()) inputs[i] = of(values, node.inputs[i]);
+    return forward_exact(graph_, node, inputs, nodes_[n], types_.of(node.outputs[0]));
   }
 
   const Graph& graph_;
   int threads_;
-  Plan plan_;
+  ExactTypes types_;
+  std::vector<Carrier> nodes_;
   std::vector<int> last_reader_;                ///< by value: the node after which it is not needed
   std::vector<at::Tensor> constants_;           ///< by value, undefined where it is none
   std::vector<std::vector<at::Tensor>> fixed_;  ///< by node and input: constants as it reads them
@@ -177,7 +129,10 @@ void use_direct_convolutions() {
 }
 
 std::unique_ptr<graph::Engine> make_engine(const Graph& graph, const EngineOptions& options) {
-  return std::make_unique<TorchEngine>(graph, options);
+  const auto make = [options](const Graph& one) -> std::unique_ptr<graph::Engine> {
+    return std::make_unique<TorchEngine>(one, options);
+  };
+  return passes::exact(make)(graph);
 }
 
 }  // namespace nibble::train

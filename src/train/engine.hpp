@@ -5,8 +5,8 @@
 
 namespace nibble::train {
 
-/// Api::engine: FP and FQ in float32; QD and ID exactly. The graph must outlive the engine. Values reach the observer
-/// and the caller as their declared element type, reals of QD and ID as Float64.
+/// Api::engine: FP in float32; QD and ID exactly, FQ as what it means. The graph must outlive the engine. Values reach
+/// the observer and the caller as their declared element type, reals of QD and ID, and FQ's for observers, as Float64.
 std::unique_ptr<graph::Engine> make_engine(const graph::Graph& graph, const EngineOptions& options);
 
 /// Turns off what is not a plain sum of products (NNPACK's Winograd and FFT convolutions). Once a process.

@@ -40,36 +40,52 @@ bool computes_on_first_only(const Op& op) {
   return holds_alternative<Gather>(op) || holds_alternative<Threshold>(op) || holds_alternative<Table>(op);
 }
 
-/// Ranges through one graph.
-class Planner {
- public:
-  explicit Planner(const Graph& graph) : graph_(graph), exact_(graph.stage == Stage::QD || graph.stage == Stage::ID) {
-    plan_.values.resize(graph.values.size(), exact_ ? Carrier::Float64 : Carrier::Float32);
-    plan_.reaches.resize(graph.values.size());
-    ranges_.resize(graph.values.size(), {any_integer()});
-  }
+double count(const Ints& kernel) {
+  double all = 1;
+  for (int64_t extent : kernel) all *= static_cast<double>(extent);
+  return all;
+}
 
-  Plan run() {
-    for (size_t id = 0; id < graph_.values.size(); ++id)
-      if (graph_.values[id].constant && integer(static_cast<ValueId>(id)))
-        set(static_cast<ValueId>(id), {range_of_constant(*graph_.values[id].constant)});
-    for (ValueId id : graph_.inputs) {
-      const Value& value = graph_[id];
-      if (!integer(id)) continue;
-      set(id, {value.grid ? Interval{value.grid->low, value.grid->high} : range_of(value.type)});
-    }
-    for (const Node& node : graph_.nodes) plan_.nodes.push_back(node_carrier(node));
-    return std::move(plan_);
+}  // namespace
+
+/// Ranges through one graph.
+class ExactTypes::Planner {
+ public:
+  explicit Planner(const Graph& graph) : graph_(graph), exact_(graph.stage == Stage::QD || graph.stage == Stage::ID) {}
+
+  void add_input(ValueId id) {
+    const Value& value = graph_[id];
+    grow();
+    if (integer(id)) set(id, {value.grid ? Interval{value.grid->low, value.grid->high} : range_of(value.type)});
   }
+  Carrier add(const Node& node) {
+    grow();
+    return node_carrier(node);
+  }
+  Carrier of(ValueId id) {
+    grow();
+    return carriers_[static_cast<size_t>(id)];
+  }
+  const Reach& reach(ValueId id) const { return reaches_[static_cast<size_t>(id)]; }
 
  private:
+  /// For values that have come, constants as they are.
+  void grow() {
+    const size_t known = carriers_.size();
+    carriers_.resize(graph_.values.size(), exact_ ? Carrier::Float64 : Carrier::Float32);
+    reaches_.resize(graph_.values.size());
+    ranges_.resize(graph_.values.size(), {any_integer()});
+    for (size_t id = known; id < graph_.values.size(); ++id)
+      if (graph_.values[id].constant && integer(static_cast<ValueId>(id)))
+        set(static_cast<ValueId>(id), {range_of_constant(*graph_.values[id].constant)});
+  }
   bool integer(ValueId id) const { return !is_real(graph_[id].type); }
-  Reach in(const Node& node, size_t i) const { return plan_.reaches[static_cast<size_t>(node.inputs[i])]; }
+  Reach in(const Node& node, size_t i) const { return reaches_[static_cast<size_t>(node.inputs[i])]; }
   bool has(const Node& node, size_t i) const { return i < node.inputs.size() && node.inputs[i] != absent; }
   void set(ValueId id, Ranges ranges) {
     const auto at = static_cast<size_t>(id);
-    plan_.reaches[at] = reach_of(hull(ranges));
-    plan_.values[at] = carrier_of(plan_.reaches[at].magnitude());
+    reaches_[at] = reach_of(hull(ranges));
+    carriers_[at] = carrier_of(reaches_[at].magnitude());
     ranges_[at] = std::move(ranges);
   }
 
@@ -151,19 +167,14 @@ class Planner {
 
   const Graph& graph_;
   bool exact_;
-  Plan plan_;
-  std::vector<Ranges> ranges_;  ///< by ValueId; integers only
+  std::vector<Carrier> carriers_;  ///< by ValueId, as the next two
+  std::vector<Reach> reaches_;     ///< integers only
+  std::vector<Ranges> ranges_;
 };
-
-double count(const Ints& kernel) {
-  double all = 1;
-  for (int64_t extent : kernel) all *= static_cast<double>(extent);
-  return all;
-}
 
 /// The largest magnitude between an integer op's inputs and its outputs: of its sums and partial sums. 0 where it
 /// computes nothing wider than those; unbounded where libtorch has no exact form, so that the evaluator runs it.
-double Planner::on_the_way(const Node& node) const {
+double ExactTypes::Planner::on_the_way(const Node& node) const {
   return match(
       node.op,                                         //
       [&](const Conv& op) { return conv(node, op); },  //
@@ -179,23 +190,32 @@ double Planner::on_the_way(const Node& node) const {
       [&](const Threshold&) { return graph_.constant(node.inputs[1]) ? 0.0 : unbounded; },
       [&](const Table& op) { return table(node, op); },
       [&](const Clip& op) { return std::floor(op.low) == op.low && std::floor(op.high) == op.high ? 0.0 : unbounded; },
-      [](const Relu&) { return 0.0; }, [](const Neg&) { return 0.0; }, [](const Abs&) { return 0.0; },
-      [](const Add&) { return 0.0; }, [](const Sub&) { return 0.0; }, [](const Mul&) { return 0.0; },
-      [](const Min&) { return 0.0; }, [](const Max&) { return 0.0; }, [](const Where&) { return 0.0; },
       [](const Quantise&) { return 0.0; },
-      // What computes otherwise is the evaluator's, exact at any width.
-      [&](const auto&) { return moves_data(node.op) ? 0.0 : unbounded; });
+      // Truncated, as floats do not, and what computes otherwise: the evaluator's, exact at any width.
+      [](const Div&) { return unbounded; }, [](const OnReals auto&) { return unbounded; },
+      [&](const auto&) { return moves_data(node.op) || is_pointwise(node.op) ? 0.0 : unbounded; });
 }
-
-}  // namespace
 
 Reach reach_of(ElementType type) {
   if (is_real(type) || type == ElementType::Int64) return {-unbounded, unbounded};
   return reach_of(range_of(type));
 }
 
-Plan plan_exact_types(const graph::Graph& graph) {
-  return Planner(graph).run();
+ExactTypes::ExactTypes(const Graph& graph) : planner_(std::make_unique<Planner>(graph)) {
+  for (ValueId id : graph.inputs) add_input(id);
+}
+ExactTypes::~ExactTypes() = default;
+void ExactTypes::add_input(ValueId id) {
+  planner_->add_input(id);
+}
+Carrier ExactTypes::add(const Node& node) {
+  return planner_->add(node);
+}
+Carrier ExactTypes::of(ValueId id) const {
+  return planner_->of(id);
+}
+const Reach& ExactTypes::reach(ValueId id) const {
+  return planner_->reach(id);
 }
 
 }  // namespace nibble::train

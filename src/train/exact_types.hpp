@@ -1,6 +1,6 @@
 #pragma once
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "graph/graph.hpp"
 
@@ -23,16 +23,24 @@ struct Reach {
 /// The stored integers that an element type holds.
 Reach reach_of(ElementType type);
 
-struct Plan {
-  std::vector<Carrier> values;  ///< by ValueId
-  std::vector<Reach> reaches;   ///< by ValueId; integers only
-  /// By node: what its inputs are cast to and its sums are exact in. Int64: by the naive evaluator.
-  std::vector<Carrier> nodes;
-};
+/// The carriers of a graph's values and nodes. Reals are Float32 at FP and FQ, Float64 at QD and ID. An integer's range
+/// follows from the graph's inputs (their grid, else their element type) and the constants, op by op: sum |w| max |x|
+/// bounds every partial sum of a linear op, whatever its order.
+class ExactTypes {
+ public:
+  /// Of the graph's inputs. The graph, which may grow, must outlive it; `add` its nodes in their order.
+  explicit ExactTypes(const graph::Graph& graph);
+  ~ExactTypes();
+  void add_input(graph::ValueId id);
+  /// What the node's inputs are cast to and its sums are exact in. Int64: by the naive evaluator.
+  Carrier add(const graph::Node& node);
+  Carrier of(graph::ValueId id) const;
+  /// Of the stored integers of a value.
+  const Reach& reach(graph::ValueId id) const;
 
-/// Reals are Float32 at FP and FQ, Float64 at QD and ID. An integer's range follows from the graph's inputs (their
-/// grid, else their element type) and the constants, op by op: sum |w| max |x| bounds every partial sum of a linear op,
-/// whatever its order.
-Plan plan_exact_types(const graph::Graph& graph);
+ private:
+  class Planner;
+  std::unique_ptr<Planner> planner_;
+};
 
 }  // namespace nibble::train

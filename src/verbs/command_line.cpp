@@ -8,6 +8,7 @@
 #include <new>
 
 #include "base/error.hpp"
+#include "verbs/advice.hpp"
 #include "verbs/help.hpp"
 #include "verbs/parse.hpp"
 
@@ -25,6 +26,14 @@ bool asks_for_help(const std::vector<std::string>& words) {
   return std::any_of(words.begin(), words.end(), [](const auto& word) { return word == "--help" || word == "-h"; });
 }
 
+Result done(const Verb& verb, const Call& call) {
+  try {
+    return verb.function(call);
+  } catch (const UserError& error) {
+    throw UserError(advised_by(verb, error.what()));
+  }
+}
+
 int dispatch(const std::vector<std::string>& words) {
   if (words.empty()) {
     std::fputs("verbs: nibble: no verb (expected one of 'nibble --help')\n", stderr);
@@ -38,7 +47,7 @@ int dispatch(const std::vector<std::string>& words) {
   const std::vector<std::string> rest(words.begin() + 1, words.end());
   if (asks_for_help(rest)) return print(help_of(verb)), 0;
   const Call call = parse(verb, rest);
-  const Result result = verb.function(call);
+  const Result result = done(verb, call);
   print(call.json() ? result.json.dump(2) + "\n" : result.text);
   return result.exit_code;
 }

@@ -61,10 +61,9 @@ namespace {
 NamedEngine engine_named(const Call& call, const std::string& name) {
   if (name == "reference") return {name, passes::exact(graph::reference_engine)};
   const train::Api& api = torch_api(call.place("engine"));
-  const auto make = [&api, threads = call.threads()](const graph::Graph& graph) {
-    return api.engine(graph, {.threads = threads});
-  };
-  return {name, passes::exact(make)};
+  return {name, [&api, threads = call.threads()](const graph::Graph& graph) {
+            return api.engine(graph, {.threads = threads});
+          }};
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "base/int128.hpp"
+#include "base/division.hpp"
 #include "base/integer_root.hpp"
 #include "graph/evaluate/broadcast.hpp"
 
@@ -11,11 +11,6 @@ int64_t narrowed(int128 wide) {
   const auto result = static_cast<int64_t>(wide);
   if (result != wide) overflowed();
   return result;
-}
-
-int64_t floor_divided(int128 a, int128 b) {
-  const int128 quotient = a / b;
-  return narrowed(quotient - (a % b != 0 && (a < 0) != (b < 0)));
 }
 
 int64_t shifted_by(int64_t x, int64_t shift) {
@@ -199,7 +194,7 @@ Tensors meaning(const Call& call, const TrueIntegerDiv& op) {
   const auto quotient = [&](int64_t y) {
     const int64_t d = sum_of(product_of(y, op.eta), op.eps);
     if (d == 0) refuse_zero(call);
-    return floor_divided(scale, d);
+    return narrowed(floor_divide(scale, d));
   };
   if (call.has(1))
     return {combined(call[0], call[1], [&](int64_t x, int64_t y) { return product_of(x, quotient(y)); })};

@@ -52,29 +52,31 @@ std::vector<TypedShape> infer(const Node& node, const std::vector<const TypedSha
   }
 }
 
+void infer_shapes(Graph& graph, const Node& node) {
+  std::vector<TypedShape> held;
+  std::vector<const TypedShape*> inputs;
+  std::vector<const Tensor*> constants;
+  held.reserve(node.inputs.size());
+  for (ValueId id : node.inputs) {
+    if (id != absent) held.push_back({graph[id].type, graph[id].shape});
+    inputs.push_back(id == absent ? nullptr : &held.back());
+    constants.push_back(graph.constant(id));
+  }
+  const std::vector<TypedShape> types = infer(node, inputs, constants);
+  if (types.size() != node.outputs.size())
+    fail("graph", "node '" + node.name + "' (" + std::string(name_of(node.op)) + ")",
+         std::to_string(node.outputs.size()) + " outputs", std::to_string(types.size()));
+  const bool quantiser = holds_alternative<Quantise>(node.op);
+  for (size_t i = 0; i < types.size(); ++i) {
+    Value& value = graph[node.outputs[i]];
+    value.shape = types[i].shape;
+    if (!(quantiser && !is_real(value.type))) value.type = types[i].type;
+  }
+}
+
 void infer_shapes(Graph& graph) {
   for (ValueId id : graph.inputs) check_extents(graph[id]);
-  for (const Node& node : graph.nodes) {
-    std::vector<TypedShape> held;
-    std::vector<const TypedShape*> inputs;
-    std::vector<const Tensor*> constants;
-    held.reserve(node.inputs.size());
-    for (ValueId id : node.inputs) {
-      if (id != absent) held.push_back({graph[id].type, graph[id].shape});
-      inputs.push_back(id == absent ? nullptr : &held.back());
-      constants.push_back(graph.constant(id));
-    }
-    const std::vector<TypedShape> types = infer(node, inputs, constants);
-    if (types.size() != node.outputs.size())
-      fail("graph", "node '" + node.name + "' (" + std::string(name_of(node.op)) + ")",
-           std::to_string(node.outputs.size()) + " outputs", std::to_string(types.size()));
-    const bool quantiser = holds_alternative<Quantise>(node.op);
-    for (size_t i = 0; i < types.size(); ++i) {
-      Value& value = graph[node.outputs[i]];
-      value.shape = types[i].shape;
-      if (!(quantiser && !is_real(value.type))) value.type = types[i].type;
-    }
-  }
+  for (const Node& node : graph.nodes) infer_shapes(graph, node);
 }
 
 }  // namespace nibble::graph

@@ -25,5 +25,7 @@ void check_extents(const Value& value);
 /// infer over the whole graph, in order; writes values' types and shapes. A Quantise whose output value is of an
 /// integer type keeps it.
 void infer_shapes(Graph& graph);
+/// The same of one node, whose inputs have theirs.
+void infer_shapes(Graph& graph, const Node& node);
 
 }  // namespace nibble::graph

@@ -34,6 +34,11 @@ void read_integer_squeeze(NodeReader&); void read_integer_unsqueeze(NodeReader&)
 void read_integer_concat(NodeReader&); void read_integer_cast(NodeReader&); void read_debug_print(NodeReader&);
 // clang-format on
 
+// What a function and its requantised form share: the op, of the node's attributes.
+graph::Op gelu_of(const NodeReader& node);
+graph::Op hard_swish_of(const NodeReader& node);
+graph::Op division_of(const NodeReader& node);
+
 // What the files share: attributes as the dialect's writers give them (a number of any kind, or a tensor of one).
 graph::Ints whole_numbers(const NodeReader& node, std::string_view attribute);
 int64_t whole_number(const NodeReader& node, std::string_view attribute);

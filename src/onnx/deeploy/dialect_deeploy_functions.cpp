@@ -38,16 +38,22 @@ void read_ita_partial_max(NodeReader& node) {
   put_rows(node, graph::ItaPartialMax{whole_number(node, "n_levels"), whole_number(node, "group_width")});
 }
 
+graph::Op gelu_of(const NodeReader& node) {
+  return graph::IGelu{whole_number(node, "b"), whole_number(node, "one")};
+}
+
 void read_igelu(NodeReader& node) {
   node.expect_inputs(1, 1);
-  node.emit(graph::IGelu{whole_number(node, "b"), whole_number(node, "one")}, {node.value(0)});
+  node.emit(gelu_of(node), {node.value(0)});
+}
+
+graph::Op hard_swish_of(const NodeReader& node) {
+  return graph::IHardSwish{whole_number(node, "three"), whole_number(node, "six"), whole_number(node, "one_over_six")};
 }
 
 void read_ihard_swish(NodeReader& node) {
   node.expect_inputs(1, 1);
-  node.emit(
-      graph::IHardSwish{whole_number(node, "three"), whole_number(node, "six"), whole_number(node, "one_over_six")},
-      {node.value(0)});
+  node.emit(hard_swish_of(node), {node.value(0)});
 }
 
 void read_ilayer_norm(NodeReader& node) {
@@ -67,10 +73,13 @@ void read_inonorm(NodeReader& node) {
             {node.value(0), node.value(1), node.value(2)});
 }
 
+graph::Op division_of(const NodeReader& node) {
+  return graph::IntegerDiv{whole_number(node, "Delta"), whole_number(node, "eps"), whole_number(node, "eta")};
+}
+
 void read_integer_division(NodeReader& node) {
   node.expect_inputs(2, 2);
-  node.emit(graph::IntegerDiv{whole_number(node, "Delta"), whole_number(node, "eps"), whole_number(node, "eta")},
-            {node.value(0), node.value(1)});
+  node.emit(division_of(node), {node.value(0), node.value(1)});
 }
 
 void read_true_integer_division(NodeReader& node) {

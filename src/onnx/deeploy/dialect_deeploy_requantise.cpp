@@ -206,7 +206,7 @@ void read_requantized_add(NodeReader& node) {
 
 void read_requantized_gelu(NodeReader& node) {
   node.expect_inputs(3, 4);
-  const auto x = node.step("gelu", graph::IGelu{whole_number(node, "b"), whole_number(node, "one")}, {node.value(0)});
+  const auto x = node.step("gelu", gelu_of(node), {node.value(0)});
   Scaling scaling{parameter(node, 1, "mul"), parameter(node, 2, "add")};
   if (node.attributes().has("n_levels") || node.attributes().has("n_levels_out"))
     read_levels(node, "", scaling);
@@ -226,9 +226,7 @@ void read_requantized_gelu(NodeReader& node) {
 
 void read_requantized_hard_swish(NodeReader& node) {
   node.expect_inputs(1, 1);
-  const graph::IHardSwish op{whole_number(node, "three"), whole_number(node, "six"),
-                             whole_number(node, "one_over_six")};
-  const auto x = node.step("hard_swish", op, {node.value(0)});
+  const auto x = node.step("hard_swish", hard_swish_of(node), {node.value(0)});
   Scaling scaling{{{}, {whole_number(node, "mul")}}, {{}, {whole_number(node, "add")}}};
   if (node.attributes().has("n_levels") || node.attributes().has("n_levels_out"))
     read_levels(node, "", scaling);
@@ -243,8 +241,7 @@ void read_requantized_hard_swish(NodeReader& node) {
 
 void read_requantized_division(NodeReader& node) {
   node.expect_inputs(4, 5);
-  const graph::IntegerDiv op{whole_number(node, "Delta"), whole_number(node, "eps"), whole_number(node, "eta")};
-  const auto x = node.step("division", op, {node.value(0), node.value(1)});
+  const auto x = node.step("division", division_of(node), {node.value(0), node.value(1)});
   put_scaling(node, "", x, scaling_of(node, parameter(node, 2, "mul"), parameter(node, 3, "add")));
 }
 

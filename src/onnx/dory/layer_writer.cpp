@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/int128.hpp"
 #include "base/interval.hpp"
+#include "base/transposed.hpp"
 #include "graph/op_traits.hpp"
 #include "onnx/dory/integer_chains.hpp"
 #include "onnx/file/metadata.hpp"
@@ -70,15 +71,6 @@ void move_into_bias(ChainOfLayer& chain, Ints& bias) {
     bias[c] += chain.addend[c] / m;
     chain.addend[c] %= m;
   }
-}
-
-/// [O, K] to [K, O].
-Tensor transposed(const Tensor& matrix) {
-  const Ints from = matrix.to_integers();
-  const auto rows = static_cast<size_t>(matrix.shape()[0]), columns = static_cast<size_t>(matrix.shape()[1]);
-  Ints to(from.size());
-  for (size_t i = 0; i < from.size(); ++i) to[i % columns * rows + i / columns] = from[i];
-  return Tensor({matrix.shape()[1], matrix.shape()[0]}, to);
 }
 
 }  // namespace

@@ -230,10 +230,8 @@ bool fold_reduce(NodeReader& node) {
   if (!x || x->shape.size() > 1 || node.input_count() > 1 || x->elements.empty()) return false;
   const std::string op = node.op_type();
   for (int64_t axis : node.attributes().integers("axes")) node.axis(axis, x->shape.size());
-  const std::string_view pair = op == "ReduceProd"  ? "Mul"
-                                : op == "ReduceSum" ? "Add"
-                                : op == "ReduceMax" ? "Max"
-                                                    : "Min";
+  const std::string result = op.substr(std::string_view("Reduce").size());
+  const std::string pair = result == "Prod" ? "Mul" : result == "Sum" ? "Add" : result;  // Max, Min
   Folded y{x->type, {}, {x->elements[0]}};
   for (size_t i = 1; i < x->elements.size(); ++i)
     y.elements[0] = combined(node, pair, x->type, y.elements[0], x->elements[i]);

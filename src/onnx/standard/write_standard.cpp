@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/op_table.hpp"
 #include "onnx/file/model_writer.hpp"
 #include "onnx/standard/import.hpp"
 
@@ -18,6 +19,11 @@ bool is_eight_bit(ElementType type) {
 bool is_dilated(const graph::AveragePool& op) {
   return std::any_of(op.dilations.begin(), op.dilations.end(), [](int64_t dilation) { return dilation != 1; });
 }
+
+template <class Op>
+concept Reduction = requires(const Op& op) {
+  op.axes, op.keep_dims;
+};
 
 /// One of our nodes on its way into the standard. Each overload says the op, or false where the standard cannot.
 class Standard {
@@ -51,16 +57,17 @@ class Standard {
     return true;
   }
   bool operator()(const graph::Identity&) const { return named("Identity"); }
-  bool operator()(const graph::Relu&) const { return reals() && named("Relu"); }
-  bool operator()(const graph::Neg&) const { return reals() && named("Neg"); }
-  bool operator()(const graph::Abs&) const { return reals() && named("Abs"); }
+  /// Of integers our own: the standard's have no such types, or other meanings.
+  template <class Op>
+  requires(graph::row<Op>.pointwise && !graph::OnReals<Op>) bool operator()(const Op&) const {
+    return reals() && named(Op::name);
+  }
   bool operator()(const graph::Add&) const {
     if (node_.inputs.size() > 2) return reals() && one_type() && named("Sum");
     return one_type() && named("Add");
   }
   bool operator()(const graph::Sub&) const { return one_type() && named("Sub"); }
   bool operator()(const graph::Mul&) const { return one_type() && named("Mul"); }
-  bool operator()(const graph::Div&) const { return reals() && named("Div"); }
   bool operator()(const graph::Dropout& op) const {
     if (!reals() || !survives_float(op.ratio)) return false;
     auto& proto = same("Dropout");
@@ -78,7 +85,7 @@ class Standard {
   }
   /// Where the fields are numbers: under its own name, with them as attributes.
   template <graph::OnReals Op>
-  bool operator()(const Op& op) const {
+  requires(!Reduction<Op>) bool operator()(const Op& op) const {
     bool says = reals();
     Op::fields([&](std::string_view, auto number) { says = says && survives(number); }, op);
     if (!says) return false;
@@ -105,9 +112,17 @@ class Standard {
     return true;
   }
   bool operator()(const graph::SumPool&) const { return false; }
-  bool operator()(const graph::ReduceMean& op) const {
-    if (!reals() || !non_negative(op.axes)) return false;
-    return reduction("ReduceMean", op);
+  /// Axes are an input from opset 18 on, an attribute before.
+  template <Reduction Op>
+  bool operator()(const Op& op) const {
+    if (!(reals() || is_eight_bit(type(0))) || !non_negative(op.axes)) return false;
+    auto& proto = same(Op::name);
+    if (writer_.opset() >= 18 && !op.axes.empty())
+      proto.add_input(list("axes", op.axes));
+    else if (!op.axes.empty())
+      set_integers(proto, "axes", op.axes);
+    set_integer(proto, "keepdims", op.keep_dims);
+    return true;
   }
   bool operator()(const graph::ReduceSum& op) const {
     if (!reals() || op.zero_point != 0 || !non_negative(op.axes)) return false;
@@ -201,14 +216,8 @@ class Standard {
     convolution_window(proto, op);
     return true;
   }
-  bool operator()(const graph::Min&) const { return reals() && named("Min"); }
-  bool operator()(const graph::Max&) const { return reals() && named("Max"); }
   bool operator()(const graph::Where&) const {
     return type(0) == ElementType::Bool && type(1) == type(2) && output_is(type(1)) && named("Where");
-  }
-  bool operator()(const graph::ReduceMax& op) const {
-    if (!(reals() || is_eight_bit(type(0))) || !non_negative(op.axes)) return false;
-    return reduction("ReduceMax", op);
   }
   bool operator()(const graph::ArgMax& op) const {
     auto& proto = same("ArgMax");
@@ -222,16 +231,6 @@ class Standard {
   bool operator()(const graph::OnIntegers auto&) const { return false; }
 
  private:
-  /// Axes are an input from opset 18 on, an attribute before.
-  bool reduction(std::string_view name, const auto& op) const {
-    auto& proto = same(name);
-    if (writer_.opset() >= 18 && !op.axes.empty())
-      proto.add_input(list("axes", op.axes));
-    else if (!op.axes.empty())
-      set_integers(proto, "axes", op.axes);
-    set_integer(proto, "keepdims", op.keep_dims);
-    return true;
-  }
   const graph::Value& value(size_t input) const { return writer_.graph()[node_.inputs.at(input)]; }
   ElementType type(size_t input) const { return value(input).type; }
   bool reals() const { return is_real(type(0)); }

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "graph/op_traits.hpp"
 #include "passes/canonicalise/passes.hpp"
 #include "passes/canonicalise/subgraphs.hpp"
 #include "passes/rewrite.hpp"
@@ -14,19 +15,11 @@ using graph::Node;
 
 constexpr size_t most_nodes = 12;
 
-template <class Op, class... Some>
-constexpr bool is_one_of = (std::is_same_v<Op, Some> || ...);
-
 /// What a function may be spelled in.
-template <class Op>
-constexpr bool is_step =
-    graph::RealFunction<Op> || is_one_of<Op, graph::Add, graph::Sub, graph::Mul, graph::Div, graph::Pow, graph::Min,
-                                         graph::Max, graph::Neg, graph::Relu, graph::Clip>;
-
-bool is_pointwise(const Graph& graph, const Node& node) {
+bool is_step(const Graph& graph, const Node& node) {
   for (graph::ValueId id : node.inputs)
     if (id == graph::absent || (graph.constant(id) && graph.constant(id)->size() != 1)) return false;
-  return visit([]<class Op>(const Op&) { return is_step<Op>; }, node.op);
+  return is_pointwise(node.op);
 }
 
 /// Where functions are compared: densely around zero, and far out.
@@ -75,9 +68,9 @@ int fuse_functions(Graph& graph) {
   const Tensor x = samples();
   int changed = 0;
   for (size_t i = graph.nodes.size(); i-- > 0;) {
-    if (!is_pointwise(graph, graph.nodes[i])) continue;
+    if (!is_step(graph, graph.nodes[i])) continue;
     const auto regions = subgraphs_to(
-        graph, uses, i, [&](const Node& node) { return is_pointwise(graph, node); }, most_nodes);
+        graph, uses, i, [&](const Node& node) { return is_step(graph, node); }, most_nodes);
     for (size_t r = regions.size(); r-- > 0;) {
       if (regions[r].nodes.size() < 2) continue;
       const auto op = function_of(graph, regions[r], x);

@@ -24,20 +24,6 @@ struct Passed {
   Ints perm;
 };
 
-bool is_elementwise(const Node& node) {
-  const graph::OpClass kind = class_of(node.op);
-  if (const auto* quantiser = get_if<graph::Quantise>(&node.op)) return !quantiser->grid.per_channel();
-  return node.inputs.size() == 1 &&
-         (kind == graph::OpClass::Function || kind == graph::OpClass::Clip || holds_alternative<graph::Neg>(node.op) ||
-          elements_of(node.op) == graph::Elements::Same);
-}
-
-bool is_broadcast(const graph::Op& op) {
-  return holds_alternative<graph::Add>(op) || holds_alternative<graph::Sub>(op) || holds_alternative<graph::Mul>(op) ||
-         holds_alternative<graph::Div>(op) || holds_alternative<graph::Pow>(op) || holds_alternative<graph::Min>(op) ||
-         holds_alternative<graph::Max>(op) || holds_alternative<graph::PRelu>(op);
-}
-
 /// What stands at axis i of the transposed tensor stands at perm[i] of x.
 template <class T>
 std::vector<T> moved(const std::vector<T>& values, const Ints& perm) {
@@ -86,7 +72,9 @@ std::optional<Passed> passed_resize(graph::Resize op, const Ints& perm) {
 
 std::optional<Passed> passed(const Node& node, const Ints& perm) {
   const graph::Op& op = node.op;
-  if (is_elementwise(node) || is_broadcast(op)) return Passed{op, perm};
+  const auto* quantiser = get_if<graph::Quantise>(&op);
+  const bool alike = quantiser && !quantiser->grid.per_channel();
+  if (is_pointwise(op) || alike || elements_of(op) == graph::Elements::Same) return Passed{op, perm};
   if (const auto* transpose = get_if<graph::Transpose>(&op))
     return Passed{graph::Transpose{moved_axes(transpose->perm, perm)}, {}};
   if (const auto* concat = get_if<graph::Concat>(&op))
@@ -143,7 +131,7 @@ class Sinker {
     const size_t slots = has_parameters(node) ? std::min<size_t>(node.inputs.size(), 1) : node.inputs.size();
     for (size_t slot = 0; slot < slots; ++slot) {
       const ValueId id = node.inputs[slot];
-      if (graph_.constant(id) && is_broadcast(node.op)) continue;
+      if (graph_.constant(id) && is_pointwise(node.op)) continue;
       const std::optional<Ints> own = perm_of(id);
       if (!own || (perm && *perm != *own)) return std::nullopt;
       perm = own;

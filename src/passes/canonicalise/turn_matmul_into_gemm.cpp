@@ -1,3 +1,4 @@
+#include "base/transposed.hpp"
 #include "passes/canonicalise/passes.hpp"
 #include "passes/rewrite.hpp"
 

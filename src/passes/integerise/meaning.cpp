@@ -202,7 +202,8 @@ class FakeQuantised : public graph::Engine {
     }
     std::vector<Tensor> results;
     for (ValueId id : fake_.outputs)
-      results.push_back(real(id, [&](ValueId term) -> const Tensor& { return made[position(outputs_, term)]; }));
+      results.push_back(
+          real(id, [&](ValueId term) -> const Tensor& { return made[position(outputs_, term)]; }).cast(fake_[id].type));
     return results;
   }
 
@@ -265,11 +266,7 @@ class FakeQuantised : public graph::Engine {
     if (std::holds_alternative<RealValue>(what)) return shaped_as(shape, terms[0]->cast(ElementType::Float64));
     if (std::holds_alternative<Index>(what)) return *terms[0];
     if (const auto* x = std::get_if<OnGrid>(&what)) return reals_of(x->grid, *terms[0]);
-    Sum sum = *sum_of(what);
-    // What leaves the network lies on the grid that the file says, whose scale is a float32.
-    const auto& grid = fake_[id].grid;
-    if (grid && sum.is_scaled() && !grid->per_channel()) sum.scale = grid->scale;
-    return shaped_as(shape, reals_of(sum, terms));
+    return shaped_as(shape, reals_of(as_declared(*sum_of(what), fake_[id]), terms));
   }
 
   const Graph& fake_;
@@ -285,6 +282,11 @@ class FakeQuantised : public graph::Engine {
 };
 
 }  // namespace
+
+Sum as_declared(Sum sum, const graph::Value& value) {
+  if (value.grid && !value.grid->per_channel() && sum.is_scaled()) sum.scale = value.grid->scale;
+  return sum;
+}
 
 namespace {
 
@@ -363,7 +365,7 @@ Meaning meaning_of(const Graph& fake) {
   graph::infer_shapes(p.to);
   const size_t nodes = p.to.nodes.size();
   tabulate(p.to);
-  if (p.to.nodes.size() != nodes) graph::sort(p.to), graph::infer_shapes(p.to);
+  if (p.to.nodes.size() != nodes) graph::infer_shapes(p.to);
   p.carried.resize(fake.values.size());
   return {std::move(p.to), std::move(p.carried)};
 }

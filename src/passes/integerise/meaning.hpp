@@ -17,11 +17,14 @@ struct Meaning {
   std::vector<std::optional<Carried>> values;  ///< by FQ's ValueId, in `integers`; none: a constant without a quantiser
 };
 
+/// What an output's sum stands for: on the grid that the network says of it, whose scale is a float32.
+Sum as_declared(Sum sum, const graph::Value& value);
+
 /// `fake` is FQ. Throws UserError where a constant that is to be quantised is not finite.
 Meaning meaning_of(const graph::Graph& fake);
 
 /// Runs an FQ network as what it means, on an engine of `integers`. Reals, of every value of the network, reach the
-/// observer and the caller as Float64. `fake` must outlive it.
+/// observer as Float64, the caller as the type that the network says. `fake` must outlive it.
 std::unique_ptr<graph::Engine> fake_quantised_engine(const graph::Graph& fake, const graph::EngineMaker& integers);
 
 /// `engine` for every stage, an FQ network run as what it means.

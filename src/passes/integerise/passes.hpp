@@ -67,6 +67,10 @@ int integer_batch_norm(graph::Graph& graph, const IntegeriseOptions& options);
 /// Equal exactly, but for inputs of more than 2^table_bits levels: they get a table of so many entries with lines
 /// between them, compared on every input, which `approximations` is told.
 int tabulate(graph::Graph& graph, int table_bits = 16, std::vector<Approximation>* approximations = nullptr);
+/// The same of one node; false where it is no Quantise of such a function. A function with a number for each channel
+/// gets a node before it, which picks the channel's part of the table.
+bool tabulate_node(graph::Graph& graph, size_t index, int table_bits = 16,
+                   std::vector<Approximation>* approximations = nullptr);
 
 /// Replaces a requantised sum of branches on grids of their own by integers, certified over all combinations of them.
 ///

@@ -23,12 +23,19 @@ bool is_tabulated(const Graph& graph, const Node& node) {
 }
 
 /// The nodes from a Dequantise to the integer Quantise, in order; empty where it is of more than one value's levels.
-std::vector<size_t> chain_to(const Graph& graph, const graph::Uses& uses, size_t quantise) {
+std::vector<size_t> chain_to(const Graph& graph, size_t quantise) {
+  const auto writer_of = [&](ValueId id, size_t before) {
+    while (before-- > 0) {
+      const std::vector<ValueId>& outputs = graph.nodes[before].outputs;
+      if (std::find(outputs.begin(), outputs.end(), id) != outputs.end()) return static_cast<int>(before);
+    }
+    return -1;
+  };
   std::vector<size_t> chain{quantise};
   while (!holds_alternative<graph::Dequantise>(graph.nodes[chain.back()].op)) {
     const Node& last = graph.nodes[chain.back()];
-    const int writer = uses.writer[static_cast<size_t>(last.inputs[0])];
-    if (writer < 0 || !is_tabulated(graph, last)) return {};
+    const int writer = is_tabulated(graph, last) ? writer_of(last.inputs[0], chain.back()) : -1;
+    if (writer < 0) return {};
     chain.push_back(static_cast<size_t>(writer));
   }
   std::reverse(chain.begin(), chain.end());
@@ -84,15 +91,19 @@ std::string free_name(const Graph& graph, std::string name) {
   return name;
 }
 
-/// x moved to the part of the table that its element has: the tables stand one after the other.
-ValueId with_offsets(Graph& graph, const std::string& name, ValueId x, const Shape& parameters, const Grid& from) {
+/// x moved to the part of the table that its element has, by a node before `index`: the tables stand one after the
+/// other.
+ValueId with_offsets(Graph& graph, size_t index, ValueId x, const Shape& parameters, const Grid& from) {
   std::vector<int32_t> offsets;
   for (int64_t i = 0; i < element_count(parameters); ++i) offsets.push_back(static_cast<int32_t>(i * from.levels()));
+  const std::string name = graph.nodes[index].name;
   const int64_t last = offsets.back();
   const ValueId constant = graph.add_constant(name + "_offset", Tensor(parameters, offsets));
-  const ValueId sum = graph.add_node(free_name(graph, name + "_place"), graph::Add{}, {x, constant});
-  graph[sum].bounds = {{from.low, from.high + last}};
-  return sum;
+  const ValueId place = graph.add_value(name + "_place", ElementType::Int32);
+  graph[place].bounds = {{from.low, from.high + last}};
+  const Node sum{free_name(graph, name + "_place"), graph::Add{}, {x, constant}, {place}};
+  graph.nodes.insert(graph.nodes.begin() + static_cast<std::ptrdiff_t>(index), sum);
+  return place;
 }
 
 /// A table of at most 2^bits steps, its entries with a fraction, for lines between them.
@@ -128,36 +139,37 @@ void interpolate(Graph& graph, size_t index, const std::vector<size_t>& chain, i
 
 }  // namespace
 
+bool tabulate_node(Graph& graph, size_t index, int table_bits, std::vector<Approximation>* approximations) {
+  const auto* quantiser = get_if<graph::Quantise>(&graph.nodes[index].op);
+  if (!quantiser || is_real(graph[graph.nodes[index].outputs[0]].type)) return false;
+  const std::vector<size_t> chain = chain_to(graph, index);
+  if (chain.empty()) return false;
+  const Grid from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
+  const ValueId x = graph.nodes[chain[0]].inputs[0];
+  const Shape parameters = parameters_of(graph, chain);
+  const int64_t tables = element_count(parameters);
+  if (tables > 1 && tables * from.levels() > most_entries)
+    fail("passes", place_of(graph.nodes[index]), std::to_string(tables) + " tables of " + std::to_string(from.levels()),
+         "at most " + std::to_string(most_entries) + " entries: fewer bits for what it reads");
+  const Tensor exact = through(graph, chain, chain.size(), levels_from(from.low, from.levels(), 1, parameters))
+                           .cast(quantiser->grid.container())
+                           .reshaped({tables * from.levels()});
+  if (tables == 1 && from.levels() > int64_t{1} << table_bits) {
+    interpolate(graph, index, chain, table_bits, exact, approximations);
+    return true;
+  }
+  const ValueId place = tables == 1 ? x : with_offsets(graph, index, x, parameters, from);
+  Node& node = graph.nodes[tables == 1 ? index : index + 1];
+  const ValueId table = graph.add_constant(node.name + "_table", exact);
+  node.op = graph::Table{from.low};
+  node.inputs = {place, table};
+  return true;
+}
+
 int tabulate(Graph& graph, int table_bits, std::vector<Approximation>* approximations) {
   if (table_bits < 2 || table_bits > 16) fail("passes", "table bits", std::to_string(table_bits), "2 to 16");
-  const graph::Uses uses(graph);
   int changed = 0;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto* quantiser = get_if<graph::Quantise>(&graph.nodes[i].op);
-    if (!quantiser || is_real(graph[graph.nodes[i].outputs[0]].type)) continue;
-    const std::vector<size_t> chain = chain_to(graph, uses, i);
-    if (chain.empty()) continue;
-    const Grid from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
-    const ValueId x = graph.nodes[chain[0]].inputs[0];
-    const Shape parameters = parameters_of(graph, chain);
-    const int64_t tables = element_count(parameters);
-    if (tables > 1 && tables * from.levels() > most_entries)
-      fail("passes", place_of(graph.nodes[i]), std::to_string(tables) + " tables of " + std::to_string(from.levels()),
-           "at most " + std::to_string(most_entries) + " entries: fewer bits for what it reads");
-    const Tensor exact = through(graph, chain, chain.size(), levels_from(from.low, from.levels(), 1, parameters))
-                             .cast(quantiser->grid.container())
-                             .reshaped({tables * from.levels()});
-    ++changed;
-    if (tables == 1 && from.levels() > int64_t{1} << table_bits) {
-      interpolate(graph, i, chain, table_bits, exact, approximations);
-      continue;
-    }
-    const std::string name = graph.nodes[i].name;
-    const ValueId place = tables == 1 ? x : with_offsets(graph, name, x, parameters, from);
-    const ValueId table = graph.add_constant(name + "_table", exact);
-    graph.nodes[i].op = graph::Table{from.low};
-    graph.nodes[i].inputs = {place, table};
-  }
+  for (size_t i = 0; i < graph.nodes.size(); ++i) changed += tabulate_node(graph, i, table_bits, approximations);
   return changed;
 }
 

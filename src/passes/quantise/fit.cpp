@@ -7,10 +7,8 @@
 #include <map>
 #include <numeric>
 
-#include "graph/infer/infer.hpp"
 #include "graph/op_traits.hpp"
-#include "passes/canonicalise/canonicalise.hpp"
-#include "passes/quantise/passes.hpp"
+#include "passes/quantise/steps.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -38,17 +36,11 @@ int bits_of_levels(int64_t levels) {
 class Fitter {
  public:
   Fitter(Graph graph, const QuantiseOptions& options, const Budgets& budgets)
-      : graph_(std::move(graph)), budgets_(budgets) {
-    run(canonicalise(), graph_);
-    plan_ = plan_quantisers(graph_, options);
-    decide_together();
+      : graph_(std::move(graph)), budgets_(budgets), work_(std::make_shared<Quantising>(Quantising{options})) {
     const auto points = place();
     table_ = memory_of(graph_);
     reasons_.resize(table_.layers.size());
     for (const StoredTensor& tensor : table_.tensors) decision_.push_back(decision_of(tensor, points));
-    free_.assign(plan_.points.size(), true);
-    for (size_t point = 0; point < plan_.points.size(); ++point)
-      if (is_given(plan_.points[point])) free_[find(point)] = false;
     for (size_t t = 0; t < table_.tensors.size(); ++t)
       if (table_.tensors[t].returned && decision_[t]) free_[*decision_[t]] = false;
   }
@@ -82,13 +74,18 @@ class Fitter {
     }
   }
 
-  bool is_given(const passes::Point& point) const {
-    const bool input = std::find(graph_.inputs.begin(), graph_.inputs.end(), point.source) != graph_.inputs.end();
-    return point.fixed || (input && point.behind < 0);
+  /// Inputs and what has a grid of its own keep their bits.
+  void find_free() {
+    free_.assign(plan_.points.size(), true);
+    for (Point p = 0; p < plan_.points.size(); ++p) {
+      const passes::Point& point = plan_.points[p];
+      const bool input = std::find(graph_.inputs.begin(), graph_.inputs.end(), point.source) != graph_.inputs.end();
+      if (point.fixed || (input && point.behind < 0)) free_[find(p)] = false;
+    }
   }
 
-  /// Places quantisers whose grids have the right levels and any scale; returns which point writes which value.
-  std::map<ValueId, Point> place() {
+  /// Grids of the right levels and any scale: what stands in memory needs no data.
+  std::vector<Grid> scaleless_grids() {
     std::map<Point, int64_t> levels;
     for (Point p = 0; p < plan_.points.size(); ++p)
       if (!plan_.points[p].fixed) levels[find(p)] = std::max(levels[find(p)], plan_.points[p].policy.activation_levels);
@@ -99,22 +96,45 @@ class Fitter {
       grid.high = levels[find(p)] - 1;
       grids.push_back(plan_.points[p].fixed.value_or(grid));
     }
-    place_quantisers(graph_, plan_, grids);
-    std::map<ValueId, Point> points;
+    return grids;
+  }
+
+  /// Which point writes which value: right behind the placing, while the plan's places hold.
+  std::map<std::string, Point> written_by(const Graph& graph) const {
+    std::map<std::string, Point> points;
     for (const Reading& reading : plan_.readings)
-      points[graph_.nodes[reading.node].inputs[reading.slot]] = static_cast<Point>(reading.point);
-    for (const auto& [output, point] : plan_.outputs) points[graph_.outputs[output]] = static_cast<Point>(point);
-    graph::sort(graph_);
-    graph::infer_shapes(graph_);
+      points[graph[graph.nodes[reading.node].inputs[reading.slot]].name] = static_cast<Point>(reading.point);
+    for (const auto& [output, point] : plan_.outputs)
+      points[graph[graph.outputs[output]].name] = static_cast<Point>(point);
+    return points;
+  }
+
+  /// Takes the network through quantise's own steps, without data; returns which point writes which value.
+  std::map<std::string, Point> place() {
+    Pipeline pipeline =
+        steps_of_quantising(work_, layers_of(graph_),
+                            {{"decide_levels", "Gives each quantiser its levels; changes nothing", [this](Graph&) {
+                                decide_together();
+                                find_free();
+                                work_->grids = scaleless_grids();
+                                return 0;
+                              }}});
+    std::map<std::string, Point> points;
+    pipeline.back().run = [this, &points, place_all = pipeline.back().run](Graph& graph) {
+      const int placed = place_all(graph);
+      if (placed > 0) points = written_by(graph);
+      return placed;
+    };
+    run(pipeline, graph_);
     return points;
   }
 
   /// The decision on a tensor's bits: its quantiser's, through what moves it.
-  std::optional<Point> decision_of(const StoredTensor& tensor, const std::map<ValueId, Point>& points) {
+  std::optional<Point> decision_of(const StoredTensor& tensor, const std::map<std::string, Point>& points) {
     ValueId id = tensor.value;
     const graph::Uses uses(graph_);
     while (true) {
-      if (const auto found = points.find(id); found != points.end()) return find(found->second);
+      if (const auto found = points.find(graph_[id].name); found != points.end()) return find(found->second);
       const int writer = uses.writer[static_cast<size_t>(id)];
       if (writer < 0) return std::nullopt;
       const graph::Node& node = graph_.nodes[static_cast<size_t>(writer)];
@@ -268,7 +288,8 @@ class Fitter {
 
   Graph graph_;
   Budgets budgets_;
-  QuantiserPlan plan_;
+  std::shared_ptr<Quantising> work_;
+  QuantiserPlan& plan_ = work_->plan;
   std::vector<Point> together_;
   MemoryTable table_;
   std::vector<std::optional<Point>> decision_;  ///< one a tensor; none: reals, or a sum that leaves the network

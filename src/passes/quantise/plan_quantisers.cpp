@@ -430,10 +430,9 @@ class Planner {
 
   /// A function's second input (an exponent, slopes) is constant.
   void check_parameters(const Node& function) const {
-    if (function.inputs.size() < 2 || graph_.constant(function.inputs[1])) return;
-    if (holds_alternative<graph::Pow>(function.op)) refuse_op(function);
-    if (holds_alternative<graph::PRelu>(function.op))
-      refuse(function, "has slopes that are computed", "constant slopes");
+    if (class_of(function.op) != graph::OpClass::Function) return;
+    for (size_t slot = 1; slot < function.inputs.size(); ++slot)
+      if (!graph_.constant(function.inputs[slot])) refuse_op(function);
   }
 
   void visit_output(size_t index) {

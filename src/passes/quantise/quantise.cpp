@@ -9,16 +9,10 @@
 #include "passes/canonicalise/canonicalise.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/quantise/passes.hpp"
+#include "passes/quantise/steps.hpp"
 
 namespace nibble::passes {
 namespace {
-
-std::vector<std::string> layers_of(const graph::Graph& graph) {
-  std::vector<std::string> names;
-  for (const graph::Node& node : graph.nodes) names.push_back(node.name);
-  for (graph::ValueId id : graph.inputs) names.push_back(graph[id].name);
-  return names;
-}
 
 /// `names`: of the layers as the file has them; those that canonicalising made count too.
 void check_layers(const Policy& policy, std::vector<std::string> names, const graph::Graph& canonical) {
@@ -62,33 +56,22 @@ Tensor pixels_of(const Tensor& reals, const InputFormat& format, int64_t zero) {
   return Tensor(reals.shape(), std::vector<float>(values.begin(), values.end()));
 }
 
-/// What the steps of quantise hand on. Each leaves the graph tidy, so that the plan's places and values stay where they
-/// are until the quantisers are placed.
-struct Work {
-  QuantiseOptions options;
-  graph::EngineMaker engine;
-  Batches batches;
-  std::vector<TakenInput> taken;
-  QuantiserPlan plan;
-  std::vector<Grid> grids;
-
-  /// The batches as the network takes them once it takes pixels.
-  Batches in_pixels(const graph::Graph& graph) const {
-    return [this, &graph](const std::function<void(const std::vector<Tensor>&)>& use) {
-      batches([&](const std::vector<Tensor>& given) {
-        std::vector<Tensor> inputs = given;
-        for (size_t i = 0; i < taken.size(); ++i)
-          for (size_t k = 0; k < inputs.size() && k < graph.inputs.size(); ++k)
-            if (graph[graph.inputs[k]].name == taken[i].input)
-              inputs[k] = pixels_of(inputs[k], options.formats[i], taken[i].zero);
-        use(inputs);
-      });
-    };
-  }
-};
+/// The batches as the network takes them once it takes pixels.
+Batches in_pixels(const Quantising& work, const graph::Graph& graph, const Batches& batches) {
+  return [&](const std::function<void(const std::vector<Tensor>&)>& use) {
+    batches([&](const std::vector<Tensor>& given) {
+      std::vector<Tensor> inputs = given;
+      for (size_t i = 0; i < work.taken.size(); ++i)
+        for (size_t k = 0; k < inputs.size() && k < graph.inputs.size(); ++k)
+          if (graph[graph.inputs[k]].name == work.taken[i].input)
+            inputs[k] = pixels_of(inputs[k], work.options.formats[i], work.taken[i].zero);
+      use(inputs);
+    });
+  };
+}
 
 /// A network takes pixels once, and its quantisers.
-int take_pixels(Work& work, graph::Graph& graph) {
+int take_pixels(Quantising& work, graph::Graph& graph) {
   if (!work.taken.empty()) return 0;
   work.taken = fold_input_format(graph, work.options.formats);
   for (const TakenInput& input : work.taken)
@@ -98,42 +81,54 @@ int take_pixels(Work& work, graph::Graph& graph) {
 
 }  // namespace
 
-Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker& engine, const Batches& batches,
-                       const std::vector<std::string>& layers, QuantiseReport& report) {
-  const auto work = std::make_shared<Work>(Work{options, engine, batches, {}, {}, {}});
-  Pipeline pipeline = canonicalise(options.policy);
+std::vector<std::string> layers_of(const graph::Graph& graph) {
+  std::vector<std::string> names;
+  for (const graph::Node& node : graph.nodes) names.push_back(node.name);
+  for (graph::ValueId id : graph.inputs) names.push_back(graph[id].name);
+  return names;
+}
+
+Pipeline steps_of_quantising(const std::shared_ptr<Quantising>& work, const std::vector<std::string>& layers,
+                             const Pipeline& grids) {
+  Pipeline pipeline = canonicalise(work->options.policy);
   pipeline.push_back({"fold_input_format", "Moves what is done to pixels into the network, which then takes them",
-                      [=, &report](graph::Graph& graph) {
+                      [=](graph::Graph& graph) {
                         check_layers(work->options.policy, layers, graph);
-                        const int changed = take_pixels(*work, graph);
-                        report.inputs = work->taken;
-                        return changed;
+                        return take_pixels(*work, graph);
                       }});
   pipeline.push_back({"plan_quantisers", "Decides where quantisers stand and which share a grid; changes nothing",
                       [=](graph::Graph& graph) {
                         work->plan = plan_quantisers(graph, work->options);
                         return 0;
                       }});
-  pipeline.push_back({"calibrate", "Takes the range of each quantiser from the data; changes nothing",
-                      [=, &report](graph::Graph& graph) {
-                        Calibration seen = calibrate(graph, work->plan, work->engine, work->in_pixels(graph));
-                        work->grids = std::move(seen.grids);
-                        keep_domains(graph, work->plan, work->grids);
-                        report.costs = std::move(seen.costs);
-                        return 0;
-                      }});
-  if (options.bias_correction)
-    pipeline.push_back({"correct_biases", "Gives biases back what quantised layers lose in the mean",
-                        [=, done = false](graph::Graph& graph) mutable {
-                          if (std::exchange(done, true)) return 0;
-                          return correct_biases(graph, work->plan, work->grids, work->engine, work->in_pixels(graph));
-                        }});
+  pipeline.insert(pipeline.end(), grids.begin(), grids.end());
   pipeline.push_back(
       {"place_quantisers", "Puts the quantisers on inputs, weights and activations", [=](graph::Graph& graph) {
          if (graph.stage != graph::Stage::FP) return 0;
          return place_quantisers(graph, work->plan, work->grids);
        }});
   return pipeline;
+}
+
+Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker& engine, const Batches& batches,
+                       const std::vector<std::string>& layers, QuantiseReport& report) {
+  const auto work = std::make_shared<Quantising>(Quantising{options});
+  Pipeline grids{{"calibrate", "Takes the range of each quantiser from the data; changes nothing",
+                  [=, &report](graph::Graph& graph) {
+                    report.inputs = work->taken;
+                    Calibration seen = calibrate(graph, work->plan, engine, in_pixels(*work, graph, batches));
+                    work->grids = std::move(seen.grids);
+                    keep_domains(graph, work->plan, work->grids);
+                    report.costs = std::move(seen.costs);
+                    return 0;
+                  }}};
+  if (options.bias_correction)
+    grids.push_back({"correct_biases", "Gives biases back what quantised layers lose in the mean",
+                     [=, done = false](graph::Graph& graph) mutable {
+                       if (std::exchange(done, true)) return 0;
+                       return correct_biases(graph, work->plan, work->grids, engine, in_pixels(*work, graph, batches));
+                     }});
+  return steps_of_quantising(work, layers, grids);
 }
 
 QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,

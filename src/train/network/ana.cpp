@@ -58,6 +58,7 @@ class AnaForm : public TensorForm {
     const quant::Annealed noise{how_.noise, how_.draw, how_.mean * annealing_, how_.deviation * annealing_};
     return anneal(x, along, noise, Random(seed_).fork(static_cast<uint64_t>(step)).bits());
   }
+  bool is_exact(bool training) const override { return !training || how_.deviation * annealing_ == 0; }
   void set_annealing(double factor) override { annealing_ = factor; }
   std::string unfinished(const QuantiserSettings& last) const override {
     return how_.deviation * last.annealing > 0 ? "still has noise on it" : "";

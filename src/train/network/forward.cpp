@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "graph/op_table.hpp"
 #include "train/network/movement.hpp"
 #include "train/network/pointwise.hpp"
 #include "train/network/windows.hpp"
@@ -41,10 +42,11 @@ at::Tensor gemm(const graph::Gemm& op, const Tensors& in) {
   return y + (op.beta == 1 ? c : c * op.beta);
 }
 
+constexpr double momentum = 0.1;
+
 at::Tensor batch_norm(const graph::BatchNormalization& op, const Tensors& in, const Mode& mode) {
-  constexpr double momentum = 0.1;
-  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], mode.training && !mode.frozen_statistics, momentum,
-                        op.epsilon, false);
+  if (mode.training && !mode.frozen_statistics) return normalise_by_batch(op, in).y;
+  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, momentum, op.epsilon, false);
 }
 
 at::Tensor layer_norm(const graph::LayerNormalization& op, const Tensors& in) {
@@ -108,6 +110,12 @@ at::Tensor leaky_relu(double alpha, const at::Tensor& x) {
 }
 
 }  // namespace
+
+Normalised normalise_by_batch(const graph::BatchNormalization& op, const Tensors& in) {
+  auto [y, mean, inverse] =
+      at::native_batch_norm(in[0].contiguous(), in[1], in[2], in[3], in[4], true, momentum, op.epsilon);
+  return {y, mean, inverse};
+}
 
 std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::Tensor>& in, const Mode& mode) {
   using namespace graph;
@@ -188,8 +196,9 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const Ceil&) -> Tensors { return {at::ceil(in[0])}; },
       [&](const Sign&) -> Tensors { return {at::sign(in[0])}; },
       [&](const Sin&) -> Tensors { return {at::sin(in[0])}; }, [&](const Cos&) -> Tensors { return {at::cos(in[0])}; },
-      [&](const ArgMax&) -> Tensors { return refuse(node); },
-      [&](const OnIntegers auto&) -> Tensors { return refuse(node); });
+      [&]<class Op>(const Op&) -> Tensors requires(OnIntegers<Op> || row<Op>.kind == OpClass::Index) {
+        return refuse(node);
+      });
 }
 
 }  // namespace nibble::train

@@ -21,4 +21,11 @@ struct Mode {
 /// for Quantise, which Network trains.
 std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::Tensor>& inputs, const Mode& mode = {});
 
+/// A batch-norm by the statistics of the batch, which move the running ones: y, the means and the inverse deviations,
+/// [C]. Inputs as the node's.
+struct Normalised {
+  at::Tensor y, mean, inverse;
+};
+Normalised normalise_by_batch(const graph::BatchNormalization& op, const std::vector<at::Tensor>& inputs);
+
 }  // namespace nibble::train

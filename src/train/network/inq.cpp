@@ -21,6 +21,7 @@ class InqForm : public TensorForm {
 
   at::Tensor forward(const at::Tensor& x, const StepsAlong&, int64_t) const override { return hardened(x); }
   at::Tensor evaluate(const at::Tensor& x, const StepsAlong&) const override { return hardened(x); }
+  bool is_exact(bool) const override { return fraction_ >= 1; }
   at::Tensor hardened(const at::Tensor& weights) const override { return at::where(set_ != 0, anchors_, weights); }
 
   /// With powers of two that of the smallest one.

@@ -30,6 +30,17 @@ Network::Network(const Graph& graph, const QuantiserRecipes& recipes, uint64_t s
     fail("train", graph.name, "no weights", "a network with float32 constants to learn");
   make_quantisers(recipes, seed);
   if (fold) find_folded();
+  if (graph.stage != Stage::FQ) return;
+  now_ = std::make_unique<graph::Graph>(graph);
+  std::vector<size_t> last(graph.values.size());
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (ValueId id : graph.nodes[n].inputs)
+      if (id != absent) last[static_cast<size_t>(id)] = n;
+    for (ValueId id : graph.nodes[n].outputs) last[static_cast<size_t>(id)] = n;
+  }
+  released_.resize(graph.nodes.size());
+  for (size_t id = 0; id < last.size(); ++id)
+    if (id != static_cast<size_t>(graph.outputs[0])) released_[last[id]].push_back(static_cast<ValueId>(id));
 }
 
 void Network::learn(const std::vector<int>& writer, const Node& node, size_t input, bool gradient, bool decays) {
@@ -57,7 +68,7 @@ void Network::find_learned() {
   };
   for (const Node& node : graph_.nodes) {
     const bool linear = is_linear(node.op);
-    const bool rows = holds_alternative<LayerNormalization>(node.op) || holds_alternative<RmsNormalization>(node.op);
+    const bool rows = class_of(node.op) == OpClass::Algorithm;
     const bool batch = holds_alternative<BatchNormalization>(node.op);
     if (linear || batch || rows)
       for (size_t i = 0; i < node.inputs.size(); ++i) learn(writer, node, i, !batch || i < 3, linear && i < 2);
@@ -85,17 +96,21 @@ std::vector<at::Tensor> Network::inputs_of(size_t node, const std::vector<at::Te
   return inputs;
 }
 
-void Network::compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe) const {
+std::vector<at::Tensor> Network::on_reals(size_t n, const std::vector<at::Tensor>& inputs, const Mode& mode) const {
+  const Node& node = graph_.nodes[n];
+  if (holds_alternative<Quantise>(node.op)) return {quantise(n, inputs[0], mode)};
+  return folded_at_[n] >= 0 ? folded(n, inputs, mode) : forward(node, inputs, mode);
+}
+
+void Network::compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe,
+                      const std::vector<ValueId>& wanted) const {
+  if (now_) return compute_on_levels(values, end, mode, observe, wanted);
   for (size_t n = 0; n < end; ++n) {
     const Node& node = graph_.nodes[n];
-    const std::vector<at::Tensor> inputs = inputs_of(n, values);
     if (observe)
       for (ValueId id : node.inputs)
         if (id != absent && graph_[id].constant) observe(id, values[static_cast<size_t>(id)]);
-    const std::vector<at::Tensor> outputs = holds_alternative<Quantise>(node.op)
-                                                ? std::vector<at::Tensor>{quantise(n, inputs[0], mode)}
-                                            : folded_at_[n] >= 0 ? folded(n, inputs, mode)
-                                                                 : forward(node, inputs, mode);
+    const std::vector<at::Tensor> outputs = on_reals(n, inputs_of(n, values), mode);
     for (size_t i = 0; i < outputs.size(); ++i) {
       values[static_cast<size_t>(node.outputs[i])] = outputs[i];
       if (observe) observe(node.outputs[i], outputs[i]);
@@ -120,7 +135,7 @@ at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits, cons
     end = static_cast<size_t>(last - graph_.nodes.data());
     result = last->inputs[0];
   }
-  compute(values, end, mode, observe);
+  compute(values, end, mode, observe, {result});
   return values[static_cast<size_t>(result)];
 }
 

@@ -10,6 +10,7 @@
 #include "graph/foldable_norms.hpp"
 #include "graph/graph.hpp"
 #include "train/network/forward.hpp"
+#include "train/network/images.hpp"
 #include "train/network/quantiser.hpp"
 
 namespace nibble::train {
@@ -36,7 +37,8 @@ struct PlacedQuantiser {
   bool reads_input;    ///< of the network
 };
 
-/// A graph of one input and one output whose learned constants are libtorch's tensors. Learned are the Float32
+/// A graph of one input and one output whose learned constants are libtorch's tensors. An FQ graph runs on the integers
+/// that it means, in training too, where gradients are those of the reals. Learned are the Float32
 /// constants that Conv, Gemm, MatMul, BatchNormalization and LayerNormalization read, straight or through a quantiser,
 /// and those that are added to what a MatMul gives. Quantisers whose sums meet have one grid; that of an accumulator
 /// (a bias's, an output's) follows the scales that it is made of. The graph must outlive it.
@@ -100,8 +102,25 @@ class Network {
   at::Tensor quantise(size_t node, const at::Tensor& x, const Mode& mode) const;
   /// Every value of a run before the first node; in inference without gradients.
   std::vector<at::Tensor> start(const at::Tensor& x, const Mode& mode) const;
-  /// Computes the nodes before `end`.
-  void compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe) const;
+  /// Computes the nodes before `end`; values that only have images come as their reals where they are `wanted`.
+  void compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe,
+               const std::vector<graph::ValueId>& wanted) const;
+  /// The nodes of an FQ graph, with images where there are any.
+  void compute_on_levels(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe,
+                         const std::vector<graph::ValueId>& wanted) const;
+  /// One of them: what it gives, and its image; test batches get the image alone where there is one.
+  std::vector<at::Tensor> on_levels(size_t node, std::vector<at::Tensor>& values, Images& images,
+                                    const Mode& mode) const;
+  std::vector<at::Tensor> quantised_on_levels(size_t node, const at::Tensor& x, Images& images, const Mode& mode) const;
+  std::vector<at::Tensor> linear_on_levels(size_t node, const std::vector<at::Tensor>& inputs, Images& images,
+                                           const Mode& mode) const;
+  std::vector<at::Tensor> normalised_on_levels(size_t node, const std::vector<at::Tensor>& inputs, Images& images,
+                                               const Mode& mode) const;
+  /// A quantiser computes what its op() does, in this mode.
+  bool is_exact(size_t node, const Mode& mode) const;
+  std::vector<at::Tensor> on_reals(size_t node, const std::vector<at::Tensor>& inputs, const Mode& mode) const;
+  /// Learned constants and grids as of now, batch-norms where they are.
+  void write_learned(graph::Graph& graph) const;
   std::vector<at::Tensor> inputs_of(size_t node, const std::vector<at::Tensor>& values) const;
   void find_folded();
   at::Tensor parameter(size_t batch_norm, size_t slot) const;
@@ -115,6 +134,12 @@ class Network {
   /// A linear op that a batch-norm is folded into, or that batch-norm.
   std::vector<at::Tensor> folded(size_t node, std::vector<at::Tensor> inputs, const Mode& mode) const;
   void write_folded(graph::Graph& graph) const;
+  /// What a folded batch-norm adds to its linear op in this mode, [C]; undefined: nothing.
+  at::Tensor folded_bias(size_t node, const Mode& mode) const;
+  /// What a folded batch-norm computes by a batch's statistics, of z: the inputs of the norm as it stands.
+  std::vector<at::Tensor> normalised_inputs(size_t node, std::vector<at::Tensor> inputs) const;
+  /// The function of z that `affine` is of these.
+  passes::Affine behind_gain(passes::Affine affine, size_t node) const;
   at::Tensor& weights_of(size_t node);
 
   const graph::Graph& graph_;
@@ -123,6 +148,8 @@ class Network {
   std::vector<Learned> learned_;
   std::vector<std::unique_ptr<Quantiser>> quantisers_;  ///< by node; null where it is no Quantise, or an accumulator's
   std::map<size_t, Accumulator> accumulators_;          ///< by node: a Quantise of what is added to integer sums
+  std::unique_ptr<graph::Graph> now_;                   ///< FQ: the graph with constants and grids as of the last run
+  std::vector<std::vector<graph::ValueId>> released_;   ///< by node: values that none after it reads
   std::vector<graph::FoldableNorm> folded_;
   std::vector<int> folded_at_;  ///< by node, the linear op and the batch-norm: index in folded_; -1: neither
 };

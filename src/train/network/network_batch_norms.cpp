@@ -91,28 +91,52 @@ at::Tensor Network::without_gain(const FoldableNorm& pair, const at::Tensor& z, 
   return y + along(constants_[static_cast<size_t>(inputs[2])], z.dim(), 1);
 }
 
+at::Tensor Network::folded_bias(size_t node, const Mode& mode) const {
+  if (mode.training && !mode.frozen_statistics) return {};
+  const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[node])];
+  const at::Tensor bias = bias_of(pair, gain_of(pair));
+  return mode.training ? bias : bias.detach();
+}
+
+std::vector<at::Tensor> Network::normalised_inputs(size_t node, std::vector<at::Tensor> inputs) const {
+  const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[node])];
+  inputs[0] = without_gain(pair, inputs[0], gain_of(pair));
+  inputs[1] = gamma_of(pair);
+  return inputs;
+}
+
+passes::Affine Network::behind_gain(passes::Affine affine, size_t node) const {
+  const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[node])];
+  const std::vector<ValueId>& inputs = graph_.nodes[pair.linear].inputs;
+  const bool biased = inputs.size() > 2 && inputs[2] != absent;
+  const std::vector<double> gain = doubles(gain_of(pair));
+  const std::vector<double> bias = biased ? doubles(constants_[static_cast<size_t>(inputs[2])]) : std::vector<double>();
+  for (size_t c = 0; c < affine.gain.size(); ++c) {
+    if (biased) affine.shift[c] += bias[c] * affine.gain[c];
+    affine.gain[c] /= gain[c];
+  }
+  return affine;
+}
+
 std::vector<at::Tensor> Network::folded(size_t node, std::vector<at::Tensor> inputs, const Mode& mode) const {
   const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[node])];
-  const bool deployed = !mode.training || mode.frozen_statistics;
-  const at::Tensor gain = gain_of(pair);
   if (node == pair.linear) {
     inputs.resize(3);
-    inputs[2] = deployed ? bias_of(pair, gain) : at::Tensor();
-    if (!mode.training) inputs[2] = inputs[2].detach();
+    inputs[2] = folded_bias(node, mode);
     return forward(graph_.nodes[node], inputs, mode);
   }
-  if (deployed) return {inputs[0]};
-  inputs[0] = without_gain(pair, inputs[0], gain);
-  inputs[1] = gamma_of(pair);
-  return forward(graph_.nodes[node], inputs, mode);
+  if (!mode.training || mode.frozen_statistics) return {inputs[0]};
+  return forward(graph_.nodes[node], normalised_inputs(node, std::move(inputs)), mode);
 }
 
 at::Tensor Network::normalised_by(size_t batch_norm, const at::Tensor& x) const {
   std::vector<at::Tensor> values = start(x, {});
-  compute(values, batch_norm, {}, {});
-  if (!is_folded(batch_norm)) return inputs_of(batch_norm, values)[0];
+  const size_t end = is_folded(batch_norm) ? folded_[static_cast<size_t>(folded_at_[batch_norm])].linear : batch_norm;
+  const std::vector<ValueId>& wanted = graph_.nodes[end].inputs;
+  compute(values, end, {}, {}, wanted);
+  std::vector<at::Tensor> inputs = inputs_of(end, values);
+  if (!is_folded(batch_norm)) return inputs[0];
   const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[batch_norm])];
-  std::vector<at::Tensor> inputs = inputs_of(pair.linear, values);
   inputs.resize(3);
   inputs[2] = at::Tensor();
   return without_gain(pair, forward(graph_.nodes[pair.linear], inputs)[0], gain_of(pair)).detach();

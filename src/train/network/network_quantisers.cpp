@@ -20,12 +20,6 @@ const Quantise* quantise_of(const Node& node) {
   return get_if<Quantise>(&node.op);
 }
 
-/// The slot of the input whose quantiser decides the op's; -1 of ops without. Quantisers are not sought through a
-/// Resize.
-int quantised_by(const Op& op) {
-  return holds_alternative<Resize>(op) ? -1 : same_grid_input(op);
-}
-
 /// Ops whose inputs lie on one grid.
 bool shares_grids(const Op& op) {
   const OpClass kind = class_of(op);
@@ -44,7 +38,7 @@ int Network::quantiser_of(ValueId id) const {
   for (int by = id == absent ? -1 : writer_[static_cast<size_t>(id)]; by >= 0;) {
     const Node& node = graph_.nodes[static_cast<size_t>(by)];
     if (quantise_of(node)) return by;
-    const int slot = quantised_by(node.op);
+    const int slot = same_grid_input(node.op);
     by = slot < 0 ? -1 : writer_[static_cast<size_t>(node.inputs[static_cast<size_t>(slot)])];
   }
   return -1;
@@ -55,7 +49,7 @@ Network::Accumulator Network::accumulator_of(ValueId id) const {
   if (by < 0) return {};
   const Node& node = graph_.nodes[static_cast<size_t>(by)];
   if (is_linear(node.op)) return {quantiser_of(node.inputs[1]), quantiser_of(node.inputs[0])};
-  const int slot = quantised_by(node.op);
+  const int slot = same_grid_input(node.op);
   if (slot >= 0) return accumulator_of(node.inputs[static_cast<size_t>(slot)]);
   if (!holds_alternative<Add>(node.op)) return {};
   for (ValueId input : node.inputs)
@@ -225,7 +219,7 @@ at::Tensor Network::quantise(size_t node, const at::Tensor& x, const Mode& mode)
   return mode.training ? y + (x - x.detach()) : y;
 }
 
-void Network::write_back(Graph& graph) const {
+void Network::write_learned(Graph& graph) const {
   for (const Learned& one : learned_)
     if (one.id != absent) graph[one.id].constant = from_torch(weights_read(one.id), ElementType::Float32);
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
@@ -250,6 +244,10 @@ void Network::write_back(Graph& graph) const {
     else if (by >= 0)
       grid = get<Quantise>(graph.nodes[static_cast<size_t>(by)].op).grid;
   }
+}
+
+void Network::write_back(Graph& graph) const {
+  write_learned(graph);
   if (!folded_.empty()) write_folded(graph);
 }
 

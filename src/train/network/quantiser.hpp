@@ -38,6 +38,8 @@ class Quantiser {
   const QuantiserRecipe& recipe() const { return recipe_; }
   bool of_weights() const { return weights_; }
   bool on() const { return on_; }
+  /// forward gives what op() gives: it is on, without noise, and nothing is still to be set.
+  bool is_exact(bool training) const { return on_ && (!form_ || form_->is_exact(training)); }
   void turn_on(bool on) { on_ = on; }
   /// Learned quantities stay as they are from now on, or move again.
   void freeze(bool frozen);

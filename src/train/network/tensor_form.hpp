@@ -30,6 +30,8 @@ class TensorForm {
   virtual at::Tensor forward(const at::Tensor& x, const StepsAlong& along, int64_t step) const = 0;
   /// As the network is deployed.
   virtual at::Tensor evaluate(const at::Tensor& x, const StepsAlong& along) const { return fake_quantise(x, along); }
+  /// Quantiser::is_exact of one that is on.
+  virtual bool is_exact(bool training) const = 0;
   /// Weights as the graph's quantiser must find them to give the same; undefined: as they are.
   virtual at::Tensor hardened(const at::Tensor& /*weights*/) const { return {}; }
   /// The grid that `start` has become, where that is not said by steps.

@@ -48,4 +48,9 @@ Tensor from_torch(const at::Tensor& tensor, ElementType type) {
   return narrow ? result.cast(type) : result;
 }
 
+std::vector<double> doubles(const at::Tensor& tensor) {
+  const at::Tensor held = tensor.detach().to(at::kDouble).contiguous();
+  return {held.data_ptr<double>(), held.data_ptr<double>() + held.numel()};
+}
+
 }  // namespace nibble::train

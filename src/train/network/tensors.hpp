@@ -16,4 +16,7 @@ at::Tensor to_torch(const Tensor& tensor);
 /// no such type.
 Tensor from_torch(const at::Tensor& tensor, ElementType type);
 
+/// The elements, without history.
+std::vector<double> doubles(const at::Tensor& tensor);
+
 }  // namespace nibble::train

@@ -13,10 +13,9 @@
 namespace nibble::verbs {
 namespace {
 
-/// The policy file's defaults under the options given; layers are the file's.
-Json policy_of(const Call& call) {
-  Json json = call.has("policy") ? read_json(call.path("policy"), "verbs") : Json::object();
-  passes::policy_from_json(json, call.text("policy", "policy"));
+/// The keys of a policy that the options give.
+Json options_of_policy(const Call& call) {
+  Json json = Json::object();
   for (const char* bits : {"weights", "activations"})
     if (call.has(bits)) json[bits] = call.integer(bits, 8, 1, 16);
   for (const char* name : {"range", "granularity", "rounding"})
@@ -24,6 +23,22 @@ Json policy_of(const Call& call) {
   if (call.has("batch-norm")) json["batch_norm"] = call.text("batch-norm");
   if (call.has("symmetric-activations")) json["symmetric_activations"] = true;
   return json;
+}
+
+/// A policy as its file says it, and what was read of it.
+struct AskedPolicy {
+  Json json;
+  passes::Policy read;
+};
+
+/// The policy file's defaults under the options given; layers are the file's.
+AskedPolicy policy_of(const Call& call) {
+  AskedPolicy asked{call.has("policy") ? read_json(call.path("policy"), "verbs") : Json::object(), {}};
+  asked.read = passes::policy_from_json(asked.json, call.text("policy", "policy"));
+  const Json options = options_of_policy(call);
+  asked.read.override_defaults(options, "options");
+  asked.json.update(options);
+  return asked;
 }
 
 /// `overrides` behind the policy's own layers. A layer that has an entry keeps one, which says what it and the patterns
@@ -44,12 +59,13 @@ void append(Json& policy, const std::vector<std::pair<std::string, Json>>& overr
   }
 }
 
-/// `--fit`: the policy that fits, with its table.
-std::optional<passes::Fit> fit(const Call& call, const graph::Graph& graph, const passes::QuantiseOptions& options,
+/// `--fit`: makes the policy one that fits; its table.
+std::optional<passes::Fit> fit(const Call& call, const graph::Graph& graph, passes::QuantiseOptions& options,
                                Json& policy) {
   if (!call.has("fit")) return std::nullopt;
   passes::Fit fitted =
       passes::fit_policy(graph, options, passes::budgets_from_text(call.text("fit"), call.place("fit")));
+  for (const auto& [layer, keys] : fitted.overrides) options.policy.override_layers(layer, keys);
   append(policy, fitted.overrides);
   return fitted;
 }
@@ -111,19 +127,17 @@ data::Preprocess of_pixels(data::Preprocess preprocess, const std::vector<passes
 }  // namespace
 
 Result quantize(const Call& call) {
-  Json policy = policy_of(call);
-  const passes::Policy asked = passes::policy_from_json(policy, "options");
+  AskedPolicy asked = policy_of(call);
   graph::Graph graph = model_of(call, "MODEL");
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, graph, progress, "calibrating");
   feed.limit = call.integer("samples", 1000, 1, int64_t{1} << 40);
   const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
   passes::QuantiseOptions options =
-      lab::quantise_options(graph, feed, asked, call.has("real-input") ? lab::Input::Reals : lab::Input::Pixels);
+      lab::quantise_options(graph, feed, asked.read, call.has("real-input") ? lab::Input::Reals : lab::Input::Pixels);
   options.bias_correction = !call.has("no-bias-correction");
   if (call.has("dump")) options.dump = call.path("dump");
-  const auto fitted = fit(call, graph, options, policy);
-  options.policy = passes::policy_from_json(policy, "options");
+  const auto fitted = fit(call, graph, options, asked.json);
   const NamedEngine engine = engine_of(call);
   const passes::QuantiseReport report = passes::quantise(graph, options, engine.make, [&](const auto& use) {
     feed.each([&](const data::Batch& batch) { use({batch.x}); });
@@ -134,7 +148,7 @@ Result quantize(const Call& call) {
   if (!report.inputs.empty()) graph.metadata["takes_pixels"] = report.inputs.front().exact ? "folded" : "requantised";
   graph.metadata[std::string(calibration_key)] = call.text("data");
   onnx::write_native(graph, call.path("output"));
-  if (call.has("policy-out")) write_file(call.path("policy-out"), policy.dump(1) + "\n", "verbs");
+  if (call.has("policy-out")) write_file(call.path("policy-out"), asked.json.dump(1) + "\n", "verbs");
   const int64_t quantisers = count_quantisers(graph);
   Json json = {{"output", call.text("output")},   {"stage", graph::to_string(graph.stage)},
                {"quantisers", quantisers},        {"samples", feed.count()},

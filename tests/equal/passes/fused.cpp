@@ -82,6 +82,13 @@ TEST(FuseFunctions, KnowsSwishHardSwishAndMish) {
   only<Mish>(e, op<Mul>(e, x, op<Tanh>(e, op<Softplus>(e, x))));
 }
 
+TEST(FuseFunctions, KnowsSoftplusThatNoLargeArgumentOverflows) {
+  Network n;
+  const ValueId x = n.input({any, 5});
+  const ValueId small = op<Exp>(n, op<Neg>(n, op<Abs>(n, x)));
+  only<Softplus>(n, op<Add>(n, op<Relu>(n, x), op<Log>(n, op<Add>(n, number(n, 1), small))));
+}
+
 TEST(FuseFunctions, LeavesAloneWhatItDoesNotKnow) {
   Network n;
   const ValueId x = n.input({any, 5});

@@ -301,6 +301,22 @@ TEST(Qat, GroupsThatMeetInOneQuantiserAreOne) {
   EXPECT_FALSE(all[0]->shares_with(*all[3]));
 }
 
+TEST(Qat, AGridIsSoughtThroughANearestResizeAndNotThroughALinearOne) {
+  for (const graph::ResizeMode mode : {graph::ResizeMode::Nearest, graph::ResizeMode::Linear}) {
+    const graph::Graph graph = joined(
+        [&](graph::Graph& g, std::vector<graph::ValueId> x) {
+          x[1] = g.add_node("resize", graph::Resize{.scales = {1, 2}, .sizes = {}, .mode = mode}, {x[1]});
+          return g.add_node("cat", graph::Concat{1}, x);
+        },
+        16);
+    train::Network network(graph, [](const QuantiserPlace&) { return QuantiserRecipe{quant::Lsq{}}; });
+    const std::vector<train::Quantiser*> all = network.quantisers();
+    ASSERT_EQ(all.size(), 4u);
+    EXPECT_EQ(all[0]->shares_with(*all[1]), mode == graph::ResizeMode::Nearest);
+    EXPECT_TRUE(all[0]->shares_with(*all[2]));
+  }
+}
+
 TEST(Qat, WhatJoinsBeforeALinearOutputHasOneShortScale) {
   const graph::Graph graph = joined(
       [](graph::Graph& g, const std::vector<graph::ValueId>& x) { return g.add_node("cat", graph::Concat{1}, x); }, 12);

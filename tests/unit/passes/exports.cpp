@@ -115,6 +115,18 @@ TEST(SinkTransposes, CancelsAroundPointwiseOpsAddsAndConcats) {
   EXPECT_EQ(get<graph::Concat>(n.graph.nodes[static_cast<size_t>(index_of(n.graph, "concat"))].op).axis, 1);
 }
 
+TEST(SinkTransposes, CancelsAroundAChoiceByAMask) {
+  Network n;
+  const ValueId a = n.node("a", graph::Transpose{to_nhwc}, {n.input({any, 3, 4, 5})});
+  Tensor mask(ElementType::Bool, {5, 3});
+  for (size_t i = 0; i < mask.size(); i += 2) mask.bytes()[i] = std::byte{1};
+  const ValueId chosen = n.node("where", graph::Where{}, {n.constant("mask", mask), a, n.relu("relu", a)});
+  n.finish({n.conv("conv", n.node("back", graph::Transpose{to_nchw}, {chosen}), 2, 3)});
+  EXPECT_GT(apply(sink_transposes, n.graph), 0);
+  apply(remove_identity, n.graph);
+  EXPECT_EQ(count_of<graph::Transpose>(n.graph), 0);
+}
+
 TEST(SinkTransposes, TurnsPadsSlicesSplitsAndMeans) {
   Network n;
   ValueId x = n.node("t", graph::Transpose{to_nhwc}, {n.input({any, 4, 5, 6})});

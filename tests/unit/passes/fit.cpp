@@ -123,6 +123,18 @@ TEST(Fit, NeverRaisesThePolicysBits) {
   EXPECT_EQ(fit.layers[0].fitted_output_bits, (std::vector<int>{3}));
 }
 
+TEST(Fit, SeesTheNetworkThatQuantiseMakesOfPixels) {
+  Network n;
+  n.finish({n.relu("r0", n.conv("conv", n.input({any, 3, 8, 8}), 4, 3, 1, 0))});
+  QuantiseOptions options;
+  options.policy.defaults.activation_levels = 16;
+  options.formats = {{"x", {0.02}, {-1.7}}};
+  const Fit fit = fit_policy(n.graph, options, {int64_t{1} << 30, {}});
+  EXPECT_EQ(fit.layers.at(0).input_bits, (std::vector<int>{8}));  // a pixel's, whatever the policy
+  quantise_by(n.graph, options);
+  EXPECT_EQ(memory_of(n.graph).peak(), fit.peak);
+}
+
 TEST(Fit, ChangesNothingWhereEverythingFits) {
   EXPECT_TRUE(fit_policy(mobile().graph, {}, {int64_t{1} << 30, int64_t{1} << 30}).overrides.empty());
 }

@@ -13,7 +13,7 @@ void expect_the_planned_layers(const Graph& fake) {
   for (const graph::Node& node : fake.nodes) {
     if (!holds_alternative<graph::Quantise>(node.op) || fake.constant(node.inputs[0])) continue;
     const std::string planned = node.name.substr(0, node.name.rfind("_q"));
-    EXPECT_EQ(quantised_layer(fake, node), planned) << node.name;
+    EXPECT_EQ(quantised_layer(fake, graph::Uses(fake), node), planned) << node.name;
   }
 }
 
@@ -34,7 +34,8 @@ TEST(QuantisedLayer, IsTheOneBeforeItsBatchNormAndRelu) {
   n.finish({n.conv("last", n.relu("after", n.max_pool("pool", x)), 2, 1)});
   quantise_by(n.graph);
   const auto layer = [&](const char* quantiser) {
-    return quantised_layer(n.graph, n.graph.nodes[static_cast<size_t>(index_of(n.graph, quantiser))]);
+    return quantised_layer(n.graph, graph::Uses(n.graph),
+                           n.graph.nodes[static_cast<size_t>(index_of(n.graph, quantiser))]);
   };
   EXPECT_EQ(layer("x_q"), "x");
   EXPECT_EQ(layer("conv_q"), "conv");
@@ -46,7 +47,7 @@ TEST(QuantisedLayer, DoesNotDependOnTheQuantisersName) {
   quantise_by(n.graph);
   graph::Node& node = n.graph.nodes[static_cast<size_t>(index_of(n.graph, "one_q"))];
   node.name = "anything";
-  EXPECT_EQ(quantised_layer(n.graph, node), "one");
+  EXPECT_EQ(quantised_layer(n.graph, graph::Uses(n.graph), node), "one");
 }
 
 }  // namespace

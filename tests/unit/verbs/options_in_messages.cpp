@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <regex>
 #include <set>
 
 #include "base/file.hpp"
+#include "verbs/advice.hpp"
 #include "verbs/verb.hpp"
 
 // A message that advises an option which no verb has sends its reader into another error.
@@ -62,6 +64,40 @@ TEST(Messages, AdviseNoOptionThatNoVerbHas) {
     }
   }
   EXPECT_TRUE(advised.contains("batch")) << "no literal was read";
+}
+
+bool takes(const Verb& verb, const std::string& name) {
+  const auto is = [&](const Option& option) { return option.name == name; };
+  return std::any_of(verb.options.begin(), verb.options.end(), is) ||
+         std::any_of(common_options().begin(), common_options().end(), is);
+}
+
+TEST(Messages, AVerbAdvisesOnlyItsOwnOptionsOrNamesTheVerbThatHasThem) {
+  int of_others = 0;
+  for (const Verb& owner : table())
+    for (const Option& option : owner.options)
+      for (const Verb& verb : table()) {
+        const std::string said = advised_by(verb, "bind it (--" + option.name + " 1)");
+        if (takes(verb, option.name)) {
+          EXPECT_EQ(said, "bind it (--" + option.name + " 1)") << verb.name;
+          continue;
+        }
+        const std::string named = said.substr(9, said.find(" --") - 9);
+        EXPECT_TRUE(takes(verb_named(named), option.name)) << verb.name << ": " << said;
+        EXPECT_EQ(said, "bind it (" + named + " --" + option.name + " 1)");
+        ++of_others;
+      }
+  EXPECT_GT(of_others, 0);
+}
+
+TEST(Messages, WhatNamesAVerbAlreadyOrIsNoOptionStaysAsItIs) {
+  const Verb& train = verb_named("train");
+  for (const char* said :
+       {"integerize --requantisation standard gives them", "verbs: nibble show: --limit: '0'", "the option --nothing",
+        "file 'a--batch.onnx'", "to go on with --resume", "a dash at the end --", "-----", "--"})
+    EXPECT_EQ(advised_by(train, said), said);
+  EXPECT_EQ(advised_by(train, "--batch-norm-bits below 8, or quantize --batch 1, or --batch 2"),
+            "integerize --batch-norm-bits below 8, or quantize --batch 1, or convert --batch 2");
 }
 
 }  // namespace

@@ -1,0 +1,25 @@
+#pragma once
+#include <memory>
+
+#include "passes/quantise/plan.hpp"
+
+namespace nibble::passes {
+
+/// What the steps of quantise hand on. Each leaves the graph tidy, so that the plan's places and values stay where they
+/// are until the quantisers are placed.
+struct Quantising {
+  QuantiseOptions options;
+  std::vector<TakenInput> taken = {};
+  QuantiserPlan plan = {};
+  std::vector<Grid> grids = {};  ///< one a point
+};
+
+/// The names of nodes and inputs: what a policy may call a layer.
+std::vector<std::string> layers_of(const graph::Graph& graph);
+
+/// What every network goes through: canonicalise, fold_input_format, plan_quantisers, then `grids`, the steps that give
+/// each point of the plan its grid, and place_quantisers. `layers`: of the network as it was given.
+Pipeline steps_of_quantising(const std::shared_ptr<Quantising>& work, const std::vector<std::string>& layers,
+                             const Pipeline& grids);
+
+}  // namespace nibble::passes

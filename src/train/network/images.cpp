@@ -1,0 +1,186 @@
+#include "train/network/images.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "graph/infer/infer.hpp"
+#include "graph/op_traits.hpp"
+#include "passes/integerise/meaning.hpp"
+#include "passes/integerise/passes.hpp"
+#include "train/network/forward_exact.hpp"
+#include "train/network/parts.hpp"
+#include "train/network/pointwise.hpp"
+#include "train/network/tensors.hpp"
+
+namespace nibble::train {
+namespace {
+
+using graph::Node;
+using graph::ValueId;
+using passes::OnGrid;
+using passes::Sum;
+
+bool integers_only(const passes::Carried& carried) {
+  return std::holds_alternative<OnGrid>(carried) || std::holds_alternative<Sum>(carried);
+}
+
+/// y = scale[c] * (q - zero), rounded once; c the index of `axis`.
+void write_reals(at::Tensor& y, const at::Tensor& q, const std::vector<double>& scale, int64_t zero, int64_t axis) {
+  const at::Tensor levels = q.to(at::kFloat).contiguous();
+  const Parts parts(levels, scale.size(), scale.size() == 1 ? -1 : axis);
+  parts.each([&](int64_t part, size_t begin, size_t size) {
+    const auto factor = static_cast<float>(scale[static_cast<size_t>(parts.channel(part))]);
+    const auto offset = static_cast<float>(zero);
+    const float* __restrict from = levels.data_ptr<float>() + begin;
+    float* __restrict to = y.data_ptr<float>() + begin;
+    for (size_t i = 0; i < size; ++i) to[i] = (from[i] - offset) * factor;
+  });
+}
+
+/// One number, or one for each index of axis 1 of so many axes.
+at::Tensor along(const std::vector<double>& values, int64_t rank) {
+  std::vector<int64_t> shape(values.size() == 1 ? 0 : static_cast<size_t>(rank), 1);
+  if (!shape.empty()) shape[1] = static_cast<int64_t>(values.size());
+  return at::tensor(at::ArrayRef<double>(values), at::kDouble).reshape(shape);
+}
+
+}  // namespace
+
+Images::Images(const graph::Graph& now) : walk_(now), types_(walk_.to) {
+  walk_.to.stage = graph::Stage::QD;
+}
+
+void Images::start(const at::Tensor& x) {
+  const ValueId id = walk_.from.inputs[0];
+  try {
+    passes::carry_graph_input(walk_, id);
+  } catch (const UserError&) {
+    return;
+  }
+  const auto* carried = std::get_if<OnGrid>(walk_.find(id));
+  if (!carried) return;
+  types_.add_input(carried->id);
+  // As an integer network takes reals (graph::prepare_inputs).
+  const graph::Quantise op{carried->grid, Rounding::HalfUp};
+  image(carried->id) = quantise(op, x.detach(), torch_type(types_.of(carried->id)), false);
+  ++users_[carried->id];
+}
+
+bool Images::carry(const Node& node, const Linear& linear) {
+  return follow(
+      node.outputs, [&] { passes::carry(walk_, node); }, linear);
+}
+
+bool Images::carry_affine(const Node& node, const passes::Affine& affine) {
+  return follow(node.outputs, [&] { passes::carry_affine(walk_, node, node.inputs[0], affine); }, {});
+}
+
+bool Images::follow(const std::vector<ValueId>& outputs, const std::function<void()>& carry, const Linear& linear) {
+  const size_t before = walk_.to.nodes.size();
+  try {
+    carry();
+  } catch (const UserError&) {
+    walk_.to.nodes.resize(before);
+    for (ValueId id : outputs) walk_.carried[static_cast<size_t>(id)].reset();
+    return false;
+  }
+  for (size_t node = before; node < walk_.to.nodes.size(); ++node) compute(node, linear);
+  bool all = true;
+  for (ValueId id : outputs) {
+    // An algorithm runs where its quantiser stands.
+    if (const auto* pending = std::get_if<passes::Pending>(walk_.find(id)))
+      for (ValueId read : pending->function->inputs)
+        if (read != graph::absent)
+          for (ValueId term : terms_of(read)) ++users_[term];
+    for (ValueId term : terms_of(id)) ++users_[term];
+    all &= has(id);
+  }
+  return all;
+}
+
+void Images::compute(size_t index, const Linear& linear) {
+  passes::tabulate_node(walk_.to, index);
+  const Node& node = walk_.to.nodes[index];
+  graph::infer_shapes(walk_.to, node);
+  const Carrier computes = types_.add(node);
+  // Reals stand between a Dequantise and the table that is made of them.
+  if (is_real(walk_.to[node.outputs[0]].type)) return;
+  std::vector<at::Tensor> inputs;
+  for (ValueId id : node.inputs) inputs.push_back(id == graph::absent ? at::Tensor() : image(id));
+  const Carrier gives = types_.of(node.outputs[0]);
+  const std::vector<at::Tensor> outputs =
+      linear && graph::is_linear(node.op)
+          ? std::vector<at::Tensor>{linear(node, inputs, computes).to(torch_type(gives))}
+          : forward_exact(walk_.to, node, inputs, computes, gives);
+  for (size_t i = 0; i < outputs.size(); ++i) image(node.outputs[i]) = outputs[i].detach();
+}
+
+at::Tensor& Images::image(ValueId id) {
+  const auto at = static_cast<size_t>(id);
+  if (at >= images_.size()) images_.resize(walk_.to.values.size());
+  at::Tensor& held = images_[at];
+  if (const auto& constant = walk_.to[id].constant; constant && !held.defined())
+    held = to_torch(*constant).to(torch_type(types_.of(id)));
+  return held;
+}
+
+void Images::place(const Node& quantiser, const at::Tensor& y) {
+  const auto* op = get_if<graph::Quantise>(&quantiser.op);
+  const ValueId output = quantiser.outputs[0];
+  if (op == nullptr || op->grid.per_channel()) return;
+  const graph::Value& value = walk_.from[output];
+  const ValueId id = walk_.to.add_value(value.name, op->grid.container(), value.shape);
+  walk_.set(output, OnGrid{id, op->grid});
+  types_.add_input(id);
+  image(id) = quantise({op->grid, Rounding::HalfUp}, y.detach(), torch_type(types_.of(id)), false);
+  ++users_[id];
+}
+
+bool Images::has(ValueId id) const {
+  const passes::Carried* carried = walk_.find(id);
+  return carried && integers_only(*carried);
+}
+
+std::vector<ValueId> Images::terms_of(ValueId id) const {
+  const passes::Carried* carried = walk_.find(id);
+  if (!carried || !integers_only(*carried)) return {};
+  if (const auto* x = std::get_if<OnGrid>(carried)) return {x->id};
+  const Sum& sum = std::get<Sum>(*carried);
+  std::vector<ValueId> ids{sum.id};
+  for (const Sum::Term& term : sum.others) ids.push_back(term.id);
+  return ids;
+}
+
+at::Tensor Images::real(ValueId id) {
+  const passes::Carried& carried = *walk_.find(id);
+  if (const auto* x = std::get_if<OnGrid>(&carried)) {
+    at::Tensor y = at::empty(image(x->id).sizes(), at::kFloat);
+    write_reals(y, image(x->id), x->grid.scale, x->grid.zero_point, x->grid.axis);
+    return y;
+  }
+  const Sum sum = passes::as_declared(std::get<Sum>(carried), walk_.from[id]);
+  const int64_t rank = image(sum.id).dim();
+  at::Tensor y = (image(sum.id).to(at::kDouble) - sum.zero) * along(sum.scale, rank);
+  for (const Sum::Term& term : sum.others)
+    y = y + (image(term.id).to(at::kDouble) - term.zero) * along(term.scale, rank);
+  if (sum.shifted()) y = y + along(sum.shift, rank);
+  if (sum.clipped()) y = at::minimum(at::maximum(y, along(sum.low, rank)), along(sum.high, rank));
+  return y.to(at::kFloat);
+}
+
+void Images::write_over(at::Tensor& y, ValueId id) {
+  if (!y.is_contiguous()) {
+    y.detach().copy_(real(id));
+    return;
+  }
+  const auto& x = std::get<OnGrid>(*walk_.find(id));
+  write_reals(y, image(x.id), x.grid.scale, x.grid.zero_point, x.grid.axis);
+}
+
+void Images::release(const std::vector<ValueId>& values) {
+  for (ValueId id : values)
+    for (ValueId term : terms_of(id))
+      if (--users_[term] == 0) image(term).reset();
+}
+
+}  // namespace nibble::train

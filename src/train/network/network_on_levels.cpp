@@ -1,0 +1,166 @@
+#include <algorithm>
+
+#include "graph/op_traits.hpp"
+#include "passes/integerise/meaning.hpp"
+#include "train/network/forward_exact.hpp"
+#include "train/network/levels_gradient.hpp"
+#include "train/network/network.hpp"
+#include "train/network/tensors.hpp"
+
+/// A fake-quantised network on the integers that it means: what is computed, and what gradients flow through.
+namespace nibble::train {
+namespace {
+
+using namespace graph;
+using passes::OnGrid;
+using passes::Sum;
+
+std::vector<double> quotients(const std::vector<double>& a, double b) {
+  std::vector<double> all = a;
+  for (double& each : all) each /= b;
+  return all;
+}
+
+at::Tensor along_channels(const at::Tensor& channels, int64_t rank) {
+  std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
+  shape[1] = -1;
+  return channels.reshape(shape);
+}
+
+/// gain and shift of a batch-norm with these numbers, [C]; `inverse`: of the deviation.
+passes::Affine affine_of(const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& mean,
+                         const at::Tensor& inverse) {
+  passes::Affine affine{doubles(gamma), doubles(beta)};
+  const std::vector<double> means = doubles(mean), factors = doubles(inverse);
+  for (size_t c = 0; c < affine.gain.size(); ++c) {
+    affine.gain[c] *= factors[c];
+    affine.shift[c] -= means[c] * affine.gain[c];
+  }
+  return affine;
+}
+
+}  // namespace
+
+void Network::compute_on_levels(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe,
+                                const std::vector<ValueId>& wanted) const {
+  write_learned(*now_);
+  Images images(*now_);
+  images.start(values[static_cast<size_t>(graph_.inputs[0])]);
+  const auto is_wanted = [&](ValueId id) { return std::find(wanted.begin(), wanted.end(), id) != wanted.end(); };
+  for (size_t n = 0; n < end; ++n) {
+    const Node& node = now_->nodes[n];
+    if (observe)
+      for (ValueId id : node.inputs)
+        if (id != absent && graph_[id].constant) observe(id, values[static_cast<size_t>(id)]);
+    const std::vector<at::Tensor> outputs = on_levels(n, values, images, mode);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const ValueId id = node.outputs[i];
+      at::Tensor& held = values[static_cast<size_t>(id)];
+      if (i < outputs.size()) held = outputs[i];
+      if (!held.defined() && (observe || is_wanted(id))) held = images.real(id);
+      if (observe) observe(id, held);
+    }
+    std::vector<ValueId> released;
+    for (ValueId id : released_[n])
+      if (!is_wanted(id)) released.push_back(id);
+    images.release(released);
+  }
+}
+
+std::vector<at::Tensor> Network::on_levels(size_t n, std::vector<at::Tensor>& values, Images& images,
+                                           const Mode& mode) const {
+  const Node& node = now_->nodes[n];
+  const bool folds = folded_at_[n] >= 0, trains = mode.training;
+  const bool quantises = holds_alternative<Quantise>(node.op);
+  // What has an image alone gets its reals where something reads them.
+  const auto inputs = [&] {
+    for (ValueId id : node.inputs)
+      if (id != absent && !values[static_cast<size_t>(id)].defined()) values[static_cast<size_t>(id)] = images.real(id);
+    return inputs_of(n, values);
+  };
+  if (quantises && !is_exact(n, mode)) return {quantise(n, inputs()[0], mode)};
+  if (!trains && !folds && images.carry(node)) return {};
+  if (quantises) return quantised_on_levels(n, inputs()[0], images, mode);
+  if (is_linear(node.op)) return linear_on_levels(n, inputs(), images, mode);
+  if (holds_alternative<BatchNormalization>(node.op)) return normalised_on_levels(n, inputs(), images, mode);
+  if (trains && !holds_alternative<Dropout>(node.op)) images.carry(node);
+  return forward(node, inputs(), mode);
+}
+
+bool Network::is_exact(size_t node, const Mode& mode) const {
+  const Quantiser* quantiser = quantisers_[node].get();
+  return !quantiser || quantiser->is_exact(mode.training);
+}
+
+std::vector<at::Tensor> Network::quantised_on_levels(size_t n, const at::Tensor& x, Images& images,
+                                                     const Mode& mode) const {
+  const Node& node = now_->nodes[n];
+  at::Tensor y = quantise(n, x, mode);
+  if (!images.carry(node))
+    images.place(node, y);
+  else if (!graph_.constant(node.inputs[0]))
+    images.write_over(y, node.outputs[0]);
+  return {y};
+}
+
+/// A linear op's accumulator from levels, in Float32 with the gradients of the reals, else without. The bias that a
+/// folded batch-norm adds is in its reals, and in the norm's image.
+std::vector<at::Tensor> Network::linear_on_levels(size_t n, const std::vector<at::Tensor>& given, Images& images,
+                                                  const Mode& mode) const {
+  Node node = now_->nodes[n];
+  std::vector<at::Tensor> inputs = given;
+  inputs.resize(3);
+  if (folded_at_[n] >= 0) {
+    node.inputs.resize(2);
+    inputs[2] = folded_bias(n, mode);
+  }
+  const auto* x = std::get_if<OnGrid>(images.find(node.inputs[0]));
+  const auto* w = std::get_if<OnGrid>(images.find(node.inputs[1]));
+  at::Tensor a;
+  const auto accumulate = [&](const Node& integer, const std::vector<at::Tensor>& levels, Carrier carrier) {
+    if (carrier != Carrier::Float32) return forward_exact(images.integers(), integer, levels, carrier, carrier)[0];
+    std::vector<at::Tensor> held = levels;
+    held[0] = as_levels_of(inputs[0], levels[0], {1.0}, -1);
+    std::vector<double> factor;
+    for (double scale : w->grid.scale) factor.push_back(x->grid.scale[0] / scale);
+    held[1] = as_levels_of(inputs[1], levels[1], factor, w->grid.axis);
+    a = forward(integer, held)[0];
+    return a;
+  };
+  if (!images.carry(node, accumulate)) return on_reals(n, given, mode);
+  const Sum sum = passes::as_declared(std::get<Sum>(*images.find(node.outputs[0])), (*now_)[node.outputs[0]]);
+  if (!a.defined()) {
+    const at::Tensor z =
+        forward(node, {inputs[0], inputs[1], node.inputs.size() > 2 ? inputs[2] : at::Tensor()}, mode)[0];
+    z.detach().copy_(images.real(node.outputs[0]));
+    return {folded_at_[n] >= 0 && inputs[2].defined() ? z + along_channels(inputs[2], z.dim()) : z};
+  }
+  const auto* gemm = get_if<Gemm>(&node.op);
+  AccumulatorReals how{sum.scale, sum.shift, quotients(sum.scale, x->grid.scale[0]), gemm ? gemm->beta : 1};
+  if (folded_at_[n] >= 0 && inputs[2].defined()) how.shift = doubles(inputs[2]), how.beta = 1;
+  return {reals_of_accumulator(a, how, inputs[2])};
+}
+
+/// A batch-norm by the batch's own statistics has those of its image, too.
+std::vector<at::Tensor> Network::normalised_on_levels(size_t n, const std::vector<at::Tensor>& given, Images& images,
+                                                      const Mode& mode) const {
+  const Node& node = now_->nodes[n];
+  const bool folds = folded_at_[n] >= 0;
+  if (!mode.training || mode.frozen_statistics) {
+    if (folds) {
+      const std::vector<double> bias = doubles(folded_bias(n, mode));
+      images.carry_affine(node, {std::vector<double>(bias.size(), 1.0), bias});
+    } else {
+      images.carry(node);
+    }
+    return on_reals(n, given, mode);
+  }
+  const std::vector<at::Tensor> inputs = folds ? normalised_inputs(n, given) : given;
+  const auto [y, mean, inverse] = normalise_by_batch(get<BatchNormalization>(node.op), inputs);
+  passes::Affine affine = affine_of(inputs[1], inputs[2], mean, inverse);
+  if (folds) affine = behind_gain(std::move(affine), n);
+  images.carry_affine(node, affine);
+  return {y};
+}
+
+}  // namespace nibble::train
