@@ -32,7 +32,8 @@ template <> inline constexpr Traits row<Add> = {.kind = OpClass::Arithmetic, .te
 template <> inline constexpr Traits row<Sub> = {.kind = OpClass::Arithmetic, .terms = Terms::Operands, .pointwise = true};
 template <> inline constexpr Traits row<Mul> = {.kind = OpClass::Arithmetic, .pointwise = true};
 template <> inline constexpr Traits row<Div> = {.kind = OpClass::Arithmetic, .pointwise = true};
-template <> inline constexpr Traits row<Pow> = {.kind = OpClass::Refused, .pointwise = true};
+template <> inline constexpr Traits row<Pow> = {.kind = OpClass::Function, .pointwise = true};
+template <> inline constexpr Traits row<PRelu> = {.kind = OpClass::Function, .pointwise = true};
 template <> inline constexpr Traits row<Relu> = {.kind = OpClass::Clip, .same_grid = 0, .never_negative = true, .pointwise = true};
 template <> inline constexpr Traits row<AveragePool> = {.kind = OpClass::Mean, .terms = Terms::Many};
 template <> inline constexpr Traits row<GlobalAveragePool> = {.kind = OpClass::Mean, .terms = Terms::Many};

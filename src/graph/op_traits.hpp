@@ -14,7 +14,7 @@ enum class OpClass : uint8_t {
   Mean,        ///< AveragePool, GlobalAveragePool, ReduceMean, linear Resize: a sum, 1/K in the requantisation
   Movement,    ///< integers in, the same integers out
   Concat,      ///< movement of several, on one grid
-  Function,    ///< pointwise: a table
+  Function,    ///< pointwise, of one activation: a table; a second input is constant
   Algorithm,   ///< Softmax, LayerNormalization, RMSNormalization: an integer algorithm onto the quantiser after it
   Choice,      ///< Min, Max, Where: one of two integers of one grid
   Index,       ///< ArgMax: a place, not a number on a grid

@@ -112,6 +112,9 @@ struct LayerNormalization {
   }
 };
 
+/// In the place of an epsilon of 0: a row of zeros gives zeros, not NaN, and no row of float32 numbers differs.
+inline constexpr double no_epsilon = 1e-30;
+
 /// y = x / sqrt(mean of x^2 + epsilon) * scale, the mean over axes `axis`.. of each row. Reals only. Inputs x, scale.
 struct RmsNormalization {
   int64_t axis = -1;
@@ -149,6 +152,14 @@ NIBBLE_POINTWISE(Where);     ///< y = condition != 0 ? a : b, broadcast; conditi
 struct Pow {
   static constexpr bool reals_only = true;
   static constexpr std::string_view name = "Pow";
+  template <class V, class Self>
+  static void fields(V&&, Self&) {}
+};
+
+/// y = x >= 0 ? x : slope * x. Inputs x, slope, which broadcasts to x. Reals only.
+struct PRelu {
+  static constexpr bool reals_only = true;
+  static constexpr std::string_view name = "PRelu";
   template <class V, class Self>
   static void fields(V&&, Self&) {}
 };
@@ -608,7 +619,7 @@ struct RoundedDivision {
   X(GlobalAveragePool) X(ReduceMean) X(ReduceSum) X(Concat) X(Split) X(Slice) X(Pad) X(Flatten) X(Reshape)       \
   X(Transpose) X(Squeeze) X(Unsqueeze) X(Gather) X(Resize) X(Quantise) X(Dequantise) X(Rescale) X(Requantise)    \
   X(FloorDivide) X(Threshold) X(Table) X(ConvTranspose) X(RmsNormalization) X(Min) X(Max) X(Where) X(LogSoftmax) \
-  X(ReduceMax) X(ArgMax) X(InterpolatedTable) X(TableSoftmax) X(IntegerNormalization) X(RoundedDivision)
+  X(ReduceMax) X(ArgMax) X(InterpolatedTable) X(TableSoftmax) X(IntegerNormalization) X(RoundedDivision) X(PRelu)
 /// IntegerFunction: ops_dialect.hpp. RealFunction, NIBBLE_REAL_FUNCTIONS: ops_functions.hpp.
 #define NIBBLE_INTEGER_FUNCTIONS(X)                                                                     \
   X(ISoftmax) X(ItaMax) X(ItaPartialMax) X(IGelu) X(ILayerNorm) X(IRmsNorm) X(IHardSwish) X(IntegerDiv) \

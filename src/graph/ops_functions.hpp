@@ -39,6 +39,13 @@ NIBBLE_FUNCTION(Reciprocal, false, 1 / x);
 NIBBLE_FUNCTION(Softplus, true, std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))));
 /// x * tanh(ln(1 + exp(x)))
 NIBBLE_FUNCTION(Mish, false, x* std::tanh(Softplus{}(x)));
+NIBBLE_FUNCTION(Softsign, false, x / (1 + std::abs(x)));
+NIBBLE_FUNCTION(Round, false, std::nearbyint(x));  ///< halves to even
+NIBBLE_FUNCTION(Floor, false, std::floor(x));
+NIBBLE_FUNCTION(Ceil, false, std::ceil(x));
+NIBBLE_FUNCTION(Sign, false, static_cast<double>((x > 0) - (x < 0)));
+NIBBLE_FUNCTION(Sin, false, std::sin(x));
+NIBBLE_FUNCTION(Cos, false, std::cos(x));
 #undef NIBBLE_FUNCTION
 
 /// y = x >= 0 ? x : alpha * x
@@ -62,6 +69,54 @@ struct Elu {
   template <class V, class Self>
   static void fields(V&& v, Self& s) {
     v("alpha", s.alpha);
+  }
+};
+
+/// y = gamma * (x > 0 ? x : alpha * (exp(x) - 1))
+struct Selu {
+  double alpha = 1.6732632, gamma = 1.050701;
+  static constexpr std::string_view name = "Selu";
+  static constexpr bool never_negative = false;
+  double operator()(double x) const { return gamma * (x > 0 ? x : alpha * std::expm1(x)); }
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("alpha", s.alpha), v("gamma", s.gamma);
+  }
+};
+
+/// y = x > 0 ? x : alpha * (exp(x / alpha) - 1)
+struct Celu {
+  double alpha = 1;
+  static constexpr std::string_view name = "Celu";
+  static constexpr bool never_negative = false;
+  double operator()(double x) const { return std::max(x, 0.0) + std::min(0.0, alpha * std::expm1(x / alpha)); }
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("alpha", s.alpha);
+  }
+};
+
+/// y = x > alpha ? x : 0
+struct ThresholdedRelu {
+  double alpha = 1;
+  static constexpr std::string_view name = "ThresholdedRelu";
+  static constexpr bool never_negative = false;
+  double operator()(double x) const { return x > alpha ? x : 0; }
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("alpha", s.alpha);
+  }
+};
+
+/// y = x < -lambd ? x + bias : x > lambd ? x - bias : 0
+struct Shrink {
+  double bias = 0, lambd = 0.5;
+  static constexpr std::string_view name = "Shrink";
+  static constexpr bool never_negative = false;
+  double operator()(double x) const { return x < -lambd ? x + bias : x > lambd ? x - bias : 0; }
+  template <class V, class Self>
+  static void fields(V&& v, Self& s) {
+    v("bias", s.bias), v("lambd", s.lambd);
   }
 };
 
@@ -108,7 +163,8 @@ struct Gelu {
 // clang-format off
 #define NIBBLE_REAL_FUNCTIONS(X)                                                                      \
   X(HardSwish) X(Sigmoid) X(Tanh) X(Erf) X(Exp) X(Log) X(Sqrt) X(Reciprocal) X(Softplus) X(LeakyRelu) \
-  X(HardSigmoid) X(Gelu) X(Mish) X(Elu) X(Swish)
+  X(HardSigmoid) X(Gelu) X(Mish) X(Elu) X(Swish) X(Selu) X(Celu) X(ThresholdedRelu) X(Shrink)         \
+  X(Softsign) X(Round) X(Floor) X(Ceil) X(Sign) X(Sin) X(Cos)
 // clang-format on
 
 }  // namespace nibble::graph

@@ -41,7 +41,7 @@ std::string reference_page() {
   }
   std::string later;
   for (const Import& row : imports())
-    if (row.read && row.since > 13)
+    if (row.read && row.since > 13 && graph::op_named(row.op))
       later += (later.empty() ? "" : ", ") + std::string(row.op) + " " + std::to_string(row.since);
   page +=
       "\n## Written\n\n"

@@ -12,7 +12,10 @@
 namespace nibble::passes {
 namespace {
 
-constexpr int most_repetitions = 100;
+/// Beyond what a pass needs that changes one node each time: one that never says 0 does not end by itself.
+size_t most_repetitions(const graph::Graph& graph) {
+  return 100 + graph.nodes.size();
+}
 
 /// The graph was right before the step: what tidying or the verifier finds wrong now is the step's doing.
 void settle(const Step& step, graph::Graph& graph, bool verified) {
@@ -26,9 +29,12 @@ void settle(const Step& step, graph::Graph& graph, bool verified) {
 
 int repeat(const Step& step, graph::Graph& graph) {
   int changed = 0;
-  for (int i = 0; i < most_repetitions; ++i) {
+  const size_t most = most_repetitions(graph);
+  for (size_t i = 0;; ++i) {
     const int now = step.run(graph);
     if (now == 0) break;
+    if (i == most)
+      throw InternalError(fmt::format("pass '{}' still changes the graph after {} times", step.name, most));
     settle(step, graph, false);
     changed += now;
   }

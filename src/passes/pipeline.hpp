@@ -23,8 +23,8 @@ struct Trace {
   double seconds;
 };
 
-/// Runs the steps in order: each is repeated until it changes nothing more (at most 100 times), then the graph is
-/// tidied and verified; with `dump`, written as text to dump/<nn>_<name>.txt. An error names the step.
+/// Runs the steps in order: each is repeated until it changes nothing more, then the graph is tidied and verified; with
+/// `dump`, written as text to dump/<nn>_<name>.txt. An error names the step; one that never says 0 is an InternalError.
 std::vector<Trace> run(const Pipeline& pipeline, graph::Graph& graph, const std::filesystem::path& dump = {});
 
 /// "  fold_batch_norm   Folds ..." a line a step: what `--help` shows.

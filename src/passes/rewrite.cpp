@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/channels.hpp"
+#include "base/decimal.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -40,6 +41,10 @@ int count_readers(const Graph& graph, ValueId id) {
   auto count = std::count(graph.outputs.begin(), graph.outputs.end(), id);
   for (const Node& node : graph.nodes) count += std::count(node.inputs.begin(), node.inputs.end(), id);
   return static_cast<int>(count);
+}
+
+double attribute_of(double number) {
+  return decimal_of(static_cast<float>(number));
 }
 
 Tensor float_tensor(Shape shape, const std::vector<double>& values) {

@@ -17,6 +17,9 @@ graph::Node* writer_of(graph::Graph& graph, graph::ValueId id);
 /// How many node inputs and graph outputs read the value.
 int count_readers(const graph::Graph& graph, graph::ValueId id);
 
+/// The number that a file can hold, next to a parameter that was computed of others.
+double attribute_of(double number);
+
 /// The values as a Float32 tensor, each rounded once.
 Tensor float_tensor(Shape shape, const std::vector<double>& values);
 

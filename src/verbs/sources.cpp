@@ -109,8 +109,13 @@ constexpr int64_t largest_batch = int64_t{1} << 22;
 
 lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what,
                   std::string_view option) {
+  return feed_on(call, graph, progress, what, call.text(option));
+}
+
+lab::Feed feed_on(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what,
+                  const std::string& data) {
   lab::Feed feed;
-  feed.set = data::open_dataset(call.text(option));
+  feed.set = data::open_dataset(data);
   feed.preprocess = preprocess_of(call, graph);
   feed.threads = call.threads();
   check_fit(graph, *feed.set, feed.preprocess);

@@ -42,4 +42,8 @@ data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph);
 lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what,
                   std::string_view option = "data");
 
+/// As feed_of, of the set that `data` names.
+lab::Feed feed_on(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what,
+                  const std::string& data);
+
 }  // namespace nibble::verbs

@@ -147,6 +147,12 @@ Verb integerize_row() {
               "solved for, NEMO's own choice for comparison, or solved for whole biases and float32 scales, which qdq "
               "and qoperator can say (exact)"),
        {.name = "certificate", .value = "FILE.json", .help = "what was proved of every channel"},
+       {.name = "data",
+        .value = "SET:PATH[:SPLIT]",
+        .help = "what the loss from FQ to the integers is measured on (what quantize calibrated on)"},
+       {.name = "samples", .value = "N", .help = "examples that the loss is measured on (16)"},
+       preprocess,
+       engine,
        {.name = "dump", .value = "DIR", .help = "the graph as text after every pass"}},
       "fake-quantised to integers alone, with a certificate for every requantisation",
       integerize,

@@ -145,6 +145,9 @@ Tensors meaning(const Call& call, const Mul&) {
 Tensors meaning(const Call& call, const Div&) {
   return combine_either(call, [&](auto a, auto b) { return quotient(call, a, b); });
 }
+Tensors meaning(const Call& call, const PRelu&) {
+  return {combine<double>(call[0], call[1], [](double x, double slope) { return x >= 0 ? x : slope * x; })};
+}
 Tensors meaning(const Call& call, const Pow&) {
   return {combine<double>(call[0], call[1], [](double a, double b) { return std::pow(a, b); })};
 }

@@ -82,6 +82,13 @@ Types rule(const Context& c, const Where&) {
   types[0].shape = broadcast_of(c, types[0].shape, c.shape(0));
   return types;
 }
+Types rule(const Context& c, const PRelu&) {
+  c.count_inputs(2, 2);
+  c.reals(0), c.reals(1);
+  c.check(broadcast_of(c, c.shape(0), c.shape(1)) == c.shape(0), "slopes " + to_string(c.shape(1)),
+          "what broadcasts to " + to_string(c.shape(0)));
+  return {{c.type(0), c.shape(0)}};
+}
 Types rule(const Context& c, const Pow&) {
   c.count_inputs(2, 2);
   c.reals(0), c.reals(1);

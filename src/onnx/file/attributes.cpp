@@ -1,9 +1,9 @@
 #include "onnx/file/attributes.hpp"
 
-#include <charconv>
 #include <cmath>
 #include <unordered_set>
 
+#include "base/decimal.hpp"
 #include "base/error.hpp"
 #include "onnx/file/container.hpp"
 
@@ -25,15 +25,6 @@ std::string kind_of(const pb::AttributeProto& attribute) {
 }
 
 }  // namespace
-
-double decimal_of(float number) {
-  if (!std::isfinite(number)) return number;
-  char digits[32];
-  const auto written = std::to_chars(std::begin(digits), std::end(digits), number);
-  double wide = number;
-  std::from_chars(std::begin(digits), written.ptr, wide);
-  return wide;
-}
 
 Attributes::Attributes(const pb::NodeProto& node, std::string place) : node_(node), place_(std::move(place)) {
   std::unordered_set<std::string_view> seen;

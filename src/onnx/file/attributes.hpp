@@ -4,13 +4,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/decimal.hpp"
 #include "graph/ops.hpp"
 #include "onnx/file/proto.hpp"
 
 namespace nibble::onnx {
-
-/// The double that a float of a file stands for: the shortest decimal that reads as that float, so that 0.01f is 0.01.
-double decimal_of(float number);
 
 /// A node's attributes by name. Every read checks the attribute's type; errors are UserErrors
 /// "onnx: <place>: attribute '<name>' is <type> (expected <type>)".

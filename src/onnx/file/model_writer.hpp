@@ -62,6 +62,10 @@ inline constexpr int64_t no_opset = std::numeric_limits<int64_t>::max();
 /// (and nothing written) where the standard cannot say the op on these types and fields, or not at the file's opset.
 bool write_standard(ModelWriter& writer, const graph::Node& node);
 
+/// Why write_standard said false: "Swish's alpha 1.7020000000001 is no float32 number", else that the standard has no
+/// such op.
+std::string standard_lacks(const graph::Op& op);
+
 /// A number that float holds and that a reader takes back as the same double.
 bool survives_float(double number);
 

@@ -30,8 +30,15 @@ bool all_equal(const std::vector<int64_t>& numbers) {
   return std::all_of(numbers.begin(), numbers.end(), [&](int64_t number) { return number == numbers[0]; });
 }
 
-/// The grid that scale (input 1) and zero point (input 2) say over the levels of `data_type`, for x of rank `rank`.
-Grid grid_of(const NodeReader& node, int data_type, size_t rank) {
+/// A scale of 0 makes zeros of whatever a constant holds; they are on every grid.
+std::vector<double> with_one_for_zero(std::vector<double> scales) {
+  std::replace(scales.begin(), scales.end(), 0.0, 1.0);
+  return scales;
+}
+
+/// The grid that scale (input 1) and zero point (input 2) say over the levels of `data_type`, for x of rank `rank`;
+/// `zeros`: of a constant, whose scales may be 0.
+Grid grid_of(const NodeReader& node, int data_type, size_t rank, bool zeros = false) {
   const FileTensor& scale = node.constant(1, "scale");
   if (!is_real(scale.tensor.type())) node.fail("a scale of " + type_name(scale.data_type), "reals");
   if (scale.tensor.rank() > 1)
@@ -40,7 +47,7 @@ Grid grid_of(const NodeReader& node, int data_type, size_t rank) {
   if (range.low > range.high)
     node.fail("integers of " + type_name(data_type), "INT8, UINT8, INT16, UINT16, INT32, INT4, UINT4, INT2 or UINT2");
   Grid grid;
-  grid.scale = scale.tensor.to_reals();
+  grid.scale = zeros ? with_one_for_zero(scale.tensor.to_reals()) : scale.tensor.to_reals();
   grid.low = range.low, grid.high = range.high;
   if (grid.scale.empty()) node.fail("no scale", "one, or one for each channel");
   const std::vector<int64_t> points = points_of(node, grid.scale.size());
@@ -123,7 +130,7 @@ Centred centred(const NodeReader& node, const Tensor& integers, int data_type) {
     node.fail("zero points from " + std::to_string(*least) + " to " + std::to_string(*most),
               "those of " + type_name(data_type));
   Grid grid;
-  grid.scale = scale.tensor.to_reals();
+  grid.scale = with_one_for_zero(scale.tensor.to_reals());
   grid.axis = static_cast<int>(node.axis(node.attributes().integer("axis", 1), integers.rank()));
   grid.low = range.low - *most, grid.high = range.high - *least;
   std::vector<int64_t> q = integers.to_integers();
@@ -148,14 +155,30 @@ void give_quantised(NodeReader& node, const Tensor& integers, const Grid& grid) 
   node.emit(graph::Quantise{grid, Rounding::HalfEven}, {real});
 }
 
-void dequantise_constant(NodeReader& node, const Item& item, const Tensor& integers) {
+/// The integers with their zero points where the scale is 0.
+Tensor without_zero_scales(const NodeReader& node, const Tensor& integers) {
+  const std::vector<double> scales = node.constant(1, "scale").tensor.to_reals();
+  if (std::find(scales.begin(), scales.end(), 0.0) == scales.end()) return integers;
+  const std::vector<int64_t> points = points_of(node, scales.size());
+  Grid grid;
+  grid.scale = scales;
+  if (scales.size() > 1) grid.axis = static_cast<int>(node.axis(node.attributes().integer("axis", 1), integers.rank()));
+  std::vector<int64_t> q = integers.to_integers();
+  each_channel(node, integers.shape(), grid, [&](size_t i, size_t channel) {
+    if (scales[channel] == 0) q[i] = points[points.size() == 1 ? 0 : channel];
+  });
+  return Tensor(integers.shape(), q).cast(integers.type());
+}
+
+void dequantise_constant(NodeReader& node, const Item& item, const Tensor& given) {
+  const Tensor integers = without_zero_scales(node, given);
   const int data_type = item.constant ? item.constant->data_type : file_type(integers.type());
   const size_t scales = node.constant(1, "scale").tensor.size();
   if (scales > 1 && range_of(data_type).high >= 0 && !all_equal(points_of(node, scales))) {
     const Centred all = centred(node, integers, data_type);
     return give_quantised(node, all.integers, all.grid);
   }
-  Grid grid = narrowed(node, grid_of(node, data_type, integers.rank()));
+  Grid grid = narrowed(node, grid_of(node, data_type, integers.rank(), true));
   if (item.cut) grid.low = item.cut->low, grid.high = item.cut->high;
   give_quantised(node, integers, grid);
 }
@@ -251,6 +274,8 @@ void read_dequantize_linear(NodeReader& node) {
   if (node.reader().integer_form()) return dequantise_integers(node);
   Item& item = node.item(0);
   GraphReader& reader = node.reader();
+  if (item.folded && !item.constant && !item.folded->has_batch())
+    item.constant = FileTensor{tensor_of(*item.folded), file_type(item.folded->type)};
   if (!item.integers_of) {
     if (const Tensor* integers = integer_constant(node, item)) return dequantise_constant(node, item, *integers);
     const auto x = node.value(0);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/channels.hpp"
+#include "base/decimal.hpp"
 #include "base/error.hpp"
 #include "base/interval.hpp"
 #include "graph/evaluate/evaluate.hpp"
@@ -25,6 +26,18 @@ using graph::ValueId;
 struct Refusal {
   std::string why;
 };
+
+/// What a table may be: a rescaling, or any function of the standard with its usual parameters.
+std::vector<graph::Op> functions() {
+  // First what every tool has.
+  std::vector<graph::Op> all{graph::Identity{},  graph::Sigmoid{}, graph::Tanh{},
+                             graph::HardSwish{}, graph::Abs{},     graph::HardSigmoid{decimal_of(1.0F / 6), 0.5}};
+#define NIBBLE_FUNCTION_OF(NAME) all.push_back(graph::NAME{});
+  NIBBLE_REAL_FUNCTIONS(NIBBLE_FUNCTION_OF)
+#undef NIBBLE_FUNCTION_OF
+  all.push_back(graph::Gelu{true});
+  return all;
+}
 
 /// What an integer value of the network is in the fake-quantised graph.
 struct Lifted {
@@ -203,13 +216,12 @@ class Lifter {
     const std::vector<int64_t> table = from_.constant(node.inputs[1])->to_integers();
     const int64_t first = get<graph::Table>(node.op).first;
     const auto found = [&](int64_t q) { return table.at(static_cast<size_t>(q - first)); };
-    for (const graph::Op& op : std::initializer_list<graph::Op>{graph::Identity{}, graph::Sigmoid{}, graph::Tanh{},
-                                                                graph::HardSwish{}, graph::HardSigmoid{1.0 / 6, 0.5}}) {
+    for (const graph::Op& op : functions()) {
       std::vector<double> reals;
       for (int64_t q = range.low; q <= range.high; ++q) reals.push_back(input.grid.real(q, 0));
       const Tensor argument({static_cast<int64_t>(reals.size())}, reals);
       const std::vector<double> values = graph::evaluate(Node{"f", op, {}, {}}, {&argument}).at(0).to_reals();
-      bool same = true;
+      bool same = std::none_of(values.begin(), values.end(), [](double value) { return std::isnan(value); });
       for (int64_t q = range.low; q <= range.high && same; ++q)
         same = grid.quantise(values[static_cast<size_t>(q - range.low)], 0, Rounding::HalfEven) == found(q);
       if (!same) continue;
@@ -218,7 +230,7 @@ class Lifter {
                                : step(node.name + ".real", op, {input.real}, from_[y].shape);
       return quantise(node.name, from_[y].name, y, real, grid);
     }
-    throw Refusal{"a table of no function of the standard"};
+    throw Refusal{"a table of no function known by its integers; the fake-quantised network still has it"};
   }
 
   void requantise(const Node& node) {

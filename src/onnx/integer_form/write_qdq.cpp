@@ -76,7 +76,7 @@ class QdqWriter {
         if (why.empty()) write_quantiser(node, *op);
         metadata["values"][writer_.name(node.outputs[0])]["grid"] = grid_json(op->grid);
       } else if (!write_standard(writer_, node)) {
-        why = "the standard has no such " + std::string(graph::name_of(node.op));
+        why = standard_lacks(node.op);
       }
       if (!why.empty()) refused += (refused.empty() ? "'" : ", '") + node.name + "' (" + why + ")";
       for (graph::ValueId id : node.outputs) writer_.add_value_info(id, graph_[id].type);

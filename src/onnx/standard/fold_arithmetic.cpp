@@ -159,6 +159,7 @@ bool fold_unary(NodeReader& node) {
       element.real = op == "Neg"     ? -element.real
                      : op == "Abs"   ? std::abs(element.real)
                      : op == "Floor" ? std::floor(element.real)
+                     : op == "Round" ? std::nearbyint(element.real)
                                      : std::ceil(element.real);
     } else {
       if (element.integer == INT64_MIN) node.fail("arithmetic beyond 64 bits", "shapes");
@@ -186,13 +187,10 @@ bool fold_where(NodeReader& node) {
   return node.give(std::move(y)), true;
 }
 
-bool fold_cast(NodeReader& node) {
-  node.expect_inputs(1, 1);
+/// The known input 0 in another type.
+static bool fold_to(NodeReader& node, ElementType type) {
   auto x = node.known(0);
   if (!x) return false;
-  const int64_t to = node.attributes().integer("to", 0);
-  if (to < 0 || to > INT32_MAX) node.fail("attribute 'to' is " + std::to_string(to), "a type");
-  const ElementType type = element_type_of_file(static_cast<int>(to), node.place(), false);
   for (Element& element : x->elements) {
     if (element.batch) {
       // The batch is a count: it is the same number in every type but Bool, where it is true.
@@ -208,6 +206,23 @@ bool fold_cast(NodeReader& node) {
   }
   x->type = type;
   return node.give(std::move(*x)), true;
+}
+
+bool fold_cast(NodeReader& node) {
+  node.expect_inputs(1, 1);
+  const int64_t to = node.attributes().integer("to", 0);
+  if (!node.known(0)) return false;
+  if (to < 0 || to > INT32_MAX) node.fail("attribute 'to' is " + std::to_string(to), "a type");
+  return fold_to(node, element_type_of_file(static_cast<int>(to), node.place(), false));
+}
+
+bool fold_cast_like(NodeReader& node) {
+  node.expect_inputs(2, 2);
+  const Item& like = node.item(1);
+  if (!node.known(0)) return false;
+  return fold_to(node, like.folded     ? like.folded->type
+                       : like.constant ? like.constant->tensor.type()
+                                       : node.typed(node.value(1)).type);
 }
 
 bool fold_reduce(NodeReader& node) {

@@ -59,13 +59,27 @@ void read_clip(NodeReader&);
 void read_gelu(NodeReader&); void read_softmax(NodeReader&); void read_dropout(NodeReader&);
 void read_conv_transpose(NodeReader&); void read_rms_normalization(NodeReader&);
 void read_log_softmax(NodeReader&); void read_min_max(NodeReader&); void read_where(NodeReader&);
-void read_sum(NodeReader&);
+void read_sum(NodeReader&); void read_mean(NodeReader&); void read_prelu(NodeReader&);
+void read_cast_like(NodeReader&);
 void read_pointwise(NodeReader&); void read_arithmetic(NodeReader&); void read_cast(NodeReader&);
 void read_constant(NodeReader&);
 void read_concat(NodeReader&); void read_split(NodeReader&); void read_slice(NodeReader&); void read_pad(NodeReader&);
 void read_flatten(NodeReader&); void read_reshape(NodeReader&); void read_transpose(NodeReader&);
 void read_squeeze(NodeReader&); void read_unsqueeze(NodeReader&); void read_gather(NodeReader&);
 void read_resize(NodeReader&); void read_upsample(NodeReader&);
+// Read as several ops of ours, in import_blocks.cpp and import_norms.cpp.
+void read_depth_to_space(NodeReader&); void read_space_to_depth(NodeReader&);
+void read_tile(NodeReader&); void read_expand(NodeReader&);
+void read_instance_normalization(NodeReader&); void read_group_normalization(NodeReader&);
+void read_lp_normalization(NodeReader&);
+void read_reduce_l1(NodeReader&); void read_reduce_l2(NodeReader&); void read_reduce_min(NodeReader&);
+void read_reduce_sum_square(NodeReader&); void read_reduce_log_sum(NodeReader&);
+/// What a reduction's attributes say, or its second input from an opset on. `nothing`: it leaves its input as it is.
+struct Reduction {
+  graph::Ints axes;
+  bool keep_dims = true, nothing = false;
+};
+Reduction reduction_of(NodeReader& node, int64_t first_as_input);
 /// Refuses pads that are not two for each of `axes` axes, or beyond 31 bits; attribute 'mode' of a Pad.
 void check_pads(const NodeReader&, const graph::Ints& pads, size_t axes); graph::PadMode pad_mode_of(const NodeReader&);
 void read_quantize_linear(NodeReader&); void read_dequantize_linear(NodeReader&);
@@ -86,7 +100,7 @@ void read_qlinear_sigmoid(NodeReader&); void read_qlinear_leaky_relu(NodeReader&
 void quantise_integers(NodeReader&); void dequantise_integers(NodeReader&);
 // Folding, in fold_<kind>.cpp: false where an input is not known.
 bool fold_shape(NodeReader&); bool fold_size(NodeReader&); bool fold_constant_of_shape(NodeReader&);
-bool fold_range(NodeReader&); bool fold_cast(NodeReader&); bool fold_identity(NodeReader&);
+bool fold_range(NodeReader&); bool fold_cast(NodeReader&); bool fold_cast_like(NodeReader&); bool fold_identity(NodeReader&);
 bool fold_arithmetic(NodeReader&); bool fold_unary(NodeReader&); bool fold_where(NodeReader&);
 bool fold_reduce(NodeReader&);
 bool fold_gather(NodeReader&); bool fold_concat(NodeReader&); bool fold_slice(NodeReader&);

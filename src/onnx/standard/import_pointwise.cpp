@@ -75,11 +75,44 @@ void read_sum(NodeReader& node) {
   node.emit(graph::Add{}, std::move(terms));
 }
 
+void read_mean(NodeReader& node) {
+  if (node.input_count() == 0) node.fail("no inputs", "at least one");
+  if (node.input_count() == 1) return node.emit(graph::Identity{}, {node.value(0)});
+  std::vector<graph::ValueId> terms;
+  for (size_t i = 0; i < node.input_count(); ++i) terms.push_back(node.value(i));
+  const auto count = static_cast<float>(terms.size());
+  const auto sum = node.step("sum", graph::Add{}, std::move(terms));
+  node.emit(graph::Div{}, {sum, node.add_constant("count", Tensor(Shape{}, std::vector<float>{count}))});
+}
+
+void read_cast_like(NodeReader& node) {
+  node.expect_inputs(2, 2);
+  const auto x = node.value(0), like = node.value(1);
+  const ElementType from = node.typed(x).type, to = node.typed(like).type;
+  if (from != to && !(is_real(from) && is_real(to)))
+    node.fail("from " + std::string(to_string(from)) + " to " + std::string(to_string(to)),
+              "reals to reals: other casts are folded, not run");
+  node.emit(graph::Identity{}, {x});
+}
+
+/// Constant levels in another type of integers.
+static bool cast_levels(NodeReader& node, int to) {
+  const Item& x = node.item(0);
+  const Interval range = range_of(to);
+  if (!x.constant || node.native() || !is_levels(*x.constant) || range.low > range.high) return false;
+  const std::vector<int64_t> levels = x.constant->tensor.to_integers();
+  for (int64_t level : levels)
+    if (!range.contains(level)) node.fail("level " + std::to_string(level), "one of " + type_name(to));
+  const ElementType type = element_type_of_file(to, node.place(), false);
+  return node.give(FileTensor{x.constant->tensor.cast(type), to}), true;
+}
+
 void read_cast(NodeReader& node) {
   node.expect_inputs(1, 1);
-  const auto x = node.value(0);
   const int64_t to = node.attributes().integer("to", 0);
   if (to < INT32_MIN || to > INT32_MAX) node.fail("attribute 'to' is " + std::to_string(to), "a type");
+  if (cast_levels(node, static_cast<int>(to))) return;
+  const auto x = node.value(0);
   const ElementType type = element_type_of_file(static_cast<int>(to), node.place(), node.native());
   if (type != node.typed(x).type && !(is_real(type) && is_real(node.typed(x).type)))
     node.fail("from " + std::string(to_string(node.typed(x).type)) + " to " + type_name(static_cast<int>(to)),

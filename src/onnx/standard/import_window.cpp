@@ -5,31 +5,29 @@
 namespace nibble::onnx {
 namespace {
 
-graph::Ints reduced_axes(NodeReader& node, int64_t first_as_input, bool& nothing) {
-  const bool as_input = node.opset() >= first_as_input;
-  node.expect_inputs(1, as_input ? 2 : 1);
-  graph::Ints axes;
-  if (as_input && node.has(1)) axes = node.integers(1, "axes");
-  if (!as_input) axes = node.attributes().integers("axes");
-  nothing = axes.empty() && node.attributes().integer("noop_with_empty_axes", 0) != 0;
-  const size_t rank = node.shape(node.value(0)).size();
-  for (int64_t& axis : axes) axis = node.axis(axis, rank);
-  return axes;
-}
-
 template <class Reduce>
 void read_reduction(NodeReader& node, int64_t first_as_input) {
-  bool nothing = false;
+  const Reduction found = reduction_of(node, first_as_input);
   Reduce op;
-  op.axes = reduced_axes(node, first_as_input, nothing);
-  op.keep_dims = node.attributes().integer("keepdims", 1) != 0;
-  if (nothing)
-    node.emit(graph::Identity{}, {node.value(0)});
-  else
-    node.emit(op, {node.value(0)});
+  op.axes = found.axes;
+  op.keep_dims = found.keep_dims;
+  node.emit(found.nothing ? graph::Op(graph::Identity{}) : graph::Op(op), {node.value(0)});
 }
 
 }  // namespace
+
+Reduction reduction_of(NodeReader& node, int64_t first_as_input) {
+  const bool as_input = node.opset() >= first_as_input;
+  node.expect_inputs(1, as_input ? 2 : 1);
+  Reduction found;
+  if (as_input && node.has(1)) found.axes = node.integers(1, "axes");
+  if (!as_input) found.axes = node.attributes().integers("axes");
+  found.nothing = found.axes.empty() && node.attributes().integer("noop_with_empty_axes", 0) != 0;
+  found.keep_dims = node.attributes().integer("keepdims", 1) != 0;
+  const size_t rank = node.shape(node.value(0)).size();
+  for (int64_t& axis : found.axes) axis = node.axis(axis, rank);
+  return found;
+}
 
 void read_max_pool(NodeReader& node) {
   node.expect_inputs(1, 1);

@@ -1,12 +1,21 @@
 #include "onnx/standard/node_reader.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "graph/evaluate/evaluate.hpp"
+#include "graph/op_traits.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/standard/graph_reader.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::onnx {
+
+bool is_levels(const FileTensor& tensor) {
+  const Interval range = range_of(tensor.data_type);
+  return range.low <= range.high && tensor.data_type != pb::TensorProto::INT32;
+}
 
 NodeReader::NodeReader(GraphReader& reader, const pb::NodeProto& node, std::string name)
     : reader_(reader),
@@ -57,6 +66,27 @@ graph::ValueId NodeReader::optional_value(size_t index) const {
 
 const graph::Value& NodeReader::typed(graph::ValueId id) const {
   return reader_.graph()[id];
+}
+
+void NodeReader::hold_levels(size_t index) const {
+  if (!has(index) || reader_.integer_form() || native()) return;
+  const Item& found = item(index);
+  if (!found.quantise || !found.integers_of) return;
+  const graph::Node& quantiser = reader_.graph().nodes[*found.quantise];
+  const Tensor* reals = reader_.graph().constant(quantiser.inputs[0]);
+  if (!reals) return;
+  const Grid& grid = *found.integers_of;
+  Item levels;
+  levels.constant = FileTensor{quant::quantise(*reals, grid, Rounding::HalfEven), file_type(grid.container())};
+  levels.cut = Interval{grid.low, grid.high};
+  reader_.define(input_name(index), std::move(levels));
+}
+
+bool NodeReader::is_quantised_constant(graph::ValueId id) const {
+  const graph::Graph& graph = reader_.graph();
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const graph::Node& node) {
+    return node.outputs[0] == id && holds_alternative<graph::Quantise>(node.op) && graph.constant(node.inputs[0]);
+  });
 }
 
 int64_t NodeReader::fixed_extent(graph::ValueId id, size_t axis) const {
@@ -131,7 +161,29 @@ FileTensor NodeReader::tensor_attribute(std::string_view attribute) const {
   return read_tensor(*proto, place, reader_.rules());
 }
 
+void NodeReader::give_moved(const graph::Op& op, const std::vector<graph::ValueId>& inputs, size_t outputs) {
+  std::vector<Tensor> held;
+  held.reserve(inputs.size());
+  std::vector<const Tensor*> wide;
+  for (graph::ValueId id : inputs)
+    wide.push_back(&held.emplace_back(reader_.graph().constant(id)->cast(ElementType::Int64)));
+  const graph::Node node{name_, op, inputs, std::vector<graph::ValueId>(outputs, graph::absent)};
+  const std::vector<Tensor> results = graph::evaluate(node, wide);
+  const Item& source = item(0);
+  for (size_t i = 0; i < outputs && i < results.size(); ++i) {
+    if (output_name(i).empty()) continue;
+    Item moved;
+    moved.constant = FileTensor{results[i].cast(source.constant->tensor.type()), source.constant->data_type};
+    moved.cut = source.cut;
+    reader_.define(output_name(i), std::move(moved));
+  }
+}
+
 void NodeReader::emit(graph::Op op, std::vector<graph::ValueId> inputs, size_t outputs) {
+  const auto constant = [&](graph::ValueId id) { return id != graph::absent && reader_.graph().constant(id); };
+  const bool levels = !native() && has(0) && item(0).constant && is_levels(*item(0).constant);
+  if (levels && graph::moves_data(op) && std::all_of(inputs.begin(), inputs.end(), constant))
+    return give_moved(op, inputs, outputs);
   std::vector<std::string> names;
   for (size_t i = 0; i < outputs; ++i) {
     if (i >= output_count()) fail(std::to_string(output_count()) + " outputs", std::to_string(outputs));

@@ -19,6 +19,10 @@ struct RealsOf {
   Grid grid;
 };
 
+/// Integers of the file that are levels of a quantiser: of a type that quantised tensors have, but int32, in which
+/// shapes are computed too.
+bool is_levels(const FileTensor& tensor);
+
 /// What a name of the file leads to: a value of the graph, or something known that becomes one when a node reads it.
 struct Item {
   graph::ValueId id = graph::absent;
@@ -67,6 +71,10 @@ class NodeReader {
   graph::ValueId optional_value(size_t index) const;
   const graph::Value& typed(graph::ValueId id) const;
   const Shape& shape(graph::ValueId id) const { return typed(id).shape; }
+  /// Makes the integers that a QuantizeLinear gives of a constant a constant themselves, for what moves them.
+  void hold_levels(size_t index) const;
+  /// A constant behind a quantiser of its own.
+  bool is_quantised_constant(graph::ValueId id) const;
   /// The extent `axis` of a value, which must not be the batch.
   int64_t fixed_extent(graph::ValueId id, size_t axis) const;
   /// The input where it is known (a constant, or folded), else nothing.
@@ -82,7 +90,7 @@ class NodeReader {
   int64_t axis(int64_t axis, size_t rank) const;
   FileTensor tensor_attribute(std::string_view attribute) const;
 
-  /// The node itself: its outputs are the file's.
+  /// The node itself: its outputs are the file's. What moves constant levels alone is computed at once.
   void emit(graph::Op op, std::vector<graph::ValueId> inputs, size_t outputs = 1);
   /// A node before it, named <node>.<suffix>; returns its output.
   graph::ValueId step(std::string_view suffix, graph::Op op, std::vector<graph::ValueId> inputs);
@@ -100,6 +108,8 @@ class NodeReader {
   GraphReader& reader() const { return reader_; }
 
  private:
+  void give_moved(const graph::Op& op, const std::vector<graph::ValueId>& inputs, size_t outputs);
+
   GraphReader& reader_;
   const pb::NodeProto& node_;
   std::string name_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "graph/evaluate/fold_constants.hpp"
 #include "graph/op_traits.hpp"
 #include "graph/output_grids.hpp"
 #include "onnx/file/metadata.hpp"
@@ -47,26 +48,49 @@ bool axis_behind(const Node& node, const Tensor& x, const Tensor& y, int& axis) 
     axis = static_cast<int>(found - transpose->perm.begin());
     return true;
   }
-  // Elements keep their order, so the axis keeps its place where extents before and of it do.
-  const auto until = static_cast<std::ptrdiff_t>(axis) + 1;
-  return static_cast<std::ptrdiff_t>(y.rank()) >= until &&
-         std::equal(x.shape().begin(), x.shape().begin() + until, y.shape().begin());
+  // Elements keep their order, so the axis stands where it has as many behind it.
+  const auto behind = [](const Shape& shape, size_t from) {
+    return element_count(Shape(shape.begin() + static_cast<std::ptrdiff_t>(from), shape.end()));
+  };
+  const auto own = static_cast<size_t>(axis);
+  for (size_t i = 0; i < y.rank(); ++i)
+    if (y.shape()[i] == x.shape()[own] && behind(y.shape(), i + 1) == behind(x.shape(), own + 1)) {
+      axis = static_cast<int>(i);
+      return true;
+    }
+  return false;
+}
+
+/// Whether the op does to a constant what its levels can say behind it: they move, or are cut and stay levels.
+bool stays_levels(const Node& node) {
+  return reorders(node.op) || graph::elements_of(node.op) == graph::Elements::Same ||
+         class_of(node.op) == graph::OpClass::Clip;
+}
+
+/// A clip at a number between two levels makes reals that are no levels.
+bool is_on_grid(const Tensor& reals, const Quantise& op) {
+  const Node again{"", op, {}, {}};
+  return graph::evaluate(again, {&reals}).at(0).to_reals() == reals.to_reals();
 }
 
 /// Nodes are in order, so a chain of them moves through in one walk.
 void move_constants(Graph& graph) {
   const graph::Uses uses(graph);
   for (Node& node : graph.nodes) {
-    if (!reorders(node.op)) continue;
+    if (!stays_levels(node)) continue;
     const int writer = uses.writer[static_cast<size_t>(node.inputs[0])];
     if (writer < 0) continue;
     const Node& source = graph.nodes[static_cast<size_t>(writer)];
     const auto* found = get_if<Quantise>(&source.op);
     const Tensor* held = found ? graph.constant(source.inputs[0]) : nullptr;
     if (!held) continue;
-    const Tensor x(held->shape(), held->to_reals());
-    Tensor moved = graph::evaluate(node, {&x}).at(0).cast(held->type());
+    Tensor x(held->shape(), held->to_reals());
     Quantise op = *found;
+    const bool cuts = class_of(node.op) == graph::OpClass::Clip;
+    if (cuts) x = graph::evaluate(source, {&x}).at(0);
+    const Tensor result = graph::evaluate(node, {&x}).at(0);
+    if (cuts && !is_on_grid(result, op)) continue;
+    Tensor moved = result.cast(held->type());
     if (!axis_behind(node, x, moved, op.grid.axis)) continue;
     const ValueId constant = graph.add_constant(node.name + ".reals", std::move(moved));
     node.op = op;
@@ -94,6 +118,7 @@ void drop_clips_to_grids(Graph& graph) {
 
 void normalise_quantisers(Graph& graph, const Json& metadata, const std::string& file) {
   free_wide_constants(graph);
+  graph::fold_constants(graph);
   move_constants(graph);
   drop_clips_to_grids(graph);
   for (const Node& node : graph.nodes)

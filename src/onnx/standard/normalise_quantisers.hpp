@@ -6,7 +6,9 @@ namespace nibble::onnx {
 
 /// What a fake-quantised graph of any tool has in common once its nodes are read:
 ///
+///     before   f(w), constants alone                          after   a constant
 ///     before   quantise(w) -> Transpose, Reshape, ...        after   quantise(transposed w), the scales' axis moved
+///     before   quantise(w) -> Clip at levels                  after   quantise(clipped w)
 ///     before   quantise(b), 32 bits, not a bias              after   b, in reals
 ///     before   quantise(clip(x, the grid's own ends))         after   quantise(x)
 ///     before   values without grids                          after   each quantiser's on its value; sums of our own

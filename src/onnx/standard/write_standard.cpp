@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -307,6 +309,18 @@ int64_t opset_of(const graph::Op& op) {
   if (const auto* reshape = get_if<graph::Reshape>(&op); reshape && reshape->allow_zero)
     return first_opset(name, "allowzero");
   return first_opset(name);
+}
+
+std::string standard_lacks(const graph::Op& op) {
+  const std::string name(graph::name_of(op));
+  std::string why = "the standard has no such " + name;
+  const auto number = [&]<class Field>(std::string_view field, const Field& value) {
+    if constexpr (std::is_same_v<Field, double>)
+      if (std::isfinite(value) && !survives_float(value))
+        why = name + "'s " + std::string(field) + " " + fmt::format("{}", value) + " is no float32 number";
+  };
+  visit([&]<class Each>(const Each& each) { Each::fields(number, each); }, op);
+  return why;
 }
 
 bool write_standard(ModelWriter& writer, const graph::Node& node) {

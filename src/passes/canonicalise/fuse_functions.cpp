@@ -6,6 +6,7 @@
 #include "graph/op_traits.hpp"
 #include "passes/canonicalise/passes.hpp"
 #include "passes/canonicalise/subgraphs.hpp"
+#include "passes/rewrite.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -39,11 +40,10 @@ std::vector<graph::Op> candidates(const Graph& graph, const Subgraph& region) {
   const double one = at(graph, region, 1), zero = at(graph, region, 0), near = at(graph, region, 0x1p-6);
   if (one > 0 && one < 1) {
     const double alpha = std::log(one / (1 - one));  // 1 / (1 + exp(-alpha))
-    ops.insert(ops.begin(), graph::Swish{static_cast<double>(static_cast<float>(alpha))});
+    ops.insert(ops.begin(), graph::Swish{attribute_of(alpha)});
     if (std::abs(alpha - 1) < 1e-5) ops.insert(ops.begin(), graph::Swish{1});
   }
-  if (zero > 0 && zero < 1)
-    ops.push_back(graph::HardSigmoid{static_cast<double>(static_cast<float>((near - zero) * 0x1p6)), zero});
+  if (zero > 0 && zero < 1) ops.push_back(graph::HardSigmoid{attribute_of((near - zero) * 0x1p6), attribute_of(zero)});
   return ops;
 }
 

@@ -9,32 +9,64 @@
 namespace nibble::passes {
 namespace {
 using graph::Graph;
+using graph::Ints;
 using graph::Node;
 
-constexpr size_t most_nodes = 16;
+constexpr size_t most_nodes = 20;
 
-/// Constants are one number, or one an element of the last axis.
-bool fits_rows(const Graph& graph, const Node& node) {
+/// What is normalised together: the axes of a tensor of this rank, ascending, never the first.
+struct Row {
+  size_t rank = 0;
+  Ints axes;
+  bool operator==(const Row&) const = default;
+
+  bool contains(size_t axis) const {
+    return std::find(axes.begin(), axes.end(), static_cast<int64_t>(axis)) != axes.end();
+  }
+};
+
+std::optional<Row> row_of(const Graph& graph, const Node& node) {
+  const auto* mean = get_if<graph::ReduceMean>(&node.op);
+  const Shape& shape = mean ? graph[node.inputs[0]].shape : Shape{};
+  if (!mean || !mean->keep_dims || mean->axes.empty() || shape.size() < 2) return std::nullopt;
+  Row row{shape.size(), {}};
+  for (int64_t axis : mean->axes) row.axes.push_back(normalise_axis(axis, row.rank));
+  std::sort(row.axes.begin(), row.axes.end());
+  const bool known = std::all_of(row.axes.begin(), row.axes.end(),
+                                 [&](int64_t axis) { return shape[static_cast<size_t>(axis)] != any; });
+  return known && row.axes[0] > 0 ? std::optional(row) : std::nullopt;
+}
+
+std::vector<Row> rows_of(const Graph& graph) {
+  std::vector<Row> found;
+  for (const Node& node : graph.nodes)
+    if (auto row = row_of(graph, node); row && std::find(found.begin(), found.end(), *row) == found.end())
+      found.push_back(std::move(*row));
+  return found;
+}
+
+/// Constants are one number, or one an element of the row.
+bool fits_rows(const Graph& graph, const Node& node, const Row& row) {
   for (graph::ValueId id : node.inputs) {
     if (id == graph::absent) return false;
     const Tensor* constant = graph.constant(id);
-    if (constant && constant->size() != 1 && constant->size() != static_cast<size_t>(constant->shape().back()))
-      return false;
+    if (!constant || constant->size() == 1) continue;
+    if (constant->rank() > row.rank) return false;
+    const size_t skipped = row.rank - constant->rank();
+    for (size_t i = 0; i < constant->rank(); ++i)
+      if (constant->shape()[i] != 1 && !row.contains(skipped + i)) return false;
   }
   return true;
 }
 
-bool works_on_rows(const Graph& graph, const Node& node) {
-  if (const auto* mean = get_if<graph::ReduceMean>(&node.op)) {
-    const size_t rank = graph[node.inputs[0]].shape.size();
-    return mean->keep_dims && mean->axes.size() == 1 && rank > 1 &&
-           normalise_axis(mean->axes[0], rank) + 1 == static_cast<int64_t>(rank);
-  }
+bool works_on_rows(const Graph& graph, const Node& node, const Row& row) {
+  if (holds_alternative<graph::ReduceMean>(node.op)) return row_of(graph, node) == row;
   const bool known = holds_alternative<graph::Add>(node.op) || holds_alternative<graph::Sub>(node.op) ||
                      holds_alternative<graph::Mul>(node.op) || holds_alternative<graph::Div>(node.op) ||
                      holds_alternative<graph::Pow>(node.op) || holds_alternative<graph::Sqrt>(node.op) ||
-                     holds_alternative<graph::Reciprocal>(node.op) || holds_alternative<graph::Neg>(node.op);
-  return known && fits_rows(graph, node);
+                     holds_alternative<graph::Reciprocal>(node.op) || holds_alternative<graph::Neg>(node.op) ||
+                     holds_alternative<graph::Clip>(node.op) || holds_alternative<graph::Max>(node.op);
+  return known && fits_rows(graph, node, row);
 }
 
 /// Whether the nodes can be a normalisation at all: a mean and a root. The numbers that may be its epsilon.
@@ -47,7 +79,8 @@ std::vector<double> epsilons_of(const Graph& graph, const Subgraph& region) {
     root = root || holds_alternative<graph::Sqrt>(node.op) || holds_alternative<graph::Pow>(node.op);
     if (!holds_alternative<graph::Add>(node.op)) continue;
     for (graph::ValueId id : node.inputs)
-      if (graph.constant(id) && graph.constant(id)->size() == 1) epsilons.push_back(graph.constant(id)->to_reals()[0]);
+      if (graph.constant(id) && graph.constant(id)->size() == 1)
+        epsilons.push_back(attribute_of(graph.constant(id)->to_reals()[0]));
   }
   if (!mean || !root) return {};
   epsilons.push_back(0);  // last: a small one looks like none
@@ -56,11 +89,12 @@ std::vector<double> epsilons_of(const Graph& graph, const Subgraph& region) {
 
 constexpr int64_t rows = 5;
 
-/// [rows, 1.., n]: nothing near its mean in row 0, of one number in row 1, then smaller and larger ones.
-Tensor probe(size_t rank, int64_t n) {
-  Shape shape(rank, 1);
+/// [rows, .., the row's extents, ..]: nothing near its mean in row 0, of one number in row 1, then smaller and larger ones.
+Tensor probe(const Shape& like, const Row& axes) {
+  Shape shape(axes.rank, 1);
   shape.front() = rows;
-  shape.back() = n;
+  for (int64_t axis : axes.axes) shape[static_cast<size_t>(axis)] = like[static_cast<size_t>(axis)];
+  const int64_t n = element_count(shape) / rows;
   std::vector<double> x;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t i = 0; i < n; ++i) {
@@ -108,11 +142,14 @@ std::optional<Found> read_off(const std::vector<double>& x, const std::vector<do
   return found;
 }
 
-std::optional<Found> normalisation_of(const Graph& graph, const Subgraph& region) {
+std::optional<Found> normalisation_of(const Graph& graph, const Subgraph& region, const Row& row) {
   const std::vector<double> epsilons = epsilons_of(graph, region);
   const Shape& shape = graph[region.source].shape;
-  if (epsilons.empty() || shape.size() < 2 || shape.back() < 2) return std::nullopt;
-  const Tensor x = probe(shape.size(), shape.back());
+  if (epsilons.empty() || shape.size() != row.rank) return std::nullopt;
+  for (int64_t axis : row.axes)
+    if (shape[static_cast<size_t>(axis)] < 1) return std::nullopt;
+  const Tensor x = probe(shape, row);
+  if (x.size() < size_t{2} * rows) return std::nullopt;
   const Tensor y = evaluate_subgraph(graph, region, x);
   if (y.shape() != x.shape()) return std::nullopt;
   const std::vector<double> in = x.to_reals(), out = y.to_reals();
@@ -122,37 +159,72 @@ std::optional<Found> normalisation_of(const Graph& graph, const Subgraph& region
   return std::nullopt;
 }
 
-void replace(Graph& graph, size_t index, const Subgraph& region, const Found& found) {
+/// The row's axes behind the others.
+Ints row_last(const Row& row) {
+  Ints perm;
+  for (size_t axis = 0; axis < row.rank; ++axis)
+    if (!row.contains(axis)) perm.push_back(static_cast<int64_t>(axis));
+  perm.insert(perm.end(), row.axes.begin(), row.axes.end());
+  return perm;
+}
+
+Ints inverse(const Ints& perm) {
+  Ints result(perm.size());
+  for (size_t i = 0; i < perm.size(); ++i) result[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
+  return result;
+}
+
+/// The normalisation of x, whose row is its last axes.
+Node normalisation(Graph& graph, const std::string& name, graph::ValueId x, const Found& found, const Shape& extents) {
+  const auto axis = -static_cast<int64_t>(extents.size());
+  const double epsilon = found.epsilon == 0 ? graph::no_epsilon : found.epsilon;
+  const graph::ValueId gain = graph.add_constant(name + "_gain", float_tensor(extents, found.gain));
+  if (!found.centred) return {name, graph::RmsNormalization{axis, epsilon}, {x, gain}, {}};
+  const graph::ValueId bias = graph.add_constant(name + "_bias", float_tensor(extents, found.bias));
+  return {name, graph::LayerNormalization{axis, epsilon}, {x, gain, bias}, {}};
+}
+
+void replace(Graph& graph, size_t index, const Subgraph& region, const Row& row, const Found& found) {
   const std::string name = graph.nodes[index].name;
-  const auto n = static_cast<int64_t>(found.gain.size());
-  const graph::ValueId gain = graph.add_constant(name + "_gain", float_tensor({n}, found.gain));
-  graph.nodes[index].inputs = {region.source, gain};
-  if (!found.centred) {
-    graph.nodes[index].op = graph::RmsNormalization{-1, found.epsilon};
+  const Ints perm = row_last(row);
+  Shape extents;
+  for (int64_t axis : row.axes) extents.push_back(graph[region.source].shape[static_cast<size_t>(axis)]);
+  if (std::is_sorted(perm.begin(), perm.end())) {
+    const Node normal = normalisation(graph, name, region.source, found, extents);
+    graph.nodes[index].op = normal.op;
+    graph.nodes[index].inputs = normal.inputs;
     return;
   }
-  const graph::ValueId bias = graph.add_constant(name + "_bias", float_tensor({n}, found.bias));
-  graph.nodes[index].inputs.push_back(bias);
-  graph.nodes[index].op = graph::LayerNormalization{-1, found.epsilon};
+  const graph::ValueId turned = graph.add_node(name + "_input", graph::Transpose{perm}, {region.source});
+  const Node normal = normalisation(graph, name + "_rows", turned, found, extents);
+  const graph::ValueId normalised = graph.add_node(normal.name, normal.op, normal.inputs);
+  graph.nodes[index].op = graph::Transpose{inverse(perm)};
+  graph.nodes[index].inputs = {normalised};
+}
+
+/// Whether a region that ends in the node was a normalisation over the row, and is one op now.
+bool fuse(Graph& graph, const graph::Uses& uses, size_t index, const Row& row) {
+  const auto allowed = [&](const Node& node) { return works_on_rows(graph, node, row); };
+  const auto regions = subgraphs_to(graph, uses, index, allowed, most_nodes);
+  for (size_t r = regions.size(); r-- > 0;) {
+    if (regions[r].nodes.size() < 4) continue;
+    const auto found = normalisation_of(graph, regions[r], row);
+    if (!found) continue;
+    replace(graph, index, regions[r], row, *found);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace
 
 int fuse_normalizations(Graph& graph) {
   const graph::Uses uses(graph);
+  const std::vector<Row> candidates = rows_of(graph);
   int changed = 0;
-  for (size_t i = graph.nodes.size(); i-- > 0;) {
-    const auto allowed = [&](const Node& node) { return works_on_rows(graph, node); };
-    const auto regions = subgraphs_to(graph, uses, i, allowed, most_nodes);
-    for (size_t r = regions.size(); r-- > 0;) {
-      if (regions[r].nodes.size() < 4) continue;
-      const auto found = normalisation_of(graph, regions[r]);
-      if (!found) continue;
-      replace(graph, i, regions[r], *found);
-      ++changed;
-      break;
-    }
-  }
+  for (size_t i = graph.nodes.size(); i-- > 0;)
+    changed +=
+        std::any_of(candidates.begin(), candidates.end(), [&](const Row& row) { return fuse(graph, uses, i, row); });
   return changed;
 }
 

@@ -37,6 +37,8 @@ int merge_reshapes(graph::Graph& graph);
 ///     before   y = global_average_pool(x)            or an average pool whose one window is all of x, or reduce_mean
 ///                                                    over negative, unsorted or no axes
 ///     after    y = reduce_mean(x, axes = 2.., keep_dims)       axes counted from the front, ascending
+///     before   y = reduce_sum(x, axes)               of reals
+///     after    y = reduce_mean(x, axes) * count      count = product of the extents, where they are known
 ///     before   y = reduce_mean(x, all spatial axes)            which drops them
 ///     after    y = reshape(reduce_mean(x, all spatial axes, keep_dims), [N, C])
 ///
@@ -52,13 +54,23 @@ int unify_means(graph::Graph& graph);
 /// with each candidate. Equal up to 3e-6 of 1 + |y|: the float rounding of the constants.
 int fuse_functions(graph::Graph& graph);
 
-/// One op for a normalisation over the last axis.
+/// One op for a normalisation over any axes.
 ///
 ///     before   y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + e) * w + b       in any order and spelling
 ///     after    y = layer_normalization(x, w, b), or rms_normalization(x, w) where no mean is taken off
 ///
-/// Recognised by what it computes, on five rows. Equal up to float rounding.
+/// The means are over the same axes, w and b vary along these alone. Axes that are not the last are transposed there and
+/// back. An epsilon of 0 becomes graph::no_epsilon. Recognised by what it computes, on five rows. Equal up to float
+/// rounding.
 int fuse_normalizations(graph::Graph& graph);
+
+/// Writes Pow by a number that has an op of its own as that op.
+///
+///     before   y = pow(x, 1), pow(x, 2), pow(x, 1/2), pow(x, -1)
+///     after    y = x, x * x, sqrt(x), reciprocal(x)
+///
+/// Equal up to float rounding.
+int unify_powers(graph::Graph& graph);
 
 /// One form of a mask with a constant condition that only Softmaxes read.
 ///
@@ -98,6 +110,15 @@ int unify_clips(graph::Graph& graph);
 /// exactly.
 int hoist_clips(graph::Graph& graph);
 
+/// Puts the constant weights of a product behind its activation, where linear ops have them; quantised weights with
+/// their scales.
+///
+///     before   y = matmul(w, x)
+///     after    y = transpose(matmul(transpose(x), w'))       w' = transpose(w), of the last two axes each
+///
+/// Skips operands of rank 1. Equal up to the order of float sums.
+int put_weights_second(graph::Graph& graph);
+
 /// Moves transpositions towards the outputs until they meet their inverse: the islands of NHWC in what TensorFlow's
 /// exporters write disappear.
 ///
@@ -106,7 +127,7 @@ int hoist_clips(graph::Graph& graph);
 ///     before   y = transpose(transpose(x, p), q)
 ///     after    y = transpose(x, q after p)
 ///
-/// Passes pointwise ops, arithmetic with each other and with constants, Concat, Split, Slice, Pad, Softmax, ReduceMean,
+/// Passes pointwise ops, quantisers with one scale, arithmetic with each other and with constants, Concat, Split, Slice, Pad, Softmax, ReduceMean,
 /// Resize, and a BatchNormalization whose channels stay where they are. Skips where another reader of the transposed
 /// value would keep it, and a value that is a graph output. Equal exactly.
 int sink_transposes(graph::Graph& graph);

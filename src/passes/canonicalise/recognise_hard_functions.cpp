@@ -96,7 +96,7 @@ int recognise_hard_functions(Graph& graph) {
       graph.nodes[i].inputs = {*x};
       ++changed;
     } else if (const auto ramp = ramp_of(graph, uses, &node); ramp && is_near(ramp->high, 1)) {
-      graph.nodes[i].op = graph::HardSigmoid{ramp->alpha, ramp->beta};
+      graph.nodes[i].op = graph::HardSigmoid{attribute_of(ramp->alpha), attribute_of(ramp->beta)};
       graph.nodes[i].inputs = {ramp->x};
       ++changed;
     }

@@ -72,7 +72,9 @@ std::optional<Passed> passed_resize(graph::Resize op, const Ints& perm) {
 
 std::optional<Passed> passed(const Node& node, const Ints& perm) {
   const graph::Op& op = node.op;
-  if (is_pointwise(op) || elements_of(op) == graph::Elements::Same) return Passed{op, perm};
+  const auto* quantiser = get_if<graph::Quantise>(&op);
+  const bool alike = quantiser && !quantiser->grid.per_channel();
+  if (is_pointwise(op) || alike || elements_of(op) == graph::Elements::Same) return Passed{op, perm};
   if (const auto* transpose = get_if<graph::Transpose>(&op))
     return Passed{graph::Transpose{moved_axes(transpose->perm, perm)}, {}};
   if (const auto* concat = get_if<graph::Concat>(&op))
@@ -197,6 +199,7 @@ class Sinker {
     const ValueId old = graph_.nodes[index].outputs[output];
     const std::string name = graph_.nodes[index].name + "_transpose";
     const ValueId written = graph_.add_value(graph_[old].name + "_moved", graph_[old].type);
+    graph_[written].grid = graph_[old].grid;
     graph_.nodes[index].outputs[output] = written;
     graph_.add_node(name, graph::Transpose{perm}, {written});
     graph_.nodes.back().outputs = {old};

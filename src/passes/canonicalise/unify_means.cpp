@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "passes/canonicalise/passes.hpp"
+#include "passes/rewrite.hpp"
 
 namespace nibble::passes {
 namespace {
@@ -46,12 +47,37 @@ bool keep_spatial_axes(Graph& graph, size_t index) {
   return true;
 }
 
+/// A sum of reals as so many times its mean, which integers have.
+bool turn_sum_into_mean(Graph& graph, size_t index) {
+  const auto* sum = get_if<graph::ReduceSum>(&graph.nodes[index].op);
+  const graph::ValueId x = graph.nodes[index].inputs[0];
+  if (!sum || !is_real(graph[x].type)) return false;
+  const graph::ReduceMean mean{normalised(sum->axes, graph[x].shape.size()), sum->keep_dims};
+  double count = 1;
+  for (int64_t axis : mean.axes) {
+    const int64_t extent = graph[x].shape[static_cast<size_t>(axis)];
+    if (extent < 1) return false;
+    count *= static_cast<double>(extent);
+  }
+  const graph::ValueId old = graph.nodes[index].outputs[0];
+  const std::string name = graph.nodes[index].name;
+  const graph::ValueId taken = graph.add_value(graph[old].name + "_mean", graph[old].type);
+  graph[taken].shape = graph[old].shape;
+  const graph::ValueId factor = graph.add_constant(name + "_count", float_tensor({}, {count}));
+  graph.nodes[index].op = mean;
+  graph.nodes[index].outputs = {taken};
+  graph.add_node(name + "_times", graph::Mul{}, {taken, factor});
+  graph.nodes.back().outputs = {old};
+  return true;
+}
+
 }  // namespace
 
 int unify_means(Graph& graph) {
   int changed = 0;
   const size_t count = graph.nodes.size();
   for (size_t i = 0; i < count; ++i) {
+    changed += turn_sum_into_mean(graph, i);
     Node& node = graph.nodes[i];
     const Shape x = node.inputs.empty() ? Shape{} : graph[node.inputs[0]].shape;
     const auto* pool = get_if<graph::AveragePool>(&node.op);

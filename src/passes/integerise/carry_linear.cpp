@@ -134,7 +134,8 @@ void carry_linear(Propagation& p, const Node& node) {
   const bool is_matmul = holds_alternative<graph::MatMul>(node.op);
   if (w.grid.per_channel() &&
       (w.grid.axis != channel_axis(node.op) || (is_matmul && p.from[node.outputs[0]].shape.size() != 2)))
-    refuse(node, "has weight scales along an axis that is not its output channels", "scales along the output channels");
+    refuse(node, "has weight scales along an axis that is not its output channels",
+           "scales along the output channels, or one: quantize the float network anew");
 
   const auto* gemm = get_if<graph::Gemm>(&node.op);
   Sum result;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/evaluate/evaluate.hpp"
 #include "passes/integerise/propagation.hpp"
 #include "passes/scales.hpp"
 #include "quant/range.hpp"
@@ -17,9 +18,21 @@ graph::Clip clip_of(const graph::Op& op) {
   return {0, std::numeric_limits<double>::infinity()};
 }
 
+/// The constant reals of a function's second input, in doubles as the evaluator has them.
+ValueId parameter_of(Propagation& p, const Node& node, ValueId id) {
+  const OnGrid* held = p.find_constant(id);
+  if (!held && !p.from.constant(id)) refuse(node, "has parameters that are computed", "constant parameters");
+  if (!held) return p.to.add_constant(p.from[id].name, *p.from.constant(id));
+  const Tensor levels = p.to.constant(held->id)->cast(ElementType::Int64);
+  const Node reals{node.name, graph::Dequantise{held->grid}, {}, {}};
+  return p.to.add_constant(p.from[id].name + "_real", graph::evaluate(reals, {&levels}).at(0));
+}
+
 /// A node between a Dequantise and its Quantise stays as it is.
 void keep_real(Propagation& p, const Node& node, ValueId x) {
-  p.set(node.outputs[0], RealValue{p.emit(node.name, node.op, {x}, p.from[node.outputs[0]].name)});
+  std::vector<ValueId> inputs{x};
+  for (size_t slot = 1; slot < node.inputs.size(); ++slot) inputs.push_back(parameter_of(p, node, node.inputs[slot]));
+  p.set(node.outputs[0], RealValue{p.emit(node.name, node.op, std::move(inputs), p.from[node.outputs[0]].name)});
 }
 
 void quantise_constant(Propagation& p, const Node& node, const graph::Quantise& quantiser) {

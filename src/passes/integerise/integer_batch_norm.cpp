@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/interval.hpp"
+#include "base/rescale.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/rewrite.hpp"
@@ -35,16 +36,44 @@ double unit_over(double kappa, double scale) {
   return static_cast<double>(rounded) / scale;
 }
 
-IntegerNorm norm_of(const graph::Rescale& rescale, double scale, int bits) {
+/// The level that a channel has for each of its sums, where it is one: such a channel takes no part in the unit.
+std::optional<int64_t> only_level(const graph::Rescale& rescale, size_t channel, Interval sums) {
+  const auto level = [&](int64_t sum) {
+    const int64_t rounded = rescaled(rescale.kappa_of(channel), rescale.lambda_of(channel), sum, rescale.rounding,
+                                     rescale.divisor_of(channel));
+    return std::clamp(rounded + rescale.zero_point, rescale.low, rescale.high);
+  };
+  const int64_t found = level(sums.low);
+  return found == level(sums.high) ? std::optional(found) : std::nullopt;
+}
+
+using Levels = std::vector<std::optional<int64_t>>;
+
+Levels only_levels(const graph::Rescale& rescale, const std::vector<Interval>& bounds) {
+  Levels levels;
+  for (size_t c = 0; c < rescale.channels(); ++c)
+    levels.push_back(only_level(rescale, c, bounds[bounds.size() == 1 ? 0 : c]));
+  return levels;
+}
+
+/// Of a rescaling with a channel that has more than its one level.
+IntegerNorm norm_of(const graph::Rescale& rescale, const Levels& levels, double scale, int bits) {
   double largest = 0;
   const auto divided = [&](double value, size_t c) { return value / static_cast<double>(rescale.divisor_of(c)); };
   for (size_t c = 0; c < rescale.channels(); ++c)
-    largest = std::max(largest, std::abs(divided(rescale.kappa_of(c), c)));
+    if (!levels[c]) largest = std::max(largest, std::abs(divided(rescale.kappa_of(c), c)));
   IntegerNorm norm;
   norm.unit = unit_over(largest / static_cast<double>((int64_t{1} << (bits - 1)) - 1), scale);
   for (size_t c = 0; c < rescale.channels(); ++c) {
-    norm.gain.push_back(std::llround(divided(rescale.kappa_of(c), c) / norm.unit));
-    const double shift = divided(rescale.lambda_of(c), c) / norm.unit;
+    norm.gain.push_back(levels[c] ? 0 : std::llround(divided(rescale.kappa_of(c), c) / norm.unit));
+    // What is the same for each sum is rounded as it is, within the levels; what clips to one level is that level.
+    const double least = static_cast<double>(rescale.low - rescale.zero_point) - 1,
+                 most = static_cast<double>(rescale.high - rescale.zero_point) + 1;
+    double shift = divided(rescale.lambda_of(c), c);
+    if (levels[c])
+      shift = rescale.kappa_of(c) == 0 ? std::clamp(shift, least, most)
+                                       : static_cast<double>(*levels[c] - rescale.zero_point);
+    shift /= norm.unit;
     norm.shift.push_back(std::llround(std::clamp(shift, -0x1p52, 0x1p52)));
   }
   return norm;
@@ -76,20 +105,21 @@ bool requantises_exactly(const graph::Rescale& rescale, const IntegerNorm& norm,
   return quant::solve_exactly(step, sums, options.widths).has_value();
 }
 
+/// The ranges of the sums, one a channel of the rescaling, or one.
+std::vector<Interval> bounds_of(const graph::Value& sums, const graph::Rescale& rescale) {
+  return sums.bounds.size() == rescale.channels() ? sums.bounds : std::vector{hull(sums.bounds)};
+}
+
 /// As asked; or the most bits whose sums fit and are requantised exactly, or else the most whose sums fit.
-IntegerNorm fitting_norm(const Graph& graph, const Node& node, const graph::Rescale& rescale,
-                         const IntegeriseOptions& options) {
-  const graph::Value& x = graph[node.inputs[0]];
+IntegerNorm fitting_norm(const Graph& graph, const Node& node, const graph::Rescale& rescale, const Levels& levels,
+                         const std::vector<Interval>& bounds, const IntegeriseOptions& options) {
   const std::string name = norm_name(node);
   const int allowed = std::min(options.accumulator_bits.of(name), options.accumulator_bits.of(name + "_product"));
   const int most = options.batch_norm_bits ? options.batch_norm_bits : 16;
   const int least = options.batch_norm_bits ? options.batch_norm_bits : 8;
-  const size_t channels = std::max({rescale.kappa.size(), rescale.lambda.size(), rescale.divisor.size()});
-  std::vector<Interval> bounds = x.bounds;
-  if (bounds.size() != channels) bounds = {hull(bounds)};
   std::optional<IntegerNorm> fitting;
   for (int bits = most;; --bits) {
-    IntegerNorm norm = norm_of(rescale, graph[node.outputs[0]].grid.value().scale[0], bits);
+    IntegerNorm norm = norm_of(rescale, levels, graph[node.outputs[0]].grid.value().scale[0], bits);
     const auto [channel, sums, all] = reach_of(norm, bounds);
     const bool fits = quant::signed_bits(sums) <= allowed;
     if (fits && !fitting) fitting = norm;
@@ -145,10 +175,11 @@ int integer_batch_norm(Graph& graph, const IntegeriseOptions& options) {
     if (graph.nodes[i].inputs.size() != 1)
       fail("passes", place_of(graph.nodes[i]), "has a batch-norm over branches on several grids",
            "one grid for the branches, or another way for this batch-norm");
-    const bool constant = std::all_of(rescale->kappa.begin(), rescale->kappa.end(), [](double k) { return k == 0; });
     ways.erase(graph.nodes[i].name);
-    if (constant) continue;
-    split(graph, i, fitting_norm(graph, graph.nodes[i], *rescale, options));
+    const std::vector<Interval> bounds = bounds_of(graph[graph.nodes[i].inputs[0]], *rescale);
+    const Levels levels = only_levels(*rescale, bounds);
+    if (std::all_of(levels.begin(), levels.end(), [](const auto& level) { return level.has_value(); })) continue;
+    split(graph, i, fitting_norm(graph, graph.nodes[i], *rescale, levels, bounds, options));
     ++changed;
   }
   if (changed == 0) return 0;

@@ -1,7 +1,9 @@
 #include "passes/integerise/integerise.hpp"
 
 #include <algorithm>
+#include <memory>
 
+#include "passes/canonicalise/passes.hpp"
 #include "passes/integerise/passes.hpp"
 
 namespace nibble::passes {
@@ -16,7 +18,17 @@ int IntegeriseReport::exact_nodes() const {
 }
 
 Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report) {
+  const auto turned = std::make_shared<bool>(false);
   Pipeline pipeline{
+      {"put_weights_second", "Turns a product with constant weights before the activation",
+       [turned](graph::Graph& graph) {
+         const int changed = graph.stage == graph::Stage::FQ ? put_weights_second(graph) : 0;
+         *turned = *turned || changed > 0;
+         return changed;
+       }},
+      {"sink_transposes", "Moves Transposes towards the outputs until they cancel",
+       [turned](graph::Graph& graph) { return *turned ? sink_transposes(graph) : 0; }},
+      {"flatten_rows", "Gives a product of several axes before its columns two: rows and columns", flatten_rows},
       {"propagate_scales", "FQ to QD: integers in every tensor, each quantiser the real function of its accumulator",
        [&report](graph::Graph& graph) { return propagate_scales(graph, &report.approximations); }},
   };

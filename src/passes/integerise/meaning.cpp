@@ -6,6 +6,7 @@
 
 #include "base/channels.hpp"
 #include "graph/infer/infer.hpp"
+#include "passes/canonicalise/passes.hpp"
 #include "passes/integerise/passes.hpp"
 
 namespace nibble::passes {
@@ -147,6 +148,16 @@ Tensor reals_of(const Grid& grid, const Tensor& integers) {
   return Tensor(integers.shape(), std::move(reals));
 }
 
+/// The same elements as the value has them: products of rows are computed as a matrix.
+Tensor shaped_as(Shape shape, Tensor tensor) {
+  if (tensor.rank() == shape.size()) return tensor;
+  int64_t others = 1;
+  for (int64_t extent : shape) others *= extent == any ? 1 : extent;
+  for (int64_t& extent : shape)
+    if (extent == any) extent = others == 0 ? 0 : static_cast<int64_t>(tensor.size()) / others;
+  return tensor.reshaped(std::move(shape));
+}
+
 /// What a sum's integers stand for.
 Tensor reals_of(const Sum& sum, const std::vector<const Tensor*>& terms) {
   const Shape& shape = terms[0]->shape();
@@ -251,10 +262,11 @@ class FakeQuantised : public graph::Engine {
     std::vector<const Tensor*> terms;
     for (ValueId term : terms_of(what)) terms.push_back(&find(term));
     ensure(!terms.empty(), "what is pending has no value of its own");
-    if (std::holds_alternative<RealValue>(what)) return terms[0]->cast(ElementType::Float64);
+    const Shape& shape = fake_[id].shape;
+    if (std::holds_alternative<RealValue>(what)) return shaped_as(shape, terms[0]->cast(ElementType::Float64));
     if (std::holds_alternative<Index>(what)) return *terms[0];
     if (const auto* x = std::get_if<OnGrid>(&what)) return reals_of(x->grid, *terms[0]);
-    return reals_of(as_declared(*sum_of(what), fake_[id]), terms);
+    return shaped_as(shape, reals_of(as_declared(*sum_of(what), fake_[id]), terms));
   }
 
   const Graph& fake_;
@@ -276,17 +288,85 @@ Sum as_declared(Sum sum, const graph::Value& value) {
   return sum;
 }
 
+namespace {
+
+/// A node that nothing reads any more, and what its inputs were like: who observes still asks for what it gives.
+struct Unread {
+  Node node;
+  std::vector<Shape> inputs;
+};
+
+/// As tidy does, but every value keeps its place, and what is taken out is kept.
+void settle(Graph& graph, std::vector<Unread>& taken) {
+  graph::sort(graph);
+  graph::infer_shapes(graph);
+  for (bool gone = true; gone;) {
+    const graph::Uses uses(graph);
+    const auto unread = [&](const Node& node) {
+      return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+        return uses.readers[static_cast<size_t>(id)].empty() && !uses.is_output[static_cast<size_t>(id)];
+      });
+    };
+    for (const Node& node : graph.nodes) {
+      if (!unread(node)) continue;
+      taken.push_back({node, {}});
+      for (ValueId id : node.inputs) taken.back().inputs.push_back(id == absent ? Shape{} : graph[id].shape);
+    }
+    gone = std::erase_if(graph.nodes, unread) > 0;
+  }
+}
+
+/// Puts back what gives a value of the network, its inputs in the shape that it knew.
+void restore(Graph& graph, const std::vector<Unread>& taken, size_t values) {
+  for (const Unread& unread : taken) {
+    const bool own = std::any_of(unread.node.outputs.begin(), unread.node.outputs.end(),
+                                 [&](ValueId id) { return static_cast<size_t>(id) < values; });
+    if (!own) continue;
+    Node node = unread.node;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId id = node.inputs[i];
+      if (id == absent || graph.constant(id) || graph[id].shape.size() == unread.inputs[i].size()) continue;
+      node.inputs[i] = graph.add_node(node.name + "_shape", graph::Reshape{unread.inputs[i], true}, {id});
+    }
+    graph.nodes.push_back(std::move(node));
+  }
+  graph::sort(graph);
+  graph::infer_shapes(graph);
+}
+
+/// The network with its products as integers want them: fake_to_true's first steps. Every value keeps its place.
+Graph with_products_turned(Graph graph) {
+  const size_t values = graph.values.size();
+  std::vector<Unread> taken;
+  const auto settled = [&](int changed) {
+    if (changed > 0) settle(graph, taken);
+    return changed > 0;
+  };
+  if (settled(put_weights_second(graph)))
+    while (settled(sink_transposes(graph))) {
+    }
+  settled(flatten_rows(graph));
+  if (!taken.empty()) restore(graph, taken, values);
+  return graph;
+}
+
+}  // namespace
+
 Meaning meaning_of(const Graph& fake) {
   ensure(fake.stage == graph::Stage::FQ, "what is fake-quantised has a meaning in integers");
-  Propagation p(fake);
+  const Graph turned = with_products_turned(fake);
+  Propagation p(turned);
   Reals reals(p);
-  for (ValueId id : fake.inputs) carry_input(p, id);
-  for (const Node& node : fake.nodes) carry_or_keep(p, reals, node);
+  for (ValueId id : turned.inputs) carry_input(p, id);
+  for (const Node& node : turned.nodes) carry_or_keep(p, reals, node);
   reals.carry_pending();
   p.to.name = fake.name;
   p.to.stage = graph::Stage::QD;
   graph::infer_shapes(p.to);
+  const size_t nodes = p.to.nodes.size();
   tabulate(p.to);
+  if (p.to.nodes.size() != nodes) graph::infer_shapes(p.to);
+  p.carried.resize(fake.values.size());
   return {std::move(p.to), std::move(p.carried)};
 }
 

@@ -8,6 +8,15 @@
 /// the graph computes the same function.
 namespace nibble::passes {
 
+/// FQ to FQ: products with a matrix of weights whose columns have scales, or numbers added to each, on rows and columns
+/// alone, where the columns are axis 1 as requantisations want their channels.
+///
+///     before   y = quantise(matmul(x [.., K], w [K, O]) + b [O])
+///     after    y = reshape(quantise(matmul(reshape(x, [rows, K]), w) + b), [.., O])
+///
+/// What lies between the product and its quantiser goes along: clips, constants of a row. Equal exactly.
+int flatten_rows(graph::Graph& graph);
+
 /// FQ to QD: every tensor becomes its integer image, every quantiser the real function that it is of the accumulator.
 ///
 ///     before   y = eps_y * clip(round(f(conv(eps_x * x', eps_w * w')) / eps_y))      f affine per channel, then clips
@@ -40,7 +49,8 @@ int bound_accumulators(graph::Graph& graph, const AccumulatorBits& bits);
 ///
 ///     before   y' = clip(round(kappa[c] * a + lambda[c]))
 ///     after    y' = clip(round(kappa * (gain[c] * a + shift[c])))       gain, shift integers
-///              kappa = max |kappa[c]| / (2^(Q - 1) - 1), rounded up so that kappa * eps_y is a float32 number
+///              kappa = max |kappa[c]| / (2^(Q - 1) - 1), rounded up so that kappa * eps_y is a float32 number, over
+///              the channels that have more than one level: one that is constant gives a gain of 0
 ///              gain[c] = round(kappa[c] / kappa), shift[c] = round(lambda[c] / kappa)
 ///
 /// Q bits as asked, or the most of 8 to 16 whose sums are proven to fit the accumulator and are requantised exactly (or
@@ -57,7 +67,8 @@ int integer_batch_norm(graph::Graph& graph, const IntegeriseOptions& options);
 /// Equal exactly, but for inputs of more than 2^table_bits levels: they get a table of so many entries with lines
 /// between them, compared on every input, which `approximations` is told.
 int tabulate(graph::Graph& graph, int table_bits = 16, std::vector<Approximation>* approximations = nullptr);
-/// The same of one node; false where it is no Quantise of such a function.
+/// The same of one node; false where it is no Quantise of such a function. A function with a number for each channel
+/// gets a node before it, which picks the channel's part of the table.
 bool tabulate_node(graph::Graph& graph, size_t index, int table_bits = 16,
                    std::vector<Approximation>* approximations = nullptr);
 

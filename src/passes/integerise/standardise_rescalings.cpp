@@ -83,6 +83,20 @@ std::vector<int64_t> reaches(const Tensor& weights, size_t axis, const Grid& x) 
   return all;
 }
 
+/// Whether the rescaling is kappa alone, and kappa what the scales of input, weights and output say.
+bool is_standard(const Graph& graph, const Layer& layer) {
+  const Node& node = graph.nodes[layer.linear];
+  const auto& rescale = get<graph::Rescale>(graph.nodes[layer.rescale].op);
+  const auto& weights = graph[node.inputs[1]].grid;
+  const bool shifted = std::any_of(rescale.lambda.begin(), rescale.lambda.end(), [](double x) { return x != 0; });
+  if (!weights || shifted || !rescale.divisor.empty() || holds_alternative<graph::MatMul>(node.op)) return false;
+  const double x_scale = graph[node.inputs[0]].grid->scale[0];
+  const double y_scale = graph[graph.nodes[layer.rescale].outputs[0]].grid->scale[0];
+  for (size_t c = 0; c < std::max(rescale.kappa.size(), weights->scale.size()); ++c)
+    if (rescale.kappa_of(c) != x_scale * weights->scale_of(c) / y_scale) return false;
+  return true;
+}
+
 void standardise(Graph& graph, const Layer& layer) {
   Node& node = graph.nodes[layer.linear];
   auto& rescale = get<graph::Rescale>(graph.nodes[layer.rescale].op);
@@ -143,10 +157,13 @@ int standardise_rescalings(Graph& graph) {
   for (size_t i = 0; i < count; ++i) {
     auto* op = get_if<graph::Rescale>(&graph.nodes[i].op);
     if (!op) continue;
+    const bool rounds_otherwise = op->rounding != Rounding::HalfEven;
     op->rounding = Rounding::HalfEven;
-    ++changed;
-    if (graph.nodes[i].inputs.size() > 1) continue;  // a sum of branches has no linear op
-    if (const auto layer = layer_at(graph, uses, i)) standardise(graph, *layer);
+    // A sum of branches has no linear op.
+    const auto layer = graph.nodes[i].inputs.size() > 1 ? std::nullopt : layer_at(graph, uses, i);
+    const bool other_form = layer && !is_standard(graph, *layer);
+    if (other_form) standardise(graph, *layer);
+    changed += rounds_otherwise || other_form;
   }
   return changed;
 }

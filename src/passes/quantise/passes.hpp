@@ -18,6 +18,10 @@ QuantiserPlan plan_quantisers(const graph::Graph& graph, const QuantiseOptions& 
 Calibration calibrate(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& engine,
                       const Batches& batches);
 
+/// Keeps what divides off zero, and what is under a root above it: the grid gives up the levels that its readers have no
+/// number for, so that no integers make a NaN. Throws UserError naming a divisor of both signs.
+void keep_domains(const graph::Graph& graph, const QuantiserPlan& plan, std::vector<Grid>& grids);
+
 /// Makes an input take pixels: what its format does to them moves into the network.
 ///
 ///     before   y = conv(x, w, b)               x = gain p + shift, p a pixel

@@ -17,6 +17,8 @@ struct Point {
   LayerPolicy policy;
   bool non_negative = false;        ///< provably: the grid is unsigned
   int behind = -1;                  ///< reads that point's quantised value instead of the source
+  bool divides = false;             ///< a divisor: real zero is none of its levels
+  bool rooted = false;              ///< under a root or logarithm: no level is below zero
   bool feeds_output_layer = false;  ///< read by a linear op that writes a graph output: its scale has 12 bits
   std::optional<Grid> fixed;        ///< known without calibration
   int group = -1;                   ///< points of one group share one grid (Add, Sub, Concat); -1: alone

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <variant>
@@ -147,6 +148,29 @@ class Planner {
     return behind_[id] = static_cast<int>(plan_.points.size()) - 1;
   }
 
+  /// As need_grid, by a quantiser of its own: what divides is never 0, whatever others read.
+  void need_divisor(size_t index, size_t slot) {
+    const ValueId id = node(index).inputs[slot];
+    if (graph_.constant(id) || at(id).is<Known::Index>()) return void(need_grid(index, slot));
+    const auto [found, is_new] = divisors_.try_emplace(id, static_cast<int>(plan_.points.size()));
+    if (is_new) {
+      const auto* on_grid = std::get_if<Known::OnGrid>(&at(id).form);
+      const bool input = std::find(graph_.inputs.begin(), graph_.inputs.end(), id) != graph_.inputs.end();
+      const int behind = on_grid ? on_grid->root : input ? point_of(id) : -1;
+      found->second = static_cast<int>(plan_.points.size());
+      Point point;
+      point.source = id;
+      point.layer = at(id).layer + "_divisor";
+      point.policy = options_.policy.of(at(id).layer);
+      point.non_negative = at(id).non_negative;
+      point.behind = behind;
+      point.divides = true;
+      plan_.points.push_back(std::move(point));
+      parent_.push_back(static_cast<int>(parent_.size()));
+    }
+    plan_.readings.push_back({index, slot, found->second});
+  }
+
   /// Puts all inputs of a node on one grid; returns one of its quantisers.
   int harmonise(size_t index) {
     std::vector<int> points;
@@ -248,7 +272,7 @@ class Planner {
     if (visit_addend(index)) return;
     Known result{.form = Known::Sum{}, .layer = visited.name};
     if (holds_alternative<graph::Div>(visited.op)) {
-      need_grid(index, 0), need_grid(index, 1);
+      need_grid(index, 0), need_divisor(index, 1);
       result.form = Known::Real{};
     } else if (holds_alternative<graph::Mul>(visited.op)) {
       need_grid(index, 0), need_grid(index, 1);
@@ -259,9 +283,10 @@ class Planner {
       for (size_t slot = 0; slot < visited.inputs.size(); ++slot) need_grid(index, slot);
       result.form = Known::Affine{};
     }
-    result.non_negative =
-        !holds_alternative<graph::Sub>(visited.op) &&
-        std::all_of(visited.inputs.begin(), visited.inputs.end(), [&](ValueId id) { return at(id).non_negative; });
+    const bool square = holds_alternative<graph::Mul>(visited.op) && visited.inputs[0] == visited.inputs[1];
+    result.non_negative = square || (!holds_alternative<graph::Sub>(visited.op) &&
+                                     std::all_of(visited.inputs.begin(), visited.inputs.end(),
+                                                 [&](ValueId id) { return at(id).non_negative; }));
     at(visited.outputs[0]) = result;
   }
 
@@ -385,11 +410,29 @@ class Planner {
   }
 
   void visit_function(size_t index) {
+    check_parameters(node(index));
     // Only differences count for a Softmax: a masked sum of one scale is as good as a grid.
     const bool softmax = holds_alternative<graph::Softmax>(node(index).op);
-    if (!(softmax && at(node(index).inputs[0]).is<Known::Masked>())) need_grid(index, 0);
+    const bool masked = softmax && at(node(index).inputs[0]).is<Known::Masked>();
+    const int point = masked ? -1 : need_grid(index, 0);
+    if (point >= 0 && is_rooted(node(index))) plan_.points[static_cast<size_t>(point)].rooted = true;
     at(node(index).outputs[0]) = {
         .layer = node(index).name, .non_negative = never_negative(node(index).op), .unit_range = softmax};
+  }
+
+  /// What has no value below zero.
+  bool is_rooted(const Node& function) const {
+    if (holds_alternative<graph::Sqrt>(function.op) || holds_alternative<graph::Log>(function.op)) return true;
+    if (!holds_alternative<graph::Pow>(function.op)) return false;
+    const std::vector<double> exponents = graph_.constant(function.inputs[1])->to_reals();
+    return std::any_of(exponents.begin(), exponents.end(), [](double x) { return x != std::floor(x); });
+  }
+
+  /// A function's second input (an exponent, slopes) is constant.
+  void check_parameters(const Node& function) const {
+    if (class_of(function.op) != graph::OpClass::Function) return;
+    for (size_t slot = 1; slot < function.inputs.size(); ++slot)
+      if (!graph_.constant(function.inputs[slot])) refuse_op(function);
   }
 
   void visit_output(size_t index) {
@@ -423,6 +466,7 @@ class Planner {
   QuantiserPlan plan_;
   std::map<ValueId, int> points_;
   std::map<ValueId, int> behind_;
+  std::map<ValueId, int> divisors_;
   std::vector<int> parent_;
   std::vector<int> shared_;
 };

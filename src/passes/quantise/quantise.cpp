@@ -118,6 +118,7 @@ Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker&
                     report.inputs = work->taken;
                     Calibration seen = calibrate(graph, work->plan, engine, in_pixels(*work, graph, batches));
                     work->grids = std::move(seen.grids);
+                    keep_domains(graph, work->plan, work->grids);
                     report.costs = std::move(seen.costs);
                     return 0;
                   }}};

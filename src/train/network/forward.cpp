@@ -97,6 +97,10 @@ at::Tensor clip(const graph::Clip& op, const at::Tensor& x) {
   return at::clamp(x, op.low, op.high);
 }
 
+at::Tensor shrink(const graph::Shrink& op, const at::Tensor& x) {
+  return at::where(x < -op.lambd, x + op.bias, at::where(x > op.lambd, x - op.bias, at::zeros_like(x)));
+}
+
 at::Tensor leaky_relu(double alpha, const at::Tensor& x) {
   return at::where(x >= 0, x, x * alpha);
 }
@@ -181,6 +185,17 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const Swish& op) -> Tensors { return {in[0] * at::sigmoid(in[0] * op.alpha)}; },
       [&](const LogSoftmax& op) -> Tensors { return {at::log_softmax(in[0], op.axis)}; },
       [&](const ReduceMax& op) -> Tensors { return {maximum(op, in[0])}; },
+      [&](const PRelu&) -> Tensors { return {at::where(in[0] >= 0, in[0], in[0] * in[1])}; },
+      [&](const Selu& op) -> Tensors { return {at::where(in[0] > 0, in[0], at::expm1(in[0]) * op.alpha) * op.gamma}; },
+      [&](const Celu& op) -> Tensors { return {at::celu(in[0], op.alpha)}; },
+      [&](const ThresholdedRelu& op) -> Tensors { return {at::where(in[0] > op.alpha, in[0], 0 * in[0])}; },
+      [&](const Shrink& op) -> Tensors { return {shrink(op, in[0])}; },
+      [&](const Softsign&) -> Tensors { return {in[0] / (at::abs(in[0]) + 1)}; },
+      [&](const Round&) -> Tensors { return {at::round(in[0])}; },
+      [&](const Floor&) -> Tensors { return {at::floor(in[0])}; },
+      [&](const Ceil&) -> Tensors { return {at::ceil(in[0])}; },
+      [&](const Sign&) -> Tensors { return {at::sign(in[0])}; },
+      [&](const Sin&) -> Tensors { return {at::sin(in[0])}; }, [&](const Cos&) -> Tensors { return {at::cos(in[0])}; },
       [&]<class Op>(const Op&) -> Tensors requires(OnIntegers<Op> || row<Op>.kind == OpClass::Index) {
         return refuse(node);
       });

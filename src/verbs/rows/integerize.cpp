@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
+#include "verbs/quantisation_loss.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
 
@@ -120,14 +121,19 @@ std::string describe(const passes::IntegeriseReport& report) {
 
 Result integerize(const Call& call) {
   const passes::IntegeriseOptions options = options_of(call);
-  graph::Graph graph = model_of(call, "FQ.onnx");
+  const int64_t examples = call.integer("samples", 16, 1, int64_t{1} << 40);
+  const graph::Graph fake = model_of(call, "FQ.onnx");
+  graph::Graph graph = fake;
   const passes::IntegeriseReport report = passes::integerise(graph, options);
   onnx::write_native(graph, call.path("output"));
   if (call.has("certificate"))
     write_file(call.path("certificate"), passes::certificate_json(report).dump(1) + "\n", "verbs");
-  const std::string written = fmt::format("wrote {} ({})\n", call.text("output"), to_string(graph.stage));
-  return {passes::to_json(report),
-          (options.stop_at_qd ? std::string() : describe(report) + describe_functions(report)) + written};
+  const QuantisationLoss loss = measure_loss(call, fake, graph, examples);
+  Json json = passes::to_json(report);
+  json["loss"] = to_json(loss);
+  const std::string proved = options.stop_at_qd ? std::string() : describe(report) + describe_functions(report);
+  return {json, proved + describe(loss, graph.stage) +
+                    fmt::format("wrote {} ({})\n", call.text("output"), to_string(graph.stage))};
 }
 
 std::string integerize_pipeline() {

@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 #include "lab/run.hpp"
 #include "onnx/onnx.hpp"
+#include "verbs/quantisation_loss.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
 #include "verbs/tables/memory.hpp"
@@ -145,6 +146,7 @@ Result quantize(const Call& call) {
   if (pixels || call.has("preprocess"))
     graph.metadata["preprocess"] = data::to_json(of_pixels(feed.preprocess, report.inputs)).dump();
   if (!report.inputs.empty()) graph.metadata["takes_pixels"] = report.inputs.front().exact ? "folded" : "requantised";
+  graph.metadata[std::string(calibration_key)] = call.text("data");
   onnx::write_native(graph, call.path("output"));
   if (call.has("policy-out")) write_file(call.path("policy-out"), asked.json.dump(1) + "\n", "verbs");
   const int64_t quantisers = count_quantisers(graph);

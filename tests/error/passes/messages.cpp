@@ -107,7 +107,7 @@ TEST(QuantiseErrors, NameWhatIsComputedAndMustBeConstant) {
   Network b;
   const ValueId y = b.input({1, 5});
   b.finish({b.node("fc", graph::MatMul{},
-                   {b.constant("w", b.normal({2, 1})), b.node("r", graph::Reshape{{1, 5}, false}, {y})})});
+                   {b.constant("w", b.normal({1})), b.node("r", graph::Reshape{{1, 5}, false}, {y})})});
   EXPECT_NE(quantise_message(b.graph).find("has a constant before its activation"), std::string::npos);
 }
 

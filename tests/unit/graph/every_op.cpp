@@ -71,8 +71,13 @@ std::vector<Case> pointwise() {
                        Op(Softplus{}),    Op(Dropout{0.1}),   Op(Clip{}),
                        Op(Clip{-0.0, 6}), Op(LeakyRelu{0.2}), Op(HardSigmoid{1.0 / 6, 0.5}),
                        Op(Gelu{true}),    Op(Softmax{1}),     Op(Mish{}),
-                       Op(Elu{0.5}),      Op(Swish{1.702}),   Op(LogSoftmax{1})})
+                       Op(Elu{0.5}),      Op(Swish{1.702}),   Op(LogSoftmax{1}),
+                       Op(Selu{1.5, 2}),  Op(Celu{2}),        Op(ThresholdedRelu{0.5}),
+                       Op(Shrink{1, 2}),  Op(Softsign{}),     Op(Round{}),
+                       Op(Floor{}),       Op(Ceil{}),         Op(Sign{}),
+                       Op(Sin{}),         Op(Cos{})})
     cases.push_back({op, {x}, {x}});
+  cases.push_back({PRelu{}, {{F32, {any, 5, 4}}, {F32, {5, 1}}}, {{F32, {any, 5, 4}}}});
   for (const Op& op : {Op(Add{}), Op(Sub{}), Op(Mul{}), Op(Div{}), Op(Pow{})})
     cases.push_back({op, {x, {F32, {3, 1, 1}}}, {{F32, {3, any, 5}}}});
   cases.push_back({Add{}, {{I8, {any, 5}}, {U8, {1, 5}}}, {{I32, {any, 5}}}});

@@ -42,14 +42,6 @@ TEST(Functions, AConvTransposeIsReadWithItsOutputPadding) {
   EXPECT_EQ(run(read(model, 11), {1, 1, 2}, {1, 2}), (std::vector<double>{10.5, 102.5, 20.5, 200.5, 0.5}));
 }
 
-TEST(Functions, AConvTransposeByOutputShapeIsRefused) {
-  Model model;
-  model.input("x", {1, 1, 2}).output("y", {1, 1, 4}).reals("w", {1, 1, 3}, {1, 10, 100});
-  model.node("ConvTranspose", {"x", "w"}, "y", attribute("output_shape", std::vector<int64_t>{4}));
-  EXPECT_EQ(message_of(model, 11),
-            "onnx: m.onnx: node 'y_node' (ConvTranspose): attribute 'output_shape' (expected pads and output_padding)");
-}
-
 TEST(Functions, NormalisationsByRootMeanSquareAreReadInBothNames) {
   for (const std::string op : {"RMSNormalization", "SimplifiedLayerNormalization"}) {
     Model model;

@@ -81,8 +81,8 @@ TEST(Opsets, WhatTheStandardLacksIsRefusedByAQdqFile) {
     FAIL();
   } catch (const UserError& error) {
     EXPECT_STREQ(error.what(),
-                 "onnx: one op: nodes that QDQ cannot say: 'node' (the standard has no such Swish) (expected the "
-                 "standard's ops and 4, 8 or 16 bits)");
+                 "onnx: one op: nodes that QDQ cannot say: 'node' (Swish's alpha 0.3333333333333333 is no float32 "
+                 "number) (expected the standard's ops and 4, 8 or 16 bits)");
   }
 }
 
