@@ -125,7 +125,7 @@ Result quantize(const Call& call) {
   options.policy = passes::policy_from_json(policy, "options");
   const NamedEngine engine = engine_of(call);
   const passes::QuantiseReport report = passes::quantise(graph, options, engine.make, [&](const auto& use) {
-    feed.each([&](const data::Batch& batch) { use({batch.x}); });
+    feed.each([&](const data::Batch& batch) { use(batch.inputs()); });
   });
   warn(report.costs);
   if (pixels || call.has("preprocess"))
