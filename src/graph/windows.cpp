@@ -97,8 +97,9 @@ Shape reshaped(const Shape& from, const Reshape& op) {
     if (!divides || want == 0) misfit();
     to[static_cast<size_t>(free)] = have / want;
   } else {
-    // The batch itself is what remains; a multiple of it has no name.
-    if (open != 1 || have != want) misfit();
+    // The batch is what remains, or on the first axis a multiple of it, or of which it is one.
+    const bool fits = want > 0 && have > 0 && (have % want == 0 || want % have == 0);
+    if (open != 1 || (free == 0 ? !fits : have != want)) misfit();
     to[static_cast<size_t>(free)] = any;
   }
   return to;

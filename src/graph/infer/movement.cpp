@@ -6,6 +6,7 @@
 
 namespace nibble::graph {
 
+/// How many elements the axes have together. On the first axis of the result a multiple of the batch is `any` too.
 static int64_t product(const Shape& shape, size_t from, size_t to, const Context& c) {
   int64_t result = 1;
   int batches = 0;
@@ -15,7 +16,7 @@ static int64_t product(const Shape& shape, size_t from, size_t to, const Context
     else
       result *= shape[i];
   }
-  c.check(batches == 0 || (batches == 1 && result == 1), "shape " + to_string(shape),
+  c.check(batches == 0 || (batches == 1 && (result == 1 || (from == 0 && result > 0))), "shape " + to_string(shape),
           "the batch on its own, or a fixed batch");
   return batches ? any : result;
 }

@@ -77,16 +77,16 @@ void visit(Propagation& p, const Node& node) {
   }
 }
 
-/// The grid of an output that no quantiser wrote: a sum of integers times one scale.
+/// The grid of an output that no quantiser wrote: a sum of integers times one scale, or one for each channel of axis 1,
+/// as weights have them whose quantisers came with the network.
 Grid grid_of_sum(const Sum& sum, const std::string& place) {
-  if (!sum.is_scaled() || sum.scale[0] < 0)
+  const bool positive = std::all_of(sum.scale.begin(), sum.scale.end(), [](double scale) { return scale > 0; });
+  if (!positive || !sum.others.empty() || sum.shifted() || sum.clipped())
     fail("passes", place, "is not on one grid",
          "a quantiser before it, or a linear op with one weight scale and its bias on the accumulator's grid");
-  Grid grid;
-  grid.scale = {static_cast<double>(static_cast<float>(sum.scale[0]))};
-  grid.zero_point = sum.zero;
-  grid.low = INT32_MIN;
-  grid.high = INT32_MAX;
+  Grid grid{{}, sum.uniform() ? -1 : 1, sum.zero, INT32_MIN, INT32_MAX};
+  for (double scale : sum.scale) grid.scale.push_back(static_cast<double>(static_cast<float>(scale)));
+  if (!grid.per_channel()) grid.scale.resize(1);
   check_grid(grid, "passes", place);
   return grid;
 }

@@ -25,7 +25,8 @@ class Twins {
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
       twins_.nodes.push_back(graph.nodes[n]);
       for (const LinearPoint& linear : plan.linears)
-        if (linear.node == n && has_bias_input(graph.nodes[n].op) && linear.gain.empty()) add(graph, linear);
+        if (linear.node == n && !linear.kept && has_bias_input(graph.nodes[n].op) && linear.gain.empty())
+          add(graph, linear);
     }
     graph::tidy(twins_);
   }
