@@ -12,6 +12,7 @@
 #include "lab/metrics.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
+#include "passes/integerise/meaning.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -25,7 +26,10 @@ struct Bench {
   Evaluation of_float;
 
   std::unique_ptr<graph::Engine> engine(const graph::Graph& graph) const {
-    return api.engine(graph, {.threads = experiment.recipe.threads});
+    const auto make = [this](const graph::Graph& one) {
+      return api.engine(one, {.threads = experiment.recipe.threads});
+    };
+    return passes::exact(make)(graph);
   }
 };
 

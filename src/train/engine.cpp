@@ -126,7 +126,11 @@ class TorchEngine : public graph::Engine {
     if (const auto* op = get_if<graph::Quantise>(&node.op); op != nullptr && integer(node.outputs[0]))
       return {quantise(*op, x(), type, false)};
     if (const auto* op = get_if<graph::Dequantise>(&node.op)) return {dequantise(*op, x())};
-    if (const auto* op = get_if<graph::Rescale>(&node.op)) return {rescale(*op, x(), type)};
+    if (const auto* op = get_if<graph::Rescale>(&node.op)) {
+      std::vector<at::Tensor> terms;
+      for (ValueId id : node.inputs) terms.push_back(of(values, id));
+      return {rescale(*op, terms, type)};
+    }
     if (const auto* op = get_if<graph::Requantise>(&node.op)) return {requantise(*op, x(), type)};
     if (const auto* op = get_if<graph::Threshold>(&node.op))
       return {threshold(*op, x(), table(), static_cast<size_t>(graph_[node.inputs[1]].shape[0]), type)};

@@ -172,8 +172,10 @@ double Planner::on_the_way(const Node& node) const {
       [&](const MatMul& op) { return matmul(node, op); },  //
       [&](const SumPool& op) { return times(shifted(in(node, 0), -op.zero_point).magnitude(), count(op.kernel)); },
       [&](const ReduceSum& op) { return reduce(node, op); }, [&](const Requantise& op) { return requantise(node, op); },
-      // Several inputs are the reference's, exactly.
-      [&](const Rescale&) { return node.inputs.size() == 1 ? 0.0 : unbounded; },
+      // Its levels are floats.
+      [&](const Rescale& op) {
+        return reach_of(Interval{op.low, op.high}).magnitude() > float32_limit ? unbounded : 0.0;
+      },
       [&](const Threshold&) { return graph_.constant(node.inputs[1]) ? 0.0 : unbounded; },
       [&](const Table& op) { return table(node, op); },
       [&](const Clip& op) { return std::floor(op.low) == op.low && std::floor(op.high) == op.high ? 0.0 : unbounded; },

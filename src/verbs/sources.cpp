@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "passes/integerise/meaning.hpp"
 #include "verbs/arrays.hpp"
 #include "verbs/torch_module.hpp"
 
@@ -86,12 +87,25 @@ onnx::ReadOptions read_options_of(const Call& call) {
   return options;
 }
 
-NamedEngine engine_of(const Call& call) {
-  const std::string asked = call.text("engine", torch_module().api != nullptr ? "torch" : "reference");
-  if (asked == "reference") return {asked, graph::reference_engine};
+namespace {
+
+NamedEngine engine_named(const Call& call, const std::string& name) {
+  if (name == "reference") return {name, passes::exact(graph::reference_engine)};
   const train::Api& api = torch_api(call.place("engine"));
-  const int threads = call.threads();
-  return {asked, [&api, threads](const graph::Graph& graph) { return api.engine(graph, {.threads = threads}); }};
+  const auto make = [&api, threads = call.threads()](const graph::Graph& graph) {
+    return api.engine(graph, {.threads = threads});
+  };
+  return {name, passes::exact(make)};
+}
+
+}  // namespace
+
+NamedEngine engine_of(const Call& call) {
+  return engine_named(call, call.text("engine", torch_module().api != nullptr ? "torch" : "reference"));
+}
+
+NamedEngine engine_or_reference(const Call& call) {
+  return engine_named(call, call.text("engine", "reference"));
 }
 
 namespace {

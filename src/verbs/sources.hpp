@@ -17,8 +17,10 @@ struct NamedEngine {
   graph::EngineMaker make;
 };
 
-/// The engine of `--engine`; else torch where its module loads, else the reference.
+/// The engine of `--engine`; else torch where its module loads, else the reference. FQ is run as what it means.
 NamedEngine engine_of(const Call& call);
+/// The same, but without an option the reference.
+NamedEngine engine_or_reference(const Call& call);
 
 /// How a verb reads a network: `--batch`, every `--shape`, and the dialect of `--from` where the verb has that option.
 /// Throws UserError on what is no NAME=N.

@@ -35,48 +35,6 @@ void carry_indices(Propagation& p, ValueId id) {
   p.set(id, carried);
 }
 
-/// A graph input becomes the integers of the one quantiser that reads it.
-void carry_graph_input(Propagation& p, ValueId id) {
-  const graph::Value& value = p.from[id];
-  if (!is_real(value.type)) return carry_indices(p, id);
-  const std::string place = "input '" + value.name + "'";
-  const graph::Quantise* quantiser = nullptr;
-  for (int reader : p.uses.readers[static_cast<size_t>(id)]) {
-    const Node& node = p.from.nodes[static_cast<size_t>(reader)];
-    const auto* read = get_if<graph::Quantise>(&node.op);
-    if (!read) fail("passes", place, "is read by " + passes::place_of(node), "a quantiser between the two");
-    if (quantiser && !(quantiser->grid == read->grid))
-      fail("passes", place, "has quantisers of two grids", "one quantiser, and others behind it");
-    quantiser = read;
-  }
-  if (!quantiser) fail("passes", place, "is read by nothing that has integers", "a quantiser after it");
-  if (quantiser->grid.per_channel()) fail("passes", place, "has a grid for each channel", "one grid for the tensor");
-  if (quantiser->rounding == Rounding::Floor)
-    fail("passes", place, "has a quantiser that rounds by floor", "half_up or half_even");
-  OnGrid carried{p.to.add_value(value.name, quantiser->grid.container(), value.shape), quantiser->grid};
-  p.to.inputs.push_back(carried.id);
-  p.set(id, std::move(carried));
-}
-
-void visit(Propagation& p, const Node& node) {
-  switch (class_of(node.op)) {
-    case graph::OpClass::Linear: return carry_linear(p, node);
-    case graph::OpClass::Affine:
-    case graph::OpClass::Arithmetic: return carry_arithmetic(p, node);
-    case graph::OpClass::Clip: return carry_clip(p, node);
-    case graph::OpClass::Mean: return carry_mean(p, node);
-    case graph::OpClass::Movement: return carry_movement(p, node);
-    case graph::OpClass::Concat: return carry_concat(p, node);
-    case graph::OpClass::Function: return carry_function(p, node);
-    case graph::OpClass::Algorithm: return carry_algorithm(p, node);
-    case graph::OpClass::Choice: return carry_choice(p, node);
-    case graph::OpClass::Index: return carry_index(p, node);
-    case graph::OpClass::Quantiser: return carry_quantise(p, node);
-    case graph::OpClass::Integer: refuse(node, "is of an integer network", "a fake-quantised network");
-    case graph::OpClass::Refused: refuse(node, "has no integer form", "a network without it");
-  }
-}
-
 /// The grid of an output that no quantiser wrote: a sum of integers times one scale, or one for each channel of axis 1,
 /// as weights have them whose quantisers came with the network.
 Grid grid_of_sum(const Sum& sum, const std::string& place) {
@@ -128,6 +86,47 @@ void carry_graph_output(Propagation& p, ValueId id) {
 }
 
 }  // namespace
+
+void carry_graph_input(Propagation& p, ValueId id) {
+  const graph::Value& value = p.from[id];
+  if (!is_real(value.type)) return carry_indices(p, id);
+  const std::string place = "input '" + value.name + "'";
+  const graph::Quantise* quantiser = nullptr;
+  for (int reader : p.uses.readers[static_cast<size_t>(id)]) {
+    const Node& node = p.from.nodes[static_cast<size_t>(reader)];
+    const auto* read = get_if<graph::Quantise>(&node.op);
+    if (!read) fail("passes", place, "is read by " + passes::place_of(node), "a quantiser between the two");
+    if (quantiser && !(quantiser->grid == read->grid))
+      fail("passes", place, "has quantisers of two grids", "one quantiser, and others behind it");
+    quantiser = read;
+  }
+  if (!quantiser) fail("passes", place, "is read by nothing that has integers", "a quantiser after it");
+  if (quantiser->grid.per_channel()) fail("passes", place, "has a grid for each channel", "one grid for the tensor");
+  if (quantiser->rounding == Rounding::Floor)
+    fail("passes", place, "has a quantiser that rounds by floor", "half_up or half_even");
+  OnGrid carried{p.to.add_value(value.name, quantiser->grid.container(), value.shape), quantiser->grid};
+  p.to.inputs.push_back(carried.id);
+  p.set(id, std::move(carried));
+}
+
+void carry(Propagation& p, const Node& node) {
+  switch (class_of(node.op)) {
+    case graph::OpClass::Linear: return carry_linear(p, node);
+    case graph::OpClass::Affine:
+    case graph::OpClass::Arithmetic: return carry_arithmetic(p, node);
+    case graph::OpClass::Clip: return carry_clip(p, node);
+    case graph::OpClass::Mean: return carry_mean(p, node);
+    case graph::OpClass::Movement: return carry_movement(p, node);
+    case graph::OpClass::Concat: return carry_concat(p, node);
+    case graph::OpClass::Function: return carry_function(p, node);
+    case graph::OpClass::Algorithm: return carry_algorithm(p, node);
+    case graph::OpClass::Choice: return carry_choice(p, node);
+    case graph::OpClass::Index: return carry_index(p, node);
+    case graph::OpClass::Quantiser: return carry_quantise(p, node);
+    case graph::OpClass::Integer: refuse(node, "is of an integer network", "a fake-quantised network");
+    case graph::OpClass::Refused: refuse(node, "has no integer form", "a network without it");
+  }
+}
 
 bool Sum::uniform() const {
   const auto same = [](const std::vector<double>& values) {
@@ -248,7 +247,7 @@ int propagate_scales(Graph& graph, std::vector<Approximation>* approximations) {
   if (graph.stage != graph::Stage::FQ) return 0;
   Propagation p(graph);
   for (ValueId id : graph.inputs) carry_graph_input(p, id);
-  for (const Node& node : graph.nodes) visit(p, node);
+  for (const Node& node : graph.nodes) carry(p, node);
   for (ValueId id : graph.outputs) carry_graph_output(p, id);
   p.to.name = graph.name;
   p.to.metadata = graph.metadata;

@@ -116,6 +116,11 @@ graph::ValueId requantise(Propagation& p, const graph::Node& node, const Sum& x,
 
 [[noreturn]] void refuse(const graph::Node& node, std::string_view found, std::string_view expected);
 
+/// A graph input becomes the integers of the one quantiser that reads it; throws UserError where there is none.
+void carry_graph_input(Propagation& p, graph::ValueId id);
+/// What a node gives. Throws UserError naming it where it has no integers; nodes that it emitted by then are there.
+void carry(Propagation& p, const graph::Node& node);
+
 // One function a class of ops (graph/op_traits.hpp).
 void carry_linear(Propagation& p, const graph::Node& node);
 void carry_affine(Propagation& p, const graph::Node& node, graph::ValueId x, const Affine& affine);

@@ -11,12 +11,13 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
-/// The nodes from a Dequantise to the integer Quantise, in order.
+/// The nodes from a Dequantise to the integer Quantise, in order; empty where it is of more than one value's levels.
 std::vector<size_t> chain_to(const Graph& graph, const graph::Uses& uses, size_t quantise) {
   std::vector<size_t> chain{quantise};
   while (!holds_alternative<graph::Dequantise>(graph.nodes[chain.back()].op)) {
-    const int writer = uses.writer[static_cast<size_t>(graph.nodes[chain.back()].inputs[0])];
-    ensure(writer >= 0, "a real value of QD comes from a Dequantise");
+    const Node& last = graph.nodes[chain.back()];
+    const int writer = uses.writer[static_cast<size_t>(last.inputs[0])];
+    if (last.inputs.size() != 1 || writer < 0) return {};
     chain.push_back(static_cast<size_t>(writer));
   }
   std::reverse(chain.begin(), chain.end());
@@ -77,6 +78,7 @@ int tabulate(Graph& graph, int table_bits, std::vector<Approximation>* approxima
     const auto* quantiser = get_if<graph::Quantise>(&graph.nodes[i].op);
     if (!quantiser || is_real(graph[graph.nodes[i].outputs[0]].type)) continue;
     const std::vector<size_t> chain = chain_to(graph, uses, i);
+    if (chain.empty()) continue;
     const Grid from = get<graph::Dequantise>(graph.nodes[chain[0]].op).grid;
     const ValueId x = graph.nodes[chain[0]].inputs[0];
     const Tensor exact =

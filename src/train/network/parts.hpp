@@ -22,14 +22,16 @@ struct Parts {
   static constexpr int64_t part_size = 1 << 15;
   int64_t channels = 1, rows = 1, inner, per_row;
 
-  Parts(const at::Tensor& x, const StepsAlong& along) : inner(x.numel()) {
-    if (along.steps.size() > 1 || along.axis >= 0) {
-      channels = x.size(along.axis);
+  Parts(const at::Tensor& x, const StepsAlong& along) : Parts(x, along.steps.size(), along.axis) {}
+  /// What each index of `axis` (-1: all elements) is done with is one of `count`.
+  Parts(const at::Tensor& x, size_t count, int64_t axis) : inner(x.numel()) {
+    if (count > 1 || axis >= 0) {
+      channels = x.size(axis);
       inner = 1;
-      for (int64_t i = along.axis + 1; i < x.dim(); ++i) inner *= x.size(i);
+      for (int64_t i = axis + 1; i < x.dim(); ++i) inner *= x.size(i);
       rows = inner * channels == 0 ? 0 : x.numel() / inner;
     }
-    ensure(channels == static_cast<int64_t>(along.steps.size()), "a quantiser has a scale for each channel");
+    ensure(channels == static_cast<int64_t>(count), "there is one for each channel");
     per_row = std::max<int64_t>(1, (inner + part_size - 1) / part_size);
   }
 

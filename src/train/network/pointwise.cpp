@@ -4,8 +4,9 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "base/rescale.hpp"
+#include "quant/rescaling.hpp"
 #include "train/network/channels.hpp"
+#include "train/network/parts.hpp"
 #include "train/network/quantise_gradient.hpp"
 
 namespace nibble::train {
@@ -38,33 +39,27 @@ at::Tensor quantise_by(const Grid& grid, const at::Tensor& x, at::ScalarType typ
   });
 }
 
-/// clip(round((kappa * a + lambda) / divisor) + zero_point, low, high): in double where its rounding errors cannot
-/// reach a step, else exactly.
-template <Rounding rounding>
-int64_t rescale_one(double kappa, double lambda, int64_t divisor, double a, const graph::Rescale& op) {
-  const double product = kappa * a, u = (product + lambda) / static_cast<double>(divisor);
-  const double step = rounding == Rounding::Floor ? u : u + 0.5,
-               error = 0x1p-50 * (std::abs(product) + std::abs(u) + 1);
-  int64_t rounded = 0;
-  if (std::abs(u) < 0x1p40 && error < 0.25) {
-    const double down = floor_inside(step), beyond = step - down;
-    rounded = beyond > error && beyond < 1 - error
-                  ? static_cast<int64_t>(down)
-                  : rescaled(kappa, lambda, static_cast<int64_t>(a), rounding, divisor);
-  } else {
-    rounded = rescaled(kappa, lambda, static_cast<int64_t>(a), rounding, divisor);
-  }
-  return std::clamp(rounded + op.zero_point, op.low, op.high);
+/// The numbers of one channel of a Rescale of so many inputs.
+quant::Rescaling rescaling_of(const graph::Rescale& op, size_t inputs, size_t channel) {
+  quant::Rescaling one{{}, op.lambda_of(channel), op.divisor_of(channel), op.rounding, op.zero_point, op.low, op.high};
+  const size_t channels = op.kappa.size() / inputs;
+  for (size_t k = 0; k < inputs; ++k) one.kappa.push_back(op.kappa[k * channels + (channels == 1 ? 0 : channel)]);
+  return one;
 }
 
-template <Rounding rounding>
-at::Tensor rescale_by(const graph::Rescale& op, const at::Tensor& x, at::ScalarType type) {
-  return map_channels(x, op.channels() == 1 ? -1 : 1, type, [&](size_t channel) {
-    const double kappa = op.kappa_of(channel), lambda = op.lambda_of(channel);
-    const int64_t divisor = op.divisor_of(channel);
-    return
-        [=, &op](auto value) { return rescale_one<rounding>(kappa, lambda, divisor, static_cast<double>(value), op); };
+template <class Element>
+at::Tensor rescale_each(const graph::Rescale& op, const std::vector<at::Tensor>& inputs) {
+  const size_t channels = std::max({op.kappa.size() / inputs.size(), op.lambda.size(), op.divisor.size()});
+  at::Tensor y = at::empty(inputs[0].sizes(), inputs[0].options().dtype(at::kFloat));
+  std::vector<quant::Rescaling> how;
+  for (size_t c = 0; c < channels; ++c) how.push_back(rescaling_of(op, inputs.size(), c));
+  const Parts parts(y, how.size(), how.size() == 1 ? -1 : 1);
+  parts.each([&](int64_t part, size_t begin, size_t size) {
+    std::vector<const Element*> a;
+    for (const at::Tensor& x : inputs) a.push_back(x.data_ptr<Element>() + begin);
+    quant::rescale<Element>(how[static_cast<size_t>(parts.channel(part))], a, size, y.data_ptr<float>() + begin);
   });
+  return y;
 }
 
 }  // namespace
@@ -93,13 +88,12 @@ at::Tensor dequantise(const graph::Dequantise& op, const at::Tensor& x) {
   });
 }
 
-at::Tensor rescale(const graph::Rescale& op, const at::Tensor& x, at::ScalarType type) {
-  switch (op.rounding) {
-    case Rounding::Floor: return rescale_by<Rounding::Floor>(op, x, type);
-    case Rounding::HalfUp: return rescale_by<Rounding::HalfUp>(op, x, type);
-    case Rounding::HalfEven: return rescale_by<Rounding::HalfEven>(op, x, type);
-  }
-  throw InternalError("a rounding is one of the enumeration");
+at::Tensor rescale(const graph::Rescale& op, const std::vector<at::Tensor>& inputs, at::ScalarType type) {
+  std::vector<at::Tensor> alike = inputs.size() == 1 ? inputs : at::broadcast_tensors(inputs);
+  const bool floats =
+      std::all_of(alike.begin(), alike.end(), [](const at::Tensor& x) { return x.scalar_type() == at::kFloat; });
+  for (at::Tensor& x : alike) x = x.to(floats ? at::kFloat : at::kDouble).contiguous();
+  return (floats ? rescale_each<float>(op, alike) : rescale_each<double>(op, alike)).to(type);
 }
 
 at::Tensor requantise(const graph::Requantise& op, const at::Tensor& x, at::ScalarType type) {

@@ -15,8 +15,8 @@ namespace nibble::train {
 at::Tensor quantise(const graph::Quantise& op, const at::Tensor& x, at::ScalarType type, bool fake);
 /// In double.
 at::Tensor dequantise(const graph::Dequantise& op, const at::Tensor& x);
-/// Exact on the doubles kappa and lambda. x within +-2^53.
-at::Tensor rescale(const graph::Rescale& op, const at::Tensor& x, at::ScalarType type);
+/// Exact on the doubles kappa and lambda. Inputs within +-2^53, levels within +-2^24.
+at::Tensor rescale(const graph::Rescale& op, const std::vector<at::Tensor>& inputs, at::ScalarType type);
 /// |x * multiplier + addend| < 2^63 for every x: the caller has proved it.
 at::Tensor requantise(const graph::Requantise& op, const at::Tensor& x, at::ScalarType type);
 /// thresholds: [rows, T], row after row.

@@ -8,7 +8,6 @@
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
 #include "verbs/tables/columns.hpp"
-#include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -109,9 +108,7 @@ Json to_json(const Report& report) {
 Report check_folder(const Call& call, const std::filesystem::path& folder, GoldenFolder& golden) {
   golden = read_golden_folder(folder);
   const graph::Graph graph = read_golden_network(golden, read_options_of(call));
-  const auto engine = call.text("engine", "reference") == "reference"
-                          ? graph::reference_engine(graph)
-                          : torch_api(call.place("engine")).engine(graph, {.threads = call.threads()});
+  const auto engine = engine_or_reference(call).make(graph);
   Report report{folder,           golden.network.filename().string(), compare_goldens(golden, graph, *engine), {}, {},
                 golden.inferences};
   for (graph::ValueId id : graph.outputs) {

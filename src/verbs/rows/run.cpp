@@ -10,7 +10,6 @@
 #include "verbs/arrays.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
-#include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -45,11 +44,6 @@ class Border {
  private:
   std::set<std::string, std::less<>> reals_;
 };
-
-std::unique_ptr<graph::Engine> engine_for(const Call& call, const graph::Graph& graph) {
-  if (call.text("engine", "reference") == "reference") return graph::reference_engine(graph);
-  return torch_api(call.place("engine")).engine(graph, {.threads = call.threads()});
-}
 
 /// Writes DIR/NAME.npy, what a file name cannot hold replaced; a number behind a name that is taken.
 class Trace {
@@ -164,7 +158,7 @@ Result run(const Call& call) {
   std::vector<Tensor> inputs = read_inputs(call, graph);
   for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = border.inside(graph[graph.inputs[i]], inputs[i]);
   const Tensors expected = call.has("expect") ? expected_of(call, graph) : Tensors{};
-  const auto engine = engine_for(call, graph);
+  const auto engine = engine_or_reference(call).make(graph);
   std::optional<Trace> trace;
   if (call.has("trace")) trace.emplace(call.path("trace"));
   Tensors seen;

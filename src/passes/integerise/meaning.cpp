@@ -1,0 +1,301 @@
+#include "passes/integerise/meaning.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/channels.hpp"
+#include "graph/infer/infer.hpp"
+#include "passes/integerise/passes.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::absent;
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+
+/// A number, or one for each index of axis 1.
+ValueId constant_along(Graph& graph, const std::string& name, const std::vector<double>& numbers, size_t rank) {
+  Shape shape(numbers.size() == 1 ? 0 : rank, 1);
+  if (!shape.empty()) shape.at(1) = static_cast<int64_t>(numbers.size());
+  return graph.add_constant(name, Tensor(std::move(shape), numbers));
+}
+
+Grid grid_along(const std::vector<double>& scale, int64_t zero) {
+  Grid grid;
+  grid.scale = scale;
+  grid.axis = scale.size() == 1 ? -1 : 1;
+  grid.zero_point = zero;
+  grid.low = INT32_MIN, grid.high = INT32_MAX;
+  return grid;
+}
+
+/// What is computed in reals, because integers cannot say it.
+class Reals {
+ public:
+  explicit Reals(Propagation& p) : p_(p) {}
+
+  /// A node on the reals that its inputs stand for.
+  void carry(const Node& node) {
+    std::vector<ValueId> inputs;
+    for (ValueId id : node.inputs) inputs.push_back(id == absent ? absent : real(id));
+    const ValueId first = p_.emit(node.name, node.op, std::move(inputs), p_.from[node.outputs[0]].name);
+    p_.set(node.outputs[0], RealValue{first});
+    for (size_t i = 1; i < node.outputs.size(); ++i) {
+      const ValueId id = p_.to.add_value(p_.from[node.outputs[i]].name);
+      p_.to.nodes.back().outputs.push_back(id);
+      p_.set(node.outputs[i], RealValue{id});
+    }
+  }
+
+  /// What the integers of an algorithm skip, for who observes.
+  void carry_pending() {
+    for (const Node& node : p_.from.nodes) {
+      const Carried* carried = p_.find(node.outputs[0]);
+      if (carried && std::holds_alternative<Pending>(*carried)) carry(node);
+    }
+  }
+
+ private:
+  ValueId real(ValueId id) {
+    const auto [found, fresh] = reals_.try_emplace(id, absent);
+    if (fresh) found->second = made(id);
+    return found->second;
+  }
+
+  ValueId made(ValueId id) {
+    const graph::Value& value = p_.from[id];
+    const Carried* carried = p_.find(id);
+    if (!carried) return p_.to.add_constant(value.name, *value.constant);
+    const std::string name = value.name + "_real";
+    if (const auto* x = std::get_if<OnGrid>(carried)) return p_.emit(name, graph::Dequantise{x->grid}, {x->id}, name);
+    if (const auto* x = std::get_if<RealValue>(carried)) return x->id;
+    if (const auto* x = std::get_if<Index>(carried)) return x->id;
+    if (const auto* x = std::get_if<Sum>(carried)) return sum(*x, name, value.shape.size());
+    carry(*std::get<Pending>(*carried).function);
+    return std::get<RealValue>(*p_.find(id)).id;
+  }
+
+  ValueId sum(const Sum& x, const std::string& name, size_t rank) {
+    const auto term = [&](ValueId id, const std::vector<double>& scale, int64_t zero) {
+      return p_.emit(name, graph::Dequantise{grid_along(scale, zero)}, {id}, name);
+    };
+    ValueId y = term(x.id, x.scale, x.zero);
+    const auto with = [&](graph::Op op, ValueId other) { y = p_.emit(name, std::move(op), {y, other}, name); };
+    const auto along = [&](const std::vector<double>& numbers) {
+      return constant_along(p_.to, name + "_constant", numbers, rank);
+    };
+    for (const Sum::Term& other : x.others) with(graph::Add{}, term(other.id, other.scale, other.zero));
+    if (x.shifted()) with(graph::Add{}, along(x.shift));
+    if (x.clipped()) with(graph::Max{}, along(x.low)), with(graph::Min{}, along(x.high));
+    return y;
+  }
+
+  Propagation& p_;
+  std::map<ValueId, ValueId> reals_;  ///< by FQ's value
+};
+
+/// The integers of the one quantiser that reads it, or reals.
+void carry_input(Propagation& p, ValueId id) {
+  try {
+    carry_graph_input(p, id);
+  } catch (const UserError&) {
+    const graph::Value& value = p.from[id];
+    const ValueId real = p.to.add_value(value.name, value.type, value.shape);
+    p.to.inputs.push_back(real);
+    p.set(id, RealValue{real});
+  }
+}
+
+void carry_or_keep(Propagation& p, Reals& reals, const Node& node) {
+  const size_t before = p.to.nodes.size();
+  try {
+    carry(p, node);
+  } catch (const UserError&) {
+    const bool of_constant = holds_alternative<graph::Quantise>(node.op) && p.from.constant(node.inputs[0]);
+    if (of_constant) throw;
+    p.to.nodes.resize(before);
+    reals.carry(node);
+  }
+}
+
+/// The values of `integers` that a value is made of.
+std::vector<ValueId> terms_of(const Carried& carried) {
+  std::vector<ValueId> ids;
+  std::visit(
+      [&](const auto& x) {
+        if constexpr (requires { x.id; }) ids.push_back(x.id);
+      },
+      carried);
+  if (const auto* sum = std::get_if<Sum>(&carried))
+    for (const Sum::Term& term : sum->others) ids.push_back(term.id);
+  return ids;
+}
+
+/// scale (q - zero), added; a scale for each index of `axis`.
+void add_term(std::vector<double>& reals, const Tensor& integers, const std::vector<double>& scale, int64_t zero,
+              int axis = 1) {
+  const std::vector<int64_t> q = integers.to_integers();
+  const ChannelOf channel(integers.shape(), scale.size() == 1 ? -1 : axis);
+  for (size_t i = 0; i < q.size(); ++i) reals[i] += element(scale, channel(i)) * static_cast<double>(q[i] - zero);
+}
+
+Tensor reals_of(const Grid& grid, const Tensor& integers) {
+  std::vector<double> reals(integers.size());
+  add_term(reals, integers, grid.scale, grid.zero_point, grid.axis);
+  return Tensor(integers.shape(), std::move(reals));
+}
+
+/// What a sum's integers stand for.
+Tensor reals_of(const Sum& sum, const std::vector<const Tensor*>& terms) {
+  const Shape& shape = terms[0]->shape();
+  std::vector<double> reals(terms[0]->size());
+  add_term(reals, *terms[0], sum.scale, sum.zero);
+  for (size_t i = 0; i < sum.others.size(); ++i)
+    add_term(reals, *terms[i + 1], sum.others[i].scale, sum.others[i].zero);
+  if (sum.shifted() || sum.clipped()) {
+    const size_t channels = std::max({sum.shift.size(), sum.low.size(), sum.high.size()});
+    const ChannelOf channel(shape, channels == 1 ? -1 : 1);
+    for (size_t i = 0; i < reals.size(); ++i) {
+      const size_t c = channel(i);
+      reals[i] = std::clamp(reals[i] + element(sum.shift, c), element(sum.low, c), element(sum.high, c));
+    }
+  }
+  return Tensor(shape, std::move(reals));
+}
+
+class FakeQuantised : public graph::Engine {
+ public:
+  FakeQuantised(const Graph& fake, const graph::EngineMaker& maker)
+      : fake_(fake), maker_(maker), meaning_(meaning_of(fake)) {
+    Graph& all = meaning_.integers;
+    for (ValueId id : fake.outputs)
+      for (ValueId term : terms_of(carried(id)))
+        if (position(all.outputs, term) == all.outputs.size()) all.outputs.push_back(term);
+    outputs_ = all.outputs;
+    read_ = all;
+    graph::tidy(read_);
+    for (size_t id = 0; id < meaning_.values.size(); ++id)
+      if (meaning_.values[id] && !is_input(static_cast<ValueId>(id))) note(static_cast<ValueId>(id));
+  }
+
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs, const graph::Observer& observer) override {
+    std::vector<Tensor> made;
+    if (observer) {
+      if (!observed_by_) observed_by_ = maker_(meaning_.integers);
+      made = observed(inputs, observer);
+    } else {
+      if (!run_by_) run_by_ = maker_(read_);
+      made = run_by_->run(inputs);
+    }
+    std::vector<Tensor> results;
+    for (ValueId id : fake_.outputs)
+      results.push_back(real(id, [&](ValueId term) -> const Tensor& { return made[position(outputs_, term)]; }));
+    return results;
+  }
+
+ private:
+  static size_t position(const std::vector<ValueId>& ids, ValueId id) {
+    return static_cast<size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin());
+  }
+  bool is_input(ValueId id) const { return position(fake_.inputs, id) < fake_.inputs.size(); }
+  const Carried& carried(ValueId id) const {
+    const auto& found = meaning_.values[static_cast<size_t>(id)];
+    if (!found)
+      fail("passes", "output '" + fake_[id].name + "'", "is a constant", "something computed from the inputs");
+    return *found;
+  }
+
+  /// Of values that need several of the integers' values, all but the last are kept.
+  void note(ValueId id) {
+    const std::vector<ValueId> terms = terms_of(carried(id));
+    if (terms.empty()) return;
+    const auto written = [&](ValueId a, ValueId b) { return order(a) < order(b); };
+    const ValueId last = *std::max_element(terms.begin(), terms.end(), written);
+    if (meaning_.integers.constant(last)) return constants_.push_back(id);
+    told_by_[last].push_back(id);
+    for (ValueId term : terms)
+      if (term != last) kept_.emplace(term, Tensor());
+  }
+  size_t order(ValueId id) {
+    if (order_.empty()) {
+      for (const Node& node : meaning_.integers.nodes)
+        for (ValueId output : node.outputs) order_.emplace(output, order_.size() + 1);
+    }
+    const auto found = order_.find(id);
+    return found == order_.end() ? 0 : found->second;
+  }
+
+  std::vector<Tensor> observed(const std::vector<Tensor>& inputs, const graph::Observer& observer) {
+    for (size_t i = 0; i < fake_.inputs.size() && i < inputs.size(); ++i)
+      observer(fake_.inputs[i], is_real(inputs[i].type()) ? inputs[i].cast(ElementType::Float64) : inputs[i]);
+    for (ValueId value : constants_)
+      observer(value, real(value, [&](ValueId term) -> const Tensor& { return *meaning_.integers.constant(term); }));
+    std::vector<Tensor> made = observed_by_->run(inputs, [&](ValueId id, const Tensor& tensor) {
+      if (const auto kept = kept_.find(id); kept != kept_.end()) kept->second = tensor;
+      const auto found = told_by_.find(id);
+      if (found == told_by_.end()) return;
+      for (ValueId value : found->second)
+        observer(value,
+                 real(value, [&](ValueId term) -> const Tensor& { return term == id ? tensor : kept_.at(term); }));
+    });
+    for (auto& [id, tensor] : kept_) tensor = {};
+    return made;
+  }
+
+  template <class Find>
+  Tensor real(ValueId id, Find&& find) const {
+    const Carried& what = carried(id);
+    std::vector<const Tensor*> terms;
+    for (ValueId term : terms_of(what)) terms.push_back(&find(term));
+    ensure(!terms.empty(), "what is pending has no value of its own");
+    if (std::holds_alternative<RealValue>(what)) return terms[0]->cast(ElementType::Float64);
+    if (std::holds_alternative<Index>(what)) return *terms[0];
+    if (const auto* x = std::get_if<OnGrid>(&what)) return reals_of(x->grid, *terms[0]);
+    Sum sum = *sum_of(what);
+    // What leaves the network lies on the grid that the file says, whose scale is a float32.
+    const auto& grid = fake_[id].grid;
+    if (grid && sum.is_scaled() && !grid->per_channel()) sum.scale = grid->scale;
+    return reals_of(sum, terms);
+  }
+
+  const Graph& fake_;
+  graph::EngineMaker maker_;
+  Meaning meaning_;
+  Graph read_;  ///< what the outputs are made of, and nothing else
+  std::vector<ValueId> outputs_;
+  std::map<ValueId, size_t> order_;
+  std::map<ValueId, std::vector<ValueId>> told_by_;  ///< by a value of the integers: values of FQ that it completes
+  std::vector<ValueId> constants_;                   ///< values of FQ that the input does not change
+  std::map<ValueId, Tensor> kept_;
+  std::unique_ptr<graph::Engine> observed_by_, run_by_;
+};
+
+}  // namespace
+
+Meaning meaning_of(const Graph& fake) {
+  ensure(fake.stage == graph::Stage::FQ, "what is fake-quantised has a meaning in integers");
+  Propagation p(fake);
+  Reals reals(p);
+  for (ValueId id : fake.inputs) carry_input(p, id);
+  for (const Node& node : fake.nodes) carry_or_keep(p, reals, node);
+  reals.carry_pending();
+  p.to.name = fake.name;
+  p.to.stage = graph::Stage::QD;
+  graph::infer_shapes(p.to);
+  tabulate(p.to);
+  return {std::move(p.to), std::move(p.carried)};
+}
+
+std::unique_ptr<graph::Engine> fake_quantised_engine(const Graph& fake, const graph::EngineMaker& integers) {
+  return std::make_unique<FakeQuantised>(fake, integers);
+}
+
+graph::EngineMaker exact(graph::EngineMaker engine) {
+  return [engine = std::move(engine)](const Graph& graph) {
+    return graph.stage == graph::Stage::FQ ? fake_quantised_engine(graph, engine) : engine(graph);
+  };
+}
+
+}  // namespace nibble::passes
