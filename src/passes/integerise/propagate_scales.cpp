@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/input_rounding.hpp"
 #include "graph/op_traits.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/integerise/propagation.hpp"
@@ -106,6 +107,7 @@ void carry_graph_input(Propagation& p, ValueId id) {
     fail("passes", place, "has a quantiser that rounds by floor", "half_up or half_even");
   OnGrid carried{p.to.add_value(value.name, quantiser->grid.container(), value.shape), quantiser->grid};
   p.to.inputs.push_back(carried.id);
+  graph::set_input_rounding(p.to, value.name, quantiser->rounding);
   p.set(id, std::move(carried));
 }
 
@@ -246,11 +248,11 @@ void refuse(const Node& node, std::string_view found, std::string_view expected)
 int propagate_scales(Graph& graph, std::vector<Approximation>* approximations) {
   if (graph.stage != graph::Stage::FQ) return 0;
   Propagation p(graph);
+  p.to.metadata = graph.metadata;
   for (ValueId id : graph.inputs) carry_graph_input(p, id);
   for (const Node& node : graph.nodes) carry(p, node);
   for (ValueId id : graph.outputs) carry_graph_output(p, id);
   p.to.name = graph.name;
-  p.to.metadata = graph.metadata;
   p.to.stage = graph::Stage::QD;
   write_ways(p.to, ways_of_quantisers(graph));
   const int changed = static_cast<int>(graph.nodes.size());

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
 
@@ -21,7 +20,7 @@ Tensor declared(const graph::Value& value, const Tensor& tensor) {
   return tensor.cast(value.type);
 }
 
-/// The borders of an integer network that its file declares as reals.
+/// The outputs of an integer network that its file declares as reals.
 class Border {
  public:
   explicit Border(const onnx::Header& header) : reals_(header.reals) {}
@@ -32,13 +31,6 @@ class Border {
   /// The reals that the integers of such a value stand for; any other as it is.
   Tensor outside(const graph::Value& value, const Tensor& tensor) const {
     return holds(value) && !is_real(tensor.type()) ? quant::dequantise(tensor, *value.grid) : tensor;
-  }
-  /// Reals for such an input as its QuantizeLinear has them.
-  Tensor inside(const graph::Value& value, const Tensor& tensor) const {
-    const std::vector<double> reals = tensor.to_reals();
-    const bool numbers = std::none_of(reals.begin(), reals.end(), [](double x) { return std::isnan(x); });
-    const bool quantises = holds(value) && is_real(tensor.type()) && numbers;
-    return quantises ? quant::quantise(tensor, *value.grid, Rounding::HalfEven) : tensor;
   }
 
  private:
@@ -155,8 +147,7 @@ void check(Result& result, const graph::Graph& graph, const Tensors& expected, c
 Result run(const Call& call) {
   const graph::Graph graph = model_of(call, "MODEL");
   const Border border(onnx::read_header(call.path("MODEL")));
-  std::vector<Tensor> inputs = read_inputs(call, graph);
-  for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = border.inside(graph[graph.inputs[i]], inputs[i]);
+  const std::vector<Tensor> inputs = read_inputs(call, graph);
   const Tensors expected = call.has("expect") ? expected_of(call, graph) : Tensors{};
   const auto engine = engine_or_reference(call).make(graph);
   std::optional<Trace> trace;
