@@ -19,7 +19,7 @@ struct Sample {
   Tensor x;
   int64_t label = -1;            ///< -1 where the set has no labels
   std::optional<Tensor> target;  ///< regression: [...]
-  std::vector<Tensor> others;    ///< what the network's further inputs read, like x
+  std::vector<Tensor> others{};  ///< what the network's further inputs read, like x
 };
 
 /// Random access to examples; `sample` may be called from several threads at once.

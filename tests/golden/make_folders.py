@@ -314,6 +314,56 @@ def deeploy_gemm(path):
     write_npz(path / "outputs.npz", [("output", out, "<i8")])
 
 
+def spelled_attention(path):
+    """Products of levels, their scales behind them: three projections with biases, then one head of attention."""
+    model = Model(13)
+    scalar = lambda v: model.constant(model.fresh() + "c", ((), [float(v)]))
+
+    def quantised(x, s, z, low, high, clip_first=False):
+        n = model.node("Add", [model.node("Div", [x, scalar(s)]), scalar(z)])
+        bounds = [scalar(low), scalar(high)]
+        if clip_first:
+            return model.node("Round", [model.node("Clip", [n] + bounds)])
+        return model.node("Clip", [model.node("Round", [n])] + bounds)
+
+    def reals(q, s, z=0):
+        return model.node("Mul", [model.node("Sub", [q, scalar(z)]), scalar(s)])
+
+    single = lambda v: struct.unpack("f", struct.pack("f", v))[0]
+    level = lambda v, s, low=-128, high=127: clip(half_even(v / s), low, high)
+    x = (1, 4, 6), [single(random.gauss(0, 1)) for _ in range(24)]
+    model.io("input", "x", x[0])
+    levels = quantised("x", 1 / 32, 0, -128, 127)
+    xq = [level(v, 1 / 32) for v in x[1]]
+    heads, known = {}, {}
+    for head in "qkv":
+        w = [single(random.uniform(-1, 1)) for _ in range(36)]
+        b = [single(random.uniform(-1, 1)) for _ in range(6)]
+        wq = quantised(model.constant("w" + head, ((6, 6), w)), 1 / 64, 0, -128, 127, True)
+        bq = quantised(model.constant("b" + head, ((6,), b)), 1 / 2048, 0, -2147483648.0, 2147483647.0)
+        sums = model.node("Add", [model.node("MatMul", [levels, wq]), bq])
+        heads[head] = quantised(reals(sums, 1 / 2048), 1 / 16, 0, -128, 127)
+        product = gemm(((4, 6), xq), ((6, 6), [level(v, 1 / 64) for v in w]), transposed=False)[1]
+        bias = [half_even(v * 2048) for v in b]
+        known[head] = [level((p + bias[i % 6]) / 2048, 1 / 16) for i, p in enumerate(product)]
+    scores = model.node("MatMul", [heads["q"], model.node("Transpose", [heads["k"]], perm=[0, 2, 1])])
+    shares = model.node("Softmax", [model.node("Mul", [scores, scalar(1 / 256)])], axis=-1)
+    mixed = model.node("MatMul", [quantised(shares, 1 / 256, 0, 0, 255), heads["v"]])
+    y = quantised(model.node("Mul", [mixed, scalar(1 / 4096)]), 1 / 32, 2, -128, 127)
+    model.node("Mul", [model.node("Sub", [y, scalar(2)]), scalar(1 / 32)], output="y")
+    model.io("output", "y", (1, 4, 6))
+    model.write(path / "network.onnx", "spelled_attention")
+    raw = gemm(((4, 6), known["q"]), ((4, 6), known["k"]))[1]
+    rows = []
+    for i in range(4):
+        powers = [math.exp(v / 256) for v in raw[4 * i:4 * i + 4]]
+        rows += [level(p / sum(powers), 1 / 256, 0, 255) for p in powers]
+    total = gemm(((4, 4), rows), ((4, 6), known["v"]), transposed=False)[1]
+    out = [(clip(half_even(v / 4096 * 32) + 2, -128, 127) - 2) / 32 for v in total]
+    write_npz(path / "inputs.npz", [("x", x, "<f4")])
+    write_npz(path / "outputs.npz", [("y", ((1, 4, 6), out), "<f4")])
+
+
 def deeploy_tail(path):
     """Integers to the last RequantShift; behind it reals, and the integers themselves as a second output."""
     model = Model(13)
@@ -396,3 +446,4 @@ if __name__ == "__main__":
     spelled(folder("spelled"))
     deeploy_tail(folder("deeploy_tail"))
     quantlab_tail(folder("quantlab_tail"))
+    spelled_attention(folder("spelled_attention"))

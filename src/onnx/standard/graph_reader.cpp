@@ -226,6 +226,8 @@ void GraphReader::finish() {
   } else if (native_) {
     apply_metadata(metadata_, graph_, place_);
   } else {
+    // What an importer read and took back must not look like a reader.
+    if (dialect_.importer) graph::tidy(graph_);
     if (quantised) normalise_quantisers(graph_, metadata_, place_);
     graph::tidy(graph_);
   }

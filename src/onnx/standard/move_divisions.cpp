@@ -95,9 +95,18 @@ class Mover {
     if (const auto* gemm = get_if<graph::Gemm>(&node.op)) return behind_gemm(node, *gemm);
     if (holds_alternative<graph::Add>(node.op) || holds_alternative<graph::Sub>(node.op)) return behind_sum(node);
     if (holds_alternative<graph::Mul>(node.op) || holds_alternative<graph::Div>(node.op)) return behind_product(node);
-    const bool keeps = graph::moves_data(node.op) && node.inputs.size() == 1 && node.outputs.size() == 1;
+    const bool averages = class_of(node.op) == graph::OpClass::Mean;
+    const bool keeps = (graph::moves_data(node.op) || averages) && node.inputs.size() == 1 && node.outputs.size() == 1;
     if (keeps || holds_alternative<graph::Relu>(node.op)) return behind_movement(node);
     return {};
+  }
+
+  /// Each channel of the output is made of the same one of the input, and divided by one number.
+  bool keeps_channels(const Node& node, const Tensor& divisor) const {
+    const Shape &x = graph_[node.inputs[0]].shape, &y = graph_[node.outputs[0]].shape;
+    const bool windows = holds_alternative<graph::MaxPool>(node.op) || class_of(node.op) == graph::OpClass::Mean;
+    return windows && x.size() == y.size() && x.size() > 1 && x[1] == y[1] && divisor.rank() == x.size() &&
+           divisor.shape()[1] == x[1] && varies_along(divisor, 1);
   }
 
   std::optional<Moved> behind_movement(const Node& node) const {
@@ -106,9 +115,10 @@ class Mover {
     if (x->divisor.size() == 1) return Moved{node.op, {x->numerator}, x->divisor};
     const bool positive = holds_alternative<graph::Relu>(node.op) || holds_alternative<graph::Identity>(node.op);
     const auto* transpose = get_if<graph::Transpose>(&node.op);
-    if (!positive && !transpose) return {};
     const Tensor divisor = of_rank(x->divisor, rank(x->numerator));
-    if (positive) return Moved{node.op, {x->numerator}, divisor};
+    const bool each = positive || keeps_channels(node, divisor);
+    if (!each && !transpose) return {};
+    if (each) return Moved{node.op, {x->numerator}, divisor};
     return Moved{node.op, {x->numerator}, graph::evaluate(node, {&divisor}, false).at(0)};
   }
 

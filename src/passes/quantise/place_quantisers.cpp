@@ -38,11 +38,37 @@ void check_bias(const Tensor& bias, const Grid& accumulator, const std::string& 
            "weights and inputs that are not all but zero");
 }
 
+/// The node that writes a value, or nullptr.
+const graph::Node* writer_of(const Graph& graph, ValueId id) {
+  for (const graph::Node& node : graph.nodes)
+    if (std::find(node.outputs.begin(), node.outputs.end(), id) != node.outputs.end()) return &node;
+  return nullptr;
+}
+
+const graph::Quantise* quantiser_of(const Graph& graph, ValueId id) {
+  const graph::Node* writer = writer_of(graph, id);
+  return writer ? get_if<graph::Quantise>(&writer->op) : nullptr;
+}
+
+/// What the value's quantiser reads.
+ValueId quantised_by(const Graph& graph, ValueId id) {
+  return writer_of(graph, id)->inputs[0];
+}
+
+/// Up to the float32 that a product of scales is rounded to.
+bool same_scales(const Grid& a, const Grid& b) {
+  return std::equal(a.scale.begin(), a.scale.end(), b.scale.begin(), b.scale.end(),
+                    [](double x, double y) { return std::abs(x / y - 1) < 1e-6; });
+}
+
 void quantise_bias(Graph& graph, size_t index, const Grid& accumulator) {
   graph::Node& node = graph.nodes[index];
   if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return;
-  const ValueId bias = node.inputs[2];
-  if (!graph.constant(bias)) return;  // it has its quantiser
+  ValueId bias = node.inputs[2];
+  if (const graph::Quantise* kept = quantiser_of(graph, bias)) {
+    if (same_scales(kept->grid, accumulator)) return;
+    bias = quantised_by(graph, bias);
+  }
   check_bias(*graph.constant(bias), accumulator, place_of(node));
   const ValueId placed = add_quantiser(graph, graph[bias].name + "_q", bias, accumulator, Rounding::HalfUp);
   graph.nodes[index].inputs[2] = placed;

@@ -149,11 +149,24 @@ class Planner {
 
   /// Puts all inputs of a node on one grid; returns one of its quantisers.
   int harmonise(size_t index) {
+    if (const int common = given_grid(index); common >= 0) return common;
     std::vector<int> points;
     for (size_t slot = 0; slot < node(index).inputs.size(); ++slot) points.push_back(need_shared_grid(index, slot));
     share(points);
     plan_.harmonised.push_back({index, points});
     return points[0];
+  }
+  /// A point of the one given grid that all inputs of a node lie on; -1 where there is none.
+  int given_grid(size_t index) {
+    int first = -1;
+    for (ValueId id : node(index).inputs) {
+      const auto* on_grid = graph_.constant(id) ? nullptr : std::get_if<Known::OnGrid>(&at(id).form);
+      const auto* grid = on_grid ? &plan_.points[static_cast<size_t>(on_grid->root)].fixed : nullptr;
+      if (!grid || !*grid) return -1;
+      if (first >= 0 && plan_.points[static_cast<size_t>(first)].fixed != *grid) return -1;
+      if (first < 0) first = on_grid->root;
+    }
+    return first;
   }
   void share(const std::vector<int>& points) {
     for (int point : points) parent_[static_cast<size_t>(find(point))] = find(points.front());

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "data/text_golden.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -91,6 +92,11 @@ Tensor whole(const Tensor& tensor, const std::string& place) {
   return tensor.cast(ElementType::Int64);
 }
 
+bool is_whole(const Tensor& tensor) {
+  const std::vector<double> reals = tensor.to_reals();
+  return std::all_of(reals.begin(), reals.end(), [](double real) { return real == std::floor(real); });
+}
+
 /// The input's shape with the recorded batch for a symbolic one.
 Shape with_batch(Shape shape, const Recorded& recorded) {
   for (int64_t& extent : shape)
@@ -103,7 +109,8 @@ Tensor input_of(const Recorded& recorded, const graph::Value& input, const std::
   if (!tensor)
     fail("verbs", place, "shape " + to_string(recorded.tensor.shape()),
          to_string(input.shape) + ", that of input '" + input.name + "'");
-  return is_real(input.type) ? *tensor : whole(*tensor, place);
+  if (is_real(input.type) || (input.grid && is_real(tensor->type()) && !is_whole(*tensor))) return *tensor;
+  return whole(*tensor, place);
 }
 
 // ---- comparisons
@@ -192,6 +199,14 @@ Finding compared_constant(const Recorded& recorded, const graph::Graph& graph) {
   return search.result(claimed);
 }
 
+/// An output of integers whose file has reals there may be recorded as either.
+Finding compared_output(const Recorded& recorded, const graph::Value& value, const Tensor& found) {
+  const Finding finding = compared(recorded, value.name, found.cast(value.type));
+  if (!finding.difference || !value.grid || is_real(value.type) || !is_real(recorded.tensor.type())) return finding;
+  const Finding reals = compared(recorded, value.name, quant::dequantise(found, *value.grid));
+  return reals.difference ? finding : reals;
+}
+
 std::vector<Finding> compare_inference(const GoldenFolder& golden, const graph::Graph& graph, graph::Engine& engine,
                                        int64_t inference) {
   std::vector<const Recorded*> constants;
@@ -207,7 +222,7 @@ std::vector<Finding> compare_inference(const GoldenFolder& golden, const graph::
   const std::vector<const Recorded*> assigned = assign(graph, graph.outputs, left);
   for (size_t i = 0; i < assigned.size(); ++i) {
     const graph::Value& value = graph[graph.outputs[i]];
-    if (assigned[i] != nullptr) findings.push_back(compared(*assigned[i], value.name, outputs[i].cast(value.type)));
+    if (assigned[i] != nullptr) findings.push_back(compared_output(*assigned[i], value, outputs[i]));
   }
   for (const Recorded* one : left) findings.push_back({one, "", {}});
   return findings;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "onnx/onnx.hpp"
+#include "passes/integerise/integerise.hpp"
 #include "scratch.hpp"
 #include "verbs/goldens/golden_match.hpp"
 #include "verbs/goldens/golden_network.hpp"
@@ -24,12 +25,13 @@ void expect_equal(const GoldenFolder& golden, const graph::Graph& graph) {
 }
 
 TEST(GoldenFolders, HaveTheirNumbersInEveryRecordedTensor) {
-  EXPECT_EQ(folders().size(), 8);
+  EXPECT_EQ(folders().size(), 9);
   for (const auto& folder : folders()) {
     SCOPED_TRACE(folder.filename().string());
     const GoldenFolder golden = read_golden_folder(folder);
     const graph::Graph graph = read_golden_network(golden);
-    EXPECT_EQ(graph.stage, folder.filename() == "spelled" ? graph::Stage::FQ : graph::Stage::ID);
+    const bool spelled = folder.filename().string().starts_with("spelled");
+    EXPECT_EQ(graph.stage, spelled ? graph::Stage::FQ : graph::Stage::ID);
     expect_equal(golden, graph);
   }
 }
@@ -41,6 +43,26 @@ TEST(GoldenFolders, HaveThemAfterANativeFileToo) {
     const auto file = nibble::tests::scratch("native.onnx");
     onnx::write_native(read_golden_network(golden), file);
     expect_equal(golden, onnx::read(file));
+  }
+}
+
+TEST(GoldenFolders, OfSpelledQuantisersAreIntegerizedToTheirLevels) {
+  for (const char* name : {"spelled", "spelled_attention"}) {
+    SCOPED_TRACE(name);
+    const GoldenFolder golden =
+        read_golden_folder(std::filesystem::path(NIBBLE_SOURCE) / "tests/golden/folders" / name);
+    graph::Graph graph = read_golden_network(golden);
+    std::vector<const Recorded*> constants;
+    const std::vector<Tensor> inputs = golden_inputs(golden, graph, constants);
+    passes::integerise(graph, {});
+    const graph::Value& y = graph[graph.outputs[0]];
+    const std::vector<int64_t> levels = graph::evaluate(graph, inputs).at(0).to_integers();
+    const std::vector<double> expected = golden.outputs.at(0).tensor.to_reals();
+    int beside = 0;
+    for (size_t i = 0; i < levels.size(); ++i)
+      beside += std::abs(y.grid->real(levels[i], 0) - expected[i]) > y.grid->scale[0] / 2;
+    // A Softmax is an integer algorithm: next to the real function.
+    EXPECT_LE(beside, std::string_view(name) == "spelled" ? 0 : 1);
   }
 }
 

@@ -50,13 +50,15 @@ TEST(QuantiseAgain, KeepsWhatIsThereAndAddsWhatIsNot) {
     quantise_by(lacking.graph);
     const std::map<std::string, Grid> after = grids_of(lacking.graph);
     for (const auto& [name, of_name] : kept) {
+      // A bias lies on its sum's grid, which new weights may change.
+      if (taken == "fc_w_q" && name == "fc_b_q") continue;
       ASSERT_TRUE(after.contains(name)) << name;
       EXPECT_EQ(after.at(name), of_name) << name;
     }
     EXPECT_GE(after.size(), all.size());
     const IntegeriseReport report = integerise(lacking.graph, {});
     for (const CertifiedNode& node : report.nodes)
-      for (const auto& channel : node.channels) EXPECT_EQ(channel.differing, 0) << node.name;
+      for (const auto& channel : node.channels) EXPECT_EQ(channel.differing, 0) << node.node;
   }
 }
 
