@@ -19,6 +19,7 @@ struct Sample {
   Tensor x;
   int64_t label = -1;            ///< -1 where the set has no labels
   std::optional<Tensor> target;  ///< regression: [...]
+  std::vector<Tensor> others{};  ///< what the network's further inputs read, like x
 };
 
 /// Random access to examples; `sample` may be called from several threads at once.
@@ -28,13 +29,16 @@ class Dataset {
   virtual int64_t size() const = 0;
   /// Number of classes, 0 where there are no labels.
   virtual int64_t classes() const = 0;
+  /// Of a network, that an example has: x and the others.
+  virtual size_t inputs() const { return 1; }
   /// index in [0, size).
   virtual Sample sample(int64_t index) const = 0;
 };
 
-/// Opens `SET:PATH[:SPLIT]` (COMMANDS.md), by the rows of open_dataset.cpp. Throws UserError "data: ..." on anything
-/// missing, truncated, inconsistent or empty.
-std::unique_ptr<Dataset> open_dataset(std::string_view description);
+/// Opens `SET:PATH[:SPLIT]` (COMMANDS.md), by the rows of open_dataset.cpp. `inputs` are the names of the network's: an
+/// npz has an array of each (of one input: its name, x, or any but y), every other set x alone. Throws UserError
+/// "data: ..." on anything missing, truncated, inconsistent or empty.
+std::unique_ptr<Dataset> open_dataset(std::string_view description, const std::vector<std::string>& inputs = {"x"});
 /// How a description is written, of every set: "mnist:DIR:train|test, ...".
 std::string dataset_forms();
 
@@ -66,6 +70,10 @@ struct Batch {
   Tensor x;                      ///< Float32 [B, ...]
   std::vector<int64_t> labels;   ///< B, or empty
   std::optional<Tensor> target;  ///< Float32 [B, ...]
+  std::vector<Tensor> others;    ///< Float32 [B, ...] each: further inputs
+
+  /// x and the others.
+  std::vector<Tensor> inputs() const;
 };
 
 /// Changes a preprocessed example for training; `random` is the example's own stream, so the result does not depend on

@@ -16,7 +16,7 @@ class FolderSet : public Dataset {
   Sample sample(int64_t index) const override {
     ensure(index >= 0 && index < size(), "a sample's index is in the set");
     const Labelled& entry = files_[static_cast<size_t>(index)];
-    return {read_image(entry.file), entry.label, {}};
+    return {read_image(entry.file), entry.label, {}, {}};
   }
 
  private:

@@ -62,6 +62,9 @@ struct Loader::Impl {
       Random own = random.fork(static_cast<uint64_t>(index));
       if (augmentation) augmentation(x, own);
       place(batch.x, x, i, count);
+      batch.others.resize(sample.others.size());
+      for (size_t k = 0; k < sample.others.size(); ++k)
+        place(batch.others[k], preprocessor(sample.others[k]), i, count);
       if (sample.label >= 0) batch.labels.push_back(sample.label);
       if (!sample.target) continue;
       if (i == 0) batch.target.emplace();
@@ -99,6 +102,12 @@ struct Loader::Impl {
     threads.clear();
   }
 };
+
+std::vector<Tensor> Batch::inputs() const {
+  std::vector<Tensor> all{x};
+  all.insert(all.end(), others.begin(), others.end());
+  return all;
+}
 
 Loader::Loader(std::shared_ptr<const Dataset> set, Preprocess preprocess, std::vector<int64_t> order,
                int64_t batch_size, int threads, Augmentation augmentation, Random random) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,14 @@ std::string npy_bytes(const Tensor& tensor);
 /// Deflated; written beside and renamed.
 void write_npz(const std::filesystem::path& file, const Arrays& arrays);
 void write_npy(const std::filesystem::path& file, const Tensor& tensor);
+
+/// Where a name says no more than a place: numpy's arr_<i>, `<stem>_<i>`, or the stem alone for the first.
+std::optional<size_t> position_in(std::string_view name, std::string_view stem);
+/// For each of a network's inputs the array of its name, or of its place (stem "input"); of a single input x too, or the
+/// only array (but y, which are labels, beside others). Throws UserError "<room>: <place>: ..." naming the first input
+/// without one.
+std::vector<size_t> arrays_of_inputs(const Arrays& arrays, const std::vector<std::string>& inputs,
+                                     std::string_view room, const std::string& place);
 
 /// An image file (JPEG, PNG) as [H, W, C] UInt8, C = 1 or 3.
 Tensor read_image(const std::filesystem::path& file);

@@ -10,7 +10,9 @@ namespace nibble::data {
 
 /// Opens PATH; the split is one of the row's, or empty where it has none.
 using OpenSet = std::unique_ptr<Dataset>(const std::filesystem::path& path, std::string_view split);
-OpenSet open_mnist, open_cifar10, open_images, open_npz;
+OpenSet open_mnist, open_cifar10, open_images;
+std::unique_ptr<Dataset> open_npz(const std::filesystem::path& path, std::string_view split,
+                                  const std::vector<std::string>& inputs);
 
 namespace {
 
@@ -19,7 +21,7 @@ struct SetRow {
   std::string_view name;
   std::string_view path;  ///< what stands for it in help
   std::span<const std::string_view> splits;
-  OpenSet* open;
+  OpenSet* open;  ///< nullptr: by the names of inputs, open_npz
 };
 
 constexpr std::string_view train_or_test[] = {"train", "test"};
@@ -28,7 +30,7 @@ constexpr SetRow sets[] = {
     {"mnist", "DIR", train_or_test, open_mnist},
     {"cifar10", "DIR", train_or_test, open_cifar10},
     {"images", "DIR", {}, open_images},
-    {"npz", "FILE", {}, open_npz},
+    {"npz", "FILE", {}, nullptr},
 };
 
 /// "a, b or c".
@@ -64,6 +66,7 @@ class Subset : public Dataset {
       : set_(std::move(set)), indices_(std::move(indices)) {}
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   int64_t classes() const override { return set_->classes(); }
+  size_t inputs() const override { return set_->inputs(); }
   Sample sample(int64_t index) const override {
     ensure(index >= 0 && index < size(), "a sample's index is in the set");
     return set_->sample(indices_[static_cast<size_t>(index)]);
@@ -76,12 +79,13 @@ class Subset : public Dataset {
 
 }  // namespace
 
-std::unique_ptr<Dataset> open_dataset(std::string_view description) {
+std::unique_ptr<Dataset> open_dataset(std::string_view description, const std::vector<std::string>& inputs) {
   const std::string place = "'" + std::string(description) + "'";
   const size_t colon = description.find(':');
   if (colon == description.npos || colon + 1 == description.size()) fail("data", place, "no path", "SET:PATH[:SPLIT]");
   const SetRow& set = set_named(description.substr(0, colon), place);
   const std::string_view path = description.substr(colon + 1);
+  if (!set.open) return open_npz(path, {}, inputs);
   if (set.splits.empty()) return set.open(path, {});
   const size_t last = path.rfind(':');
   const std::string_view split = last == path.npos ? "" : path.substr(last + 1);

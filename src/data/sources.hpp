@@ -32,7 +32,8 @@ struct Labelled {
 };
 std::vector<Labelled> parse_labels(std::string_view text, const std::string& place);
 
-/// The set of arrays x [N, ...] and, optionally, y (arrays.cpp).
-std::unique_ptr<Dataset> dataset_of(Arrays arrays, const std::string& place);
+/// The set of arrays x [N, ...], or one an input, and, optionally, y (arrays.cpp).
+std::unique_ptr<Dataset> dataset_of(Arrays arrays, const std::string& place,
+                                    const std::vector<std::string>& inputs = {"x"});
 
 }  // namespace nibble::data

@@ -15,6 +15,7 @@ class StoredSet : public Dataset {
     ensure(index >= 0 && index < size(), "a sample's index is in the set");
     Sample result{Tensor(ElementType::UInt8, {images_.height, images_.width, images_.channels}),
                   images_.labels[static_cast<size_t>(index)],
+                  {},
                   {}};
     const auto bytes = result.x.bytes();
     std::memcpy(bytes.data(), images_.pixels.data() + static_cast<size_t>(index) * bytes.size(), bytes.size());

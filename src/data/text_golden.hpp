@@ -25,7 +25,7 @@ TextGolden read_text_golden(const std::filesystem::path& file);
 
 /// The tensor channels first, of `shape` [N, C, spatial...]: where the golden's extents (those of 1 aside) are those of
 /// [N, spatial..., C], its elements are moved; where they are those of `shape` itself, they are taken as they stand;
-/// else there is none. Extents that fit both ways read as channels last.
+/// else there is none. Extents that fit both ways read as channels last, and so does a golden without a shape ([count]).
 std::optional<Tensor> channels_first(const Tensor& golden, const Shape& shape);
 
 /// A tensor [1, C, spatial...] (or [1, C], [C]) of integers as the file that holds it channels last and without the

@@ -78,8 +78,10 @@ uint32_t crc_of(std::string_view bytes) {
 
 /// What the local and the central header share: version to name length. 0x21 is 1 January 1980: no clock in a file.
 void put_shared(std::string& out, const ZipEntry& entry) {
+  // Without bit 11 readers take a name for the letters of code page 437, which share only ASCII with UTF-8.
+  const bool ascii = std::all_of(entry.name.begin(), entry.name.end(), [](unsigned char c) { return c < 128; });
   put(out, 20, 2);
-  put(out, 0, 2);
+  put(out, ascii ? 0 : 1 << 11, 2);
   put(out, 8, 2);
   put(out, 0x210000, 4);
   put(out, entry.crc, 4);

@@ -158,8 +158,16 @@ bool may_be_real_in_qd(const Op& op) {
          !holds_alternative<Quantise>(op);
 }
 
-/// QD and ID hold integers. Reals are left only to a graph input before its quantisers, to the dequantisation of a
-/// graph output that nothing reads and, in QD, to the functions of what a Dequantise gives.
+/// What a node of ID may write in reals: what a Dequantise gives, and the tail of real ops behind it.
+bool in_tail(const Graph& graph, const Node& node) {
+  return std::any_of(node.inputs.begin(), node.inputs.end(),
+                     [&](ValueId id) { return id != absent && is_real(graph[id].type) && !graph[id].constant; }) &&
+         !holds_alternative<Quantise>(node.op);
+}
+
+/// QD and ID hold integers. Reals are left only to a graph input before its quantisers; in ID to a tail behind the last
+/// integers, from a Dequantise to graph outputs; in QD to the functions of what a Dequantise gives and to the
+/// dequantisation of a graph output that nothing reads.
 void check_stage(const Graph& graph) {
   if (graph.stage != Stage::ID && graph.stage != Stage::QD) return;
   const std::string stage = " at stage " + std::string(to_string(graph.stage));
@@ -176,7 +184,8 @@ void check_stage(const Graph& graph) {
       const bool dequantises = holds_alternative<Dequantise>(node.op);
       const bool last = dequantises && output && !read;
       const bool real_island = graph.stage == Stage::QD && (dequantises || may_be_real_in_qd(node.op));
-      check(last || real_island, place_of(node), "writes reals" + stage, "integers in every tensor");
+      const bool tail = graph.stage == Stage::ID && (dequantises || in_tail(graph, node));
+      check(last || real_island || tail, place_of(node), "writes reals" + stage, "integers in every tensor");
     }
 }
 

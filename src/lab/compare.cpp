@@ -82,7 +82,7 @@ struct Runner {
 
   void run(const data::Batch& batch) {
     record.clear();
-    const auto outputs = subject.engine.run({batch.x}, [this](graph::ValueId id, const Tensor& tensor) {
+    const auto outputs = subject.engine.run(batch.inputs(), [this](graph::ValueId id, const Tensor& tensor) {
       if (wanted[static_cast<size_t>(id)]) record.insert_or_assign(id, tensor);
     });
     judge.add(scores_of(subject.graph[subject.graph.outputs.front()], outputs.front()), batch);

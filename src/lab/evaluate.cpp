@@ -89,14 +89,15 @@ void Feed::each(const std::function<void(const data::Batch&)>& use) const {
 }
 
 Evaluation evaluate(const graph::Graph& graph, graph::Engine& engine, const Feed& feed) {
-  if (graph.inputs.size() != 1)
-    fail("lab", "network '" + graph.name + "'", std::to_string(graph.inputs.size()) + " inputs", "one");
+  if (graph.inputs.size() != feed.set->inputs())
+    fail("lab", "network '" + graph.name + "'", std::to_string(graph.inputs.size()) + " inputs",
+         std::to_string(feed.set->inputs()) + ", as the data have");
   Judge judge;
   const auto start = std::chrono::steady_clock::now();
   feed.each([&](const data::Batch& batch) {
     if (!batch.target && batch.labels.empty())
       fail("lab", "data set", "no labels and no targets", "what the network's outputs are compared with");
-    const std::vector<Tensor> outputs = engine.run({batch.x});
+    const std::vector<Tensor> outputs = engine.run(batch.inputs());
     judge.add(scores_of(graph[graph.outputs.front()], outputs.front()), batch);
   });
   Evaluation result = judge.conclude();

@@ -59,7 +59,7 @@ void calibrate(const Experiment& experiment, const Experiment::Variant& variant,
   quantise.trains_folded = variant.training && variant.training->batch_norm.fold;
   passes::quantise(
       network, quantise, [&](const graph::Graph& g) { return api.engine(g, {.threads = experiment.recipe.threads}); },
-      [&](const auto& use) { feed.each([&](const data::Batch& batch) { use({batch.x}); }); });
+      [&](const auto& use) { feed.each([&](const data::Batch& batch) { use(batch.inputs()); }); });
 }
 
 /// What all trainings of an experiment share.

@@ -7,6 +7,7 @@
 #include "onnx/file/container.hpp"
 #include "onnx/file/metadata.hpp"
 #include "onnx/standard/graph_reader.hpp"
+#include "onnx/standard/spelled_quantisers.hpp"
 
 namespace nibble::onnx {
 namespace {
@@ -43,6 +44,8 @@ constexpr Dialect table[] = {
      is_deeploy_file, read_deeploy, write_deeploy},
     {"qoperator", "the standard's integer ops, QLinearConv and its kin, reals at the borders; read as the standard's", "FQ QD ID", false,
      is_no_file, read_standard, write_qoperator},
+    {"qonnx", "quantisers as Quant of domain qonnx.custom_op.general, for QONNX, FINN and hls4ml; read as the standard's", "FQ QD ID", false,
+     is_no_file, read_standard, write_qonnx},
     {"qdq", "the standard's QuantizeLinear and DequantizeLinear pairs, for ONNX Runtime and others", "FQ QD ID", false,
      is_any_file, read_standard, write_plain_qdq},
 };
@@ -76,7 +79,10 @@ bool is_native_file(const Source& source) {
 }
 
 graph::Graph read_standard(const Source& source) {
-  return GraphReader(source.model, source.place, source.options, {source.folder, false}).run();
+  SpelledQuantisers spelled;
+  DialectRules rules;
+  if (!is_native_file(source) && may_spell_quantisers(source.model)) rules.importer = &spelled;
+  return GraphReader(source.model, source.place, source.options, {source.folder, false}, rules).run();
 }
 
 void write(const graph::Graph& graph, std::string_view dialect, const std::filesystem::path& file) {

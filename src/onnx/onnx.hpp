@@ -1,8 +1,10 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.hpp"
 #include "graph/graph.hpp"
@@ -15,6 +17,8 @@ struct ReadOptions {
   /// Numbers of other symbolic extents of inputs, by the names that the file gives them (dim_param). A name is one
   /// number wherever it stands; as the name of a first axis it is the batch.
   std::map<std::string, int64_t, std::less<>> extents = {};
+  /// Shapes of data by the names of inputs, the batch first (`any`): they bind what is still open behind the batch.
+  std::map<std::string, Shape, std::less<>> data = {};
   /// The dialect of the file (dialects.hpp); empty: recognised from its content.
   std::string dialect = {};
 };
@@ -29,6 +33,18 @@ struct ReadOptions {
 graph::Graph read(const std::filesystem::path& file, const ReadOptions& options = {});
 graph::Graph read_bytes(std::string_view bytes, const std::string& place, const ReadOptions& options = {},
                         const std::filesystem::path& folder = {});
+
+/// What a file says of its network before it is read.
+struct Header {
+  std::vector<std::string> inputs;  ///< names, of those that are no initialisers
+  /// Names of inputs and outputs that the file declares as reals, where it is one of the standard's: what an integer
+  /// network holds there stands for them.
+  std::set<std::string, std::less<>> reals;
+  std::map<std::string, std::string> metadata;
+  bool open = false;  ///< an input leaves an extent behind its first open
+};
+/// Throws UserError where it is no ONNX file.
+Header read_header(const std::filesystem::path& file);
 
 /// Writes the graph in the dialect of that name (dialects.hpp). Throws UserError on a name that there is not, on a
 /// stage that the dialect does not hold, and naming every node that it cannot say without changing an integer.
@@ -62,6 +78,10 @@ std::string deeploy_bytes(const graph::Graph& graph);
 /// QLinearConv and its kin, float at the borders: the standard's round_half_even over exact scales gives every integer.
 /// Throws UserError naming the nodes that have no such scales. docs/design/dialects.md.
 void write_qoperator(const graph::Graph& graph, const std::filesystem::path& file);
+
+/// The FQ graph with its quantisers as Quant of domain qonnx.custom_op.general; a QD or ID graph as write_qdq takes it.
+/// Throws UserError naming the nodes that the dialect cannot say. Exact ties round to even: that is the dialect's.
+void write_qonnx(const graph::Graph& graph, const std::filesystem::path& file);
 
 /// docs/reference/onnx.md: which ops, versions and attributes are read and written, from the tables.
 std::string reference_page();

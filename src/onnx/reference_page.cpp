@@ -32,6 +32,14 @@ std::string reference_page() {
     page += "| " + std::string(row.op) + " | " + attributes + " | " + std::string(row.remark) + " |\n";
   }
   page +=
+      "\nDomain `qonnx.custom_op.general` (also `onnx.brevitas`, `finn.custom_op.general`, `qonnx`), version 1:\n\n"
+      "| op | attributes | remark |\n| --- | --- | --- |\n";
+  for (const Import& row : qonnx_imports()) {
+    std::string attributes;
+    for (char c : row.attributes) attributes += c == ' ' ? ", " : std::string(1, c);
+    page += "| " + std::string(row.op) + " | " + attributes + " | " + std::string(row.remark) + " |\n";
+  }
+  page +=
       "\nDialect `deeploy` (by its own ops, or given), domains none, `PACTOps` and `ai.onnx.contrib`: tensors of reals "
       "hold\nintegers; ops of the standard on them, and\n\n| op | attributes | read as |\n| --- | --- | --- |\n";
   for (const Import& row : deeploy_imports()) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -12,28 +11,11 @@
 namespace nibble::verbs {
 namespace {
 
-std::vector<std::string> names_of(const graph::Graph& graph, const std::vector<graph::ValueId>& ids) {
-  std::vector<std::string> names;
-  for (graph::ValueId id : ids) names.push_back(graph[id].name);
-  return names;
-}
-
 std::vector<Tensor> inputs_by_name(const graph::Graph& graph, const data::Arrays& arrays, const std::string& file) {
-  const std::vector<std::string> names = names_of(graph, graph.inputs);
-  if (arrays.size() == 1 && names.size() == 1) return {arrays.front().second};
+  std::vector<std::string> names;
+  for (graph::ValueId id : graph.inputs) names.push_back(graph[id].name);
   std::vector<Tensor> inputs;
-  for (size_t i = 0; i < names.size(); ++i) {
-    const auto named = [&](const auto& array) { return array.first == names[i]; };
-    const auto placed = [&](const auto& array) { return position_in(array.first, "input") == i; };
-    auto found = std::find_if(arrays.begin(), arrays.end(), named);
-    if (found == arrays.end()) found = std::find_if(arrays.begin(), arrays.end(), placed);
-    if (found == arrays.end()) {
-      std::string held;
-      for (const auto& array : arrays) held.append(held.empty() ? "" : ", ").append(array.first);
-      fail("verbs", file, "arrays " + (held.empty() ? "none" : held), "one named '" + names[i] + "'");
-    }
-    inputs.push_back(found->second);
-  }
+  for (size_t index : data::arrays_of_inputs(arrays, names, "verbs", file)) inputs.push_back(arrays[index].second);
   return inputs;
 }
 
@@ -53,11 +35,25 @@ std::string written(T value) {
   return std::to_string(value);
 }
 
-template <class T>
-bool equal(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return a == b || (std::isnan(a) && std::isnan(b));
-  return a == b;
-}
+/// Whether two elements are equal: reals to within `rounding` of the element and of the largest one of the tensor.
+class Equality {
+ public:
+  /// Of numbers that are integers on one side at least.
+  Equality() = default;
+  /// Of reals, which float32 has rounded on the way.
+  explicit Equality(const std::vector<double>& expected) : of_element_(0x1p-17) {
+    for (double x : expected)
+      if (std::isfinite(x)) slack_ = std::max(slack_, 0x1p-20 * std::abs(x));
+  }
+  bool operator()(int64_t a, int64_t b) const { return a == b; }
+  bool operator()(double a, double b) const {
+    if (a == b || (std::isnan(a) && std::isnan(b))) return true;
+    return std::abs(a - b) <= of_element_ * std::abs(b) + slack_;
+  }
+
+ private:
+  double of_element_ = 0, slack_ = 0;
+};
 
 std::vector<int64_t> index_of(const Shape& shape, size_t position) {
   std::vector<int64_t> index(shape.size());
@@ -71,7 +67,7 @@ std::vector<int64_t> index_of(const Shape& shape, size_t position) {
 
 template <class T>
 std::optional<Difference> compare_elements(const std::string& name, const Shape& shape, const std::vector<T>& found,
-                                           const std::vector<T>& expected) {
+                                           const std::vector<T>& expected, const Equality& equal = {}) {
   Difference difference{.tensor = name, .index = {}, .found = "", .expected = ""};
   for (size_t i = 0; i < found.size(); ++i) {
     if (equal(found[i], expected[i])) continue;
@@ -85,18 +81,6 @@ std::optional<Difference> compare_elements(const std::string& name, const Shape&
 }
 
 }  // namespace
-
-std::optional<size_t> position_in(std::string_view name, std::string_view stem) {
-  if (name == stem) return 0;
-  for (const std::string_view before : {std::string_view("arr"), stem}) {
-    if (!name.starts_with(before) || name.size() < before.size() + 2 || name[before.size()] != '_') continue;
-    const std::string_view digits = name.substr(before.size() + 1);
-    size_t position = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), position);
-    if (error == std::errc() && end == digits.data() + digits.size()) return position;
-  }
-  return {};
-}
 
 data::Arrays read_arrays(const std::filesystem::path& file) {
   if (file.extension() == ".npz") return data::read_npz(file);
@@ -116,8 +100,11 @@ std::optional<Difference> first_difference(const std::string& name, const Tensor
                       .found = "shape " + to_string(found.shape()),
                       .expected = "shape " + to_string(expected.shape()),
                       .count = static_cast<int64_t>(found.size())};
-  if (is_real(found.type()) || is_real(expected.type()))
-    return compare_elements(name, found.shape(), found.to_reals(), expected.to_reals());
+  if (is_real(found.type()) || is_real(expected.type())) {
+    const std::vector<double> reals = expected.to_reals();
+    const bool both = is_real(found.type()) && is_real(expected.type());
+    return compare_elements(name, found.shape(), found.to_reals(), reals, both ? Equality(reals) : Equality());
+  }
   return compare_elements(name, found.shape(), found.to_integers(), expected.to_integers());
 }
 

@@ -13,9 +13,6 @@ namespace nibble::verbs {
 /// A file's arrays: .npz by name, .npy as one without a name.
 data::Arrays read_arrays(const std::filesystem::path& file);
 
-/// Where a name says no more than a place: numpy's arr_<i>, `<stem>_<i>`, or the stem alone for the first.
-std::optional<size_t> position_in(std::string_view name, std::string_view stem);
-
 /// `--input` in the order of graph.inputs: an .npz by input name or place (one array, one input: any name), an .npy, or
 /// an image through the preprocessing with a batch of 1. Throws UserError naming what is missing.
 std::vector<Tensor> read_inputs(const Call& call, const graph::Graph& graph);
@@ -27,7 +24,7 @@ struct Difference {
   std::string found, expected;
   int64_t count = 0;  ///< elements that differ
 };
-/// Elements are equal where their values are, whatever the types (NaN equals NaN).
+/// Integers are equal where their values are, whatever the types; reals to float32's rounding (NaN equals NaN).
 std::optional<Difference> first_difference(const std::string& name, const Tensor& found, const Tensor& expected);
 
 }  // namespace nibble::verbs

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "passes/integerise/meaning.hpp"
+#include "verbs/arrays.hpp"
 #include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
@@ -14,21 +15,50 @@ data::Preprocess preprocess_in(const std::string& text, const std::string& place
   return data::preprocess_from_json(parse_json(text, "verbs", place), place);
 }
 
+/// Shapes of an example's inputs as the network sees them, the batch first.
+std::vector<Shape> example_shapes(const data::Dataset& set, const data::Preprocess& preprocess) {
+  const data::Sample sample = set.sample(0);
+  std::vector<Shape> shapes{data::apply(preprocess, sample.x).shape()};
+  for (const Tensor& other : sample.others) shapes.push_back(data::apply(preprocess, other).shape());
+  for (Shape& shape : shapes) shape.insert(shape.begin(), any);
+  return shapes;
+}
+
 void check_fit(const graph::Graph& graph, const data::Dataset& set, const data::Preprocess& preprocess) {
-  if (graph.inputs.size() != 1)
-    fail("verbs", "network '" + graph.name + "'", std::to_string(graph.inputs.size()) + " inputs", "one");
-  const graph::Value& input = graph[graph.inputs.front()];
-  Shape shape = data::apply(preprocess, set.sample(0).x).shape();
-  shape.insert(shape.begin(), any);
-  bool fits = shape.size() == input.shape.size();
-  for (size_t i = 1; fits && i < shape.size(); ++i) fits = input.shape[i] == any || shape[i] == input.shape[i];
-  if (!fits)
-    fail("verbs", "input '" + input.name + "'", "examples of shape " + to_string(shape),
-         to_string(input.shape) + "; --preprocess resizes and crops");
+  if (graph.inputs.size() != set.inputs())
+    fail("verbs", "network '" + graph.name + "'", std::to_string(graph.inputs.size()) + " inputs",
+         std::to_string(set.inputs()) + ", as the data have; an npz has an array for each input");
+  const std::vector<Shape> shapes = example_shapes(set, preprocess);
+  for (size_t k = 0; k < shapes.size(); ++k) {
+    const graph::Value& input = graph[graph.inputs[k]];
+    bool fits = shapes[k].size() == input.shape.size();
+    for (size_t i = 1; fits && i < shapes[k].size(); ++i)
+      fits = input.shape[i] == any || shapes[k][i] == input.shape[i];
+    if (!fits)
+      fail("verbs", "input '" + input.name + "'", "examples of shape " + to_string(shapes[k]),
+           to_string(input.shape) + "; --preprocess resizes and crops");
+  }
 }
 
 /// More than an extent of a network that fits a memory.
 constexpr int64_t largest_extent = INT32_MAX;
+
+/// The words of "A=1,B=2"; one word where a part of it is no NAME=N.
+std::vector<std::string> parts_of(const std::string& word) {
+  std::vector<std::string> parts(1);
+  for (char c : word)
+    if (c == ',')
+      parts.emplace_back();
+    else
+      parts.back().push_back(c);
+  const auto binds = [](const std::string& part) {
+    const size_t equals = part.rfind('=');
+    return equals != part.npos && equals > 0 && equals + 1 < part.size() &&
+           std::all_of(part.begin() + static_cast<std::ptrdiff_t>(equals) + 1, part.end(),
+                       [](char digit) { return digit >= '0' && digit <= '9'; });
+  };
+  return std::all_of(parts.begin(), parts.end(), binds) ? parts : std::vector<std::string>{word};
+}
 
 /// "NAME=N", where the name itself may hold a '='.
 std::pair<std::string, int64_t> extent_from(const std::string& word, const std::string& place) {
@@ -47,11 +77,12 @@ std::pair<std::string, int64_t> extent_from(const std::string& word, const std::
 onnx::ReadOptions read_options_of(const Call& call) {
   onnx::ReadOptions options;
   options.batch = call.integer("batch", any, 1, largest_extent);
-  for (const std::string& word : call.texts("shape")) {
-    auto [name, number] = extent_from(word, call.place("shape"));
-    if (!options.extents.emplace(name, number).second)
-      fail("verbs", call.place("shape"), "'" + name + "' twice", "each name once");
-  }
+  for (const std::string& words : call.texts("shape"))
+    for (const std::string& word : parts_of(words)) {
+      auto [name, number] = extent_from(word, call.place("shape"));
+      if (!options.extents.emplace(name, number).second)
+        fail("verbs", call.place("shape"), "'" + name + "' twice", "each name once");
+    }
   if (call.takes("from")) options.dialect = call.text("from", "");
   return options;
 }
@@ -76,20 +107,60 @@ NamedEngine engine_or_reference(const Call& call) {
   return engine_named(call, call.text("engine", "reference"));
 }
 
+namespace {
+
+std::optional<data::Preprocess> preprocess_among(const std::map<std::string, std::string>& metadata,
+                                                 const std::string& network) {
+  const auto found = metadata.find("preprocess");
+  if (found == metadata.end()) return {};
+  return preprocess_in(found->second, network + ": metadata 'preprocess'");
+}
+
+data::Preprocess given_preprocess(const Call& call) {
+  return data::preprocess_from_json(read_json(call.path("preprocess"), "verbs"), call.text("preprocess"));
+}
+
+/// Shapes of what a verb is to run the network on, by the names of its inputs: `--data`, `--golden` or the arrays of
+/// `--input`.
+std::map<std::string, Shape, std::less<>> data_shapes(const Call& call, const onnx::Header& header) {
+  std::vector<Shape> shapes;
+  for (const char* option : {"data", "golden"}) {
+    if (!call.takes(option) || !call.has(option)) continue;
+    const auto carried = preprocess_among(header.metadata, "network");
+    const data::Preprocess preprocess = call.takes("preprocess") && call.has("preprocess")
+                                            ? given_preprocess(call)
+                                            : carried.value_or(data::Preprocess{});
+    shapes = example_shapes(*data::open_dataset(call.text(option), header.inputs), preprocess);
+  }
+  if (call.takes("input") && call.has("input")) {
+    const std::filesystem::path file = call.path("input");
+    if (file.extension() != ".npz" && file.extension() != ".npy") return {};
+    const data::Arrays arrays = read_arrays(file);
+    for (size_t index : data::arrays_of_inputs(arrays, header.inputs, "verbs", file.string()))
+      shapes.push_back(arrays[index].second.shape());
+  }
+  std::map<std::string, Shape, std::less<>> named;
+  for (size_t i = 0; i < shapes.size(); ++i) named.emplace(header.inputs[i], shapes[i]);
+  return named;
+}
+
+}  // namespace
+
 graph::Graph model_of(const Call& call, std::string_view argument) {
-  return onnx::read(call.path(argument), read_options_of(call));
+  onnx::ReadOptions options = read_options_of(call);
+  const onnx::Header header = onnx::read_header(call.path(argument));
+  if (header.open) options.data = data_shapes(call, header);
+  return onnx::read(call.path(argument), options);
 }
 
 std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph) {
-  const auto found = graph.metadata.find("preprocess");
-  if (found == graph.metadata.end()) return {};
-  return preprocess_in(found->second, "network '" + graph.name + "': metadata 'preprocess'");
+  return preprocess_among(graph.metadata, "network '" + graph.name + "'");
 }
 
 data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph) {
   const auto carried = carried_preprocess(graph);
   if (call.has("preprocess")) {
-    auto given = data::preprocess_from_json(read_json(call.path("preprocess"), "verbs"), call.text("preprocess"));
+    data::Preprocess given = given_preprocess(call);
     if (carried && graph.metadata.contains("takes_pixels")) {
       given.scale = carried->scale;
       given.mean = carried->mean;
@@ -115,16 +186,19 @@ lab::Feed feed_of(const Call& call, const graph::Graph& graph, Progress& progres
 lab::Feed feed_on(const Call& call, const graph::Graph& graph, Progress& progress, const std::string& what,
                   const std::string& data) {
   lab::Feed feed;
-  feed.set = data::open_dataset(data);
+  std::vector<std::string> names;
+  for (graph::ValueId id : graph.inputs) names.push_back(graph[id].name);
+  feed.set = data::open_dataset(data, names);
   feed.preprocess = preprocess_of(call, graph);
   feed.threads = call.threads();
   check_fit(graph, *feed.set, feed.preprocess);
-  const graph::Value& input = graph[graph.inputs.front()];
-  if (!input.shape.empty() && input.shape.front() != any)
-    feed.batch_size = input.shape.front();
-  else
-    feed.batch_size =
-        std::clamp<int64_t>(largest_batch / std::max<int64_t>(1, element_count(input.shape, 1)), 1, feed.batch_size);
+  for (graph::ValueId id : graph.inputs) {
+    const Shape& shape = graph[id].shape;
+    const int64_t most = largest_batch / std::max<int64_t>(1, element_count(shape, 1));
+    feed.batch_size = std::clamp<int64_t>(most, 1, feed.batch_size);
+  }
+  for (graph::ValueId id : graph.inputs)
+    if (const Shape& shape = graph[id].shape; !shape.empty() && shape.front() != any) feed.batch_size = shape.front();
   feed.progress = [&progress, what](int64_t done, int64_t of) { progress.update(what, done, of); };
   return feed;
 }

@@ -26,7 +26,8 @@ NamedEngine engine_or_reference(const Call& call);
 /// Throws UserError on what is no NAME=N.
 onnx::ReadOptions read_options_of(const Call& call);
 
-/// The network that an argument names, as the call's options have it read.
+/// The network that an argument names, as the call's options have it read. Extents that they leave open take those of
+/// the data that the call names.
 graph::Graph model_of(const Call& call, std::string_view argument);
 
 /// The preprocessing that a model carries, if it does. Throws UserError where its metadata is not one.

@@ -22,10 +22,11 @@ const Option from{.name = "from",
                   .value = "DIALECT",
                   .help = "the dialect of the file that is read (convert --help lists them); else recognised"};
 const Option batch{.name = "batch", .value = "N", .help = "the batch, where the model leaves it open"};
-const Option shape{.name = "shape",
-                   .value = "NAME=N",
-                   .help = "another extent of an input that the model leaves open, by its name; once for each",
-                   .repeated = true};
+const Option shape{
+    .name = "shape",
+    .value = "NAME=N",
+    .help = "another extent of an input that the model leaves open, by its name (A=1,B=2 too); else what the data have",
+    .repeated = true};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
 
 Verb reads_model(Verb verb) {

@@ -5,6 +5,7 @@
 
 #include "graph/evaluate/rules.hpp"
 #include "graph/infer/infer.hpp"
+#include "graph/input_rounding.hpp"
 
 namespace nibble::graph {
 namespace {
@@ -36,9 +37,9 @@ Tensor whole(const Value& input, const Tensor& reals) {
 }
 
 /// Reals for an input that holds integers.
-Tensor quantised(const Value& input, const Tensor& reals) {
+Tensor quantised(const Value& input, const Tensor& reals, Rounding rounding) {
   if (!input.grid) return whole(input, reals);
-  Node node{input.name, Quantise{*input.grid, Rounding::HalfUp}, {}, {}};
+  Node node{input.name, Quantise{*input.grid, rounding}, {}, {}};
   const Tensor x = reals.cast(ElementType::Float64);
   const auto values = x.as<double>();
   for (size_t i = 0; i < values.size(); ++i)
@@ -61,11 +62,11 @@ void check_range(const Value& input, const Tensor& integers) {
   }
 }
 
-Tensor prepared(const Value& input, const Tensor& given) {
+Tensor prepared(const Graph& graph, const Value& input, const Tensor& given) {
   if (!fits(given.shape(), input.shape))
     fail("graph", place_of(input), "shape " + to_string(given.shape()), to_string(input.shape));
   if (is_real(input.type)) return given.cast(ElementType::Float64);
-  if (is_real(given.type())) return quantised(input, given);
+  if (is_real(given.type())) return quantised(input, given, input_rounding(graph, input.name));
   Tensor integers = given.cast(ElementType::Int64);
   check_range(input, integers);
   return integers;
@@ -152,7 +153,7 @@ std::vector<Tensor> prepare_inputs(const Graph& graph, const std::vector<Tensor>
     fail("graph", "network '" + graph.name + "'", std::to_string(inputs.size()) + " inputs",
          std::to_string(graph.inputs.size()));
   std::vector<Tensor> result;
-  for (size_t i = 0; i < inputs.size(); ++i) result.push_back(prepared(graph[graph.inputs[i]], inputs[i]));
+  for (size_t i = 0; i < inputs.size(); ++i) result.push_back(prepared(graph, graph[graph.inputs[i]], inputs[i]));
   check_batch(graph, result);
   return result;
 }

@@ -57,6 +57,13 @@ std::string DeeployWriter::indices(const std::string& wanted, const Tensor& inte
   return writer_.add_constant(wanted, integers.cast(ElementType::Int64));
 }
 
+bool DeeployWriter::add_standard(const graph::Node& node) {
+  for (graph::ValueId id : node.inputs)
+    if (id != graph::absent && graph()[id].constant && constants_.emplace(id, graph()[id].name).second)
+      writer_.add_value_constant(id);
+  return write_standard(writer_, node);
+}
+
 void DeeployWriter::set_number(const std::string& attribute, int64_t value) {
   auto& added = *last_->add_attribute();
   added.set_name(attribute);

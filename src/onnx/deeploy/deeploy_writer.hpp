@@ -22,6 +22,8 @@ class DeeployWriter {
   /// A node with one output: the name `output`, or a free one where it is empty. Returns the name.
   std::string add(const std::string& node_name, std::string_view op, const std::vector<std::string>& inputs,
                   const std::string& output = "");
+  /// A node on reals, as the standard has it. False where it has no such op.
+  bool add_standard(const graph::Node& node);
   /// The node added last, for its attributes.
   pb::NodeProto& last() { return *last_; }
   /// The attribute of the node added last as a tensor of one number.

@@ -16,7 +16,7 @@ constexpr Import table[] = {
     {"Cast", 1, "saturate round_mode to", read_integer_cast, fold_cast, "to reals or integers that hold any: nothing"},
     {"Concat", 1, "axis", read_integer_concat, fold_concat, "inputs of several integer types in one that holds them"},
     {"DebugPrint", 1, "", read_debug_print, nullptr, "nothing"},
-    {"Gemm", 1, "alpha beta transA transB", read_integer_gemm, nullptr, "alpha = beta = 1; of any rank"},
+    {"Gemm", 1, "alpha beta transA transB", read_integer_gemm, nullptr, "whole alpha and beta; of any rank"},
     {"ITAMax", 1, "axis n_levels", read_ita_max, nullptr, "ItaMax"},
     {"ITAPartialMax", 1, "axis group_width groups n_levels", read_ita_partial_max, nullptr, "ItaPartialMax"},
     {"IntegerDiv", 1, "Delta eps eta", read_integer_division, nullptr, "IntegerDiv"},

@@ -132,9 +132,21 @@ int64_t flag(const NodeReader& node, std::string_view name) {
   return value;
 }
 
-void check_factor(const NodeReader& node, std::string_view name) {
-  if (node.attributes().has(name) && whole_number(node, name) != 1)
-    node.fail("attribute " + in_quotes(name) + " is " + std::to_string(whole_number(node, name)), "1");
+/// x times the whole number of an attribute, by 1 where it is not there: a constant's integers, else a Mul.
+graph::ValueId times(NodeReader& node, graph::ValueId x, std::string_view attribute, const std::string& suffix) {
+  const int64_t factor = node.attributes().has(attribute) ? whole_number(node, attribute) : 1;
+  if (factor == 1) return x;
+  if (const auto& constant = node.typed(x).constant) {
+    graph::Ints numbers = constant->to_integers();
+    for (int64_t& number : numbers)
+      if (__builtin_mul_overflow(number, factor, &number)) node.fail("a product beyond 64 bits", "smaller factors");
+    const Tensor product(constant->shape(), numbers);
+    return node.add_constant(suffix, narrowest_integers(product, node.place()));
+  }
+  const Tensor by(Shape{}, graph::Ints{factor});
+  const graph::ValueId constant =
+      node.add_constant(suffix + "." + std::string(attribute), narrowest_integers(by, node.place()));
+  return node.step(suffix, graph::Mul{}, {x, constant});
 }
 
 graph::ValueId transposed(NodeReader& node, std::string_view suffix, graph::ValueId x) {
@@ -146,12 +158,15 @@ graph::ValueId transposed(NodeReader& node, std::string_view suffix, graph::Valu
   return node.step(suffix, op, {x});
 }
 
-/// a b + c with the flags of a Gemm, of any rank; `c` may be absent.
+/// alpha a b + beta c with the flags of a Gemm, of any rank; `c` may be absent. alpha is multiplied into the constant of
+/// the two where there is one.
 graph::ValueId put_gemm(NodeReader& node, const std::string& suffix, graph::ValueId c) {
-  check_factor(node, "alpha"), check_factor(node, "beta");
   graph::Gemm op;
   op.transpose_a = flag(node, "transA"), op.transpose_b = flag(node, "transB");
   graph::ValueId a = node.value(0), b = node.value(1);
+  graph::ValueId& factor = node.typed(a).constant ? a : b;
+  factor = times(node, factor, "alpha", "times_alpha");
+  if (c != graph::absent) c = times(node, c, "beta", "times_beta");
   if (node.shape(a).size() == 2 && node.shape(b).size() == 2) {
     std::vector<graph::ValueId> inputs{a, b};
     if (c != graph::absent) inputs.push_back(c);

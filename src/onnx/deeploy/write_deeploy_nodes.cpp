@@ -197,7 +197,13 @@ class Deeploy {
   Refusal operator()(const auto&) const { return foreign(); }
   // What a graph of stage ID has none of.
   Refusal operator()(const graph::Quantise&) const { return on_reals(); }
-  Refusal operator()(const graph::Dequantise&) const { return on_reals(); }
+  /// Integers as they are, in a tensor of reals.
+  Refusal operator()(const graph::Dequantise& op) const {
+    if (op.grid.scale != std::vector<double>{1} || op.grid.zero_point != 0) return on_reals();
+    same("Cast");
+    set_integer(writer_.last(), "to", pb::TensorProto::FLOAT);
+    return {};
+  }
   Refusal operator()(const graph::Rescale&) const { return on_reals(); }
   Refusal operator()(const graph::OnReals auto&) const { return on_reals(); }
 
@@ -248,6 +254,8 @@ class Deeploy {
 }  // namespace
 
 Refusal write_deeploy_node(DeeployWriter& writer, const graph::Node& node) {
+  const bool tail = is_real(writer.graph()[node.outputs[0]].type) && !holds_alternative<graph::Dequantise>(node.op);
+  if (tail) return writer.add_standard(node) ? Refusal{} : "an op on reals that the standard does not have at opset 10";
   return visit(Deeploy(writer, node), node.op);
 }
 

@@ -201,6 +201,7 @@ bool ChainReader::read_arithmetic(NodeReader& node) {
     for (int64_t each : numbers)
       if (each < 1) node.fail("a divisor of " + std::to_string(each), "whole numbers above 0");
     quotient.divisor = products(node, quotient.divisor, numbers);
+    quotient.floored = rules_.divisions_floor;
   }
   give(node, std::move(quotient));
   return true;
@@ -307,7 +308,7 @@ void ChainReader::read_other(NodeReader& node) {
   const auto known = [&](size_t i) { return node.known(i).has_value(); };
   if (op == "Concat" && node.input_count() > 0 && (is_quotient(node, 0) || !known(0))) return read_concat(node);
   settle_inputs(node);
-  import_standard(node, rules_.attributes);
+  begins_tail(node) ? import_tail(node) : import_standard(node, rules_.attributes);
 }
 
 }  // namespace nibble::onnx

@@ -13,8 +13,9 @@ namespace nibble::onnx {
 
 /// Where the two dialects differ.
 struct ChainRules {
-  std::string_view attributes;  ///< names that stand on the standard's ops too, with spaces between
-  bool pools_floor = false;     ///< an average pool rounds its quotient at once, whatever is behind it
+  std::string_view attributes;   ///< names that stand on the standard's ops too, with spaces between
+  bool pools_floor = false;      ///< an average pool rounds its quotient at once, whatever is behind it
+  bool divisions_floor = false;  ///< so does a Div
 };
 
 /// Integers on their way through a chain, exactly: (x * multiplier + addend) / divisor, one of each or one a channel.
@@ -35,11 +36,9 @@ class ChainReader : public Importer {
   explicit ChainReader(ChainRules rules, Interval input_levels) : rules_(rules), input_levels_(input_levels) {}
 
   void begin(GraphReader& reader) override;
+  void settle_inputs(NodeReader& node) override;
   void read(NodeReader& node) override;
   void end(GraphReader& reader) override;
-
- protected:
-  void settle_inputs(NodeReader& node);
 
  private:
   bool is_quotient(const NodeReader& node, size_t slot) const { return quotients_.count(node.input_name(slot)) > 0; }

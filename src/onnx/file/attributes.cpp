@@ -84,6 +84,12 @@ std::vector<double> Attributes::reals(std::string_view name) const {
   return numbers;
 }
 
+std::vector<std::string> Attributes::texts(std::string_view name) const {
+  const auto* attribute = typed(name, pb::AttributeProto::STRINGS, "strings");
+  if (!attribute) return {};
+  return {attribute->strings().begin(), attribute->strings().end()};
+}
+
 const pb::TensorProto* Attributes::tensor(std::string_view name) const {
   const auto* attribute = typed(name, pb::AttributeProto::TENSOR, "a tensor");
   return attribute ? &attribute->t() : nullptr;

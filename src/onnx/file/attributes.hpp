@@ -23,6 +23,7 @@ class Attributes {
   std::string text(std::string_view name, std::string_view otherwise) const;
   graph::Ints integers(std::string_view name, const graph::Ints& otherwise = {}) const;
   std::vector<double> reals(std::string_view name) const;
+  std::vector<std::string> texts(std::string_view name) const;
   /// nullptr where it is not there.
   const pb::TensorProto* tensor(std::string_view name) const;
   std::vector<std::string_view> names() const;

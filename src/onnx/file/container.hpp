@@ -13,6 +13,7 @@ inline constexpr int64_t newest_opset = 25;
 inline constexpr int64_t nibble_version = 1;
 inline constexpr std::string_view nibble_domain = "nibble";
 /// Where ONNX Runtime keeps the integer ops that the standard lacks.
+inline constexpr std::string_view qonnx_domain = "qonnx.custom_op.general";
 inline constexpr std::string_view microsoft_domain = "com.microsoft";
 
 /// A name of the file as messages show it: printable, at most 80 characters, in quotes.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/input_rounding.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
 #include "onnx/standard/graph_reader.hpp"
 #include "onnx/standard/import.hpp"
@@ -17,6 +18,7 @@ void turn_into_integers(NodeReader& node, Item& input, const Grid& grid) {
     value.type = grid.container();
     value.grid = grid;
     value.bounds = {{grid.low, grid.high}};
+    graph::set_input_rounding(node.reader().graph(), value.name, Rounding::HalfEven);
   } else if (value.grid != grid) {
     node.fail("another scale or zero point than the QuantizeLinear of the same input before it", "the same");
   }

@@ -25,6 +25,7 @@ using graph::ValueId;
 
 struct Refusal {
   std::string why;
+  bool of_scales = false;  ///< the standard's own requantisation would have scales that say it
 };
 
 /// What a table may be: a rescaling, or any function of the standard with its usual parameters.
@@ -54,11 +55,13 @@ class Lifter {
     to_.metadata = from_.metadata;
     to_.stage = graph::Stage::FQ;
     std::string refused;
+    bool of_scales = false;
     const auto attempt = [&](const std::string& name, auto&& f) {
       try {
         f();
       } catch (const Refusal& refusal) {
         if (!refusal.why.empty()) refused += (refused.empty() ? "" : ", ") + name + " (" + refusal.why + ")";
+        of_scales = of_scales || refusal.of_scales;
       }
     };
     for (ValueId id : from_.inputs) attempt("input " + in_quotes(from_[id].name), [&] { lift_input(id); });
@@ -66,7 +69,8 @@ class Lifter {
     for (ValueId id : from_.outputs) attempt(in_quotes(from_[id].name), [&] { lift_output(id); });
     if (!refused.empty())
       fail("onnx", from_.name, "nodes that the standard's scales cannot say: " + refused,
-           "float32 scales, whole biases and 8-bit levels: integerize --requantisation standard gives them");
+           std::string("float32 scales, whole biases and 8-bit levels") +
+               (of_scales ? ": integerize --requantisation standard gives them" : ""));
     graph::tidy(to_);
     return std::move(to_);
   }
@@ -258,7 +262,7 @@ class Lifter {
     if (target.channels() > 1) throw Refusal{"a requantisation for each channel of what has one scale"};
     const quant::Staircase said = quant::staircase(ratio, offset, grid, reachable);
     const int64_t count = quant::difference(target.staircase(0, reachable), said, reachable).count;
-    if (count > 0) throw Refusal{differ(count, reachable)};
+    if (count > 0) throw Refusal{differ(count, reachable), true};
   }
   static std::string differ(int64_t count, Interval reachable) {
     return "its scales give other integers on " + std::to_string(count) + " of " +
@@ -272,16 +276,18 @@ class Lifter {
     return input.real;
   }
 
-  ValueId averaged(const Node& source, const Requantised& target, const Grid& grid) {
-    const Lifted& x = to_fake_quantised(source.inputs[0]);
-    const Interval sums = range_of_value(source.outputs[0]);
-    const Shape& shape = from_[source.inputs[0]].shape;
-    double count = 1;
+  /// The mean whose sum a node is, and of how many.
+  struct Mean {
     graph::Op op;
+    double count = 1;
+  };
+  Mean mean_of(const Node& source, const Grid& x) const {
+    const Shape& shape = from_[source.inputs[0]].shape;
+    Mean mean;
     int64_t zero = 0;
     if (const auto* pool = get_if<graph::SumPool>(&source.op)) {
-      for (int64_t extent : pool->kernel) count *= static_cast<double>(extent);
-      op = graph::AveragePool{pool->kernel, pool->strides, pool->pads, pool->dilations, pool->ceil_mode, true};
+      for (int64_t extent : pool->kernel) mean.count *= static_cast<double>(extent);
+      mean.op = graph::AveragePool{pool->kernel, pool->strides, pool->pads, pool->dilations, pool->ceil_mode, true};
       if (pool->ceil_mode) throw Refusal{"an average in ceil_mode"};
       zero = pool->zero_point;
     } else {
@@ -292,14 +298,21 @@ class Lifter {
       for (int64_t& axis : axes) {
         axis = normalise_axis(axis, shape.size());
         if (shape[static_cast<size_t>(axis)] == any) throw Refusal{"a mean over the batch"};
-        count *= static_cast<double>(shape[static_cast<size_t>(axis)]);
+        mean.count *= static_cast<double>(shape[static_cast<size_t>(axis)]);
       }
-      op = graph::ReduceMean{axes, reduce.keep_dims};
+      mean.op = graph::ReduceMean{axes, reduce.keep_dims};
       zero = reduce.zero_point;
     }
-    if (zero != x.grid.zero_point) throw Refusal{"a sum about " + std::to_string(zero) + ", not its zero point"};
-    expect_same(target, quant::Ratio{x.grid.scale, {grid.scale[0], count}}, 0, grid, sums);
-    return step(source.name, op, {x.real}, from_[source.outputs[0]].shape);
+    if (zero != x.zero_point) throw Refusal{"a sum about " + std::to_string(zero) + ", not its zero point"};
+    return mean;
+  }
+
+  ValueId averaged(const Node& source, const Requantised& target, const Grid& grid) {
+    const Lifted& x = to_fake_quantised(source.inputs[0]);
+    const Mean mean = mean_of(source, x.grid);
+    const Interval sums = range_of_value(source.outputs[0]);
+    expect_same(target, quant::Ratio{x.grid.scale, {grid.scale[0], mean.count}}, 0, grid, sums);
+    return step(source.name, mean.op, {x.real}, from_[source.outputs[0]].shape);
   }
 
   /// An operand of a sum: a value, perhaps behind a multiple of it.
@@ -344,8 +357,9 @@ class Lifter {
         count += target.level(0, weighed(terms[0], i) + weighed(terms[1], j)) !=
                  std::clamp(expected[pair] + grid.zero_point, grid.low, grid.high);
     if (count > 0)
-      throw Refusal{"its scales give other integers on " + std::to_string(count) + " of " + std::to_string(pair) +
-                    " pairs"};
+      throw Refusal{
+          "its scales give other integers on " + std::to_string(count) + " of " + std::to_string(pair) + " pairs",
+          true};
     return step(source.name, graph::Add{}, {a.real, b.real}, from_[source.outputs[0]].shape);
   }
 
@@ -425,8 +439,9 @@ class Lifter {
     }
     if (bad > 0)
       throw Refusal{"no whole bias and float32 scale has its integers: channel " + std::to_string(first_bad) +
-                    (bad > 1 ? " and " + std::to_string(bad - 1) + " more" : "") + ", up to " + std::to_string(worst) +
-                    " sums differ"};
+                        (bad > 1 ? " and " + std::to_string(bad - 1) + " more" : "") + ", up to " +
+                        std::to_string(worst) + " sums differ",
+                    true};
     change_weights(layer, flipped, dead);
     const ValueId real = emit_linear(source, layer, scales);
     quantise(node.name, from_[node.outputs[0]].name, node.outputs[0], real, grid);
@@ -523,10 +538,10 @@ class Lifter {
   /// A sum that leaves the network as it is: real units are integers times the scales.
   void lift_raw_sum(ValueId id) {
     const Node& source = *writer(id);
-    if (!has_integer_product(source.op)) throw Refusal{"a sum of values, not requantised"};
     for (int reader : uses_.readers[static_cast<size_t>(id)])
       if (!keeps_its_form(from_.nodes[static_cast<size_t>(reader)].op))
         throw Refusal{"a sum that is read and an output"};
+    if (!has_integer_product(source.op)) return lift_raw_mean(id, source);
     const Layer layer = layer_of(source);
     const auto& held = from_[source.inputs[1]].grid;
     const auto& grid = from_[id].grid;
@@ -544,6 +559,40 @@ class Lifter {
       channelled_.insert(id);
     waiting_.erase(id);
     to_[real].name = from_[id].name;
+  }
+
+  /// A sum of one value's integers, or of two values' on one scale, as the mean or the sum of their reals.
+  void lift_raw_mean(ValueId id, const Node& source) {
+    const Grid sums = grid_of(id);
+    if (sums.zero_point != 0) throw Refusal{"a sum with a zero point"};
+    const Lifted x = to_fake_quantised(source.inputs[0]);
+    const auto said = [&](double scale) { return static_cast<float>(scale) == static_cast<float>(sums.scale[0]); };
+    std::vector<ValueId> inputs{x.real};
+    graph::Op op = graph::Add{};
+    double count = 1;
+    if (holds_alternative<graph::Add>(source.op)) {
+      if (source.inputs.size() != 2) throw Refusal{"a sum of " + std::to_string(source.inputs.size()) + " values"};
+      if (waiting_.contains(source.inputs[0]) || waiting_.contains(source.inputs[1]) ||
+          from_.constant(source.inputs[0]) || from_.constant(source.inputs[1]))
+        throw Refusal{"a sum of sums, not requantised"};
+      const Lifted& other = to_fake_quantised(source.inputs[1]);
+      // The sum of stored integers has their zero points in it.
+      if (x.grid.zero_point != 0 || other.grid.zero_point != 0 || !said(other.grid.scale[0]))
+        throw Refusal{"a sum of values on two grids, not requantised"};
+      inputs.push_back(other.real);
+    } else if (holds_alternative<graph::SumPool>(source.op) || holds_alternative<graph::ReduceSum>(source.op)) {
+      Mean mean = mean_of(source, x.grid);
+      op = std::move(mean.op), count = mean.count;
+    } else {
+      throw Refusal{"a sum of values, not requantised"};
+    }
+    if (x.grid.per_channel() || !said(x.grid.scale[0] / count))
+      throw Refusal{"a sum whose scale is not that of what it adds"};
+    const ValueId real = step(source.name, std::move(op), std::move(inputs), from_[id].shape);
+    to_[real].grid = sums;
+    to_[real].name = from_[id].name;
+    lifted_[id] = {real, sums};
+    waiting_.erase(id);
   }
 
   static constexpr Interval any_sum{INT32_MIN, INT32_MAX};

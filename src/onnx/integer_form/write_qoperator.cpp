@@ -47,6 +47,13 @@ bool has_integer_product(const Node& node) {
   return graph::is_linear(node.op) && !holds_alternative<graph::ConvTranspose>(node.op);
 }
 
+/// What is a sum of integers as it stands: the dialect has 32 bits for it.
+bool has_integer_sum(const Node& node) {
+  return has_integer_product(node) || holds_alternative<graph::AveragePool>(node.op) ||
+         holds_alternative<graph::GlobalAveragePool>(node.op) || holds_alternative<graph::ReduceMean>(node.op) ||
+         holds_alternative<graph::Add>(node.op);
+}
+
 /// The fake-quantised graph as the file will hold it: values on grids are integers under their own names. An output's
 /// integers are "<name>.integers", its reals a value behind the others.
 struct View {
@@ -58,7 +65,7 @@ struct View {
     const graph::Uses uses(graph);
     for (const Node& node : graph.nodes) {
       const auto* op = get_if<Quantise>(&node.op);
-      if (has_integer_product(node) && is_moved(uses, node.outputs[0])) {
+      if (has_integer_sum(node) && is_moved(uses, node.outputs[0])) {
         integer[static_cast<size_t>(node.outputs[0])] = true, graph[node.outputs[0]].type = ElementType::Int32;
         continue;
       }
@@ -157,7 +164,7 @@ class QOperatorWriter {
     // What a quantiser follows is written with it.
     const bool output = uses_.is_output[static_cast<size_t>(node.outputs[0])];
     const bool moved = graph_[node.outputs[0]].type == ElementType::Int32;
-    if ((output || moved) && has_integer_product(node)) return raw_sum(node, moved);
+    if ((output || moved) && has_integer_sum(node)) return raw_sum(node, moved);
     const int reader = uses_.only_reader(node.outputs[0]);
     if (reader < 0 || !holds_alternative<Quantise>(graph_.nodes[static_cast<size_t>(reader)].op))
       throw Refusal{std::string(graph::name_of(node.op)) + " without a quantiser of its own behind it"};
@@ -336,8 +343,13 @@ class QOperatorWriter {
       add(node.name, "QLinearMatMul", inputs, output);
   }
 
-  /// A sum that is an output: 32-bit integers, then reals, behind what moves the integers.
-  void raw_sum(const Node& node, bool moved) {
+  /// 32-bit integers and what one of them stands for.
+  struct Sum {
+    std::string integers;
+    std::vector<double> scales;
+  };
+
+  Sum product(const Node& node) {
     const Held& x = held(node.inputs[0]);
     const Weights w = weights_of(node, holds_alternative<graph::Conv>(node.op));
     const Shape& shape = graph_[node.outputs[0]].shape;
@@ -361,19 +373,86 @@ class QOperatorWriter {
       add(node.name + ".bias", "Add", {sum, bias}, biased);
       sum = biased;
     }
+    Sum result{sum, {}};
+    for (double scale : w.scales)
+      result.scales.push_back(static_cast<double>(static_cast<float>(scale * x.grid.scale[0])));
+    return result;
+  }
+
+  /// Integers of 8 bits, less their zero point, as 32.
+  std::string widened(const std::string& name, const Held& x) {
+    if (x.point.empty()) return x.integers;
+    const std::string wide = writer_.free_name(name + ".wide");
+    set_integer(add(name + ".widen", "Cast", {x.integers}, wide), "to", pb::TensorProto::INT32);
+    if (x.grid.zero_point == 0) return wide;
+    const std::string point = add_point(name + ".point", x.grid.zero_point, ElementType::Int32);
+    const std::string centred = writer_.free_name(name + ".centred");
+    add(name + ".centre", "Sub", {wide, point}, centred);
+    return centred;
+  }
+
+  /// A mean before its division: the sum of what it averages.
+  Sum sum_of_mean(const Node& node) {
+    const Held& x = held(node.inputs[0]);
+    const Shape& shape = graph_[node.inputs[0]].shape;
+    const std::string sum = writer_.free_name(node.name + ".sum");
+    double count = 1;
+    if (const auto* pool = get_if<graph::AveragePool>(&node.op)) {
+      if (pool->ceil_mode) throw Refusal{"an average in ceil_mode"};
+      if (!pool->count_include_pad && std::any_of(pool->pads.begin(), pool->pads.end(), [](int64_t p) { return p; }))
+        throw Refusal{"an average that divides by another number at the border"};
+      Shape ones{shape[1], 1};
+      for (int64_t extent : pool->kernel) ones.push_back(extent), count *= static_cast<double>(extent);
+      const Tensor weights(ones, std::vector<uint8_t>(static_cast<size_t>(element_count(ones)), 1));
+      const graph::Conv conv{pool->strides, pool->pads, pool->dilations, shape[1], 0};
+      const std::string w = writer_.add_constant(node.name + ".ones", weights);
+      const std::string zero = add_point(node.name + ".no_point", 0, ElementType::UInt8);
+      if (x.point.empty()) throw Refusal{"an average of a sum"};
+      conv_attributes(add(node.name, "ConvInteger", {x.integers, w, x.point, zero}, sum), conv, ones);
+    } else {
+      graph::Ints axes;
+      bool keep = true;
+      if (const auto* mean = get_if<graph::ReduceMean>(&node.op)) axes = mean->axes, keep = mean->keep_dims;
+      if (axes.empty())
+        for (size_t axis = holds_alternative<graph::ReduceMean>(node.op) ? 0 : 2; axis < shape.size(); ++axis)
+          axes.push_back(static_cast<int64_t>(axis));
+      for (int64_t& axis : axes) {
+        axis = normalise_axis(axis, shape.size());
+        if (shape[static_cast<size_t>(axis)] == any) throw Refusal{"a mean over the batch"};
+        count *= static_cast<double>(shape[static_cast<size_t>(axis)]);
+      }
+      const std::string along = writer_.add_constant(
+          node.name + ".axes", Tensor({static_cast<int64_t>(axes.size())}, std::vector<int64_t>(axes)));
+      set_integer(add(node.name, "ReduceSum", {widened(node.name, x), along}, sum), "keepdims", keep);
+    }
+    return {sum, {static_cast<double>(static_cast<float>(x.grid.scale[0] / count))}};
+  }
+
+  Sum sum_of_values(const Node& node) {
+    if (node.inputs.size() != 2) throw Refusal{"of " + std::to_string(node.inputs.size()) + " values"};
+    const Held &a = held(node.inputs[0]), &b = held(node.inputs[1]);
+    if (a.grid.scale != b.grid.scale) throw Refusal{"a sum of values on two grids, without a quantiser behind it"};
+    const std::string sum = writer_.free_name(node.name + ".sum");
+    add(node.name, "Add", {widened(node.name + ".a", a), widened(node.name + ".b", b)}, sum);
+    return {sum, a.grid.scale};
+  }
+
+  /// A sum that is an output: 32-bit integers, then reals, behind what moves the integers.
+  void raw_sum(const Node& node, bool moved) {
+    const Sum sum = has_integer_product(node)                ? product(node)
+                    : holds_alternative<graph::Add>(node.op) ? sum_of_values(node)
+                                                             : sum_of_mean(node);
     const auto& grid = graph_[node.outputs[0]].grid;
-    std::vector<double> scales;
-    for (double scale : w.scales) scales.push_back(static_cast<double>(static_cast<float>(scale * x.grid.scale[0])));
-    if (grid) scales = grid->scale;
+    const std::vector<double> scales = grid ? grid->scale : sum.scales;
     if (moved) {
       if (scales.size() > 1) throw Refusal{"a sum with a scale for each channel, moved"};
-      add(node.name + ".raw", "Identity", {sum}, writer_.name(node.outputs[0]));
+      add(node.name + ".raw", "Identity", {sum.integers}, writer_.name(node.outputs[0]));
       held_[node.outputs[0]] = {writer_.name(node.outputs[0]), add_scales(node.name + ".scale", scales), "",
                                 Grid{scales}};
       return;
     }
-    auto& proto = add(node.name + ".dequantise", "DequantizeLinear", {sum, add_scales(node.name + ".scale", scales)},
-                      writer_.name(node.outputs[0]));
+    auto& proto = add(node.name + ".dequantise", "DequantizeLinear",
+                      {sum.integers, add_scales(node.name + ".scale", scales)}, writer_.name(node.outputs[0]));
     if (scales.size() > 1) set_integer(proto, "axis", 1);
   }
 

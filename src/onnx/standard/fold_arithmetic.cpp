@@ -68,24 +68,34 @@ std::optional<bool> compared(std::string_view op, T a, T b) {
   return std::nullopt;
 }
 
-/// What the batch, at least 1, gives whatever it is; nothing where that depends.
+/// What two multiples of the batch give whatever it is; nothing where that depends.
+std::optional<Element> result_of_batches(std::string_view op, int64_t a, int64_t b) {
+  const auto times_batch = [](int64_t factor) { return factor == 0 ? Element{} : Element{factor, 0, true}; };
+  if (op == "Add") return times_batch(a + b);
+  if (op == "Sub") return times_batch(a - b);
+  if (op == "Min") return times_batch(std::min(a, b));
+  if (op == "Max") return times_batch(std::max(a, b));
+  if (op == "Div" && a % b == 0) return Element{a / b};
+  if (const auto order = compared(op, a, b)) return Element{*order};
+  return std::nullopt;
+}
+
+/// What the batch, at least 1, gives whatever it is; nothing where that depends. Multiples of it are of whole numbers
+/// above 0.
 std::optional<Element> batch_result(std::string_view op, const Element& a, const Element& b) {
-  const Element& other = a.batch ? b : a;
-  if (a.batch && b.batch) {
-    if (op == "Sub") return Element{};
-    if (op == "Div") return Element{1};
-    if (op == "Equal" || op == "GreaterOrEqual" || op == "LessOrEqual") return Element{1};
-    if (op == "Min" || op == "Max") return a;
-    return std::nullopt;
-  }
+  if (a.batch && b.batch) return result_of_batches(op, a.integer, b.integer);
+  const int64_t other = (a.batch ? b : a).integer;
   const Element& batch = a.batch ? a : b;
-  if (other.integer == 0 && (op == "Add" || (op == "Sub" && a.batch))) return batch;
-  if (other.integer == 1 && (op == "Mul" || (op == "Div" && a.batch) || op == "Max")) return batch;
-  if (other.integer == 0 && op == "Mul") return Element{};
-  if (other.integer <= 0 && op == "Equal") return Element{0};
-  if (other.integer <= 0 && op == "Max") return batch;
-  if (other.integer <= 0 && (op == "Greater" || op == "GreaterOrEqual")) return Element{a.batch};
-  if (other.integer <= 0 && (op == "Less" || op == "LessOrEqual")) return Element{!a.batch};
+  if (other == 0 && (op == "Add" || (op == "Sub" && a.batch))) return batch;
+  if (other == 0 && op == "Mul") return Element{};
+  int64_t product = 0;
+  if (op == "Mul" && other > 0 && !__builtin_mul_overflow(batch.integer, other, &product))
+    return Element{product, 0, true};
+  if (op == "Div" && a.batch && other > 0 && a.integer % other == 0) return Element{a.integer / other, 0, true};
+  if (other <= batch.integer && op == "Max") return batch;
+  if (other <= 0 && op == "Equal") return Element{0};
+  if (other <= 0 && (op == "Greater" || op == "GreaterOrEqual")) return Element{a.batch};
+  if (other <= 0 && (op == "Less" || op == "LessOrEqual")) return Element{!a.batch};
   return std::nullopt;
 }
 
@@ -262,17 +272,21 @@ bool fold_size(NodeReader& node) {
                       : item.constant ? item.constant->tensor.shape()
                                       : node.shape(item.id);
   Element product{1};
-  for (int64_t extent : shape) product = combined(node, "Mul", ElementType::Int64, product, {extent, 0, extent == any});
+  for (const Element& extent : folded_shape(shape).elements)
+    product = combined(node, "Mul", ElementType::Int64, product, extent);
   return node.give({ElementType::Int64, {}, {product}}), true;
 }
 
 bool fold_constant_of_shape(NodeReader& node) {
   node.expect_inputs(1, 1);
-  if (!node.known(0)) return false;
-  const Shape shape = node.integers(0, "shape");
+  const auto extents = node.known(0);
+  if (!extents) return false;
   Folded value{ElementType::Float32, {1}, {Element{}}};
   if (node.attributes().has("value")) value = folded_of(node.tensor_attribute("value").tensor);
   if (value.elements.size() != 1) node.fail("a value of " + std::to_string(value.elements.size()) + " elements", "one");
+  if (extents->has_batch() && value.elements[0].real == 0 && value.elements[0].integer == 0)
+    return node.give_zeros(value.type), true;
+  const Shape shape = node.integers(0, "shape");
   const size_t count = bounded_count(node, shape);
   return node.give({value.type, shape, std::vector<Element>(count, value.elements[0])}), true;
 }

@@ -191,7 +191,11 @@ bool fold_reshape(NodeReader& node) {
 bool fold_expand(NodeReader& node) {
   node.expect_inputs(2, 2);
   const auto x = node.known(0);
-  if (!x || !node.known(1)) return false;
+  const auto extents = node.known(1);
+  if (!x || !extents) return false;
+  const bool zeros = std::all_of(x->elements.begin(), x->elements.end(),
+                                 [](const Element& each) { return each.real == 0 && each.integer == 0; });
+  if (extents->has_batch() && zeros) return node.give_zeros(x->type), true;
   const Shape shape = broadcast(x->shape, node.integers(1, "shape"));
   std::vector<int64_t> strides = strides_of(x->shape);
   for (size_t i = 0; i < strides.size(); ++i)

@@ -32,7 +32,7 @@ Tensor tensor_of(const Folded& folded) {
 
 Folded folded_shape(const Shape& shape) {
   Folded folded{ElementType::Int64, {static_cast<int64_t>(shape.size())}, {}};
-  for (int64_t extent : shape) folded.elements.push_back({extent, 0, extent == any});
+  for (int64_t extent : shape) folded.elements.push_back({extent == any ? 1 : extent, 0, extent == any});
   return folded;
 }
 

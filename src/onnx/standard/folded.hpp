@@ -7,11 +7,11 @@
 
 namespace nibble::onnx {
 
-/// One element of a folded tensor: a number, or the network's batch N, which is not known yet.
+/// One element of a folded tensor: a number, or a multiple of the network's batch N, which is not known yet.
 struct Element {
   int64_t integer = 0;
   double real = 0;
-  bool batch = false;
+  bool batch = false;  ///< it is `integer` times N, whatever the type
 };
 
 /// A small tensor known while reading: what shape subgraphs compute. `real` is used where the type is real, else

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <queue>
 
+#include "base/interval.hpp"
 #include "graph/infer/infer.hpp"
 #include "graph/verify.hpp"
 #include "onnx/file/container.hpp"
@@ -26,6 +27,9 @@ std::string node_name(const pb::NodeProto& node) {
 std::string place_of(const std::string& file, const pb::NodeProto& node) {
   return file + ": node " + in_quotes(node_name(node)) + " (" + node.op_type() + ")";
 }
+
+/// Doubles hold every integer up to here.
+constexpr int64_t largest_level = int64_t{1} << 53;
 
 bool has_integer_ops(const pb::ModelProto& model) {
   return std::any_of(model.graph().node().begin(), model.graph().node().end(), [](const pb::NodeProto& node) {
@@ -151,17 +155,33 @@ void GraphReader::read_nodes() {
     as_error_of(place_of(place_, proto), [&] {
       NodeReader node(*this, proto, node_name(proto));
       if (node.output_count() == 0) node.fail("no first output", "a name");
-      if (proto.domain() != nibble_domain && dialect_.read_node && dialect_.read_node(node)) return;
-      if (proto.domain().empty() || proto.domain() == "ai.onnx")
-        dialect_.importer ? dialect_.importer->read(node) : import_standard(node);
-      else if (proto.domain() == nibble_domain)
-        import_nibble(node);
-      else if (proto.domain() == microsoft_domain)
-        import_microsoft(node);
-      else
-        node.fail("an op of domain " + in_quotes(proto.domain()), "the standard domain, 'com.microsoft' or 'nibble'");
+      read_node(node);
     });
   }
+}
+
+void GraphReader::read_node(NodeReader& node) {
+  const std::string& domain = node.domain();
+  const bool standard = domain.empty() || domain == "ai.onnx";
+  // What reads reals in a file of integers belongs to the tail behind its last integers.
+  if (dialect_.integers && standard && node.reads_reals()) {
+    if (dialect_.importer) dialect_.importer->settle_inputs(node);
+    return import_tail(node);
+  }
+  if (domain != nibble_domain && dialect_.read_node && dialect_.read_node(node)) return;
+  if (standard && dialect_.importer)
+    dialect_.importer->read(node);
+  else if (standard)
+    dialect_.integers&& begins_tail(node) ? import_tail(node) : import_standard(node);
+  else if (domain == nibble_domain)
+    import_nibble(node);
+  else if (domain == microsoft_domain)
+    import_microsoft(node);
+  else if (is_qonnx_domain(domain))
+    import_qonnx(node);
+  else
+    node.fail("an op of domain " + in_quotes(domain),
+              "the standard domain, 'com.microsoft', 'qonnx.custom_op.general' or 'nibble'");
 }
 
 void GraphReader::read_outputs() {
@@ -206,6 +226,8 @@ void GraphReader::finish() {
   } else if (native_) {
     apply_metadata(metadata_, graph_, place_);
   } else {
+    // What an importer read and took back must not look like a reader.
+    if (dialect_.importer) graph::tidy(graph_);
     if (quantised) normalise_quantisers(graph_, metadata_, place_);
     graph::tidy(graph_);
   }
@@ -248,6 +270,26 @@ graph::ValueId GraphReader::value_of(Item& item, const std::string& name, const 
   item.id = add_value(name, tensor.type(), tensor.shape());
   graph_[item.id].constant = std::move(tensor);
   return item.id;
+}
+
+graph::ValueId GraphReader::reals_of(Item& item, const std::string& name, const std::string& node_place) {
+  if (const auto known = reals_.find(name); known != reals_.end()) return known->second;
+  if (!item.constant && item.folded && is_real(item.folded->type) && !item.folded->has_batch())
+    item.constant = FileTensor{tensor_of(*item.folded), file_type(item.folded->type)};
+  if (item.constant && is_real(item.constant->tensor.type())) {
+    const graph::ValueId id =
+        add_value(free_value_name(name + ".real"), item.constant->tensor.type(), item.constant->tensor.shape());
+    graph_[id].constant = item.constant->tensor;
+    return reals_[name] = id;
+  }
+  const graph::ValueId id = value_of(item, name, node_place);
+  const graph::Value& value = graph_[id];
+  if (is_real(value.type) || value.constant) return id;
+  const Interval levels = value.bounds.size() == 1 ? value.bounds[0] : nibble::range_of(value.type);
+  Grid grid{.low = std::max(levels.low, -largest_level), .high = std::min(levels.high, largest_level)};
+  if (const auto declared = declared_grid(metadata_of(name), place_)) grid = *declared;
+  return reals_[name] = add_node(free_node_name(name + ".dequantise"), graph::Dequantise{grid}, {id},
+                                 {free_value_name(name + ".real")})[0];
 }
 
 graph::ValueId GraphReader::give_integers(const Item& item, const std::string& name) {

@@ -15,6 +15,8 @@ class Importer {
   virtual ~Importer() = default;
   /// Inputs and initialisers are known.
   virtual void begin(GraphReader& reader) = 0;
+  /// What is known of a node's inputs only so far becomes values of the graph: a node of the tail reads them next.
+  virtual void settle_inputs(NodeReader&) {}
   /// Reads one node of the standard domain, its inputs read before it.
   virtual void read(NodeReader& node) = 0;
   /// All nodes are read, outputs are not.
@@ -62,6 +64,9 @@ class GraphReader {
   void define(const std::string& name, Item item);
   bool is_defined(const std::string& name) const { return items_.contains(name); }
   graph::ValueId value_of(Item& item, const std::string& name, const std::string& node_place);
+  /// The value as reals in a file of integers: integers of the graph by a Dequantise, on the grid that the file gives
+  /// them, else as they are. Constants of integers stay: they count and point.
+  graph::ValueId reals_of(Item& item, const std::string& name, const std::string& node_place);
   /// A name that no value of the graph and none of the file has.
   std::string free_value_name(std::string name);
   std::string free_node_name(std::string name);
@@ -79,6 +84,7 @@ class GraphReader {
   void read_initialisers();
   void read_inputs();
   void read_nodes();
+  void read_node(NodeReader& node);
   void read_outputs();
   void finish();
   std::vector<int> order_of_nodes() const;
@@ -96,6 +102,7 @@ class GraphReader {
   Json metadata_;
   graph::Graph graph_;
   std::unordered_map<std::string, Item> items_;
+  std::unordered_map<std::string, graph::ValueId> reals_;  ///< what reals_of gave, by name
   std::unordered_set<std::string> value_names_, file_node_names_, node_names_;
   std::unordered_map<std::string, int> numbers_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "graph/op_traits.hpp"
 #include "onnx/file/container.hpp"
 #include "onnx/file/model_writer.hpp"
 #include "onnx/standard/fields.hpp"
@@ -19,7 +20,7 @@ constexpr Import table[] = {
     {"ArgMax", 6, "axis keepdims select_last_index>=12", read_arg_max, nullptr, ""},
     {"AveragePool", 6, "auto_pad ceil_mode count_include_pad dilations>=19 kernel_shape pads strides", read_average_pool, nullptr, "auto_pad needs known extents"},
     {"BatchNormalization", 6, "epsilon is_test<7 momentum spatial<9 training_mode>=14", read_batch_normalization, nullptr, "inference; spatial = 1"},
-    {"Cast", 6, "saturate>=19 round_mode>=24 to", read_cast, fold_cast, "reals to reals, levels to integers that hold them, or known inputs"},
+    {"Cast", 6, "saturate>=19 round_mode>=24 to", read_cast, fold_cast, "reals to reals, levels to integers that hold them, integers to wider ones in a file of QLinear ops, or known inputs"},
     {"CastLike", 15, "saturate>=19 round_mode>=24", read_cast_like, fold_cast_like, "reals to reals, or known inputs"},
     {"Ceil", 6, "", read_pointwise, fold_unary, ""},
     {"Celu", 12, "alpha", read_pointwise, nullptr, ""},
@@ -45,6 +46,7 @@ constexpr Import table[] = {
     {"Gather", 6, "axis", read_gather, fold_gather, "", true},
     {"Gelu", 20, "approximate", read_gelu, nullptr, ""},
     {"Gemm", 6, "alpha beta broadcast<7 transA transB", read_gemm, nullptr, ""},
+    {"GRU", 7, "activation_alpha activation_beta activations clip direction hidden_size layout>=14 linear_before_reset", read_gru, nullptr, "its steps, of known count; no sequence_lens"},
     {"GlobalAveragePool", 1, "", read_global_average_pool, nullptr, ""},
     {"GlobalMaxPool", 1, "", read_global_max_pool, nullptr, "known extents: a MaxPool"},
     {"Greater", 7, "", nullptr, fold_arithmetic, "known inputs only"},
@@ -54,6 +56,7 @@ constexpr Import table[] = {
     {"HardSwish", 14, "", read_pointwise, nullptr, ""},
     {"Identity", 6, "", read_pointwise, fold_identity, "", true},
     {"InstanceNormalization", 6, "epsilon", read_instance_normalization, nullptr, "a LayerNormalization of each channel, then Mul and Add"},
+    {"LSTM", 7, "activation_alpha activation_beta activations clip direction hidden_size input_forget layout>=14", read_lstm, nullptr, "its steps, of known count; no sequence_lens"},
     {"LayerNormalization", 17, "axis epsilon stash_type", read_layer_normalization, nullptr, ""},
     {"LeakyRelu", 6, "alpha", read_pointwise, nullptr, ""},
     {"Less", 7, "", nullptr, fold_arithmetic, "known inputs only"},
@@ -80,6 +83,7 @@ constexpr Import table[] = {
     {"QLinearMatMul", 10, "", read_qlinear_matmul, nullptr, "a requantisation; one scale for a"},
     {"QuantizeLinear", 10, "axis>=13 block_size>=21 output_dtype>=21 precision>=23 saturate>=19", read_quantize_linear, nullptr, "one zero point; no blocks"},
     {"RMSNormalization", 23, "axis epsilon stash_type", read_rms_normalization, nullptr, ""},
+    {"RNN", 7, "activation_alpha activation_beta activations clip direction hidden_size layout>=14", read_rnn, nullptr, "its steps, of known count; no sequence_lens"},
     {"Range", 11, "", nullptr, fold_range, "known inputs only"},
     {"Reciprocal", 6, "", read_pointwise, nullptr, ""},
     {"ReduceL1", 6, "axes<18 keepdims noop_with_empty_axes>=18", read_reduce_l1, nullptr, "constant axes; Abs, ReduceSum"},
@@ -197,8 +201,11 @@ void refuse_other_outputs(NodeReader& node) {
   }
 }
 
-void check_outputs(const NodeReader& node) {
-  if (node.output_count() == 0 || node.output_name(0).empty()) node.fail("no first output", "a name");
+/// An output has a name; of an op that reads no further ones, the first.
+void check_outputs(const NodeReader& node, bool any_of_them = false) {
+  bool named = false;
+  for (size_t i = 0; i < (any_of_them ? node.output_count() : 1); ++i) named = named || !node.output_name(i).empty();
+  if (!named) node.fail("no first output", "a name");
 }
 
 }  // namespace
@@ -216,12 +223,14 @@ void import_row(NodeReader& node, std::span<const Import> rows, std::string_view
   }
   if (node.opset() < row->since)
     node.fail("opset " + std::to_string(node.opset()), std::to_string(row->since) + " or later");
-  check_outputs(node);
+  const bool recurrent = row->read == read_lstm || row->read == read_gru || row->read == read_rnn;
+  check_outputs(node, recurrent);
   check_attributes(node, *row, also);
   const bool moves = row->moves || op == "Cast";
   if (moves && node.has(0)) {
     node.hold_levels(0);
     if (const auto& grid = node.item(0).integers_of; grid && row->moves) node.move_levels(*grid);
+    if (row->moves && node.item(0).zeros && op != "Shape") return node.give_zeros(node.item(0).folded->type);
   }
   // Folding knows numbers alone; constant levels keep their type.
   const bool levels = moves && node.has(0) && node.item(0).constant && is_levels(*node.item(0).constant);
@@ -251,6 +260,20 @@ int64_t first_opset(std::string_view op, std::string_view attribute) {
 
 void import_standard(NodeReader& node, std::string_view attributes) {
   import_row(node, table, attributes);
+}
+
+bool begins_tail(const NodeReader& node) {
+  const graph::Op* op = graph::op_named(node.op_type());
+  if (!op) return false;
+  const graph::OpClass kind = graph::class_of(*op);
+  const bool function = kind == graph::OpClass::Function || kind == graph::OpClass::Algorithm ||
+                        holds_alternative<graph::LogSoftmax>(*op);
+  return function && visit([]<class Op>(const Op&) { return graph::OnReals<Op>; }, *op);
+}
+
+void import_tail(NodeReader& node) {
+  node.take_reals();
+  import_standard(node);
 }
 
 std::span<const Import> microsoft_imports() {

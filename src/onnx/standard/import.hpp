@@ -37,9 +37,17 @@ void import_row(NodeReader& node, std::span<const Import> rows, std::string_view
 /// Reads a node of the standard by its row: version, attributes and unknown ops are checked here. `attributes` are
 /// names that a dialect puts beside the standard's, with spaces between.
 void import_standard(NodeReader& node, std::string_view attributes = {});
+/// An op of a file of integers that has no form on integers: with it a tail of reals begins.
+bool begins_tail(const NodeReader& node);
+/// Reads a node of the standard on reals in a file of integers: its inputs are what the integers stand for.
+void import_tail(NodeReader& node);
 /// The ops of domain com.microsoft that are read.
 std::span<const Import> microsoft_imports();
 void import_microsoft(NodeReader& node);
+/// The ops of domain qonnx.custom_op.general (and its older names) that are read.
+std::span<const Import> qonnx_imports();
+bool is_qonnx_domain(std::string_view domain);
+void import_qonnx(NodeReader& node);
 /// Reads a node of domain `nibble`: any op of ours, its fields as attributes.
 void import_nibble(NodeReader& node);
 
@@ -80,6 +88,7 @@ struct Reduction {
   bool keep_dims = true, nothing = false;
 };
 Reduction reduction_of(NodeReader& node, int64_t first_as_input);
+void read_lstm(NodeReader&); void read_gru(NodeReader&); void read_rnn(NodeReader&);
 /// Refuses pads that are not two for each of `axes` axes, or beyond 31 bits; attribute 'mode' of a Pad.
 void check_pads(const NodeReader&, const graph::Ints& pads, size_t axes); graph::PadMode pad_mode_of(const NodeReader&);
 void read_quantize_linear(NodeReader&); void read_dequantize_linear(NodeReader&);

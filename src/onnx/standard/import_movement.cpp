@@ -172,20 +172,32 @@ void read_flatten(NodeReader& node) {
   node.emit(graph::Flatten{axis}, {x});
 }
 
+/// Whether the batch at `axis` of a Reshape is what x has there: all other elements are as many on both sides.
+static bool keeps_batch(const Shape& x, const graph::Ints& to, size_t axis) {
+  if (axis >= x.size() || x[axis] != any) return false;
+  int64_t before = 1, after = 1;
+  for (size_t i = 0; i < x.size(); ++i) before *= i == axis ? 1 : x[i];
+  for (size_t i = 0; i < to.size(); ++i) after *= i == axis ? 1 : to[i] == 0 && i < x.size() ? x[i] : to[i];
+  return before == after;
+}
+
 void read_reshape(NodeReader& node) {
   node.expect_inputs(2, 2);
   const auto x = node.value(0);
   const Shape& from = node.shape(x);
-  std::vector<bool> batches;
+  graph::Ints batches;
   graph::Reshape reshape;
   reshape.shape = node.integers(1, "shape", &batches);
   const bool allow_zero = node.attributes().integer("allowzero", 0) != 0;
   reshape.allow_zero = allow_zero;
+  const graph::Ints given = reshape.shape;
+  const bool free = std::count(given.begin(), given.end(), -1) > 1;
   bool inferred = false;
-  for (size_t i = 0; i < reshape.shape.size(); ++i) {
+  for (size_t i = 0; i < given.size(); ++i) {
     int64_t& extent = reshape.shape[i];
-    // The batch in its own place is copied: the one -1 stays free for another axis.
-    if (batches[i] && !allow_zero && i < from.size() && from[i] == any) extent = 0;
+    // The batch in its own place is copied: the one -1 stays free for another axis. A multiple of it is what remains.
+    const bool own = batches[i] == 1 && !allow_zero && i < from.size() && from[i] == any;
+    if (own && (free || keeps_batch(from, given, i))) extent = 0;
     if (extent < -1) node.fail("an extent of " + std::to_string(extent), "at least -1");
     if (extent == -1 && inferred)
       node.fail("two extents of -1 in " + to_string(reshape.shape), "one: bind the batch (--batch 1)");

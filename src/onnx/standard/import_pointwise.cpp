@@ -1,6 +1,8 @@
 #include <cmath>
 
+#include "base/interval.hpp"
 #include "onnx/file/container.hpp"
+#include "onnx/standard/graph_reader.hpp"
 #include "onnx/standard/import.hpp"
 
 namespace nibble::onnx {
@@ -114,6 +116,13 @@ void read_cast(NodeReader& node) {
   if (cast_levels(node, static_cast<int>(to))) return;
   const auto x = node.value(0);
   const ElementType type = element_type_of_file(static_cast<int>(to), node.place(), node.native());
+  // Integers that stay what they are need no node: sums and products of theirs have the type that holds them.
+  const auto holds = [](ElementType wide, ElementType narrow) {
+    const Interval of = nibble::range_of(narrow), in = nibble::range_of(wide);
+    return in.low <= of.low && of.high <= in.high;
+  };
+  if (node.reader().integer_form() && !is_real(type) && !is_real(node.typed(x).type) && holds(type, node.typed(x).type))
+    return node.alias(x);
   if (type != node.typed(x).type && !(is_real(type) && is_real(node.typed(x).type)))
     node.fail("from " + std::string(to_string(node.typed(x).type)) + " to " + type_name(static_cast<int>(to)),
               "reals to reals: other casts are folded, not run");

@@ -66,13 +66,13 @@ void read_extents(const NodeReader& node, const Shape& shape, graph::Resize& res
     return;
   }
   if (!node.has(3)) node.fail("neither scales nor sizes", "one of them");
-  std::vector<bool> batches;
+  graph::Ints batches;
   const graph::Ints sizes = node.integers(3, "sizes", &batches);
   if (sizes.size() != axes.size()) node.fail(std::to_string(sizes.size()) + " sizes", std::to_string(axes.size()));
   resize.sizes = shape;
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto axis = static_cast<size_t>(axes[i]);
-    if (!batches[i] && (sizes[i] < 0 || sizes[i] > INT32_MAX))
+    if (batches[i] == 0 && (sizes[i] < 0 || sizes[i] > INT32_MAX))
       node.fail("a size of " + std::to_string(sizes[i]), "0 to 2^31");
     resize.sizes[axis] = sizes[i];
   }

@@ -1,5 +1,6 @@
 #include "onnx/standard/input_shapes.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.hpp"
@@ -7,8 +8,20 @@
 
 namespace nibble::onnx {
 
+namespace {
+
+/// Every output has a first extent of 0: no network that computes nothing is meant.
+bool writes_empty_batches(const pb::GraphProto& graph) {
+  return std::all_of(graph.output().begin(), graph.output().end(), [](const auto& output) {
+    const auto& shape = output.type().tensor_type().shape();
+    return shape.dim_size() > 0 && shape.dim(0).has_dim_value() && shape.dim(0).dim_value() == 0;
+  });
+}
+
+}  // namespace
+
 InputShapes::InputShapes(const pb::GraphProto& graph, const ReadOptions& options, std::string place)
-    : options_(options), place_(std::move(place)) {
+    : options_(options), place_(std::move(place)), empty_is_open_(writes_empty_batches(graph)) {
   if (options_.batch != any && options_.batch < 1)
     fail("onnx", place_, "batch " + std::to_string(options_.batch), "at least 1");
   for (const auto& [name, number] : options_.extents)
@@ -38,11 +51,12 @@ Shape InputShapes::of(const std::string& input, const pb::TypeProto::Tensor& typ
     fail("onnx", where, std::to_string(type.shape().dim_size()) + " axes", "at most " + std::to_string(deepest));
   Shape shape;
   for (const auto& extent : type.shape().dim()) {
-    const bool fixed = extent.has_dim_value() && extent.dim_value() >= 0;
+    const bool open = shape.empty() && empty_is_open_ && extent.dim_value() == 0;
+    const bool fixed = extent.has_dim_value() && extent.dim_value() >= 0 && !open;
     if (extent.has_dim_value() && extent.dim_value() < -1)
       fail("onnx", where, "an extent of " + std::to_string(extent.dim_value()), "at least 0");
     if (fixed && shape.empty()) note_fixed_batch(input, extent.dim_value());
-    shape.push_back(fixed ? extent.dim_value() : bound(extent.dim_param(), shape.size(), where));
+    shape.push_back(fixed ? extent.dim_value() : bound(input, extent.dim_param(), shape.size(), where));
   }
   element_count(shape, 1);
   return shape;
@@ -55,7 +69,23 @@ void InputShapes::note_fixed_batch(const std::string& input, int64_t extent) {
   fixed_by_ = input;
 }
 
-int64_t InputShapes::bound(const std::string& name, size_t axis, const std::string& where) {
+/// What the data has there; `any` where it says nothing. A name is one number wherever it stands.
+int64_t InputShapes::of_data(const std::string& input, const std::string& name, size_t axis, const std::string& where) {
+  const auto known = by_data_.find(name);
+  const auto given = options_.data.find(input);
+  const int64_t extent = given != options_.data.end() && axis < given->second.size() ? given->second[axis] : any;
+  if (name.empty() || known == by_data_.end()) {
+    if (!name.empty() && extent != any) by_data_.emplace(name, extent);
+    return extent;
+  }
+  if (extent != any && extent != known->second)
+    fail("onnx", where,
+         "data of " + std::to_string(extent) + " along axis " + std::to_string(axis) + ", " + in_quotes(name),
+         std::to_string(known->second) + ", which another axis of that name has");
+  return known->second;
+}
+
+int64_t InputShapes::bound(const std::string& input, const std::string& name, size_t axis, const std::string& where) {
   const auto given = options_.extents.find(name);
   if (axis == 0) {
     batch_fits_ = true;
@@ -67,6 +97,7 @@ int64_t InputShapes::bound(const std::string& name, size_t axis, const std::stri
            "one number");
   }
   if (given != options_.extents.end()) return given->second;
+  if (const int64_t extent = of_data(input, name, axis, where); extent != any) return extent;
   const std::string advice = name.empty() ? "" : ": bind it (--shape " + name + "=N)";
   fail("onnx", where, "axis " + std::to_string(axis) + " has no extent, only " + in_quotes(name),
        "a number on every axis but the first, the batch" + advice);

@@ -57,7 +57,17 @@ graph::ValueId NodeReader::value(size_t index) const {
   if (found.integers_of && found.integers_of != moved_)
     fail("reads " + in_quotes(input_name(index)) + ", the integers of a QuantizeLinear",
          "a DequantizeLinear behind it");
+  if (takes_reals_) return reader_.reals_of(found, input_name(index), place_);
   return reader_.value_of(found, input_name(index), place_);
+}
+
+bool NodeReader::reads_reals() const {
+  for (size_t i = 0; i < input_count(); ++i) {
+    if (!has(i) || !reader_.is_defined(input_name(i))) continue;
+    const graph::ValueId id = item(i).id;
+    if (id != graph::absent && is_real(typed(id).type) && !typed(id).constant) return true;
+  }
+  return false;
 }
 
 graph::ValueId NodeReader::optional_value(size_t index) const {
@@ -89,6 +99,13 @@ bool NodeReader::is_quantised_constant(graph::ValueId id) const {
   });
 }
 
+Shape NodeReader::shape_of_input(size_t index) const {
+  const Item& found = item(index);
+  if (found.constant) return found.constant->tensor.shape();
+  if (found.folded) return found.folded->shape;
+  return shape(value(index));
+}
+
 int64_t NodeReader::fixed_extent(graph::ValueId id, size_t axis) const {
   const Shape& extents = shape(id);
   if (axis >= extents.size()) fail("shape " + to_string(extents), "an axis " + std::to_string(axis));
@@ -114,7 +131,7 @@ const FileTensor& NodeReader::constant(size_t index, std::string_view what) cons
   return *found.constant;
 }
 
-graph::Ints NodeReader::integers(size_t index, std::string_view what, std::vector<bool>* batches) const {
+graph::Ints NodeReader::integers(size_t index, std::string_view what, graph::Ints* batches) const {
   const auto found = known(index);
   const std::string place = std::string(what) + " (input " + std::to_string(index) + ")";
   if (!found) fail(place + " is computed", "a constant");
@@ -124,7 +141,7 @@ graph::Ints NodeReader::integers(size_t index, std::string_view what, std::vecto
   for (const Element& element : found->elements) {
     if (element.batch && !batches) fail(place + " depends on the batch", "a batch of known size: bind it (--batch 1)");
     numbers.push_back(element.batch ? any : element.integer);
-    if (batches) batches->push_back(element.batch);
+    if (batches) batches->push_back(element.batch ? element.integer : 0);
   }
   return numbers;
 }
@@ -239,6 +256,14 @@ void NodeReader::give(Folded folded, size_t output) {
   Item item;
   item.folded = std::move(folded);
   reader_.define(output_name(output), std::move(item));
+}
+
+void NodeReader::give_zeros(ElementType type) {
+  Item item;
+  item.folded = Folded{type, {}, {Element{0, 0, true}}};
+  item.zeros = true;
+  for (size_t i = 0; i < output_count(); ++i)
+    if (!output_name(i).empty()) reader_.define(output_name(i), item);
 }
 
 void NodeReader::give(FileTensor constant) {

@@ -33,6 +33,7 @@ struct Item {
   bool renamed = false;             ///< it has a DequantizeLinear's name
   std::optional<Interval> cut;      ///< levels that a Clip left of a constant's integers
   std::optional<RealsOf> reals_of;  ///< of an integer network; id follows where something reads the reals
+  bool zeros = false;               ///< nothing but zeros, as many as the batch decides: `folded` is not its shape
   std::string refusal;              ///< why nothing may read it
 };
 
@@ -75,14 +76,17 @@ class NodeReader {
   void hold_levels(size_t index) const;
   /// A constant behind a quantiser of its own.
   bool is_quantised_constant(graph::ValueId id) const;
+  /// Of an input, whatever it leads to.
+  Shape shape_of_input(size_t index) const;
   /// The extent `axis` of a value, which must not be the batch.
   int64_t fixed_extent(graph::ValueId id, size_t axis) const;
   /// The input where it is known (a constant, or folded), else nothing.
   std::optional<Folded> known(size_t index) const;
   /// The constant behind an input as it is in the file; fails when it is not one.
   const FileTensor& constant(size_t index, std::string_view what) const;
-  /// A known input of integers, rank 0 or 1; the batch as `any`. `batches` tells which are.
-  graph::Ints integers(size_t index, std::string_view what, std::vector<bool>* batches = nullptr) const;
+  /// A known input of integers, rank 0 or 1; the batch as `any`. `batches` tells which are how many times the batch, 0
+  /// for numbers.
+  graph::Ints integers(size_t index, std::string_view what, graph::Ints* batches = nullptr) const;
   /// A known input of one real number.
   double real(size_t index, std::string_view what) const;
   std::vector<double> reals(size_t index, std::string_view what) const;
@@ -100,10 +104,16 @@ class NodeReader {
   /// The output is known.
   void give(Folded folded, size_t output = 0);
   void give(FileTensor constant);
+  /// The outputs are zeros of a shape with the batch in it.
+  void give_zeros(ElementType type);
   /// From here on the integers of a QuantizeLinear on this grid are read as what they stand for, and the outputs are
   /// integers of the same grid: the op only moves elements.
   void move_levels(Grid grid) { moved_ = std::move(grid); }
   const std::optional<Grid>& moved() const { return moved_; }
+  /// An input is a value of reals that the graph computes.
+  bool reads_reals() const;
+  /// From here on integers of the graph are read as the reals that they stand for, and constants of reals as they are.
+  void take_reals() { takes_reals_ = true; }
   /// The graph's own reader, for what concerns more than one node.
   GraphReader& reader() const { return reader_; }
 
@@ -116,6 +126,7 @@ class NodeReader {
   std::string place_;
   Attributes attributes_;
   std::optional<Grid> moved_;
+  bool takes_reals_ = false;
 };
 
 }  // namespace nibble::onnx

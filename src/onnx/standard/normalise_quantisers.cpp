@@ -1,6 +1,8 @@
 #include "onnx/standard/normalise_quantisers.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "graph/evaluate/evaluate.hpp"
 #include "graph/evaluate/fold_constants.hpp"
@@ -16,24 +18,45 @@ using graph::Node;
 using graph::Quantise;
 using graph::ValueId;
 
-bool is_bias(const Node& node, size_t slot) {
-  return slot == 2 && is_linear(node.op);
+/// The one scale of what a Quantise (perhaps moved since) wrote; nothing of anything else.
+std::optional<double> scale_of(const Graph& graph, const graph::Uses& uses, ValueId id) {
+  for (int writer = uses.writer[static_cast<size_t>(id)]; writer >= 0; writer = uses.writer[static_cast<size_t>(id)]) {
+    const Node& node = graph.nodes[static_cast<size_t>(writer)];
+    if (const auto* op = get_if<Quantise>(&node.op))
+      return op->grid.per_channel() ? std::nullopt : std::optional(op->grid.scale[0]);
+    if (elements_of(node.op) != graph::Elements::Same && !reorders(node.op)) return {};
+    id = node.inputs[0];
+  }
+  return {};
+}
+
+/// What input `slot` of a linear op is, or of the Add on the grid of a product's sums.
+bool is_bias(const Graph& graph, const graph::Uses& uses, const Node& node, size_t slot) {
+  if (is_linear(node.op)) return slot == 2;
+  if (!holds_alternative<graph::Add>(node.op) || node.inputs.size() != 2) return false;
+  const int writer = uses.writer[static_cast<size_t>(node.inputs[1 - slot])];
+  const Node* product = writer < 0 ? nullptr : &graph.nodes[static_cast<size_t>(writer)];
+  if (!product || !holds_alternative<graph::MatMul>(product->op)) return false;
+  const auto a = scale_of(graph, uses, product->inputs[0]), b = scale_of(graph, uses, product->inputs[1]);
+  const auto own = scale_of(graph, uses, node.inputs[slot]);
+  return a && b && own && std::abs(*own / (*a * *b) - 1) < 1e-6;
 }
 
 /// Whether every reader adds the value as the bias of a linear op.
-bool only_biases(const Graph& graph, ValueId id) {
+bool only_biases(const Graph& graph, const graph::Uses& uses, ValueId id) {
   for (const Node& node : graph.nodes)
     for (size_t slot = 0; slot < node.inputs.size(); ++slot)
-      if (node.inputs[slot] == id && !is_bias(node, slot)) return false;
+      if (node.inputs[slot] == id && !is_bias(graph, uses, node, slot)) return false;
   return std::find(graph.outputs.begin(), graph.outputs.end(), id) == graph.outputs.end();
 }
 
 /// 32-bit integers mean something to a pass on an accumulator only.
 void free_wide_constants(Graph& graph) {
+  const graph::Uses uses(graph);
   for (const Node& node : graph.nodes) {
     const auto* op = get_if<Quantise>(&node.op);
     if (!op || op->grid.low != INT32_MIN || !graph.constant(node.inputs[0])) continue;
-    if (only_biases(graph, node.outputs[0])) continue;
+    if (only_biases(graph, uses, node.outputs[0])) continue;
     graph.replace(node.outputs[0], node.inputs[0]);
     graph.swap_names(node.outputs[0], node.inputs[0]);
   }

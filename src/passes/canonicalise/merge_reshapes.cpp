@@ -8,9 +8,11 @@ namespace {
 using graph::Graph;
 using graph::Node;
 
-/// [d0, d1, ..] -> [d0, all others]
+/// [d0, d1, ..] -> [d0, all others]. Two open first extents need not be the same.
 bool flattens(const Shape& before, const Shape& after) {
-  return before.size() > 2 && after.size() == 2 && before[0] == after[0];
+  if (before.size() <= 2 || after.size() != 2 || before[0] != after[0]) return false;
+  const Shape rest(before.begin() + 1, before.end());
+  return is_static(rest) && element_count(rest) == after[1];
 }
 
 bool write_as_flatten(const Graph& graph, Node& node) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/input_rounding.hpp"
 #include "graph/op_traits.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/integerise/propagation.hpp"
@@ -35,16 +36,16 @@ void carry_indices(Propagation& p, ValueId id) {
   p.set(id, carried);
 }
 
-/// The grid of an output that no quantiser wrote: a sum of integers times one scale.
+/// The grid of an output that no quantiser wrote: a sum of integers times one scale, or one for each channel of axis 1,
+/// as weights have them whose quantisers came with the network.
 Grid grid_of_sum(const Sum& sum, const std::string& place) {
-  if (!sum.is_scaled() || sum.scale[0] < 0)
+  const bool positive = std::all_of(sum.scale.begin(), sum.scale.end(), [](double scale) { return scale > 0; });
+  if (!positive || !sum.others.empty() || sum.shifted() || sum.clipped())
     fail("passes", place, "is not on one grid",
          "a quantiser before it, or a linear op with one weight scale and its bias on the accumulator's grid");
-  Grid grid;
-  grid.scale = {static_cast<double>(static_cast<float>(sum.scale[0]))};
-  grid.zero_point = sum.zero;
-  grid.low = INT32_MIN;
-  grid.high = INT32_MAX;
+  Grid grid{{}, sum.uniform() ? -1 : 1, sum.zero, INT32_MIN, INT32_MAX};
+  for (double scale : sum.scale) grid.scale.push_back(static_cast<double>(static_cast<float>(scale)));
+  if (!grid.per_channel()) grid.scale.resize(1);
   check_grid(grid, "passes", place);
   return grid;
 }
@@ -106,6 +107,7 @@ void carry_graph_input(Propagation& p, ValueId id) {
     fail("passes", place, "has a quantiser that rounds by floor", "half_up or half_even");
   OnGrid carried{p.to.add_value(value.name, quantiser->grid.container(), value.shape), quantiser->grid};
   p.to.inputs.push_back(carried.id);
+  graph::set_input_rounding(p.to, value.name, quantiser->rounding);
   p.set(id, std::move(carried));
 }
 
@@ -246,11 +248,11 @@ void refuse(const Node& node, std::string_view found, std::string_view expected)
 int propagate_scales(Graph& graph, std::vector<Approximation>* approximations) {
   if (graph.stage != graph::Stage::FQ) return 0;
   Propagation p(graph);
+  p.to.metadata = graph.metadata;
   for (ValueId id : graph.inputs) carry_graph_input(p, id);
   for (const Node& node : graph.nodes) carry(p, node);
   for (ValueId id : graph.outputs) carry_graph_output(p, id);
   p.to.name = graph.name;
-  p.to.metadata = graph.metadata;
   p.to.stage = graph::Stage::QD;
   write_ways(p.to, ways_of_quantisers(graph));
   const int changed = static_cast<int>(graph.nodes.size());

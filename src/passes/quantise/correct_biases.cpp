@@ -25,7 +25,7 @@ class Twins {
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
       twins_.nodes.push_back(graph.nodes[n]);
       for (const LinearPoint& linear : plan.linears)
-        if (linear.node == n && has_bias_input(graph.nodes[n].op) && linear.gain.empty()) add(graph, linear);
+        if (linear.node == n && is_free(graph, linear)) add(graph, linear);
     }
     graph::tidy(twins_);
   }
@@ -34,6 +34,14 @@ class Twins {
   const std::vector<size_t>& linears() const { return linears_; }
 
  private:
+  /// Nothing else sets its bias: training by a batch-norm, or a quantiser that the network came with.
+  static bool is_free(const Graph& graph, const LinearPoint& linear) {
+    const graph::Node& node = graph.nodes[linear.node];
+    const ValueId bias = node.inputs.size() > 2 ? node.inputs[2] : graph::absent;
+    return !linear.kept && has_bias_input(node.op) && linear.gain.empty() &&
+           (bias == graph::absent || graph.constant(bias) != nullptr);
+  }
+
   ValueId quantised(ValueId x, int point) {
     if (point < 0) return x;
     const auto [found, fresh] = quantised_.try_emplace({x, point}, graph::absent);

@@ -31,37 +31,73 @@ quant::GridSpec weight_spec(const LayerPolicy& policy) {
 }
 
 void check_bias(const Tensor& bias, const Grid& accumulator, const std::string& place) {
-  for (double value : bias.to_reals())
-    if (!(std::abs(value / accumulator.scale[0]) < 0x1p31))
-      fail("passes", place, fmt::format("bias {} needs more than 32 bits at scale {}", value, accumulator.scale[0]),
+  const std::vector<double> values = bias.to_reals();
+  for (size_t i = 0; i < values.size(); ++i)
+    if (const double scale = accumulator.scale[i % accumulator.scale.size()]; !(std::abs(values[i] / scale) < 0x1p31))
+      fail("passes", place, fmt::format("bias {} needs more than 32 bits at scale {}", values[i], scale),
            "weights and inputs that are not all but zero");
+}
+
+/// The node that writes a value, or nullptr.
+const graph::Node* writer_of(const Graph& graph, ValueId id) {
+  for (const graph::Node& node : graph.nodes)
+    if (std::find(node.outputs.begin(), node.outputs.end(), id) != node.outputs.end()) return &node;
+  return nullptr;
+}
+
+const graph::Quantise* quantiser_of(const Graph& graph, ValueId id) {
+  const graph::Node* writer = writer_of(graph, id);
+  return writer ? get_if<graph::Quantise>(&writer->op) : nullptr;
+}
+
+/// What the value's quantiser reads.
+ValueId quantised_by(const Graph& graph, ValueId id) {
+  return writer_of(graph, id)->inputs[0];
+}
+
+/// Up to the float32 that a product of scales is rounded to.
+bool same_scales(const Grid& a, const Grid& b) {
+  return std::equal(a.scale.begin(), a.scale.end(), b.scale.begin(), b.scale.end(),
+                    [](double x, double y) { return std::abs(x / y - 1) < 1e-6; });
 }
 
 void quantise_bias(Graph& graph, size_t index, const Grid& accumulator) {
   graph::Node& node = graph.nodes[index];
   if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return;
-  const ValueId bias = node.inputs[2];
+  ValueId bias = node.inputs[2];
+  if (const graph::Quantise* kept = quantiser_of(graph, bias)) {
+    if (same_scales(kept->grid, accumulator)) return;
+    bias = quantised_by(graph, bias);
+  }
   check_bias(*graph.constant(bias), accumulator, place_of(node));
   const ValueId placed = add_quantiser(graph, graph[bias].name + "_q", bias, accumulator, Rounding::HalfUp);
   graph.nodes[index].inputs[2] = placed;
 }
 
-/// A linear op that writes a graph output: its sum is the output, on the grid of the accumulator.
+/// A linear op that writes a graph output: its sum is the output, on the grid of the accumulator. Weights that kept a
+/// scale for each output channel give it one for each.
 void settle_output(Graph& graph, const LinearPoint& linear, const Grid& weights, const Grid& x) {
-  Grid accumulator;
-  accumulator.scale = {float_product(weights.scale[0], x.scale[0])};
-  accumulator.low = INT32_MIN;
-  accumulator.high = INT32_MAX;
+  const graph::Node& node = graph.nodes[linear.node];
+  const auto last = static_cast<int>(graph[node.outputs[0]].shape.size()) - 1;
+  const int axis = holds_alternative<graph::MatMul>(node.op) ? last : 1;
+  Grid accumulator{{}, weights.per_channel() ? axis : -1, 0, INT32_MIN, INT32_MAX};
+  for (double scale : weights.scale) accumulator.scale.push_back(float_product(scale, x.scale[0]));
   check_grid(accumulator, "passes", place_of(graph.nodes[linear.node]));
-  quantise_bias(graph, linear.node, accumulator);
   graph[graph.nodes[linear.node].outputs[0]].grid = accumulator;
+  if (weights.per_channel()) accumulator.axis = 0;
+  quantise_bias(graph, linear.node, accumulator);
 }
 
 int place_weights(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
   std::map<ValueId, std::pair<Grid, ValueId>> placed;  // weights that two layers share have one quantiser
   for (const LinearPoint& linear : plan.linears) {
     const ValueId weights = graph.nodes[linear.node].inputs[linear.slot];
-    const Grid grid = weight_grid(graph, linear);
+    const Grid grid = linear.kept ? *linear.kept : weight_grid(graph, linear);
+    if (linear.kept) {
+      if (linear.writes_output && linear.point >= 0)
+        settle_output(graph, linear, grid, grids[static_cast<size_t>(linear.point)]);
+      continue;
+    }
     auto found = placed.find(weights);
     if (found == placed.end() || !(found->second.first == grid)) {
       const ValueId id = add_quantiser(graph, graph[weights].name + "_q", weights, grid, Rounding::HalfUp);
@@ -82,7 +118,11 @@ Grid grid_of_addend(const Graph& graph, const QuantiserPlan& plan, const std::ve
   const LinearPoint& linear = plan.linears[static_cast<size_t>(addend.linear)];
   const Grid& weights = *graph[graph.nodes[linear.node].inputs[linear.slot]].grid;
   const Grid& x = grids[static_cast<size_t>(linear.point)];
-  return {{float_product(weights.scale[0], x.scale[0])}, -1, 0, INT32_MIN, INT32_MAX};
+  Grid grid{{}, -1, 0, INT32_MIN, INT32_MAX};
+  for (double scale : weights.scale) grid.scale.push_back(float_product(scale, x.scale[0]));
+  if (weights.per_channel())
+    grid.axis = static_cast<int>(graph[graph.nodes[addend.node].inputs[addend.slot]].shape.size()) - 1;
+  return grid;
 }
 
 int place_addends(Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids) {
@@ -151,15 +191,21 @@ int place_quantisers(Graph& graph, const QuantiserPlan& plan, const std::vector<
   for (size_t p = 0; p < plan.points.size(); ++p) {
     const Point& point = plan.points[p];
     const ValueId source = point.behind < 0 ? point.source : placed[static_cast<size_t>(point.behind)];
+    if (point.kept != graph::absent) {
+      placed.push_back(point.kept);
+      continue;
+    }
     placed.push_back(add_quantiser(graph, point.layer + "_q", source, grids[p], rounding_of(graph, point)));
   }
   for (const Reading& reading : plan.readings)
     graph.nodes[reading.node].inputs[reading.slot] = placed[static_cast<size_t>(reading.point)];
   const int constants = place_weights(graph, plan, grids) + place_addends(graph, plan, grids);
+  const auto kept = std::count_if(plan.points.begin(), plan.points.end(),
+                                  [](const Point& point) { return point.kept != graph::absent; });
   for (const auto& [index, point] : plan.outputs) quantise_output(graph, index, placed[static_cast<size_t>(point)]);
   graph::spread_output_grids(graph, [](const graph::Op& op) { return class_of(op) == graph::OpClass::Movement; });
   graph.stage = graph::Stage::FQ;
-  return static_cast<int>(placed.size()) + constants;
+  return static_cast<int>(placed.size()) - static_cast<int>(kept) + constants;
 }
 
 }  // namespace nibble::passes

@@ -15,13 +15,14 @@ struct Point {
   graph::ValueId source;  ///< what it quantises: an activation, or a constant that meets one (a position, a table)
   std::string layer;      ///< its value's name is this with "_q" behind
   LayerPolicy policy;
-  bool non_negative = false;        ///< provably: the grid is unsigned
-  int behind = -1;                  ///< reads that point's quantised value instead of the source
-  bool divides = false;             ///< a divisor: real zero is none of its levels
-  bool rooted = false;              ///< under a root or logarithm: no level is below zero
-  bool feeds_output_layer = false;  ///< read by a linear op that writes a graph output: its scale has 12 bits
-  std::optional<Grid> fixed;        ///< known without calibration
-  int group = -1;                   ///< points of one group share one grid (Add, Sub, Concat); -1: alone
+  bool non_negative = false;            ///< provably: the grid is unsigned
+  int behind = -1;                      ///< reads that point's quantised value instead of the source
+  bool divides = false;                 ///< a divisor: real zero is none of its levels
+  bool rooted = false;                  ///< under a root or logarithm: no level is below zero
+  bool feeds_output_layer = false;      ///< read by a linear op that writes a graph output: its scale has 12 bits
+  std::optional<Grid> fixed;            ///< known without calibration
+  int group = -1;                       ///< points of one group share one grid (Add, Sub, Concat); -1: alone
+  graph::ValueId kept = graph::absent;  ///< what a quantiser writes that the network had before, on `fixed`
 };
 
 /// Input `slot` of node `node` reads the quantiser `point`.
@@ -39,6 +40,7 @@ struct LinearPoint {
   bool writes_output;  ///< its accumulator is a graph output: one weight scale, bias on the accumulator's grid
   LayerPolicy policy;
   std::vector<double> gain;  ///< of the batch-norm that training will fold into the weights, one a channel; else none
+  std::optional<Grid> kept;  ///< the weights have their quantiser already
 };
 
 /// A constant that is added to what is a sum of integers already: on the sum's own grid.

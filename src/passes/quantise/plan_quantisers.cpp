@@ -173,11 +173,24 @@ class Planner {
 
   /// Puts all inputs of a node on one grid; returns one of its quantisers.
   int harmonise(size_t index) {
+    if (const int common = given_grid(index); common >= 0) return common;
     std::vector<int> points;
     for (size_t slot = 0; slot < node(index).inputs.size(); ++slot) points.push_back(need_shared_grid(index, slot));
     share(points);
     plan_.harmonised.push_back({index, points});
     return points[0];
+  }
+  /// A point of the one given grid that all inputs of a node lie on; -1 where there is none.
+  int given_grid(size_t index) {
+    int first = -1;
+    for (ValueId id : node(index).inputs) {
+      const auto* on_grid = graph_.constant(id) ? nullptr : std::get_if<Known::OnGrid>(&at(id).form);
+      const auto* grid = on_grid ? &plan_.points[static_cast<size_t>(on_grid->root)].fixed : nullptr;
+      if (!grid || !*grid) return -1;
+      if (first >= 0 && plan_.points[static_cast<size_t>(first)].fixed != *grid) return -1;
+      if (first < 0) first = on_grid->root;
+    }
+    return first;
   }
   void share(const std::vector<int>& points) {
     for (int point : points) parent_[static_cast<size_t>(find(point))] = find(points.front());
@@ -196,9 +209,41 @@ class Planner {
     }
   }
 
+  /// The quantiser of a constant that writes the value, or nullptr.
+  const graph::Quantise* quantised_constant(ValueId id) const {
+    const int writer = id == absent ? -1 : uses_.writer[static_cast<size_t>(id)];
+    if (writer < 0 || !graph_.constant(node(static_cast<size_t>(writer)).inputs[0])) return nullptr;
+    return get_if<graph::Quantise>(&node(static_cast<size_t>(writer)).op);
+  }
+
+  /// A quantiser that the network has already keeps its grid.
+  void visit_kept(size_t index) {
+    const Node& kept = node(index);
+    const auto* op = get_if<graph::Quantise>(&kept.op);
+    if (!op) refuse(kept, "is of a quantised network", "a network in full precision, or quantisers in one");
+    if (op->grid.per_channel()) {
+      if (quantised_constant(kept.outputs[0])) return;  // weights, which their linear op asks for
+      refuse(kept, "has a scale for each channel of an activation", "one for the tensor");
+    }
+    Point point;
+    point.source = kept.inputs[0];
+    point.layer = kept.name;
+    point.policy = options_.policy.of(kept.name);
+    point.non_negative = op->grid.low >= op->grid.zero_point;
+    point.fixed = op->grid;
+    point.kept = kept.outputs[0];
+    at(kept.outputs[0]) = {.form = Known::OnGrid{static_cast<int>(plan_.points.size())},
+                           .layer = kept.name,
+                           .non_negative = point.non_negative};
+    plan_.points.push_back(std::move(point));
+    parent_.push_back(static_cast<int>(parent_.size()));
+  }
+
   void visit(size_t index) {
     const Node& visited = node(index);
-    if (std::none_of(visited.inputs.begin(), visited.inputs.end(), [&](ValueId id) { return is_activation(id); }))
+    const bool keeps = class_of(visited.op) == graph::OpClass::Quantiser;
+    if (!keeps &&
+        std::none_of(visited.inputs.begin(), visited.inputs.end(), [&](ValueId id) { return is_activation(id); }))
       return;  // of constants only: what folding left (a quantiser of weights)
     if (!options_.policy.of(visited.name).enabled) return leave_real(visited);
     switch (class_of(visited.op)) {
@@ -213,7 +258,7 @@ class Planner {
       case graph::OpClass::Algorithm: return visit_function(index);
       case graph::OpClass::Choice: return visit_choice(index);
       case graph::OpClass::Index: return visit_index(index);
-      case graph::OpClass::Quantiser:
+      case graph::OpClass::Quantiser: return visit_kept(index);
       case graph::OpClass::Integer: refuse(visited, "is of a quantised network", "a network in full precision");
       case graph::OpClass::Refused: refuse_op(visited);
     }
@@ -239,11 +284,14 @@ class Planner {
       refuse(linear, "has a constant before its activation", "the activation first");
     const int point = need_grid(index, 0);
     Known::Sum sum;
-    if (graph_.constant(linear.inputs[1])) {
+    const graph::Quantise* kept = quantised_constant(linear.inputs[1]);
+    if (kept || graph_.constant(linear.inputs[1])) {
       sum.linear = static_cast<int>(plan_.linears.size());
-      plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name), {}});
+      plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name), {}, {}});
+      if (kept) plan_.linears.back().kept = kept->grid;
       const ValueId bias = linear.inputs.size() > 2 ? linear.inputs[2] : absent;
-      if (bias != absent && !graph_.constant(bias)) refuse(linear, "has a bias that is computed", "a constant bias");
+      if (bias != absent && !graph_.constant(bias) && !quantised_constant(bias))
+        refuse(linear, "has a bias that is computed", "a constant bias");
     } else if (holds_alternative<graph::MatMul>(linear.op)) {
       need_grid(index, 1);
     } else {

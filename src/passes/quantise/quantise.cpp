@@ -102,11 +102,11 @@ Pipeline steps_of_quantising(const std::shared_ptr<Quantising>& work, const std:
                         return 0;
                       }});
   pipeline.insert(pipeline.end(), grids.begin(), grids.end());
-  pipeline.push_back(
-      {"place_quantisers", "Puts the quantisers on inputs, weights and activations", [=](graph::Graph& graph) {
-         if (graph.stage != graph::Stage::FP) return 0;
-         return place_quantisers(graph, work->plan, work->grids);
-       }});
+  pipeline.push_back({"place_quantisers", "Puts the quantisers on inputs, weights and activations",
+                      [=, done = false](graph::Graph& graph) mutable {
+                        if (std::exchange(done, true)) return 0;
+                        return place_quantisers(graph, work->plan, work->grids);
+                      }});
   return pipeline;
 }
 
@@ -133,9 +133,9 @@ Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker&
 
 QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
                         const Batches& batches) {
-  if (graph.stage != graph::Stage::FP)
+  if (graph.stage != graph::Stage::FP && graph.stage != graph::Stage::FQ)
     fail("passes", "quantise", "the network is " + std::string(to_string(graph.stage)) + " already",
-         "a network in full precision");
+         "a network in full precision, or one with some of its quantisers");
   check_inputs(graph, options.inputs);
   QuantiseReport report;
   run(float_to_fake(options, engine, batches, layers_of(graph), report), graph, options.dump);

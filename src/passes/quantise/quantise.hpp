@@ -62,6 +62,8 @@ struct QuantiseReport {
 /// so that its integers compare. Throws UserError on an empty set, NaN (naming the tensor), an unknown layer in the
 /// policy, an op that cannot be quantised (naming the node).
 ///
+/// A network that has some quantisers (FQ) keeps them and their scales, and gets those that it lacks.
+///
 /// The batches hold what the network that is given takes. An input with a format takes pixels minus `zero` afterwards.
 QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,
                         const Batches& batches);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "data/npz.hpp"
 #include "data/text_golden.hpp"
 
@@ -71,14 +72,14 @@ fs::path network_in(const fs::path& folder) {
 std::vector<Recorded> arrays_of(const fs::path& file) {
   std::vector<Recorded> recorded;
   for (auto& [name, tensor] : data::read_npz(file))
-    recorded.push_back({file.filename().string(), name, false, std::move(tensor)});
+    recorded.push_back({file.filename().string(), name, false, std::move(tensor), 0});
   return recorded;
 }
 
 Recorded text_of(const fs::path& file) {
   data::TextGolden golden = data::read_text_golden(file);
   const std::string name = golden.name.empty() ? file.stem().string() : golden.name;
-  return {file.filename().string(), name, true, std::move(golden.integers)};
+  return {file.filename().string(), name, true, std::move(golden.integers), 0};
 }
 
 /// "<stem><first>.txt", "<stem><first + 1>.txt", ..., by number, without a gap.
@@ -104,8 +105,68 @@ std::vector<Recorded> texts_of(const fs::path& folder, const std::string& stem) 
   return numbered(folder, stem + "_");
 }
 
+/// "out_<i>_layer": of inference i.
+std::string layers_of(int64_t inference) {
+  return "out_" + std::to_string(inference) + "_layer";
+}
+
+/// n_inputs of the config that quantlab writes beside a network: inferences, one after the other. 1 without one.
+int64_t inferences_in(const fs::path& folder) {
+  for (const fs::path& entry : entries_of(folder)) {
+    const std::string name = entry.filename().string();
+    if (!name.starts_with("config") || entry.extension() != ".json") continue;
+    const Json json = read_json(entry, "verbs");
+    if (!json.is_object() || !json.contains("n_inputs")) continue;
+    const Json& count = json["n_inputs"];
+    constexpr int64_t most = 1 << 20;
+    if (!count.is_number_integer() || count < 1 || count > most)
+      fail("verbs", entry.string(), "n_inputs " + count.dump(), "1 to " + std::to_string(most));
+    return count.get<int64_t>();
+  }
+  return 1;
+}
+
+/// One tensor an inference: numbered files, else equal parts of the one file that holds them in turn.
+std::vector<Recorded> in_turn(const fs::path& folder, const std::string& stem, int64_t count) {
+  std::vector<Recorded> each = numbered(folder, stem + "_");
+  if (each.empty() && fs::exists(folder / (stem + ".txt"))) {
+    const Recorded all = text_of(folder / (stem + ".txt"));
+    const std::vector<int64_t> integers = all.tensor.to_integers();
+    const auto size = static_cast<int64_t>(integers.size());
+    if (size % count != 0)
+      fail("verbs", (folder / all.file).string(), std::to_string(size) + " integers",
+           std::to_string(count) + " inferences of as many each");
+    for (auto at = integers.begin(); at != integers.end(); at += size / count)
+      each.push_back(
+          {all.file, all.name, true, Tensor({size / count}, std::vector<int64_t>(at, at + size / count)), 0});
+  }
+  if (!each.empty() && static_cast<int64_t>(each.size()) != count)
+    fail("verbs", folder.string(), std::to_string(each.size()) + " files " + stem + "_<i>.txt",
+         std::to_string(count) + ", one an inference");
+  for (size_t i = 0; i < each.size(); ++i) each[i].inference = static_cast<int64_t>(i);
+  return each;
+}
+
 void append(std::vector<Recorded>& to, std::vector<Recorded> more) {
   std::move(more.begin(), more.end(), std::back_inserter(to));
+}
+
+void ensure_recorded(const fs::path& folder, const GoldenFolder& golden) {
+  if (golden.activations.empty() && golden.outputs.empty())
+    fail("verbs", folder.string(), "nothing to compare with",
+         "outputs.npz, activations.npz, out_layer0.txt, output.txt");
+}
+
+void read_inferences(const fs::path& folder, GoldenFolder& golden) {
+  golden.inputs = in_turn(folder, "input", golden.inferences);
+  if (golden.inputs.empty()) fail("verbs", folder.string(), "no inputs", "input_0.txt ..., or input.txt");
+  golden.outputs = in_turn(folder, "output", golden.inferences);
+  for (int64_t i = 0; i < golden.inferences; ++i) {
+    std::vector<Recorded> layers = numbered(folder, layers_of(i));
+    for (Recorded& layer : layers) layer.inference = i;
+    append(golden.activations, std::move(layers));
+  }
+  ensure_recorded(folder, golden);
 }
 
 }  // namespace
@@ -124,6 +185,11 @@ GoldenFolder read_golden_folder(const fs::path& folder) {
   GoldenFolder golden;
   golden.network = network_in(folder);
   const bool npz = fs::exists(folder / "inputs.npz");
+  golden.inferences = npz ? 1 : inferences_in(folder);
+  if (golden.inferences > 1) {
+    read_inferences(folder, golden);
+    return golden;
+  }
   golden.inputs = texts_of(folder, "input");
   if (npz && !golden.inputs.empty())
     fail("verbs", folder.string(), "both inputs.npz and " + golden.inputs.front().file, "one of them");
@@ -133,9 +199,7 @@ GoldenFolder read_golden_folder(const fs::path& folder) {
   if (fs::exists(folder / "activations.npz")) append(golden.activations, arrays_of(folder / "activations.npz"));
   golden.outputs = texts_of(folder, "output");
   if (npz || fs::exists(folder / "outputs.npz")) append(golden.outputs, arrays_of(folder / "outputs.npz"));
-  if (golden.activations.empty() && golden.outputs.empty())
-    fail("verbs", folder.string(), "nothing to compare with",
-         "outputs.npz, activations.npz, out_layer0.txt, output.txt");
+  ensure_recorded(folder, golden);
   return golden;
 }
 

@@ -12,6 +12,10 @@
 ///     input.txt, out_layer<i>.txt, output.txt                        data/text_golden.hpp; input_<i>.txt,
 ///     output_<i>.txt
 ///                                                                    where there are several
+///     config_<network>.json with n_inputs n > 1                      n inferences one after the other:
+///                                                                    input_<i>.txt (else input.txt holds them in
+///                                                                    turn), out_<i>_layer<j>.txt, output_<i>.txt
+///                                                                    (else output.txt) of inference i
 namespace nibble::verbs {
 
 /// One tensor of a golden folder.
@@ -20,11 +24,13 @@ struct Recorded {
   std::string name;  ///< its key, or the name in the text file's first line
   bool text = false;
   Tensor tensor;  ///< of a text file: in the order of its lines
+  int64_t inference = 0;
 };
 
 struct GoldenFolder {
   std::filesystem::path network;
   std::vector<Recorded> inputs, activations, outputs;
+  int64_t inferences = 1;  ///< from 0 on
 };
 
 /// The golden folders that a path stands for: the folder itself where it holds a network or golden files, else all

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "data/text_golden.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -73,9 +74,10 @@ std::vector<const Recorded*> assign(const graph::Graph& graph, const std::vector
   return assigned;
 }
 
-std::vector<const Recorded*> pointers(const std::vector<Recorded>& recorded) {
+std::vector<const Recorded*> of_inference(const std::vector<Recorded>& recorded, int64_t inference) {
   std::vector<const Recorded*> result;
-  for (const Recorded& one : recorded) result.push_back(&one);
+  for (const Recorded& one : recorded)
+    if (one.inference == inference) result.push_back(&one);
   return result;
 }
 
@@ -90,6 +92,11 @@ Tensor whole(const Tensor& tensor, const std::string& place) {
   return tensor.cast(ElementType::Int64);
 }
 
+bool is_whole(const Tensor& tensor) {
+  const std::vector<double> reals = tensor.to_reals();
+  return std::all_of(reals.begin(), reals.end(), [](double real) { return real == std::floor(real); });
+}
+
 /// The input's shape with the recorded batch for a symbolic one.
 Shape with_batch(Shape shape, const Recorded& recorded) {
   for (int64_t& extent : shape)
@@ -102,7 +109,8 @@ Tensor input_of(const Recorded& recorded, const graph::Value& input, const std::
   if (!tensor)
     fail("verbs", place, "shape " + to_string(recorded.tensor.shape()),
          to_string(input.shape) + ", that of input '" + input.name + "'");
-  return is_real(input.type) ? *tensor : whole(*tensor, place);
+  if (is_real(input.type) || (input.grid && is_real(tensor->type()) && !is_whole(*tensor))) return *tensor;
+  return whole(*tensor, place);
 }
 
 // ---- comparisons
@@ -149,13 +157,13 @@ Finding compared(const Recorded& recorded, const std::string& value, const Tenso
 /// Activations as the network computes them.
 class Activations {
  public:
-  Activations(const GoldenFolder& golden, const graph::Graph& graph) : graph_(graph) {
-    for (const Recorded& recorded : golden.activations) {
-      const graph::ValueId id = graph.find(recorded.name);
+  Activations(const std::vector<const Recorded*>& activations, const graph::Graph& graph) : graph_(graph) {
+    for (const Recorded* recorded : activations) {
+      const graph::ValueId id = graph.find(recorded->name);
       if (id != graph::absent && !graph[id].constant)
-        named_.emplace(id, &recorded);
+        named_.emplace(id, recorded);
       else
-        searches_.emplace(&recorded, recorded);
+        searches_.emplace(recorded, *recorded);
     }
   }
 
@@ -191,17 +199,47 @@ Finding compared_constant(const Recorded& recorded, const graph::Graph& graph) {
   return search.result(claimed);
 }
 
+/// An output of integers whose file has reals there may be recorded as either.
+Finding compared_output(const Recorded& recorded, const graph::Value& value, const Tensor& found) {
+  const Finding finding = compared(recorded, value.name, found.cast(value.type));
+  if (!finding.difference || !value.grid || is_real(value.type) || !is_real(recorded.tensor.type())) return finding;
+  const Finding reals = compared(recorded, value.name, quant::dequantise(found, *value.grid));
+  return reals.difference ? finding : reals;
+}
+
+std::vector<Finding> compare_inference(const GoldenFolder& golden, const graph::Graph& graph, graph::Engine& engine,
+                                       int64_t inference) {
+  std::vector<const Recorded*> constants;
+  const std::vector<Tensor> inputs = golden_inputs(golden, graph, constants, inference);
+  const std::vector<const Recorded*> recorded = of_inference(golden.activations, inference);
+  Activations activations(recorded, graph);
+  const std::vector<Tensor> outputs =
+      engine.run(inputs, [&](graph::ValueId id, const Tensor& tensor) { activations.see(id, tensor); });
+  std::vector<Finding> findings;
+  for (const Recorded* constant : constants) findings.push_back(compared_constant(*constant, graph));
+  for (const Recorded* one : recorded) findings.push_back(activations.result(*one));
+  std::vector<const Recorded*> left = of_inference(golden.outputs, inference);
+  const std::vector<const Recorded*> assigned = assign(graph, graph.outputs, left);
+  for (size_t i = 0; i < assigned.size(); ++i) {
+    const graph::Value& value = graph[graph.outputs[i]];
+    if (assigned[i] != nullptr) findings.push_back(compared_output(*assigned[i], value, outputs[i]));
+  }
+  for (const Recorded* one : left) findings.push_back({one, "", {}});
+  return findings;
+}
+
 }  // namespace
 
 std::vector<Tensor> golden_inputs(const GoldenFolder& golden, const graph::Graph& graph,
-                                  std::vector<const Recorded*>& constants) {
-  std::vector<const Recorded*> arrays = pointers(golden.inputs);
+                                  std::vector<const Recorded*>& constants, int64_t inference) {
+  std::vector<const Recorded*> arrays = of_inference(golden.inputs, inference);
+  const size_t given = arrays.size();
   const std::vector<const Recorded*> assigned = assign(graph, graph.inputs, arrays);
   std::vector<Tensor> inputs;
   for (size_t i = 0; i < assigned.size(); ++i) {
     const graph::Value& input = graph[graph.inputs[i]];
     if (assigned[i] == nullptr)
-      fail("verbs", golden.network.parent_path().string(), std::to_string(golden.inputs.size()) + " inputs",
+      fail("verbs", golden.network.parent_path().string(), std::to_string(given) + " inputs",
            std::to_string(graph.inputs.size()) + ", one for input '" + input.name + "'");
     inputs.push_back(input_of(*assigned[i], input, place_of(golden, *assigned[i])));
   }
@@ -210,21 +248,9 @@ std::vector<Tensor> golden_inputs(const GoldenFolder& golden, const graph::Graph
 }
 
 std::vector<Finding> compare_goldens(const GoldenFolder& golden, const graph::Graph& graph, graph::Engine& engine) {
-  std::vector<const Recorded*> constants;
-  const std::vector<Tensor> inputs = golden_inputs(golden, graph, constants);
-  Activations activations(golden, graph);
-  const std::vector<Tensor> outputs =
-      engine.run(inputs, [&](graph::ValueId id, const Tensor& tensor) { activations.see(id, tensor); });
   std::vector<Finding> findings;
-  for (const Recorded* constant : constants) findings.push_back(compared_constant(*constant, graph));
-  for (const Recorded& recorded : golden.activations) findings.push_back(activations.result(recorded));
-  std::vector<const Recorded*> left = pointers(golden.outputs);
-  const std::vector<const Recorded*> assigned = assign(graph, graph.outputs, left);
-  for (size_t i = 0; i < assigned.size(); ++i) {
-    const graph::Value& value = graph[graph.outputs[i]];
-    if (assigned[i] != nullptr) findings.push_back(compared(*assigned[i], value.name, outputs[i].cast(value.type)));
-  }
-  for (const Recorded* recorded : left) findings.push_back({recorded, "", {}});
+  for (int64_t i = 0; i < golden.inferences; ++i)
+    for (Finding& finding : compare_inference(golden, graph, engine, i)) findings.push_back(std::move(finding));
   return findings;
 }
 

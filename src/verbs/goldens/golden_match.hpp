@@ -18,12 +18,14 @@ struct Finding {
 };
 
 /// The folder's inputs in the order of graph.inputs: arrays by the inputs' names, what is left in the files' order
-/// (numbered keys by number). Integer inputs are taken as integers whatever the array's type. Arrays beyond the inputs
+/// (numbered keys by number). Integer inputs are taken as integers whatever the array's type; reals that are not whole,
+/// for an input on a grid, are what it stands for. Arrays beyond the inputs
 /// go to `constants`: weights that were recorded beside them. Throws UserError naming the file and the array.
 std::vector<Tensor> golden_inputs(const GoldenFolder& golden, const graph::Graph& graph,
-                                  std::vector<const Recorded*>& constants);
+                                  std::vector<const Recorded*>& constants, int64_t inference = 0);
 
-/// Runs the network on the folder's inputs and compares every recorded tensor, in the order recorded:
+/// Runs the network on the folder's inputs, inference after inference, and compares every recorded tensor, in the order
+/// recorded:
 ///
 ///     outputs       with the output of that name, else in the graph's order
 ///     activations   with the value of that name. A name that the network does not have (a module of the program that

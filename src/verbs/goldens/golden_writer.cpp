@@ -146,7 +146,7 @@ void ensure_same_integers(const data::Arrays& outputs, const std::vector<Tensor>
 
 }  // namespace
 
-Tensor golden_examples(const Call& call, const graph::Graph& source, GoldenForm form) {
+std::vector<Tensor> golden_examples(const Call& call, const graph::Graph& source, GoldenForm form) {
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, source, progress, "goldens", "golden");
   const graph::Value& input = source[source.inputs.front()];
@@ -161,16 +161,16 @@ Tensor golden_examples(const Call& call, const graph::Graph& source, GoldenForm 
     fail("verbs", call.text("golden"), std::to_string(feed.set->size()) + " examples",
          "at least " + std::to_string(samples));
   feed.limit = feed.batch_size = samples;
-  Tensor examples;
-  feed.each([&](const data::Batch& batch) { examples = batch.x; });
+  std::vector<Tensor> examples;
+  feed.each([&](const data::Batch& batch) { examples = batch.inputs(); });
   return examples;
 }
 
-std::string write_goldens(const graph::Graph& source, const Tensor& examples, const fs::path& file,
+std::string write_goldens(const graph::Graph& source, const std::vector<Tensor>& examples, const fs::path& file,
                           const std::string& dialect, GoldenForm form) {
   const graph::Graph written = onnx::read(file, {.dialect = dialect});
-  std::vector<Tensor> given{examples};
-  const int64_t samples = examples.shape().front();
+  std::vector<Tensor> given = examples;
+  const int64_t samples = examples.front().shape().front();
   const bool integers = holds_integers(source) && holds_integers(written);
   if (integers) given = graph::prepare_inputs(source, given);
   const Goldens goldens = run(written, given);

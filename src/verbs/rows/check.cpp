@@ -33,6 +33,7 @@ struct Report {
   std::vector<Finding> findings;
   std::vector<std::string> unrecorded;  ///< outputs that nothing says anything of
   std::string error;                    ///< of a folder among several that cannot be run
+  int64_t inferences = 1;
 
   int64_t count(bool (*holds)(const Finding&)) const { return std::count_if(findings.begin(), findings.end(), holds); }
   bool passes() const { return error.empty() && count(equal) == static_cast<int64_t>(findings.size()); }
@@ -59,12 +60,17 @@ std::string summary(const Report& report) {
   return text;
 }
 
+std::string name_of(const Finding& finding, int64_t inferences) {
+  if (inferences == 1) return finding.recorded->name;
+  return fmt::format("{}: {}", finding.recorded->inference, finding.recorded->name);
+}
+
 std::string table_of(const Report& report) {
   Columns columns(
       {{"tensor"}, {"in the network"}, {"elements", Side::Right}, {"differing", Side::Right}, {"first difference"}});
   for (const Finding& finding : report.findings)
-    columns.add({finding.recorded->name, in_network(finding) ? finding.value : "-", std::to_string(elements(finding)),
-                 std::to_string(differing(finding)), first_of(finding)});
+    columns.add({name_of(finding, report.inferences), in_network(finding) ? finding.value : "-",
+                 std::to_string(elements(finding)), std::to_string(differing(finding)), first_of(finding)});
   std::string text = columns.text();
   for (const std::string& name : report.unrecorded) text += "output '" + name + "' is not recorded\n";
   return text + summary(report) + "\n";
@@ -73,6 +79,7 @@ std::string table_of(const Report& report) {
 Json to_json(const Finding& finding) {
   Json json = {{"name", finding.recorded->name},
                {"file", finding.recorded->file},
+               {"inference", finding.recorded->inference},
                {"value", in_network(finding) ? Json(finding.value) : Json()},
                {"elements", elements(finding)},
                {"differing", differing(finding)},
@@ -102,7 +109,8 @@ Report check_folder(const Call& call, const std::filesystem::path& folder, Golde
   golden = read_golden_folder(folder);
   const graph::Graph graph = read_golden_network(golden, read_options_of(call));
   const auto engine = engine_or_reference(call).make(graph);
-  Report report{folder, golden.network.filename().string(), compare_goldens(golden, graph, *engine), {}, {}};
+  Report report{folder,           golden.network.filename().string(), compare_goldens(golden, graph, *engine), {}, {},
+                golden.inferences};
   for (graph::ValueId id : graph.outputs) {
     const auto of_output = [&](const Finding& finding) { return finding.value == graph[id].name; };
     if (std::none_of(report.findings.begin(), report.findings.end(), of_output))

@@ -44,7 +44,7 @@ Result convert(const Call& call) {
   if (call.has("containers") && dialect.name != "qdq")
     fail("verbs", call.place("containers"), std::string(dialect.name), "qdq");
   if (call.has("samples") && !call.has("golden")) fail("verbs", call.place("samples"), "no --golden", "both");
-  std::optional<Tensor> examples;
+  std::optional<std::vector<Tensor>> examples;
   if (call.has("golden")) examples = golden_examples(call, graph, goldens);
   if (dialect.name == "qdq")
     onnx::write_qdq(graph, call.path("output"), containers_of(call));

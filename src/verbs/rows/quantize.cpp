@@ -140,7 +140,7 @@ Result quantize(const Call& call) {
   const auto fitted = fit(call, graph, options, asked.json);
   const NamedEngine engine = engine_of(call);
   const passes::QuantiseReport report = passes::quantise(graph, options, engine.make, [&](const auto& use) {
-    feed.each([&](const data::Batch& batch) { use({batch.x}); });
+    feed.each([&](const data::Batch& batch) { use(batch.inputs()); });
   });
   warn(report.costs);
   if (pixels || call.has("preprocess"))

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "quant/range.hpp"
 #include "verbs/arrays.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
@@ -18,6 +19,23 @@ using Tensors = std::map<std::string, Tensor>;
 Tensor declared(const graph::Value& value, const Tensor& tensor) {
   return tensor.cast(value.type);
 }
+
+/// The outputs of an integer network that its file declares as reals.
+class Border {
+ public:
+  explicit Border(const onnx::Header& header) : reals_(header.reals) {}
+
+  bool holds(const graph::Value& value) const {
+    return value.grid && !is_real(value.type) && reals_.contains(value.name);
+  }
+  /// The reals that the integers of such a value stand for; any other as it is.
+  Tensor outside(const graph::Value& value, const Tensor& tensor) const {
+    return holds(value) && !is_real(tensor.type()) ? quant::dequantise(tensor, *value.grid) : tensor;
+  }
+
+ private:
+  std::set<std::string, std::less<>> reals_;
+};
 
 /// Writes DIR/NAME.npy, what a file name cannot hold replaced; a number behind a name that is taken.
 class Trace {
@@ -41,7 +59,7 @@ class Trace {
 /// The value that an expected array belongs to: of its name, or the output at its place; without a name the first.
 std::string value_named(const graph::Graph& graph, const std::string& name) {
   if (graph.find(name) != graph::absent) return name;
-  const auto place = name.empty() ? 0 : position_in(name, "output");
+  const auto place = name.empty() ? 0 : data::position_in(name, "output");
   return place && *place < graph.outputs.size() ? graph[graph.outputs[*place]].name : name;
 }
 
@@ -77,10 +95,10 @@ Json values_of(const Tensor& tensor) {
   return tensor.to_integers();
 }
 
-void describe_outputs(Result& result, const graph::Graph& graph, const Tensors& tensors) {
+void describe_outputs(Result& result, const graph::Graph& graph, const Tensors& tensors, const Border& border) {
   result.json["outputs"] = Json::array();
   for (graph::ValueId id : graph.outputs) {
-    const Tensor& tensor = tensors.at(graph[id].name);
+    const Tensor tensor = border.outside(graph[id], tensors.at(graph[id].name));
     result.text += fmt::format("{} {} {}: {}\n", graph[id].name, to_string(tensor.type()), to_string(tensor.shape()),
                                first_elements(tensor));
     Json output = {{"name", graph[id].name},
@@ -97,17 +115,22 @@ void describe_outputs(Result& result, const graph::Graph& graph, const Tensors& 
 }
 
 /// Looks at the expected tensors in the graph's order, so that the first difference is where a fault begins.
-void check(Result& result, const graph::Graph& graph, const Tensors& expected, const Tensors& found) {
+/// What is expected in reals at a border is compared with reals.
+void check(Result& result, const graph::Graph& graph, const Tensors& expected, const Tensors& found,
+           const Border& border) {
   result.json["equal"] = true;
   std::set<std::string> looked;
   for (const graph::Value& value : graph.values) {
     if (!expected.contains(value.name) || !looked.insert(value.name).second) continue;
-    const auto difference = first_difference(value.name, found.at(value.name), expected.at(value.name));
+    const Tensor& held = found.at(value.name);
+    const Tensor& wanted = expected.at(value.name);
+    const auto difference =
+        first_difference(value.name, is_real(wanted.type()) ? border.outside(value, held) : held, wanted);
     if (!difference) continue;
     const std::string at = difference->index.empty() ? "" : to_string(difference->index);
     result.exit_code = 1;
     result.text += fmt::format("differs: {}{} is {} (expected {}); {} of {} elements differ\n", difference->tensor, at,
-                               difference->found, difference->expected, difference->count, found.at(value.name).size());
+                               difference->found, difference->expected, difference->count, held.size());
     result.json["equal"] = false;
     result.json["first_difference"] = {{"tensor", difference->tensor},
                                        {"index", difference->index},
@@ -123,6 +146,7 @@ void check(Result& result, const graph::Graph& graph, const Tensors& expected, c
 
 Result run(const Call& call) {
   const graph::Graph graph = model_of(call, "MODEL");
+  const Border border(onnx::read_header(call.path("MODEL")));
   const std::vector<Tensor> inputs = read_inputs(call, graph);
   const Tensors expected = call.has("expect") ? expected_of(call, graph) : Tensors{};
   const auto engine = engine_or_reference(call).make(graph);
@@ -140,13 +164,13 @@ Result run(const Call& call) {
   data::Arrays arrays;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const graph::Value& value = graph[graph.outputs[i]];
-    arrays.emplace_back(value.name, declared(value, outputs[i]));
-    seen.insert_or_assign(value.name, arrays.back().second);
+    seen.insert_or_assign(value.name, declared(value, outputs[i]));
+    arrays.emplace_back(value.name, border.outside(value, declared(value, outputs[i])));
   }
   if (call.has("output")) data::write_npz(call.path("output"), arrays);
   Result result;
-  describe_outputs(result, graph, seen);
-  if (call.has("expect")) check(result, graph, expected, seen);
+  describe_outputs(result, graph, seen, border);
+  if (call.has("expect")) check(result, graph, expected, seen, border);
   return result;
 }
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
@@ -84,6 +85,16 @@ Columns columns_for(bool quantised) {
   return Columns(std::move(columns));
 }
 
+/// The nodes of an integer network that compute in reals: the tail behind its last integers.
+std::vector<std::string> tail_of(const graph::Graph& graph) {
+  std::vector<std::string> tail;
+  if (graph.stage != graph::Stage::ID) return tail;
+  for (const graph::Node& node : graph.nodes)
+    if (is_real(graph[node.outputs.front()].type) && !holds_alternative<graph::Dequantise>(node.op))
+      tail.push_back(node.name);
+  return tail;
+}
+
 Result show_memory(const graph::Graph& graph) {
   const passes::MemoryTable table = passes::memory_of(graph);
   return {{{"stage", graph::to_string(graph.stage)}, {"memory", passes::to_json(table)}}, describe(table)};
@@ -106,14 +117,19 @@ Result show(const Call& call) {
     totals.macs += layer.counts.multiply_accumulates;
     totals.bytes += layer.bytes();
   }
-  const Json json = {
+  const std::vector<std::string> tail = tail_of(graph);
+  Json json = {
       {"stage", graph::to_string(graph.stage)},
       {"layers", list},
       {"totals",
        {{"layers", layers.size()}, {"parameters", totals.parameters}, {"macs", totals.macs}, {"bytes", totals.bytes}}}};
-  return {json, columns.text() + fmt::format("\nstage {}: {} layers, {} parameters in {} bytes, {} MACs an example\n",
-                                             to_string(graph.stage), layers.size(), totals.parameters, totals.bytes,
-                                             totals.macs)};
+  if (!tail.empty()) json["reals"] = tail;
+  const std::string in_reals =
+      tail.empty() ? "" : fmt::format("in reals behind the last integers: {}\n", fmt::join(tail, ", "));
+  return {json, columns.text() +
+                    fmt::format("\nstage {}: {} layers, {} parameters in {} bytes, {} MACs an example\n",
+                                to_string(graph.stage), layers.size(), totals.parameters, totals.bytes, totals.macs) +
+                    in_reals};
 }
 
 }  // namespace nibble::verbs

@@ -75,7 +75,7 @@ class Growing : public Dataset {
  public:
   int64_t size() const override { return 3; }
   int64_t classes() const override { return 0; }
-  Sample sample(int64_t index) const override { return {Tensor(ElementType::UInt8, {1, index + 1, 1}), -1, {}}; }
+  Sample sample(int64_t index) const override { return {Tensor(ElementType::UInt8, {1, index + 1, 1}), -1, {}, {}}; }
 };
 
 std::string loading(int64_t batch_size, int threads) {

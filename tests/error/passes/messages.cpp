@@ -55,11 +55,14 @@ TEST(QuantiseErrors, NameAnInputThatDoesNotExist) {
   EXPECT_EQ(quantise_message(n.graph, options), "passes: input grids: no input 'image'");
 }
 
-TEST(QuantiseErrors, RefuseANetworkThatIsQuantisedAlready) {
+TEST(QuantiseErrors, RefuseANetworkOfIntegers) {
   Network n = one_convolution();
   quantise_by(n.graph);
-  EXPECT_EQ(quantise_message(n.graph),
-            "passes: quantise: the network is FQ already (expected a network in full precision)");
+  integerise(n.graph, {});
+  EXPECT_EQ(
+      quantise_message(n.graph),
+      "passes: quantise: the network is ID already (expected a network in full precision, or one with some of its "
+      "quantisers)");
 }
 
 TEST(QuantiseErrors, SayWhenThereIsNoData) {

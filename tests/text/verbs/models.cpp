@@ -85,8 +85,8 @@ void write_data(const std::filesystem::path& folder) {
   data::write_npy(folder / "wide.npy", numbers({1, 1, 5, 5}, random, 0, 1));
 }
 
-/// Networks whose inputs leave extents open, as other tools write them: of pictures of any size; and one that has to
-/// know its batch, since a shape is twice that. And one of which all is fixed.
+/// Networks whose inputs leave extents open, as other tools write them: of pictures of any size; one whose rows are twice
+/// its batch; one that has to know its batch, since it adds to it. And one of which all is fixed.
 void write_open(const std::filesystem::path& folder) {
   using foreign::Model;
   const auto write = [&](const char* name, const Model& model) { write_file(folder / name, model.bytes(), "tests"); };
@@ -103,7 +103,40 @@ void write_open(const std::filesystem::path& folder) {
                             .node("Div", {"longer", "half"}, "column")
                             .node("Reshape", {"x", "column"}, "y")
                             .output("y", {-1, 1}));
+  write("longer.onnx", Model()
+                           .input("x", {-1, 2})
+                           .integers("one", {2}, foreign::Int64, {1, 0})
+                           .node("Shape", {"x"}, "shape")
+                           .node("Add", {"shape", "one"}, "longer")
+                           .node("Sub", {"longer", "one"}, "again")
+                           .node("Reshape", {"x", "again"}, "y")
+                           .output("y", {-1, 2}));
   write("fixed.onnx", Model().input("x", {3, 2}).node("Relu", {"x"}, "y").output("y", {3, 2}));
+}
+
+/// A network of two inputs, and data of their names; one input under a name of its own, and data under others.
+void write_inputs(const std::filesystem::path& folder) {
+  using foreign::Model;
+  const auto write = [&](const char* name, const Model& model) { write_file(folder / name, model.bytes(), "tests"); };
+  write("two.onnx", Model()
+                        .input("left", {-1, 3})
+                        .input("right", {-1, 2})
+                        .reals("a", {3, 2}, {0.5F, -1, 0.25F, 1, -0.5F, 0.75F})
+                        .reals("b", {2, 2}, {1, 0.5F, -0.5F, 0.25F})
+                        .node("MatMul", {"left", "a"}, "la")
+                        .node("MatMul", {"right", "b"}, "rb")
+                        .node("Add", {"la", "rb"}, "sum")
+                        .node("Relu", {"sum"}, "y")
+                        .output("y", {-1, 2}));
+  write("named.onnx", Model().input("image", {-1, 2}).node("Relu", {"image"}, "\u8f93").output("\u8f93", {-1, 2}));
+  Random random(17);
+  const Tensor left = numbers({12, 3}, random, -1, 1), right = numbers({12, 2}, random, -1, 1);
+  const Tensor y({12}, std::vector<int64_t>(12, 1));
+  data::write_npz(folder / "both.npz", {{"right", right}, {"left", left}, {"y", y}});
+  data::write_npz(folder / "placed.npz", {{"arr_0", left}, {"arr_1", right}});
+  data::write_npz(folder / "uneven.npz", {{"left", left}, {"right", numbers({11, 2}, random, -1, 1)}});
+  data::write_npz(folder / "other.npz", {{"picture", right}, {"y", y}});
+  data::write_npz(folder / "several.npz", {{"p", right}, {"q", right}});
 }
 
 void write_tokens(const std::filesystem::path& folder) {
@@ -128,6 +161,7 @@ void write_models(const std::filesystem::path& folder) {
              [](size_t i, float weight) { return i == 4 ? std::numeric_limits<float>::quiet_NaN() : weight; });
   write_data(folder);
   write_open(folder);
+  write_inputs(folder);
   write_tokens(folder);
 }
 

@@ -13,7 +13,7 @@ class Counting : public Dataset {
   int64_t classes() const override { return 25; }
   Sample sample(int64_t index) const override {
     if (index == bad_) fail("data", "example", "bad");
-    return {Tensor({2, 2, 1}, std::vector<uint8_t>(4, static_cast<uint8_t>(index))), index, {}};
+    return {Tensor({2, 2, 1}, std::vector<uint8_t>(4, static_cast<uint8_t>(index))), index, {}, {}};
   }
 
  private:

@@ -88,6 +88,16 @@ class Model {
     graph_ += field(1, bytes);
     return *this;
   }
+  /// Several outputs, the first of which names it.
+  Model& node_of(const std::string& op, const std::vector<std::string>& inputs, const std::string& output,
+                 const std::vector<std::string>& others, const std::string& attributes = {}) {
+    std::string bytes;
+    for (const auto& input : inputs) bytes += field(1, input);
+    bytes += field(2, output);
+    for (const auto& other : others) bytes += field(2, other);
+    graph_ += field(1, bytes + field(3, output + "_node") + field(4, op) + attributes);
+    return *this;
+  }
   Model& reals(const std::string& name, std::vector<int64_t> shape, const std::vector<float>& values) {
     std::string raw(values.size() * sizeof(float), '\0');
     std::memcpy(raw.data(), values.data(), raw.size());
