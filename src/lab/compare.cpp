@@ -142,6 +142,19 @@ int64_t Comparison::differing() const {
   return sum;
 }
 
+const LayerDifference* Comparison::first() const {
+  const auto found = std::find_if(layers.begin(), layers.end(),
+                                  [](const LayerDifference& layer) { return layer.integers && layer.differing > 0; });
+  return found == layers.end() ? nullptr : &*found;
+}
+
+const LayerDifference* Comparison::worst() const {
+  const LayerDifference* worst = nullptr;
+  for (const LayerDifference& layer : layers)
+    if (layer.integers && layer.differing > 0 && (!worst || layer.share() > worst->share())) worst = &layer;
+  return worst;
+}
+
 std::vector<Comparison> compare(const std::vector<Subject>& networks, const Subject& reference, const Feed& feed) {
   Runner of_reference(reference);
   std::vector<Runner> runners(networks.begin(), networks.end());
@@ -165,14 +178,22 @@ Json to_json(const Comparison& comparison) {
   Json layers = Json::array();
   for (const LayerDifference& layer : comparison.layers)
     layers.push_back({{"name", layer.name},
+                      {"compared_as", layer.integers ? "integers" : "reals"},
                       {"elements", layer.elements},
                       {"differing", layer.differing},
                       {"largest", layer.largest},
                       {"sqnr_db", std::isinf(layer.sqnr_db) ? Json(nullptr) : Json(layer.sqnr_db)},
                       {"cosine", layer.cosine}});
-  return {
+  Json json = {
       {"layers", layers},
+      {"integers", {{"compared", comparison.elements()}, {"differing", comparison.differing()}}},
       {"decisions", {{"count", comparison.a.count}, {"flips", comparison.flips}, {"mcnemar_p", comparison.mcnemar_p}}}};
+  const auto said = [](const LayerDifference* layer) {
+    return layer ? Json{{"name", layer->name}, {"share", layer->share()}} : Json(nullptr);
+  };
+  json["integers"]["first"] = said(comparison.first());
+  json["integers"]["worst"] = said(comparison.worst());
+  return json;
 }
 
 }  // namespace nibble::lab

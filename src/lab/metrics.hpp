@@ -55,6 +55,8 @@ struct LayerDifference {
   double largest = 0;     ///< largest |a - b|, in levels or in real units
   double sqnr_db = 0;     ///< signal of A over difference; infinite when equal
   double cosine = 0;
+  /// Of the elements, those that are not equal.
+  double share() const { return elements == 0 ? 0 : static_cast<double>(differing) / static_cast<double>(elements); }
 };
 
 /// Decisions that two networks take differently on the same examples.
@@ -69,6 +71,9 @@ struct Comparison {
   double mcnemar_p = 1;
   int64_t elements() const;   ///< integers compared, over all layers
   int64_t differing() const;  ///< integers that differ
+  /// The layer where integers begin to differ, and the one with the largest share of them; null where none do.
+  const LayerDifference* first() const;
+  const LayerDifference* worst() const;
 };
 /// A network and what runs it.
 struct Subject {

@@ -101,7 +101,7 @@ void read_tile(NodeReader& node) {
 void read_expand(NodeReader& node) {
   node.expect_inputs(2, 2);
   ValueId x = node.value(0);
-  std::vector<bool> batches;
+  Ints batches;
   Ints wanted = node.integers(1, "shape", &batches);
   Shape shape = node.shape(x);
   if (shape.size() < wanted.size()) {
@@ -113,7 +113,7 @@ void read_expand(NodeReader& node) {
   for (size_t i = 0; i < wanted.size(); ++i) {
     const int64_t own = shape[skipped + i];
     if (own == any || wanted[i] == 1 || wanted[i] == own) continue;
-    if (batches[i]) node.fail("copies for each of the batch", "a batch of known size: bind it (--batch 1)");
+    if (batches[i] != 0) node.fail("copies for each of the batch", "a batch of known size: bind it (--batch 1)");
     if (own != 1)
       node.fail("an extent of " + std::to_string(own) + " to " + std::to_string(wanted[i]), "an extent of 1");
     repeats[skipped + i] = wanted[i];

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "graph/infer/infer.hpp"
+#include "graph/input_rounding.hpp"
 #include "graph/op_traits.hpp"
 #include "passes/integerise/meaning.hpp"
 #include "passes/integerise/passes.hpp"
@@ -61,7 +62,7 @@ void Images::start(const at::Tensor& x) {
   if (!carried) return;
   types_.add_input(carried->id);
   // As an integer network takes reals (graph::prepare_inputs).
-  const graph::Quantise op{carried->grid, Rounding::HalfUp};
+  const graph::Quantise op{carried->grid, graph::input_rounding(walk_.to, walk_.to[carried->id].name)};
   image(carried->id) = quantise(op, x.detach(), torch_type(types_.of(carried->id)), false);
   ++users_[carried->id];
 }

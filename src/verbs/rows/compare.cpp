@@ -22,15 +22,17 @@ std::string describe(const lab::Comparison& result) {
                    {"SQNR dB", Side::Right},
                    {"cosine", Side::Right}});
   for (const lab::LayerDifference& layer : result.layers) {
-    const double share =
-        layer.elements == 0 ? 0 : static_cast<double>(layer.differing) / static_cast<double>(layer.elements);
     columns.add({layer.name, layer.integers ? "integers" : "reals", std::to_string(layer.elements),
-                 std::to_string(layer.differing), fmt::format("{:.3g}", share), fmt::format("{:.4g}", layer.largest),
+                 std::to_string(layer.differing), fmt::format("{:.3g}", layer.share()),
+                 fmt::format("{:.4g}", layer.largest),
                  std::isinf(layer.sqnr_db) ? "equal" : fmt::format("{:.1f}", layer.sqnr_db),
                  fmt::format("{:.6f}", layer.cosine)});
   }
   std::string text = columns.text();
   text += fmt::format("\nintegers: {} of {} differ\n", result.differing(), result.elements());
+  if (const lab::LayerDifference* first = result.first())
+    text += fmt::format("first in '{}', a share of {:.3g}; most in '{}', {:.3g}\n", first->name, first->share(),
+                        result.worst()->name, result.worst()->share());
   return text +
          fmt::format("decisions: {} of {} flip, McNemar's p {:.4g}\n", result.flips, result.a.count, result.mcnemar_p);
 }
