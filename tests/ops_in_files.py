@@ -20,10 +20,10 @@ EXCEPTIONS = {
     "passes, planners and writers of layers are about the linear ops, each of which weighs differently":
         {"Conv": 42, "Gemm": 39, "MatMul": 32, "ConvTranspose": 22, "BatchNormalization": 20},
     "arithmetic is what passes match and emit, and every dialect spells in its own way":
-        {"Add": 48, "Mul": 32, "Sub": 26, "Div": 26, "Neg": 13, "Clip": 46, "Relu": 18, "Identity": 26, "Abs": 11, "Pow": 9,
-         "Min": 11, "Max": 11, "Where": 15},
+        {"Add": 49, "Mul": 35, "Sub": 26, "Div": 26, "Neg": 13, "Clip": 46, "Relu": 18, "Identity": 26, "Abs": 11, "Pow": 9,
+         "Min": 11, "Max": 12, "Where": 15},
     "quantisers and what becomes of them are what the product is about":
-        {"Quantise": 51, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,
+        {"Quantise": 55, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,
          "Table": 18},
     "a mean is summed, divided or refused, in each dialect by another window":
         {"AveragePool": 22, "GlobalAveragePool": 13, "ReduceMean": 22, "SumPool": 23, "ReduceSum": 25, "MaxPool": 23},
@@ -34,7 +34,7 @@ EXCEPTIONS = {
     "a pass makes it of its parts": {"LayerNormalization": 10},
     "alone raises the opset of a file": {"Gelu": 9},
     "norms are read and recognised in pieces of them": {"RmsNormalization": 9, "ReduceMax": 9, "Sqrt": 8},
-    "ways of rounding bear the name too": {"Floor": 27, "Ceil": 9},
+    "ways of rounding bear the name too": {"Floor": 30, "Ceil": 9},
     "has a quantised form of its own in two dialects": {"Sigmoid": 8},
 }
 

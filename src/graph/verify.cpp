@@ -165,6 +165,15 @@ bool in_tail(const Graph& graph, const Node& node) {
          !holds_alternative<Quantise>(node.op);
 }
 
+/// Nothing makes integers of what a node computed in reals, but the place of the largest.
+void check_tail_is_last(const Graph& graph, const Uses& uses, const Node& node) {
+  if (is_real(graph[node.outputs[0]].type) || class_of(node.op) == OpClass::Index) return;
+  for (ValueId id : node.inputs)
+    check(id == absent || !is_real(graph[id].type) || uses.writer[static_cast<size_t>(id)] < 0, place_of(node),
+          "makes integers of the reals that '" + (id == absent ? std::string() : graph[id].name) + "' is at stage ID",
+          "integers, behind which reals stay");
+}
+
 /// QD and ID hold integers. Reals are left only to a graph input before its quantisers; in ID to a tail behind the last
 /// integers, from a Dequantise to graph outputs; in QD to the functions of what a Dequantise gives and to the
 /// dequantisation of a graph output that nothing reads.
@@ -176,7 +185,8 @@ void check_stage(const Graph& graph) {
     for (int reader : uses.readers[static_cast<size_t>(id)])
       check(!is_real(graph[id].type) || holds_alternative<Quantise>(graph.nodes[static_cast<size_t>(reader)].op),
             "input '" + graph[id].name + "'", "is real" + stage, "integers, or quantisers alone after it");
-  for (const Node& node : graph.nodes)
+  for (const Node& node : graph.nodes) {
+    if (graph.stage == Stage::ID) check_tail_is_last(graph, uses, node);
     for (ValueId id : node.outputs) {
       if (!is_real(graph[id].type)) continue;
       const bool output = uses.is_output[static_cast<size_t>(id)],
@@ -187,6 +197,7 @@ void check_stage(const Graph& graph) {
       const bool tail = graph.stage == Stage::ID && (dequantises || in_tail(graph, node));
       check(last || real_island || tail, place_of(node), "writes reals" + stage, "integers in every tensor");
     }
+  }
 }
 
 }  // namespace

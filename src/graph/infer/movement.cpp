@@ -6,8 +6,8 @@
 
 namespace nibble::graph {
 
-/// How many elements the axes have together. On the first axis of the result a multiple of the batch is `any` too.
-static int64_t product(const Shape& shape, size_t from, size_t to, const Context& c) {
+/// How many elements the axes have together. On the `first` axis of the result a multiple of the batch is `any` too.
+static int64_t product(const Shape& shape, size_t from, size_t to, bool first, const Context& c) {
   int64_t result = 1;
   int batches = 0;
   for (size_t i = from; i < to; ++i) {
@@ -16,7 +16,7 @@ static int64_t product(const Shape& shape, size_t from, size_t to, const Context
     else
       result *= shape[i];
   }
-  c.check(batches == 0 || (batches == 1 && (result == 1 || (from == 0 && result > 0))), "shape " + to_string(shape),
+  c.check(batches == 0 || (batches == 1 && (result == 1 || (first && result > 0))), "shape " + to_string(shape),
           "the batch on its own, or a fixed batch");
   return batches ? any : result;
 }
@@ -106,7 +106,7 @@ Types rule(const Context& c, const Flatten& op) {
   const auto rank = static_cast<int64_t>(x.size());
   c.check(op.axis >= -rank && op.axis <= rank, "axis " + std::to_string(op.axis), "an axis of " + to_string(x));
   const auto axis = static_cast<size_t>(op.axis < 0 ? op.axis + rank : op.axis);
-  return {{c.type(0), {product(x, 0, axis, c), product(x, axis, x.size(), c)}}};
+  return {{c.type(0), {product(x, 0, axis, true, c), product(x, axis, x.size(), false, c)}}};
 }
 
 Types rule(const Context& c, const Reshape& op) {

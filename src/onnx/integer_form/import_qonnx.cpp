@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "onnx/file/container.hpp"
+#include "onnx/file/metadata.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
 #include "onnx/standard/graph_reader.hpp"
 #include "onnx/standard/import.hpp"
@@ -55,8 +56,18 @@ void read_scales(const NodeReader& node, const Shape& x, Grid& grid) {
   }
 }
 
+/// Our own metadata may count the same levels from another integer.
+Grid as_counted(const NodeReader& node, const Grid& grid) {
+  const auto declared = declared_grid(node.reader().metadata_of(node.output_name(0)), node.reader().place());
+  const auto reach = [](const Grid& g) { return std::pair(g.low - g.zero_point, g.high - g.zero_point); };
+  const bool same =
+      declared && declared->scale == grid.scale && declared->axis == grid.axis && reach(*declared) == reach(grid);
+  return same ? *declared : grid;
+}
+
 /// The Quantise of input 0, whose reals a constant takes at once.
-void emit_quantiser(NodeReader& node, const Grid& grid, Rounding rounding) {
+void emit_quantiser(NodeReader& node, const Grid& said, Rounding rounding) {
+  const Grid grid = as_counted(node, said);
   check_grid(grid, "onnx", node.place());
   ValueId x = node.value(0);
   if (!is_real(node.typed(x).type)) node.fail("of " + std::string(to_string(node.typed(x).type)), "reals");

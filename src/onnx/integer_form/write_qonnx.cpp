@@ -46,8 +46,11 @@ class QonnxWriter {
     for (graph::ValueId id : graph_.outputs) writer_.add_output(id, graph_[id].type);
     for (size_t i = 0; i < graph_.values.size(); ++i)
       if (graph_.values[i].constant) writer_.add_value_constant(static_cast<graph::ValueId>(i));
+    Json metadata = metadata_for(graph_, "qonnx");
     std::string refused;
     for (const graph::Node& node : graph_.nodes) {
+      if (const auto* op = get_if<graph::Quantise>(&node.op))
+        metadata["values"][writer_.name(node.outputs[0])]["grid"] = grid_json(op->grid);
       const std::string why = write_node(node);
       if (!why.empty()) refused += (refused.empty() ? "'" : ", '") + node.name + "' (" + why + ")";
       for (graph::ValueId id : node.outputs) writer_.add_value_info(id, graph_[id].type);
@@ -56,7 +59,7 @@ class QonnxWriter {
       fail("onnx", graph_.name, "nodes that QONNX cannot say: " + refused,
            "the standard's ops, and quantisers of 2^b levels or one less");
     for (const auto& [key, text] : graph_.metadata) writer_.add_metadata(key, text);
-    writer_.add_metadata(std::string(metadata_key), metadata_for(graph_, "qonnx").dump());
+    writer_.add_metadata(std::string(metadata_key), metadata.dump());
     return writer_.bytes();
   }
 

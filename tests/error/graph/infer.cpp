@@ -170,6 +170,8 @@ TEST(Infer, NamesShapesThatCannotFollow) {
   EXPECT_EQ(complaint(Flatten{3}, {{2, 2}}), "Flatten): axis 3 (expected an axis of [2, 2])");
   EXPECT_EQ(complaint(Flatten{1}, {{4, any, 2}}),
             "Flatten): shape [4, N, 2] (expected the batch on its own, or a fixed batch)");
+  EXPECT_EQ(complaint(Flatten{0}, {{any, 2}}),
+            "Flatten): shape [N, 2] (expected the batch on its own, or a fixed batch)");
   EXPECT_EQ(complaint(Transpose{{0}}, {{2, 2}}), "Transpose): a permutation of 1 axes (expected 2)");
   EXPECT_EQ(complaint(Transpose{{0, 0}}, {{2, 2}}), "Transpose): axes: an axis named twice (expected each axis once)");
   EXPECT_EQ(complaint(Squeeze{}, {{any, 1}}),

@@ -114,8 +114,19 @@ TEST(Verify, AllowsRealsAtStageQDOnlyInFunctionsBetweenIntegers) {
             "graph: node 'f' (GlobalAveragePool): writes reals at stage QD (expected integers in every tensor)");
   EXPECT_EQ(complaint(dequantised(Quantise{Grid{{0.5}, -1, 0, -8, 7}, Rounding::HalfUp}, Stage::QD)),
             "graph: node 'f' (Quantise): writes reals at stage QD (expected integers in every tensor)");
-  EXPECT_EQ(complaint(dequantised(Tanh{}, Stage::ID)),
-            "graph: node 'real' (Dequantise): writes reals at stage ID (expected integers in every tensor)");
+  EXPECT_EQ(
+      complaint(dequantised(Tanh{}, Stage::ID)),
+      "graph: node 'y' (Quantise): makes integers of the reals that 'f' is at stage ID (expected integers, behind "
+      "which reals stay)");
+}
+
+TEST(Verify, AllowsATailOfRealsAtStageIDAndNoMore) {
+  for (const Op& f : {Op(Tanh{}), Op(GlobalAveragePool{}), Op(Softmax{1})}) {
+    Graph graph = dequantised(f, Stage::ID);
+    graph.outputs = {graph.nodes[1].outputs[0]};
+    tidy(graph);
+    EXPECT_EQ(complaint(graph), "nothing");
+  }
 }
 
 TEST(Verify, AllowsTheDequantisationOfAGraphOutput) {
