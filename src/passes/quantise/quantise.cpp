@@ -70,6 +70,7 @@ struct Work {
   Batches batches;
   std::vector<TakenInput> taken;
   QuantiserPlan plan;
+  Observed seen;
   std::vector<Grid> grids;
 
   /// The batches as the network takes them once it takes pixels.
@@ -87,6 +88,44 @@ struct Work {
   }
 };
 
+/// Whether the branches of a node may get grids of their own: where nothing was asked for, and requantising their sum
+/// can be certified (quant/sum_requantisation.hpp). A Concat's would only be requantised once more.
+bool may_part(const graph::Graph& graph, const QuantiserPlan& plan, const Harmonised& node, const Policy& policy) {
+  const graph::Node& joined = graph.nodes[node.node];
+  if (holds_alternative<graph::Concat>(joined.op) || policy.of(joined.name).branches != Branches::Measured)
+    return false;
+  double pairs = 1;
+  for (int p : node.points) {
+    const LayerPolicy& own = plan.points[static_cast<size_t>(p)].policy;
+    if (own.activation_range.method != quant::RangeMethod::Measured) return false;
+    pairs *= static_cast<double>(own.activation_levels);
+  }
+  return pairs <= 0x1p16;
+}
+
+/// Looks at the values, and plans anew where the branches of a sum get grids of their own.
+void calibrate(Work& work, graph::Graph& graph, QuantiseReport& report) {
+  constexpr double worth_parting = 1, worth_saying = 3;
+  QuantiseOptions apart = work.options;
+  for (const Harmonised& node : work.plan.harmonised)
+    if (may_part(graph, work.plan, node, apart.policy))
+      apart.policy.override_layers(graph.nodes[node.node].name, Json{{"add", "branches"}});
+  const QuantiserPlan parted = plan_quantisers(graph, apart);
+  work.seen = observe(graph, {&work.plan, &parted}, work.engine, work.in_pixels(graph));
+  const Policy asked = work.options.policy;
+  for (const HarmonisationCost& cost : harmonisation_costs(graph, work.plan, work.seen, worth_parting)) {
+    const auto node = std::find_if(work.plan.harmonised.begin(), work.plan.harmonised.end(),
+                                   [&](const Harmonised& each) { return graph.nodes[each.node].name == cost.node; });
+    if (!may_part(graph, work.plan, *node, asked)) {
+      if (cost.decibels > worth_saying) report.costs.push_back(cost);
+      continue;
+    }
+    work.options.policy.override_layers(cost.node, Json{{"add", "branches"}});
+    report.separated.push_back(cost);
+  }
+  if (!report.separated.empty()) work.plan = plan_quantisers(graph, work.options);
+}
+
 /// A network takes pixels once, and its quantisers.
 int take_pixels(Work& work, graph::Graph& graph) {
   if (!work.taken.empty()) return 0;
@@ -100,7 +139,7 @@ int take_pixels(Work& work, graph::Graph& graph) {
 
 Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker& engine, const Batches& batches,
                        const std::vector<std::string>& layers, QuantiseReport& report) {
-  const auto work = std::make_shared<Work>(Work{options, engine, batches, {}, {}, {}});
+  const auto work = std::make_shared<Work>(Work{options, engine, batches, {}, {}, {}, {}});
   Pipeline pipeline = canonicalise(options.policy);
   pipeline.push_back({"fold_input_format", "Moves what is done to pixels into the network, which then takes them",
                       [=, &report](graph::Graph& graph) {
@@ -109,16 +148,32 @@ Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker&
                         report.inputs = work->taken;
                         return changed;
                       }});
+  pipeline.push_back({"equalise_channels",
+                      "Scales channels between linear ops to one range, where that costs weights less",
+                      [=, done = false](graph::Graph& graph) mutable {
+                        if (std::exchange(done, true) || work->options.trains_folded) return 0;
+                        return equalise_channels(graph, work->options.policy, work->engine, work->in_pixels(graph));
+                      }});
   pipeline.push_back({"plan_quantisers", "Decides where quantisers stand and which share a grid; changes nothing",
                       [=](graph::Graph& graph) {
                         work->plan = plan_quantisers(graph, work->options);
                         return 0;
                       }});
-  pipeline.push_back({"calibrate", "Takes the range of each quantiser from the data; changes nothing",
+  pipeline.push_back(
+      {"calibrate", "Sees the values of each quantiser; parts the branches that one scale costs much; changes nothing",
+       [=, &report](graph::Graph& graph) {
+         calibrate(*work, graph, report);
+         return 0;
+       }});
+  pipeline.push_back({"choose_ranges", "Gives each quantiser the range that costs its readers least; changes nothing",
                       [=, &report](graph::Graph& graph) {
-                        Calibration seen = calibrate(graph, work->plan, work->engine, work->in_pixels(graph));
-                        work->grids = std::move(seen.grids);
-                        report.costs = std::move(seen.costs);
+                        ChosenRanges chosen =
+                            choose_ranges(graph, work->plan, work->seen, work->engine, work->options.bias_correction);
+                        work->grids = std::move(chosen.grids);
+                        report.narrowed = work->plan.narrowed;
+                        report.ranges = std::move(chosen.choices);
+                        report.min_max_db = chosen.before;
+                        report.chosen_db = chosen.after;
                         return 0;
                       }});
   if (options.bias_correction)
