@@ -32,7 +32,7 @@ SHARED = {
     "lenet_cifar10": ("cifar10:cifar10:train", "cifar10:cifar10:test"),
     "mlperf_tiny_kws_dscnn": ("npz:kws/kws.npz", "npz:kws/kws.npz"),
 }
-SIZE, CLASSES, CALIBRATION, OTHER = 64, 3, 64, 16
+SIZE, CLASSES, CALIBRATION, OTHER = 64, 3, 256, 64
 
 
 def write_npz(path, **arrays):

@@ -150,6 +150,11 @@ Verb integerize_row() {
               "solved for, NEMO's own choice for comparison, or solved for whole biases and float32 scales, which qdq "
               "and qoperator can say (exact)"),
        {.name = "certificate", .value = "FILE.json", .help = "what was proved of every channel"},
+       optional(dataset, "reports what the integers lose at the outputs, in dB, against the fake-quantised network: " +
+                             data::dataset_forms()),
+       preprocess,
+       {.name = "samples", .value = "N", .help = "examples that the loss is measured on (32)"},
+       engine,
        {.name = "dump", .value = "DIR", .help = "the graph as text after every pass"}},
       "fake-quantised to integers alone, with a certificate for every requantisation",
       integerize,

@@ -279,16 +279,16 @@ std::vector<std::vector<double>> errors_of(const Trials& trials, const std::vect
 class Judge {
  public:
   Judge(const Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& maker,
-        const std::vector<std::vector<Tensor>>& examples, bool corrects)
-      : graph_(graph), plan_(plan), maker_(maker), examples_(examples), corrects_(corrects) {
+        const std::vector<std::vector<Tensor>>& examples)
+      : graph_(graph), plan_(plan), maker_(maker), examples_(examples) {
     const auto engine = maker(graph);
     for (const std::vector<Tensor>& example : examples) wanted_.push_back(engine->run(example));
   }
 
   /// Power of the noise as a part of the signal's, summed over the outputs.
-  double noise_of(const std::vector<Grid>& grids) const {
+  double noise_of(const std::vector<Grid>& grids, bool corrects) const {
     Graph fake = graph_;
-    if (corrects_)
+    if (corrects)
       correct_biases(fake, plan_, grids, maker_, [&](const auto& use) {
         for (const std::vector<Tensor>& example : examples_) use(example);
       });
@@ -313,7 +313,6 @@ class Judge {
   const QuantiserPlan& plan_;
   const graph::EngineMaker& maker_;
   const std::vector<std::vector<Tensor>>& examples_;
-  bool corrects_;
   std::vector<std::vector<Tensor>> wanted_;
 };
 
@@ -334,7 +333,7 @@ std::vector<Grid> grids_by(const Graph& graph, const QuantiserPlan& plan,
 ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const Observed& seen,
                            const graph::EngineMaker& engine, bool corrects) {
   const std::vector<RealRange> by_rule = ranges_by_rule(graph, plan, seen);
-  ChosenRanges result{grids_over(graph, plan, by_rule), {}, {}, {}};
+  ChosenRanges result{grids_over(graph, plan, by_rule), {}, {}, {}, corrects};
   const auto together = choosers(plan);
   if (together.empty()) return result;
   std::vector<std::vector<RealRange>> ranges;
@@ -367,17 +366,23 @@ ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const 
     for (size_t p : points) layers += (layers.empty() ? "" : ", ") + plan.points[p].layer;
     result.choices.push_back({layers, std::string(candidates[k].name), gain});
   }
-  const Judge judge(graph, plan, engine, seen.examples, corrects);
+  const Judge judge(graph, plan, engine, seen.examples);
   const std::vector<size_t> plain(plan.points.size());
-  const double before = judge.noise_of(grids_by(graph, plan, ranges, plain));
+  const double before = judge.noise_of(grids_by(graph, plan, ranges, plain), corrects);
   double least = before;
   std::vector<size_t> chosen = plain;
   for (const auto* way : {&best, &careful})
-    if (const double noise = judge.noise_of(grids_by(graph, plan, ranges, *way)); noise < least)
+    if (const double noise = judge.noise_of(grids_by(graph, plan, ranges, *way), corrects); noise < least)
       least = noise, chosen = *way;
   for (size_t i = 0; i < together.size(); ++i)
     if (chosen[together[i][0]] == 0) result.choices[i].rule = candidates[0].name, result.choices[i].gain = 0;
   result.grids = grids_by(graph, plan, ranges, chosen);
+  result.corrects = corrects;
+  // Means taken over all of the data are better than these: what is to go must be clearly worse.
+  constexpr double clearly = 1.12;  ///< half a dB
+  if (corrects)
+    if (const double noise = judge.noise_of(result.grids, false); noise * clearly < least)
+      least = noise, result.corrects = false;
   result.before = -decibels(before);
   result.after = -decibels(least);
   return result;

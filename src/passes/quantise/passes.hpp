@@ -30,8 +30,8 @@ std::vector<HarmonisationCost> harmonisation_costs(const graph::Graph& graph, co
 /// Gives each point whose range is Measured the candidate (min_max, percentiles, mse, least error behind the function
 /// that reads it) that adds the least to what the next quantisers take, on a few examples; points of a group choose
 /// together. The whole network decides whether all of these choices are taken, those of more than 1 dB, or none: never
-/// worse than min_max at the outputs on these examples.
-/// `corrects`: correct_biases will follow.
+/// worse than min_max at the outputs on these examples. It also says whether correct_biases, which `corrects` says will
+/// follow, is worth it.
 ChosenRanges choose_ranges(const graph::Graph& graph, const QuantiserPlan& plan, const Observed& seen,
                            const graph::EngineMaker& engine, bool corrects);
 

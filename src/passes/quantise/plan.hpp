@@ -68,6 +68,7 @@ struct ChosenRanges {
   std::vector<Grid> grids;              ///< one a point
   std::vector<RangeChoice> choices;     ///< of measured ranges
   std::optional<double> before, after;  ///< dB, signal to quantisation noise at the outputs: by min_max, and chosen
+  bool corrects = true;                 ///< whether correct_biases is worth it
 };
 
 }  // namespace nibble::passes

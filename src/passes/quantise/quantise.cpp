@@ -72,6 +72,7 @@ struct Work {
   QuantiserPlan plan;
   Observed seen;
   std::vector<Grid> grids;
+  bool corrects = true;
 
   /// The batches as the network takes them once it takes pixels.
   Batches in_pixels(const graph::Graph& graph) const {
@@ -159,18 +160,18 @@ Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker&
                         work->plan = plan_quantisers(graph, work->options);
                         return 0;
                       }});
-  pipeline.push_back(
-      {"calibrate", "Sees the values of each quantiser; parts the branches that one scale costs much; changes nothing",
-       [=, &report](graph::Graph& graph) {
-         calibrate(*work, graph, report);
-         return 0;
-       }});
+  pipeline.push_back({"calibrate", "Sees what is quantised; parts branches that one scale costs much; changes nothing",
+                      [=, &report](graph::Graph& graph) {
+                        calibrate(*work, graph, report);
+                        return 0;
+                      }});
   pipeline.push_back({"choose_ranges", "Gives each quantiser the range that costs its readers least; changes nothing",
                       [=, &report](graph::Graph& graph) {
                         ChosenRanges chosen =
                             choose_ranges(graph, work->plan, work->seen, work->engine, work->options.bias_correction);
                         work->grids = std::move(chosen.grids);
                         report.narrowed = work->plan.narrowed;
+                        work->corrects = report.corrects_biases = chosen.corrects;
                         report.ranges = std::move(chosen.choices);
                         report.min_max_db = chosen.before;
                         report.chosen_db = chosen.after;
@@ -179,7 +180,7 @@ Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker&
   if (options.bias_correction)
     pipeline.push_back({"correct_biases", "Gives biases back what quantised layers lose in the mean",
                         [=, done = false](graph::Graph& graph) mutable {
-                          if (std::exchange(done, true)) return 0;
+                          if (std::exchange(done, true) || !work->corrects) return 0;
                           return correct_biases(graph, work->plan, work->grids, work->engine, work->in_pixels(graph));
                         }});
   pipeline.push_back(

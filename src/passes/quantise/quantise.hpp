@@ -70,6 +70,7 @@ struct QuantiseReport {
   std::vector<HarmonisationCost> separated;  ///< more than 1 dB: nodes whose branches got scales of their own
   std::vector<Narrowed> narrowed;
   std::vector<RangeChoice> ranges;
+  bool corrects_biases = true;                  ///< false: it would have cost more than it gains
   std::optional<double> min_max_db, chosen_db;  ///< signal to quantisation noise at the outputs, of a few examples
   std::vector<TakenInput> inputs;               ///< one for each of options.formats
 };

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "base/file.hpp"
+#include "lab/metrics.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
 #include "verbs/rows.hpp"
@@ -116,18 +118,45 @@ std::string describe(const passes::IntegeriseReport& report) {
   return text;
 }
 
+/// What the integers lose against the fake-quantised network on data, in dB at each output: `--data`.
+std::vector<std::pair<std::string, double>> loss_on_data(const Call& call, const graph::Graph& fake,
+                                                         const graph::Graph& integer) {
+  Progress progress(call.quiet());
+  lab::Feed feed = feed_of(call, fake, progress, "comparing");
+  feed.limit = call.integer("samples", 32, 1, int64_t{1} << 40);
+  const NamedEngine engine = engine_of(call);
+  const auto a = engine.make(fake), b = engine.make(integer);
+  const lab::Comparison found = lab::compare({{fake, *a}}, {integer, *b}, feed).front();
+  std::vector<std::pair<std::string, double>> loss;
+  for (graph::ValueId id : fake.outputs)
+    for (const lab::LayerDifference& layer : found.layers)
+      if (layer.name == fake[id].name) loss.emplace_back(layer.name, layer.sqnr_db);
+  return loss;
+}
+
+std::string decibels(double db) {
+  return std::isinf(db) ? "equal" : fmt::format("{:.1f} dB", db);
+}
+
 }  // namespace
 
 Result integerize(const Call& call) {
   const passes::IntegeriseOptions options = options_of(call);
   graph::Graph graph = model_of(call, "FQ.onnx");
+  const graph::Graph fake = call.has("data") ? graph : graph::Graph();
   const passes::IntegeriseReport report = passes::integerise(graph, options);
   onnx::write_native(graph, call.path("output"));
   if (call.has("certificate"))
     write_file(call.path("certificate"), passes::certificate_json(report).dump(1) + "\n", "verbs");
   const std::string written = fmt::format("wrote {} ({})\n", call.text("output"), to_string(graph.stage));
-  return {passes::to_json(report),
-          (options.stop_at_qd ? std::string() : describe(report) + describe_functions(report)) + written};
+  Json json = passes::to_json(report);
+  std::string lost;
+  if (call.has("data"))
+    for (const auto& [output, db] : loss_on_data(call, fake, graph)) {
+      json["signal_to_loss_db"][output] = std::isinf(db) ? Json("equal") : Json(db);
+      lost += fmt::format("output '{}' against the fake-quantised network: {}\n", output, decibels(db));
+    }
+  return {json, (options.stop_at_qd ? std::string() : describe(report) + describe_functions(report)) + lost + written};
 }
 
 std::string integerize_pipeline() {

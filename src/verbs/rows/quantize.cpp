@@ -105,6 +105,7 @@ std::string describe(const passes::QuantiseReport& report) {
     text += fmt::format("range of {}: {}, {:.1f} dB\n", range.layers, range.rule, range.gain);
   for (const passes::HarmonisationCost& node : report.separated)
     text += fmt::format("node '{}': a scale for each of its branches, {:.1f} dB\n", node.node, node.decibels);
+  if (!report.corrects_biases) text += "biases stay as they are: correcting them would cost more than it gains\n";
   if (report.min_max_db && report.chosen_db)
     text += fmt::format("outputs: {:.1f} dB signal to quantisation noise, {:.1f} with min_max\n", *report.chosen_db,
                         *report.min_max_db);
