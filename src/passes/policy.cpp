@@ -92,14 +92,14 @@ constexpr Key table[] = {
     {"weights", "8", "bits from 1 to 16, or {\"levels\": n}", setting<&P::weight_levels, levels_from>},
     {"activations", "8", "likewise", setting<&P::activation_levels, levels_from>},
     {"granularity", R"("channel")", "of weights: channel or tensor", setting<&P::per_channel, per_channel_from>},
-    {"range", R"("measured")", "of activations: measured, min_max, moving_average=M, percentile=P, sigma=K, mse, kl, sawb",
+    {"range", R"("measured")", "of activations: measured, min_max, moving_average=M, percentile=P, sigma=K, mse, kl",
      setting<&P::activation_range, range_from>},
     {"weight_range", R"("min_max")", "of weights, likewise, but for measured", setting<&P::weight_range, weight_range_from>},
     {"rounding", R"("half_up")", "half_up, floor or half_even", setting<&P::rounding, rounding_from>},
     {"symmetric_activations", "false", "zero point 0 for activations of both signs", setting<&P::symmetric_activations, truth_from>},
     {"enabled", "true", "false leaves the layer in reals", setting<&P::enabled, truth_from>},
     {"batch_norm", R"("fold")", "what becomes of a batch-norm: fold, integer, threshold or keep", setting<&P::batch_norm, batch_norm_from>},
-    {"add", R"("measured")", "of Add, Sub, Concat: common, one scale for all; branches, one for each; or measured",
+    {"add", R"("measured")", "of Add, Sub, Concat: common, one scale for all; branches, one each; or measured",
      setting<&P::branches, branches_from>},
 };
 // clang-format on
