@@ -58,6 +58,8 @@ Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float
   const bool trains = json.contains("train") && json["train"] != false;
   // What training normalises by stays a batch-norm until the integers.
   if (trains && !policy.contains("batch_norm")) policy["batch_norm"] = "keep";
+  // Training finds ranges itself, from ends that cut nothing off.
+  if (trains && !policy.contains("range")) policy["range"] = "min_max";
   variant.policy = passes::policy_from_json(policy, place);
   variant.resolved = variant.policy.resolved;
   const auto bits = [&](const char* key) { return variant.resolved[key].dump(); };

@@ -53,6 +53,20 @@ ValueId NetworkBuilder::global_mean(const std::string& name, ValueId x) {
   return flatten(name + "_flatten", put(name, graph::GlobalAveragePool{}, {x}));
 }
 
+ValueId NetworkBuilder::twice_as_large(const std::string& name, ValueId x) {
+  graph::Resize op;
+  op.scales = {1, 1, 2, 2};
+  op.coordinates = graph::ResizeCoordinates::Asymmetric;
+  op.nearest = graph::ResizeNearest::Floor;
+  return put(name, std::move(op), {x});
+}
+
+ValueId NetworkBuilder::reshape(const std::string& name, ValueId x, Shape extents) {
+  graph::Ints shape{0};
+  shape.insert(shape.end(), extents.begin(), extents.end());
+  return put(name, graph::Reshape{std::move(shape)}, {x});
+}
+
 ValueId NetworkBuilder::fully_connected(const std::string& name, ValueId x, int64_t to) {
   graph::Gemm op;
   op.transpose_b = true;

@@ -29,8 +29,20 @@ class NetworkBuilder {
   ValueId relu(const std::string& name, ValueId x) { return put(name, graph::Relu{}, {x}); }
   ValueId relu6(const std::string& name, ValueId x) { return put(name, graph::Clip{0, 6}, {x}); }
   ValueId add(const std::string& name, ValueId a, ValueId b) { return put(name, graph::Add{}, {a, b}); }
+  ValueId multiply(const std::string& name, ValueId a, ValueId b) { return put(name, graph::Mul{}, {a, b}); }
+  /// Any pointwise function.
+  ValueId function(const std::string& name, graph::Op op, ValueId x) { return put(name, std::move(op), {x}); }
+  ValueId concat(const std::string& name, std::vector<ValueId> parts, int64_t axis = 1) {
+    return put(name, graph::Concat{axis}, std::move(parts));
+  }
+  /// Each pixel four times.
+  ValueId twice_as_large(const std::string& name, ValueId x);
+  /// [N, ...] to [N, extents].
+  ValueId reshape(const std::string& name, ValueId x, Shape extents);
   ValueId max_pool(const std::string& name, ValueId x, int64_t kernel);
-  /// The mean over what is left of the image, flattened: [N, C].
+  /// The mean over what is left of the image: [N, C, 1, 1].
+  ValueId mean_of_image(const std::string& name, ValueId x) { return put(name, graph::GlobalAveragePool{}, {x}); }
+  /// The same, flattened: [N, C].
   ValueId global_mean(const std::string& name, ValueId x);
   ValueId flatten(const std::string& name, ValueId x) { return put(name, graph::Flatten{}, {x}); }
   ValueId fully_connected(const std::string& name, ValueId x, int64_t to);

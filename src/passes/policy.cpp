@@ -44,8 +44,11 @@ bool is_first_of(const Json& json, const std::string& place, const std::string& 
 }
 
 /// How an Add, Sub or Concat takes its branches.
-bool common_scale_from(const Json& json, const std::string& place) {
-  return is_first_of(json, place, "common", "branches");
+Branches branches_from(const Json& json, const std::string& place) {
+  const std::string text = text_from(json, place);
+  if (text == "measured") return Branches::Measured;
+  if (text != "common" && text != "branches") fail("passes", place, "'" + text + "'", "measured, common or branches");
+  return text == "common" ? Branches::Common : Branches::Own;
 }
 
 bool per_channel_from(const Json& json, const std::string& place) {
@@ -54,6 +57,12 @@ bool per_channel_from(const Json& json, const std::string& place) {
 
 quant::RangeRule range_from(const Json& json, const std::string& place) {
   return quant::range_rule_named(text_from(json, place));
+}
+
+quant::RangeRule weight_range_from(const Json& json, const std::string& place) {
+  const quant::RangeRule rule = range_from(json, place);
+  if (rule.method == quant::RangeMethod::Measured) fail("passes", place, "'measured'", "a rule for weights");
+  return rule;
 }
 
 Rounding rounding_from(const Json& json, const std::string& place) {
@@ -83,15 +92,15 @@ constexpr Key table[] = {
     {"weights", "8", "bits from 1 to 16, or {\"levels\": n}", setting<&P::weight_levels, levels_from>},
     {"activations", "8", "likewise", setting<&P::activation_levels, levels_from>},
     {"granularity", R"("channel")", "of weights: channel or tensor", setting<&P::per_channel, per_channel_from>},
-    {"range", R"("min_max")", "of activations: min_max, moving_average=M, percentile=P, sigma=K, mse, kl or sawb",
+    {"range", R"("measured")", "of activations: measured, min_max, moving_average=M, percentile=P, sigma=K, mse, kl",
      setting<&P::activation_range, range_from>},
-    {"weight_range", R"("min_max")", "of weights, likewise", setting<&P::weight_range, range_from>},
+    {"weight_range", R"("min_max")", "of weights, likewise, but for measured", setting<&P::weight_range, weight_range_from>},
     {"rounding", R"("half_up")", "half_up, floor or half_even", setting<&P::rounding, rounding_from>},
     {"symmetric_activations", "false", "zero point 0 for activations of both signs", setting<&P::symmetric_activations, truth_from>},
     {"enabled", "true", "false leaves the layer in reals", setting<&P::enabled, truth_from>},
     {"batch_norm", R"("fold")", "what becomes of a batch-norm: fold, integer, threshold or keep", setting<&P::batch_norm, batch_norm_from>},
-    {"add", R"("common")", "of Add, Sub, Concat: common, one scale for all branches, or branches, one for each",
-     setting<&P::common_scale, common_scale_from>},
+    {"add", R"("measured")", "of Add, Sub, Concat: common, one scale for all; branches, one each; or measured",
+     setting<&P::branches, branches_from>},
 };
 // clang-format on
 

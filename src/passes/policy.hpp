@@ -20,18 +20,25 @@ enum class BatchNorm : uint8_t {
 BatchNorm batch_norm_named(std::string_view name, std::string_view place);
 std::string_view to_string(BatchNorm way);
 
+/// The grids that the branches of an Add, Sub or Concat have.
+enum class Branches : uint8_t {
+  Measured,  ///< Common, or Own where that is worth it: passes::calibrate says
+  Common,    ///< one for all
+  Own,       ///< one for each, requantised behind the node
+};
+
 /// What one layer's quantisers shall be.
 struct LayerPolicy {
   int64_t weight_levels = 256;
   int64_t activation_levels = 256;
   bool per_channel = true;  ///< weights
   quant::RangeRule weight_range{quant::RangeMethod::MinMax, 0};
-  quant::RangeRule activation_range{quant::RangeMethod::MinMax, 0};
+  quant::RangeRule activation_range{quant::RangeMethod::Measured, 0};
   bool symmetric_activations = false;
   Rounding rounding = Rounding::HalfUp;
   bool enabled = true;
   BatchNorm batch_norm = BatchNorm::Fold;  ///< of the batch-norm of this name
-  bool common_scale = true;  ///< an Add, Sub, Concat: one scale for all branches; else each its own, requantised
+  Branches branches = Branches::Measured;  ///< of an Add, Sub, Concat of this name
 
   /// What a key of a policy changes.
   using Setting = std::function<void(LayerPolicy&)>;

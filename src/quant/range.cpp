@@ -1,5 +1,7 @@
 #include "quant/range.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -22,17 +24,18 @@ struct RuleRow {
   double parameter;  ///< default; NaN: none is taken
 };
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
-constexpr std::array<RuleRow, 7> rules{{{"min_max", RangeMethod::MinMax, none},
+constexpr std::array<RuleRow, 8> rules{{{"min_max", RangeMethod::MinMax, none},
                                         {"moving_average", RangeMethod::MovingAverage, 0.9},
                                         {"percentile", RangeMethod::Percentile, 99.9},
                                         {"sigma", RangeMethod::Sigma, 3},
                                         {"mse", RangeMethod::MeanSquareError, none},
                                         {"kl", RangeMethod::KullbackLeibler, none},
-                                        {"sawb", RangeMethod::Sawb, none}}};
+                                        {"sawb", RangeMethod::Sawb, none},
+                                        {"measured", RangeMethod::Measured, none}}};
 
 [[noreturn]] void complain(std::string_view text) {
   fail("quant", "range", "'" + std::string(text) + "'",
-       "min_max, moving_average[=m], percentile[=P], sigma[=K], mse, kl or sawb");
+       "min_max, moving_average[=m], percentile[=P], sigma[=K], mse, kl, sawb or measured");
 }
 
 void check_finite(double value, size_t index, std::string_view place) {
@@ -80,6 +83,7 @@ RealRange range_of(const Summary& summary, RangeRule rule, const GridSpec& spec,
     return RealRange{std::max(whole.low, low), std::min(whole.high, high)};
   };
   switch (rule.method) {
+    case RangeMethod::Measured:
     case RangeMethod::MinMax: return whole;
     case RangeMethod::MovingAverage: return summary.average;
     case RangeMethod::Percentile: {
@@ -130,6 +134,16 @@ RangeRule range_rule_named(std::string_view text) {
   complain(text);
 }
 
+std::string to_string(RangeRule rule) {
+  for (const RuleRow& row : rules)
+    if (row.method == rule.method)
+      return std::string(row.name) + (std::isnan(row.parameter) ? "" : fmt::format("={}", rule.parameter));
+  throw InternalError("a range method is one of the enumeration");
+}
+
+/// So many values of one call are enough for a histogram that only proposes ranges.
+constexpr size_t most_counted = size_t{1} << 17;
+
 struct RangeObserver::Impl {
   RangeRule rule;
   Histogram histogram;
@@ -140,7 +154,8 @@ struct RangeObserver::Impl {
 
   bool wants_histogram() const {
     return rule.method == RangeMethod::Percentile || rule.method == RangeMethod::MeanSquareError ||
-           rule.method == RangeMethod::KullbackLeibler || rule.method == RangeMethod::Sawb;
+           rule.method == RangeMethod::KullbackLeibler || rule.method == RangeMethod::Sawb ||
+           rule.method == RangeMethod::Measured;
   }
 
   template <class T>
@@ -160,8 +175,10 @@ struct RangeObserver::Impl {
         squares += step * (static_cast<double>(each) - mean);
       }
     }
+    // An odd step meets every channel and position.
+    const size_t step = rule.method == RangeMethod::Measured ? values.size() / most_counted | 1 : 1;
     if (wants_histogram())
-      for (T each : values) histogram.add(static_cast<double>(each));
+      for (size_t i = 0; i < values.size(); i += step) histogram.add(static_cast<double>(values[i]));
     const double keep = count == 0 ? 0 : rule.parameter;
     average = {keep * average.low + (1 - keep) * batch.low, keep * average.high + (1 - keep) * batch.high};
     whole = {std::min(whole.low, batch.low), std::max(whole.high, batch.high)};
@@ -184,17 +201,27 @@ void RangeObserver::observe(std::span<const double> values, std::string_view pla
 }
 
 RealRange RangeObserver::range(const GridSpec& spec, std::string_view place) const {
+  return range_by(impl_->rule, spec, place);
+}
+
+RealRange RangeObserver::range_by(RangeRule rule, const GridSpec& spec, std::string_view place) const {
   Summary summary;
   summary.whole = impl_->whole;
   summary.average = impl_->average;
   summary.mean = impl_->mean;
   summary.deviation = impl_->count ? std::sqrt(impl_->squares / static_cast<double>(impl_->count)) : 0;
+  summary.sorted = values();
+  return range_of(summary, rule, spec, place);
+}
+
+std::vector<Weighted> RangeObserver::values() const {
+  std::vector<Weighted> values;
   const auto& counts = impl_->histogram.counts();
   for (size_t i = 0; i < counts.size(); ++i)
     if (counts[i] != 0)
-      summary.sorted.push_back({std::clamp(impl_->histogram.centre(i), summary.whole.low, summary.whole.high),
-                                static_cast<double>(counts[i])});
-  return range_of(summary, impl_->rule, spec, place);
+      values.push_back({std::clamp(impl_->histogram.centre(i), impl_->whole.low, impl_->whole.high),
+                        static_cast<double>(counts[i])});
+  return values;
 }
 
 Grid RangeObserver::grid(const GridSpec& spec, std::string_view place) const {

@@ -25,19 +25,38 @@ struct GridSpec {
   Rounding rounding = Rounding::HalfUp;
 };
 
-enum class RangeMethod : uint8_t { MinMax, MovingAverage, Percentile, Sigma, MeanSquareError, KullbackLeibler, Sawb };
+enum class RangeMethod : uint8_t {
+  MinMax,
+  MovingAverage,
+  Percentile,
+  Sigma,
+  MeanSquareError,
+  KullbackLeibler,
+  Sawb,
+  Measured,  ///< whichever of the others passes::choose_ranges finds best; by itself: MinMax
+};
 
 /// How a range is found; `parameter` is the percentile (99.9), k (3) or the moving average's momentum (0.9).
 struct RangeRule {
   RangeMethod method = RangeMethod::MinMax;
   double parameter = 0;
+
+  bool operator==(const RangeRule&) const = default;
 };
-/// "min_max", "moving_average[=m]", "percentile=P", "sigma=K", "mse", "kl" or "sawb"; throws UserError otherwise.
+/// "min_max", "moving_average[=m]", "percentile=P", "sigma=K", "mse", "kl", "sawb" or "measured"; throws UserError
+/// otherwise.
 RangeRule range_rule_named(std::string_view text);
+std::string to_string(RangeRule rule);
 
 struct RealRange {
   double low = 0;
   double high = 0;
+};
+
+/// Values with their weights: a tensor's own (weight 1) or a histogram's bins.
+struct Weighted {
+  double value;
+  double weight;
 };
 
 /// The grid of `spec` that covers the range (extended to hold zero). Scales are float32, rounded up so that the range's
@@ -59,6 +78,10 @@ class RangeObserver {
   /// The quantiser for what was seen. Throws UserError when nothing was.
   Grid grid(const GridSpec& spec, std::string_view place) const;
   RealRange range(const GridSpec& spec, std::string_view place = "range") const;
+  /// As another rule would have it, where this one gathers what that needs: Measured gathers all but batches and sums.
+  RealRange range_by(RangeRule rule, const GridSpec& spec, std::string_view place = "range") const;
+  /// The values seen with their counts, ascending: a histogram's. Nothing where the rule gathers none.
+  std::vector<Weighted> values() const;
   double least() const;
   double greatest() const;
   int64_t count() const;

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/rescale.hpp"
 #include "quant/corners.hpp"
+#include "quant/lattice.hpp"
 #include "quant/nearest.hpp"
 
 namespace nibble::quant {
@@ -100,17 +101,16 @@ int largest_shift(double kappa, const Widths& widths) {
 /// A channel with kappa >= 0.
 struct Problem {
   const RealStep& step;
-  Staircase steps;
   Limits limits;
   Widths widths;
+
+  Staircase steps() const { return staircase(step, limits.accumulator); }
 };
 
 /// The smallest shift with a solution, by bisection: (m, b) at d gives (2m, 2b) at d + 1.
-std::optional<Requantisation> smallest_shift(const Problem& problem) {
+std::optional<Requantisation> smallest_shift(const Problem& problem, const Corners& corners) {
   const RealStep& step = problem.step;
   const Widths& widths = problem.widths;
-  const Corners all = corners_of(problem.steps, problem.limits.accumulator, step.levels);
-  const Corners corners{hull(all.reach, -1), hull(all.miss, 1)};
   const auto attempt = [&](int shift) -> std::optional<Requantisation> {
     Feasibility at(corners, shift);
     if (!at.find(scaled(step.slope(), shift), 0, problem.limits.multiplier)) return std::nullopt;
@@ -137,11 +137,69 @@ std::optional<Requantisation> smallest_shift(const Problem& problem) {
   return found;
 }
 
-std::optional<Requantisation> solve_exactly(const Problem& problem) {
-  if (!problem.steps.at.empty()) return smallest_shift(problem);
-  const int128 addend = static_cast<int128>(problem.steps.first) << problem.widths.least_shift;
+std::optional<Requantisation> solve_exactly(const Problem& problem, const Staircase& steps) {
+  if (!steps.at.empty()) {
+    const Corners all = corners_of(steps, problem.limits.accumulator, problem.step.levels);
+    return smallest_shift(problem, {hull(all.reach, -1), hull(all.miss, 1)});
+  }
+  const int128 addend = static_cast<int128>(steps.first) << problem.widths.least_shift;
   if (!problem.limits.fits(0, addend)) return std::nullopt;
   return Requantisation{0, static_cast<int64_t>(addend), problem.widths.least_shift};
+}
+
+/// From so many levels on a staircase is taken as the rounded line that it is.
+constexpr int64_t many_levels = 512;
+
+/// Nothing where its steps have to be gone through.
+std::optional<Line> line_of(const Problem& problem) {
+  const Interval levels = problem.step.levels, accumulator = problem.limits.accumulator;
+  if (levels.high - levels.low < many_levels) return std::nullopt;
+  const std::optional<Line> line = line_of(problem.step, accumulator);
+  if (!line || line->level(accumulator.high) <= levels.low || line->level(accumulator.low) >= levels.high)
+    return std::nullopt;
+  return apply(problem.step, accumulator.low) < apply(problem.step, accumulator.high) ? line : std::nullopt;
+}
+
+/// Of a multiplier at a shift: the addend with which no accumulator is below its level, or the one with which none is
+/// above, whichever differs on fewer; at most a level off, or nothing. The sum of the differences is their number then.
+std::optional<Requantisation> one_sided(const Problem& problem, const Line& line, const Corners& corners, int128 m,
+                                        int shift) {
+  const int128 unit = int128{1} << shift;
+  const auto addend = [&](const Corner& corner) { return unit * corner.level - m * corner.at; };
+  int128 least = addend(corners.reach.front()), most = addend(corners.miss.front()) - 1;
+  for (const Corner& corner : corners.reach) least = std::max(least, addend(corner));
+  for (const Corner& corner : corners.miss) most = std::min(most, addend(corner) - 1);
+  if (least > most + unit) return std::nullopt;  // two levels somewhere
+  const int128 wanted = clipped_sum(line, problem.limits.accumulator, problem.step.levels);
+  std::optional<Requantisation> best;
+  for (const int128 b : {least, most}) {
+    if (m < 1 || !problem.limits.fits(m, b)) continue;
+    const int128 sum = clipped_sum({m, b, unit}, problem.limits.accumulator, problem.step.levels);
+    const auto differing = static_cast<int64_t>(sum < wanted ? wanted - sum : sum - wanted);
+    if (!best || differing < best->differing)
+      best = {static_cast<int64_t>(m), static_cast<int64_t>(b), shift, differing, differing > 0, differing == 0};
+  }
+  return best;
+}
+
+/// The multipliers next to the slope at the widest shifts that fit.
+std::optional<Requantisation> nearest_to_line(const Problem& problem, const Line& line, const Corners& corners) {
+  const double slope = problem.step.slope();
+  std::optional<Requantisation> best;
+  const int widest = largest_shift(slope, problem.widths) + 1, least = std::max(problem.widths.least_shift, widest - 8);
+  for (int shift = std::min(widest, problem.widths.shift); shift >= least && !best; --shift)
+    for (const int128 m : {scaled(slope, shift), scaled(slope, shift) - 1, scaled(slope, shift) + 1}) {
+      const auto found = one_sided(problem, line, corners, m, shift);
+      if (found && (!best || found->differing < best->differing)) best = found;
+    }
+  return best;
+}
+
+/// Exact where that is possible, else near the line; nothing where neither is.
+std::optional<Requantisation> solve_line(const Problem& problem, const Line& line) {
+  const Corners corners = corners_of(line, problem.limits.accumulator, problem.step.levels);
+  if (const auto exact = smallest_shift(problem, corners)) return exact;
+  return nearest_to_line(problem, line, corners);
 }
 
 RealStep mirrored(RealStep step) {
@@ -181,10 +239,7 @@ std::optional<Requantisation> solve_by(const RealStep& step, Interval accumulato
   if (falling) accumulator = {-accumulator.high, -accumulator.low};
   const int128 most = (int128{1} << (widths.multiplier - 1)) - !falling;
   std::optional<Requantisation> result =
-      solve(Problem{rising,
-                    staircase(rising, accumulator),
-                    {accumulator, most, widths.least_shift, widths.shift, widths.product},
-                    widths});
+      solve(Problem{rising, {accumulator, most, widths.least_shift, widths.shift, widths.product}, widths});
   if (result && falling) result->multiplier = -result->multiplier;
   return result;
 }
@@ -203,14 +258,20 @@ int64_t apply(const Requantisation& r, Interval levels, int64_t a) {
 }
 
 std::optional<Requantisation> solve_exactly(const RealStep& step, Interval accumulator, Widths widths) {
-  return solve_by(step, accumulator, widths, [](const Problem& problem) { return solve_exactly(problem); });
+  return solve_by(step, accumulator, widths, [](const Problem& problem) {
+    if (const auto line = line_of(problem))
+      return smallest_shift(problem, corners_of(*line, problem.limits.accumulator, problem.step.levels));
+    return solve_exactly(problem, problem.steps());
+  });
 }
 
 Requantisation solve_requantisation(const RealStep& step, Interval accumulator, Widths widths) {
   return *solve_by(step, accumulator, widths, [](const Problem& problem) {
-    if (const auto exact = solve_exactly(problem)) return exact;
-    Requantisation nearest =
-        nearest_requantisation(problem.steps, problem.step.slope(), problem.step.levels, problem.limits);
+    if (const auto line = line_of(problem))
+      if (const auto found = solve_line(problem, *line)) return found;
+    const Staircase steps = problem.steps();
+    if (const auto exact = solve_exactly(problem, steps)) return exact;
+    Requantisation nearest = nearest_requantisation(steps, problem.step.slope(), problem.step.levels, problem.limits);
     certify(nearest, problem.step, problem.limits.accumulator);
     return std::optional(nearest);
   });

@@ -44,6 +44,39 @@ RealRange least_squares(std::span<const Weighted> values, RealRange whole, const
   return clipped(whole, best_part);
 }
 
+RealRange least_error(std::span<const Weighted> values, RealRange whole, const GridSpec& spec,
+                      const std::function<double(double)>& f) {
+  std::vector<double> wanted;
+  for (const Weighted& each : values) wanted.push_back(f ? f(each.value) : each.value);
+  const auto error = [&](const RealRange& range) {
+    const Grid grid = grid_over(range, spec, "search");
+    double sum = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double real = grid.real(grid.quantise(values[i].value, 0, spec.rounding), 0);
+      const double miss = (f ? f(real) : real) - wanted[i];
+      sum += values[i].weight * miss * miss;
+    }
+    return sum;
+  };
+  RealRange best = whole;
+  double least = error(whole);
+  const auto scan = [&](double RealRange::*end, double from, double to, int steps) {
+    for (int i = 0; i <= steps; ++i) {
+      RealRange range = best;
+      range.*end = whole.*end * (from + (to - from) * i / steps);
+      if (range.low == best.low && range.high == best.high) continue;
+      if (const double found = error(range); found < least) least = found, best = range;
+    }
+  };
+  for (double RealRange::*end : {&RealRange::high, &RealRange::low, &RealRange::high, &RealRange::low}) {
+    if (whole.*end == 0) continue;
+    scan(end, 0.05, 1, 19);
+    const double part = best.*end / (whole.*end);
+    scan(end, std::max(part - 0.04, 0.0), std::min(part + 0.04, 1.0), 8);
+  }
+  return best;
+}
+
 RealRange least_divergence(std::span<const Weighted> bins, RealRange whole, const GridSpec& spec) {
   double best_part = 1, least = std::numeric_limits<double>::infinity();
   double total = 0;

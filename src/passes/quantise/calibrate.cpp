@@ -8,65 +8,9 @@ namespace nibble::passes {
 namespace {
 using graph::ValueId;
 
-quant::GridSpec spec_of(const Point& point) {
-  quant::GridSpec spec;
-  spec.levels = point.policy.activation_levels;
-  spec.rounding = point.policy.rounding;
-  spec.symmetry = point.non_negative                   ? quant::Symmetry::Unsigned
-                  : point.policy.symmetric_activations ? quant::Symmetry::Symmetric
-                                                       : quant::Symmetry::Asymmetric;
-  return spec;
-}
-
-std::string place_of(const graph::Graph& graph, const Point& point) {
-  return "value '" + graph[point.source].name + "'";
-}
-
-/// What calibration sees of a point: its range, and its first elements where it shares a grid.
-struct Seen {
-  std::vector<quant::RangeObserver> observers;
-  std::vector<std::vector<double>> samples;
-};
-constexpr size_t most_samples = size_t{1} << 16;
-
-/// One observer a value; several points may look at one value by different rules.
-Seen observe(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& maker,
-             const Batches& batches) {
-  std::vector<quant::RangeObserver> observers;
-  std::vector<std::vector<double>> samples(plan.points.size());
-  std::vector<std::vector<size_t>> points_at(graph.values.size());
-  for (size_t p = 0; p < plan.points.size(); ++p) {
-    observers.emplace_back(plan.points[p].policy.activation_range);
-    if (!plan.points[p].fixed) points_at[static_cast<size_t>(plan.points[p].source)].push_back(p);
-  }
-  for (size_t p = 0; p < plan.points.size(); ++p)
-    if (const Tensor* constant = graph.constant(plan.points[p].source))
-      observers[p].observe(constant->cast(ElementType::Float32).as<float>(), place_of(graph, plan.points[p]));
-  const auto engine = maker(graph);
-  int64_t examples = 0;
-  batches([&](const std::vector<Tensor>& inputs) {
-    examples += inputs.empty() || inputs[0].rank() == 0 ? 1 : inputs[0].shape()[0];
-    engine->run(inputs, [&](ValueId id, const Tensor& tensor) {
-      for (size_t p : points_at[static_cast<size_t>(id)]) {
-        const std::string place = place_of(graph, plan.points[p]);
-        if (plan.points[p].group >= 0 && samples[p].empty()) {
-          samples[p] = tensor.to_reals();
-          samples[p].resize(std::min(samples[p].size(), most_samples));
-        }
-        if (tensor.type() == ElementType::Float32)
-          observers[p].observe(tensor.as<float>(), place);
-        else
-          observers[p].observe(tensor.as<double>(), place);
-      }
-    });
-  });
-  if (examples == 0) fail("passes", "calibration", "the data set is empty", "at least one example");
-  return {std::move(observers), std::move(samples)};
-}
-
 /// The grid that a group shares: it covers every member's range, with the most levels and the widest sign of them.
-Grid shared_grid(const graph::Graph& graph, const QuantiserPlan& plan,
-                 const std::vector<quant::RangeObserver>& observers, int group) {
+Grid shared_grid(const graph::Graph& graph, const QuantiserPlan& plan, const std::vector<quant::RealRange>& ranges,
+                 int group) {
   quant::GridSpec spec;
   quant::RealRange range;
   std::string place;
@@ -75,9 +19,8 @@ Grid shared_grid(const graph::Graph& graph, const QuantiserPlan& plan,
     const Point& point = plan.points[p];
     if (point.group != group) continue;
     const quant::GridSpec own = spec_of(point);
-    const quant::RealRange seen = observers[p].range(own);
-    range.low = std::min(range.low, seen.low);
-    range.high = std::max(range.high, seen.high);
+    range.low = std::min(range.low, ranges[p].low);
+    range.high = std::max(range.high, ranges[p].high);
     const bool signed_one = own.symmetry != quant::Symmetry::Unsigned;
     if (first || (signed_one && spec.symmetry == quant::Symmetry::Unsigned)) spec.symmetry = own.symmetry;
     spec.levels = first ? own.levels : std::max(spec.levels, own.levels);
@@ -118,15 +61,16 @@ std::vector<double> noise_powers(const graph::Op& op, const std::vector<std::vec
 }
 
 /// By how many dB the common grid of a harmonised node is noisier than a grid for each branch, at the worst.
-double cost_of(const graph::Op& op, const QuantiserPlan& plan, const std::vector<int>& points,
-               const std::vector<std::vector<double>>& samples, const std::vector<quant::RangeObserver>& observers,
-               const std::vector<Grid>& grids) {
+double cost_of(const graph::Graph& graph, const Harmonised& node, const QuantiserPlan& plan, const Observed& seen,
+               const std::vector<quant::RealRange>& ranges, const std::vector<Grid>& grids) {
+  const graph::Op& op = graph.nodes[node.node].op;
   std::vector<std::vector<double>> shared, own;
-  for (int index : points) {
+  for (int index : node.points) {
     const auto p = static_cast<size_t>(index);
     const quant::GridSpec spec = spec_of(plan.points[p]);
-    shared.push_back(noise_of(samples[p], grids[p], spec.rounding));
-    own.push_back(noise_of(samples[p], observers[p].grid(spec, plan.points[p].layer), spec.rounding));
+    const std::vector<double>& samples = seen.samples.at(plan.points[p].source);
+    shared.push_back(noise_of(samples, grids[p], spec.rounding));
+    own.push_back(noise_of(samples, quant::grid_over(ranges[p], spec, plan.points[p].layer), spec.rounding));
   }
   const auto noise = noise_powers(op, shared), least = noise_powers(op, own);
   double cost = 0;
@@ -137,18 +81,31 @@ double cost_of(const graph::Op& op, const QuantiserPlan& plan, const std::vector
 
 }  // namespace
 
-Calibration calibrate(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& engine,
-                      const Batches& batches) {
-  const auto [observers, samples] = observe(graph, plan, engine, batches);
+std::vector<quant::RealRange> ranges_by_rule(const graph::Graph& graph, const QuantiserPlan& plan,
+                                             const Observed& seen) {
+  std::vector<quant::RealRange> ranges;
+  for (const Point& point : plan.points) {
+    ranges.emplace_back();
+    if (point.fixed) continue;
+    const quant::RangeObserver& observer = seen.of(point);
+    if (observer.count() == 0)
+      fail("passes", place_of(graph, point), "no values were seen", "at least one batch of calibration data");
+    ranges.back() = observer.range(spec_of(point), place_of(graph, point));
+  }
+  return ranges;
+}
+
+std::vector<Grid> grids_over(const graph::Graph& graph, const QuantiserPlan& plan,
+                             const std::vector<quant::RealRange>& ranges) {
   std::vector<Grid> grids;
   for (size_t p = 0; p < plan.points.size(); ++p) {
     const Point& point = plan.points[p];
     if (point.fixed)
       grids.push_back(*point.fixed);
     else if (point.group >= 0)
-      grids.push_back(shared_grid(graph, plan, observers, point.group));
+      grids.push_back(shared_grid(graph, plan, ranges, point.group));
     else
-      grids.push_back(observers[p].grid(spec_of(point), place_of(graph, point)));
+      grids.push_back(quant::grid_over(ranges[p], spec_of(point), place_of(graph, point)));
   }
   for (size_t p = 0; p < plan.points.size(); ++p) {
     if (!plan.points[p].feeds_output_layer || plan.points[p].fixed) continue;
@@ -156,13 +113,19 @@ Calibration calibrate(const graph::Graph& graph, const QuantiserPlan& plan, cons
       if (q == p || (plan.points[p].group >= 0 && plan.points[q].group == plan.points[p].group))
         for (double& scale : grids[q].scale) scale = quant::shortened(scale);
   }
-  constexpr double worth_saying = 3;
+  return grids;
+}
+
+std::vector<HarmonisationCost> harmonisation_costs(const graph::Graph& graph, const QuantiserPlan& plan,
+                                                   const Observed& seen, double least) {
+  const std::vector<quant::RealRange> ranges = ranges_by_rule(graph, plan, seen);
+  const std::vector<Grid> grids = grids_over(graph, plan, ranges);
   std::vector<HarmonisationCost> costs;
   for (const Harmonised& node : plan.harmonised) {
-    const double cost = cost_of(graph.nodes[node.node].op, plan, node.points, samples, observers, grids);
-    if (cost > worth_saying) costs.push_back({graph.nodes[node.node].name, cost});
+    const double cost = cost_of(graph, node, plan, seen, ranges, grids);
+    if (cost > least) costs.push_back({graph.nodes[node.node].name, cost});
   }
-  return {std::move(grids), std::move(costs)};
+  return costs;
 }
 
 }  // namespace nibble::passes

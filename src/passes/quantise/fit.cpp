@@ -112,7 +112,7 @@ class Fitter {
   /// Takes the network through quantise's own steps, without data; returns which point writes which value.
   std::map<std::string, Point> place() {
     Pipeline pipeline =
-        steps_of_quantising(work_, layers_of(graph_),
+        steps_of_quantising(work_, layers_of(graph_), {},
                             {{"decide_levels", "Gives each quantiser its levels; changes nothing", [this](Graph&) {
                                 decide_together();
                                 find_free();

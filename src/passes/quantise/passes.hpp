@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "passes/quantise/observe.hpp"
 #include "passes/quantise/plan.hpp"
 
 /// FP to FQ: every pass of quantise with its contract. File = function.
@@ -13,10 +14,26 @@ namespace nibble::passes {
 /// node that cannot be quantised.
 QuantiserPlan plan_quantisers(const graph::Graph& graph, const QuantiseOptions& options);
 
-/// Runs the network on the batches and gives each point of the plan its grid; a group's covers the union of its
-/// members' ranges. Throws UserError on an empty set and on NaN, naming the value.
-Calibration calibrate(const graph::Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& engine,
-                      const Batches& batches);
+/// The range of each point of the plan, by the rule of its policy (Measured: MinMax).
+std::vector<quant::RealRange> ranges_by_rule(const graph::Graph& graph, const QuantiserPlan& plan,
+                                             const Observed& seen);
+
+/// The grid of each point over its range; a group's covers the union of its members'.
+std::vector<Grid> grids_over(const graph::Graph& graph, const QuantiserPlan& plan,
+                             const std::vector<quant::RealRange>& ranges);
+
+/// What one scale for all branches of a node costs, measured on the first batch: of more than `least` dB, in order of
+/// nodes.
+std::vector<HarmonisationCost> harmonisation_costs(const graph::Graph& graph, const QuantiserPlan& plan,
+                                                   const Observed& seen, double least);
+
+/// Gives each point whose range is Measured the candidate (min_max, percentiles, mse, least error behind the function
+/// that reads it) that adds the least to what the next quantisers take, on a few examples; points of a group choose
+/// together. The whole network decides whether all of these choices are taken, those of more than 1 dB, or none: never
+/// worse than min_max at the outputs on these examples. It also says whether correct_biases, which `corrects` says will
+/// follow, is worth it.
+ChosenRanges choose_ranges(const graph::Graph& graph, const QuantiserPlan& plan, const Observed& seen,
+                           const graph::EngineMaker& engine, bool corrects);
 
 /// Keeps what divides off zero, and what is under a root above it: the grid gives up the levels that its readers have no
 /// number for, so that no integers make a NaN. Throws UserError naming a divisor of both signs.
@@ -31,6 +48,19 @@ void keep_domains(const graph::Graph& graph, const QuantiserPlan& plan, std::vec
 /// Elsewhere the format is a Mul and an Add behind the input, whose result gets a quantiser of its own. Throws
 /// UserError where the input is not there or has other channels than the format.
 std::vector<TakenInput> fold_input_format(graph::Graph& graph, const std::vector<InputFormat>& formats);
+
+/// Gives the channels between linear ops one range, so that the one grid of all channels serves each.
+///
+///     before   y = f(conv(x, w, b)),            z = conv(y, v)         f(s y) = s f(y): Relu, pools, sums of such, ...
+///     after    y = f(conv(x, s w, s b)),        z = conv(y, v / s)     s[c] = (range of all / range of c)^part
+///
+/// `part` is 0, 1/4, ... or 1, whichever has the least rounding noise at z: of the integers of y, and of the weights v / s,
+/// whose output channels have one scale each. A Clip at 0 and h stays as it is and then cuts channel c at h / s[c], a
+/// quarter above what was seen of it. Values that are scaled get names of their own, so that no comparison by name takes
+/// them for the float network's. Only where ranges are Measured. Equal but for roundings and such cuts. Returns how many
+/// families of layers it changed. Source: Nagel et al. 2019, section 4.1; Xiao et al. 2023 (SmoothQuant), the part.
+int equalise_channels(graph::Graph& graph, const Policy& policy, const graph::EngineMaker& engine,
+                      const Batches& batches);
 
 /// How a point's quantiser rounds: by its policy, but for what the network is given, which is read to the nearest
 /// level.

@@ -58,6 +58,7 @@ struct Harmonised {
 };
 
 struct QuantiserPlan {
+  std::vector<Narrowed> narrowed;
   std::vector<Point> points;
   std::vector<Harmonised> harmonised;
   std::vector<Reading> readings;
@@ -66,9 +67,12 @@ struct QuantiserPlan {
   std::vector<std::pair<size_t, int>> outputs;  ///< graph output, point: outputs that get a quantiser
 };
 
-struct Calibration {
-  std::vector<Grid> grids;               ///< one a point
-  std::vector<HarmonisationCost> costs;  ///< of more than 3 dB on the first batch, in order of nodes
+/// Grids by measurement, and what they gain.
+struct ChosenRanges {
+  std::vector<Grid> grids;              ///< one a point
+  std::vector<RangeChoice> choices;     ///< of measured ranges
+  std::optional<double> before, after;  ///< dB, signal to quantisation noise at the outputs: by min_max, and chosen
+  bool corrects = true;                 ///< whether correct_biases is worth it
 };
 
 }  // namespace nibble::passes

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <numeric>
 #include <variant>
 
+#include "base/channels.hpp"
 #include "graph/foldable_norms.hpp"
 #include "graph/op_traits.hpp"
 #include "passes/quantise/passes.hpp"
@@ -60,6 +62,8 @@ class Planner {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) visit(i);
     for (size_t i = 0; i < graph_.outputs.size(); ++i) visit_output(i);
     number_groups();
+    for (const Product& product : products_) narrow(product);
+    for (LinearPoint& linear : plan_.linears) narrow(linear);
     if (options_.trains_folded) note_gains();
     return std::move(plan_);
   }
@@ -323,8 +327,8 @@ class Planner {
       need_grid(index, 0), need_divisor(index, 1);
       result.form = Known::Real{};
     } else if (holds_alternative<graph::Mul>(visited.op)) {
-      need_grid(index, 0), need_grid(index, 1);
-    } else if (options_.policy.of(visited.name).common_scale) {
+      products_.push_back({index, {need_grid(index, 0), need_grid(index, 1)}});
+    } else if (options_.policy.of(visited.name).branches != Branches::Own) {
       harmonise(index);
     } else {
       // Branches on grids of their own add up only in the quantiser after them.
@@ -448,7 +452,7 @@ class Planner {
     bool non_negative = true;
     for (ValueId id : joined.inputs) non_negative = non_negative && at(id).non_negative;
     Known result{.layer = joined.name, .non_negative = non_negative};
-    if (options_.policy.of(joined.name).common_scale) {
+    if (options_.policy.of(joined.name).branches != Branches::Own) {
       result.form = Known::OnGrid{harmonise(index)};
     } else {
       // The quantiser right after it requantises each branch.
@@ -493,6 +497,87 @@ class Planner {
     plan_.outputs.emplace_back(index, point_of(id));
   }
 
+  // ---- what 32 bits of an accumulator leave ---------------------------------------------------------------------------
+
+  struct Product {
+    size_t node;
+    std::array<int, 2> points;
+  };
+
+  int64_t& levels_of(int point) { return plan_.points[static_cast<size_t>(point)].policy.activation_levels; }
+
+  /// Half as many levels for a quantiser and those that share its grid. False where its grid is given, or has eight
+  /// bits already.
+  bool halve(int point, size_t node) {
+    constexpr int64_t fewest = 256;
+    const int group = plan_.points[static_cast<size_t>(point)].group;
+    std::vector<int> together;
+    for (int p = 0; p < static_cast<int>(plan_.points.size()); ++p)
+      if (p == point || (group >= 0 && plan_.points[static_cast<size_t>(p)].group == group)) together.push_back(p);
+    for (int p : together)
+      if (plan_.points[static_cast<size_t>(p)].fixed || levels_of(p) / 2 < fewest) return false;
+    for (int p : together) {
+      levels_of(p) /= 2;
+      note_narrowed(plan_.points[static_cast<size_t>(p)].layer, "activations", levels_of(p), node);
+    }
+    return true;
+  }
+
+  void note_narrowed(const std::string& layer, const char* what, int64_t levels, size_t reason) {
+    for (Narrowed& narrowed : plan_.narrowed)
+      if (narrowed.layer == layer && narrowed.what == what) {
+        narrowed.levels = levels;
+        return;
+      }
+    plan_.narrowed.push_back({layer, what, levels, node(reason).name});
+  }
+
+  /// A product of two activations has as many levels as both.
+  void narrow(const Product& product) {
+    const auto [a, b] = product.points;
+    if (a < 0 || b < 0) return;
+    while (static_cast<double>(levels_of(a)) * static_cast<double>(levels_of(b)) > 0x1p31)
+      if (!halve(levels_of(b) >= levels_of(a) ? b : a, product.node) && !halve(a, product.node)) return;
+  }
+
+  /// Sums of weights by activations: the wider of both gives way, a tie at the activations.
+  void narrow(LinearPoint& linear) {
+    if (linear.point < 0) return;
+    const double weight = largest_sum(linear);
+    constexpr double most = 0x1p31 * 0.98;  // a bias has the rest
+    const auto reach = [&] {
+      const Point& point = plan_.points[static_cast<size_t>(linear.point)];
+      const auto levels = point.fixed ? point.fixed->levels() : point.policy.activation_levels;
+      return weight * static_cast<double>(linear.policy.weight_levels / 2) * static_cast<double>(levels - 1);
+    };
+    while (reach() > most) {
+      if (levels_of(linear.point) >= linear.policy.weight_levels && halve(linear.point, linear.node)) continue;
+      if (linear.policy.weight_levels / 2 < 256) return;
+      linear.policy.weight_levels /= 2;
+      note_narrowed(node(linear.node).name, "weights", linear.policy.weight_levels, linear.node);
+    }
+  }
+
+  /// Of an output's weights as parts of the largest that shares their scale.
+  double largest_sum(const LinearPoint& linear) const {
+    const Node& op = node(linear.node);
+    const Tensor& weights = *graph_.constant(op.inputs[linear.slot]);
+    const bool columns = holds_alternative<graph::MatMul>(op.op) || holds_alternative<graph::ConvTranspose>(op.op);
+    const ChannelOf channel(weights.shape(), columns ? static_cast<int64_t>(weights.rank()) - 1 : 0);
+    std::vector<double> sums(channel.count()), largest(channel.count());
+    const std::vector<double> values = weights.to_reals();
+    double all = 0, most = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      sums[channel(i)] += std::abs(values[i]);
+      largest[channel(i)] = std::max(largest[channel(i)], std::abs(values[i]));
+      all = std::max(all, std::abs(values[i]));
+    }
+    const bool per_channel = linear.policy.per_channel && !linear.writes_output && !columns;
+    for (size_t c = 0; c < sums.size(); ++c)
+      if (largest[c] > 0) most = std::max(most, sums[c] / (per_channel ? largest[c] : all));
+    return most;
+  }
+
   void note_gains() {
     for (const graph::FoldableNorm& norm : graph::foldable_norms(graph_))
       for (LinearPoint& linear : plan_.linears)
@@ -517,6 +602,7 @@ class Planner {
   std::map<ValueId, int> divisors_;
   std::vector<int> parent_;
   std::vector<int> shared_;
+  std::vector<Product> products_;
 };
 
 }  // namespace

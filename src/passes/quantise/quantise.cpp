@@ -70,6 +70,45 @@ Batches in_pixels(const Quantising& work, const graph::Graph& graph, const Batch
   };
 }
 
+/// Whether the branches of a node may get grids of their own: where nothing was asked for, and requantising their sum
+/// can be certified (quant/sum_requantisation.hpp). A Concat's would only be requantised once more.
+bool may_part(const graph::Graph& graph, const QuantiserPlan& plan, const Harmonised& node, const Policy& policy) {
+  const graph::Node& joined = graph.nodes[node.node];
+  if (holds_alternative<graph::Concat>(joined.op) || policy.of(joined.name).branches != Branches::Measured)
+    return false;
+  double pairs = 1;
+  for (int p : node.points) {
+    const LayerPolicy& own = plan.points[static_cast<size_t>(p)].policy;
+    if (own.activation_range.method != quant::RangeMethod::Measured) return false;
+    pairs *= static_cast<double>(own.activation_levels);
+  }
+  return pairs <= 0x1p16;
+}
+
+/// Looks at the values, and plans anew where the branches of a sum get grids of their own.
+void calibrate(Quantising& work, graph::Graph& graph, const graph::EngineMaker& engine, const Batches& batches,
+               QuantiseReport& report) {
+  constexpr double worth_parting = 1, worth_saying = 3;
+  QuantiseOptions apart = work.options;
+  for (const Harmonised& node : work.plan.harmonised)
+    if (may_part(graph, work.plan, node, apart.policy))
+      apart.policy.override_layers(graph.nodes[node.node].name, Json{{"add", "branches"}});
+  const QuantiserPlan parted = plan_quantisers(graph, apart);
+  work.seen = observe(graph, {&work.plan, &parted}, engine, in_pixels(work, graph, batches));
+  const Policy asked = work.options.policy;
+  for (const HarmonisationCost& cost : harmonisation_costs(graph, work.plan, work.seen, worth_parting)) {
+    const auto node = std::find_if(work.plan.harmonised.begin(), work.plan.harmonised.end(),
+                                   [&](const Harmonised& each) { return graph.nodes[each.node].name == cost.node; });
+    if (!may_part(graph, work.plan, *node, asked)) {
+      if (cost.decibels > worth_saying) report.costs.push_back(cost);
+      continue;
+    }
+    work.options.policy.override_layers(cost.node, Json{{"add", "branches"}});
+    report.separated.push_back(cost);
+  }
+  if (!report.separated.empty()) work.plan = plan_quantisers(graph, work.options);
+}
+
 /// A network takes pixels once, and its quantisers.
 int take_pixels(Quantising& work, graph::Graph& graph) {
   if (!work.taken.empty()) return 0;
@@ -89,13 +128,14 @@ std::vector<std::string> layers_of(const graph::Graph& graph) {
 }
 
 Pipeline steps_of_quantising(const std::shared_ptr<Quantising>& work, const std::vector<std::string>& layers,
-                             const Pipeline& grids) {
+                             const Pipeline& before, const Pipeline& grids) {
   Pipeline pipeline = canonicalise(work->options.policy);
   pipeline.push_back({"fold_input_format", "Moves what is done to pixels into the network, which then takes them",
                       [=](graph::Graph& graph) {
                         check_layers(work->options.policy, layers, graph);
                         return take_pixels(*work, graph);
                       }});
+  pipeline.insert(pipeline.end(), before.begin(), before.end());
   pipeline.push_back({"plan_quantisers", "Decides where quantisers stand and which share a grid; changes nothing",
                       [=](graph::Graph& graph) {
                         work->plan = plan_quantisers(graph, work->options);
@@ -113,22 +153,38 @@ Pipeline steps_of_quantising(const std::shared_ptr<Quantising>& work, const std:
 Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker& engine, const Batches& batches,
                        const std::vector<std::string>& layers, QuantiseReport& report) {
   const auto work = std::make_shared<Quantising>(Quantising{options});
-  Pipeline grids{{"calibrate", "Takes the range of each quantiser from the data; changes nothing",
+  const Pipeline before{
+      {"equalise_channels", "Scales channels between linear ops to one range, where that costs weights less",
+       [=, done = false](graph::Graph& graph) mutable {
+         if (std::exchange(done, true) || work->options.trains_folded) return 0;
+         return equalise_channels(graph, work->options.policy, engine, in_pixels(*work, graph, batches));
+       }}};
+  Pipeline grids{{"calibrate", "Sees what is quantised; parts branches that one scale costs much; changes nothing",
                   [=, &report](graph::Graph& graph) {
                     report.inputs = work->taken;
-                    Calibration seen = calibrate(graph, work->plan, engine, in_pixels(*work, graph, batches));
-                    work->grids = std::move(seen.grids);
+                    calibrate(*work, graph, engine, batches, report);
+                    return 0;
+                  }},
+                 {"choose_ranges", "Gives each quantiser the range that costs its readers least; changes nothing",
+                  [=, &report](graph::Graph& graph) {
+                    ChosenRanges chosen =
+                        choose_ranges(graph, work->plan, work->seen, engine, work->options.bias_correction);
+                    work->grids = std::move(chosen.grids);
                     keep_domains(graph, work->plan, work->grids);
-                    report.costs = std::move(seen.costs);
+                    report.narrowed = work->plan.narrowed;
+                    work->corrects = report.corrects_biases = chosen.corrects;
+                    report.ranges = std::move(chosen.choices);
+                    report.min_max_db = chosen.before;
+                    report.chosen_db = chosen.after;
                     return 0;
                   }}};
   if (options.bias_correction)
     grids.push_back({"correct_biases", "Gives biases back what quantised layers lose in the mean",
                      [=, done = false](graph::Graph& graph) mutable {
-                       if (std::exchange(done, true)) return 0;
+                       if (std::exchange(done, true) || !work->corrects) return 0;
                        return correct_biases(graph, work->plan, work->grids, engine, in_pixels(*work, graph, batches));
                      }});
-  return steps_of_quantising(work, layers, grids);
+  return steps_of_quantising(work, layers, before, grids);
 }
 
 QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, const graph::EngineMaker& engine,

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,21 @@ struct HarmonisationCost {
   double decibels = 0;  ///< by how much the signal to quantisation noise ratio falls against a scale for each branch
 };
 
+/// A measured range, of one quantiser or of those that share a grid.
+struct RangeChoice {
+  std::string layers;  ///< with commas between
+  std::string rule;
+  double gain = 0;  ///< dB against min_max, at what reads them
+};
+
+/// Fewer levels than the policy asks for, so that a sum of products fits an accumulator of 32 bits.
+struct Narrowed {
+  std::string layer;
+  std::string what;    ///< "activations" or "weights"
+  int64_t levels = 0;  ///< that are left
+  std::string reason;  ///< the node whose sums they are
+};
+
 /// How a network takes its pixels: the input holds pixel - zero, the rest is in the network.
 struct TakenInput {
   std::string input;
@@ -50,8 +66,13 @@ struct TakenInput {
 };
 
 struct QuantiseReport {
-  std::vector<HarmonisationCost> costs;  ///< more than 3 dB
-  std::vector<TakenInput> inputs;        ///< one for each of options.formats
+  std::vector<HarmonisationCost> costs;      ///< more than 3 dB, on one scale all the same
+  std::vector<HarmonisationCost> separated;  ///< more than 1 dB: nodes whose branches got scales of their own
+  std::vector<Narrowed> narrowed;
+  std::vector<RangeChoice> ranges;
+  bool corrects_biases = true;                  ///< false: it would have cost more than it gains
+  std::optional<double> min_max_db, chosen_db;  ///< signal to quantisation noise at the outputs, of a few examples
+  std::vector<TakenInput> inputs;               ///< one for each of options.formats
 };
 
 /// FP to FQ: canonicalises, runs `engine` on the batches to see the range of every value that gets a quantiser, puts

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 
+#include "passes/quantise/observe.hpp"
 #include "passes/quantise/plan.hpp"
 
 namespace nibble::passes {
@@ -11,15 +12,17 @@ struct Quantising {
   QuantiseOptions options;
   std::vector<TakenInput> taken = {};
   QuantiserPlan plan = {};
+  Observed seen = {};
   std::vector<Grid> grids = {};  ///< one a point
+  bool corrects = true;          ///< biases
 };
 
 /// The names of nodes and inputs: what a policy may call a layer.
 std::vector<std::string> layers_of(const graph::Graph& graph);
 
-/// What every network goes through: canonicalise, fold_input_format, plan_quantisers, then `grids`, the steps that give
-/// each point of the plan its grid, and place_quantisers. `layers`: of the network as it was given.
+/// What every network goes through: canonicalise, fold_input_format, `before`, plan_quantisers, then `grids`, the steps
+/// that give each point of the plan its grid, and place_quantisers. `layers`: of the network as it was given.
 Pipeline steps_of_quantising(const std::shared_ptr<Quantising>& work, const std::vector<std::string>& layers,
-                             const Pipeline& grids);
+                             const Pipeline& before, const Pipeline& grids);
 
 }  // namespace nibble::passes

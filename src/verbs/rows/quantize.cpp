@@ -93,6 +93,42 @@ Json to_json(const std::vector<passes::HarmonisationCost>& costs) {
   return json;
 }
 
+Json to_json(const std::vector<passes::RangeChoice>& ranges) {
+  Json json = Json::array();
+  for (const passes::RangeChoice& range : ranges)
+    json.push_back({{"layers", range.layers}, {"range", range.rule}, {"gain_db", range.gain}});
+  return json;
+}
+
+Json to_json(const std::vector<passes::Narrowed>& layers) {
+  Json json = Json::array();
+  for (const passes::Narrowed& each : layers)
+    json.push_back({{"layer", each.layer}, {each.what, {{"levels", each.levels}}}, {"reason", each.reason}});
+  return json;
+}
+
+std::string describe(const std::vector<passes::Narrowed>& layers) {
+  std::string text;
+  for (const passes::Narrowed& each : layers)
+    text += fmt::format("{} of '{}' have {} levels: more, and sums of '{}' would not fit 32 bits\n", each.what,
+                        each.layer, each.levels, each.reason);
+  return text;
+}
+
+/// `--report`: the choices and what they gain.
+std::string describe(const passes::QuantiseReport& report) {
+  std::string text;
+  for (const passes::RangeChoice& range : report.ranges)
+    text += fmt::format("range of {}: {}, {:.1f} dB\n", range.layers, range.rule, range.gain);
+  for (const passes::HarmonisationCost& node : report.separated)
+    text += fmt::format("node '{}': a scale for each of its branches, {:.1f} dB\n", node.node, node.decibels);
+  if (!report.corrects_biases) text += "biases stay as they are: correcting them would cost more than it gains\n";
+  if (report.min_max_db && report.chosen_db)
+    text += fmt::format("outputs: {:.1f} dB signal to quantisation noise, {:.1f} with min_max\n", *report.chosen_db,
+                        *report.min_max_db);
+  return text;
+}
+
 Json to_json(const std::vector<passes::TakenInput>& inputs) {
   Json json = Json::array();
   for (const passes::TakenInput& input : inputs)
@@ -154,11 +190,16 @@ Result quantize(const Call& call) {
                {"quantisers", quantisers},        {"samples", feed.count()},
                {"engine", engine.name},           {"harmonised", to_json(report.costs)},
                {"inputs", to_json(report.inputs)}};
+  json["ranges"] = to_json(report.ranges);
+  json["narrowed"] = to_json(report.narrowed);
+  json["separated"] = to_json(report.separated);
+  if (report.chosen_db) json["output_db"] = {{"min_max", *report.min_max_db}, {"chosen", *report.chosen_db}};
   if (fitted) json["fit"] = passes::to_json(*fitted);
-  const std::string table = fitted ? describe(*fitted) : std::string();
-  return {json,
-          table + fmt::format("{} quantisers from {} examples (engine {})\n{}wrote {} ({})\n", quantisers, feed.count(),
-                              engine.name, describe(report.inputs), call.text("output"), to_string(graph.stage))};
+  const std::string table =
+      (fitted ? describe(*fitted) : std::string()) + (call.has("report") ? describe(report) : std::string());
+  return {json, table + fmt::format("{} quantisers from {} examples (engine {})\n{}wrote {} ({})\n", quantisers,
+                                    feed.count(), engine.name, describe(report.narrowed) + describe(report.inputs),
+                                    call.text("output"), to_string(graph.stage))};
 }
 
 std::string quantize_pipeline() {

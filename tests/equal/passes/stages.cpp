@@ -40,7 +40,7 @@ QuantiseOptions options_for(uint64_t seed) {
   // An integer batch-norm over branches on grids of their own is refused.
   const bool integer_norms =
       policy.batch_norm == BatchNorm::Integer || integers_for(seed).batch_norm == BatchNorm::Integer;
-  policy.common_scale = integer_norms || random.below(2) == 0;
+  policy.branches = integer_norms || random.below(2) == 0 ? Branches::Common : Branches::Own;
   return options;
 }
 

@@ -22,7 +22,7 @@ TEST(PolicyErrors, NameTheKeyAndWhatItTakes) {
             "passes: policy.json: granularity: 'row' (expected channel or tensor)");
   EXPECT_EQ(policy_message(R"({"granularity": 3})"), "passes: policy.json: granularity: 3 (expected a string)");
   EXPECT_EQ(policy_message(R"({"add": "separate"})"),
-            "passes: policy.json: add: 'separate' (expected common or branches)");
+            "passes: policy.json: add: 'separate' (expected measured, common or branches)");
   EXPECT_EQ(policy_message(R"({"enabled": 1})"), "passes: policy.json: enabled: 1 (expected true or false)");
   EXPECT_EQ(policy_message(R"({"layers": []})"), "passes: policy.json: layers: [] (expected an object)");
   EXPECT_EQ(policy_message(R"({"layers": {"conv1": 8}})"),
@@ -167,12 +167,14 @@ TEST(IntegeriseErrors, NameEachQuantiserThatIsMissing) {
   Network n = quantised();
   const Graph whole = n.graph;
   bypass(n.graph, "pool_q");
-  EXPECT_EQ(integerise_message(n.graph),
-            "passes: node 'last' (Conv): input 'pool' is not on a grid (expected a quantiser between the two)");
+  EXPECT_EQ(
+      integerise_message(n.graph),
+      "passes: node 'last' (Conv): input 'pool_equalised' is not on a grid (expected a quantiser between the two)");
   n.graph = whole;
   bypass(n.graph, "conv_q");
   EXPECT_EQ(integerise_message(n.graph),
-            "passes: node 'pool' (AveragePool): input 'relu' is not on a grid (expected a quantiser between the two)");
+            "passes: node 'pool' (AveragePool): input 'relu_equalised' is not on a grid (expected a quantiser between "
+            "the two)");
   n.graph = whole;
   bypass(n.graph, "conv_w_q");
   EXPECT_EQ(integerise_message(n.graph),

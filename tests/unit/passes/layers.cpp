@@ -21,7 +21,7 @@ TEST(QuantisedLayer, IsThePlansInRandomNetworks) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     Network n = random_network(seed);
     QuantiseOptions options;
-    options.policy.defaults.common_scale = seed % 2 == 0;
+    options.policy.defaults.branches = seed % 2 == 0 ? Branches::Common : Branches::Own;
     if (seed % 3 == 0) options.policy.defaults.batch_norm = BatchNorm::Keep;
     quantise_by(n.graph, options, seed);
     expect_the_planned_layers(n.graph);

@@ -54,7 +54,7 @@ TEST(Memory, CountsWhatStandsBetweenLayersAndNothingThatIsComputedOnTheWay) {
 TEST(Memory, IsTheSameAtEveryQuantisedStage) {
   for (Network n : {plain(), residual()}) {
     QuantiseOptions options;
-    options.policy.override_layers("*", Json{{"activations", 4}, {"weights", 3}});
+    options.policy.override_layers("*", Json{{"activations", 4}, {"weights", 3}, {"add", "common"}});
     quantise_by(n.graph, options);
     Graph qd = n.graph, id = n.graph;
     IntegeriseOptions stop;

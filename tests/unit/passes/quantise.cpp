@@ -51,7 +51,9 @@ TEST(Quantise, GivesTheBranchesOfAnAddOneGrid) {
   const ValueId a = n.relu("relu", n.conv("a", n.input({any, 2, 6, 6}), 4, 3, 1, 1));
   const ValueId b = n.conv("b", a, 4, 3, 1, 1);
   n.finish({n.conv("last", n.add("add", a, b), 2, 1)});
-  quantise_by(n.graph);
+  QuantiseOptions options;
+  options.policy.defaults.branches = Branches::Common;
+  quantise_by(n.graph, options);
   EXPECT_EQ(grid_of(n.graph, "a_q"), grid_of(n.graph, "b_q"));
   EXPECT_NE(grid_of(n.graph, "add_q"), grid_of(n.graph, "b_q"));
 }
@@ -121,7 +123,7 @@ TEST(Policy, ADefaultThatItsKeyNamesIsTheOneThatHoldsWithoutIt) {
   EXPECT_EQ(named.rounding, otherwise.rounding);
   EXPECT_EQ(named.enabled, otherwise.enabled);
   EXPECT_EQ(named.batch_norm, otherwise.batch_norm);
-  EXPECT_EQ(named.common_scale, otherwise.common_scale);
+  EXPECT_EQ(named.branches, otherwise.branches);
 }
 
 TEST(Quantise, GivesUpTheLowestLevelOfWeightsOfEightBitsOnly) {

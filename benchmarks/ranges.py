@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Signal to quantisation noise at the outputs, 8/8 bits: --range min_max with common grids against the defaults.
+
+Claim: the measured choice gains 6 dB or more in the median and no network is worse: the table of docs/guide/integer.md.
+Networks of lab's topologies are trained a little on drawn shapes; those of SHARED_DATA/models are measured where they are.
+Usage: ranges.py NIBBLE [SHARED_DATA [NAME...]]    needs nothing but Python's own library."""
+import json
+import math
+import pathlib
+import random
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+TRAINED = {  # topology: epochs
+    "efficientnet_tiny": 6,
+    "mobilenet_v3_tiny": 6,
+    "detector_silu": 8,
+    "detector_leaky": 8,
+    "controller": 20,
+}
+# name: calibration data, other data
+SHARED = {
+    "mobilenet_v1_0.75_224": ("images:imagenet/calibration", "images:imagenet/validation"),
+    "mobilenet_v2_1.0_224": ("images:imagenet/calibration", "images:imagenet/validation"),
+    "3ddfa_mb05_120x120": ("images:faces/calibration", "images:faces/test"),
+    "resnet8_cifar10": ("cifar10:cifar10:train", "cifar10:cifar10:test"),
+    "mlperf_tiny_ic_resnet8": ("cifar10:cifar10:train", "cifar10:cifar10:test"),
+    "lenet_cifar10": ("cifar10:cifar10:train", "cifar10:cifar10:test"),
+    "mlperf_tiny_kws_dscnn": ("npz:kws/kws.npz", "npz:kws/kws.npz"),
+}
+SIZE, CLASSES, CALIBRATION, OTHER = 64, 3, 256, 64
+
+
+def write_npz(path, **arrays):
+    """Arrays as (dtype, shape, bytes)."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, (dtype, shape, data) in arrays.items():
+            header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
+            header += " " * (-(10 + len(header) + 1) % 64) + "\n"
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data)
+
+
+def floats(values):
+    return struct.pack(f"<{len(values)}f", *values)
+
+
+def drawn(draw):
+    """An image of noise with a box, an ellipse or a cross of one colour in it; its class, and where: centre and extents."""
+    dim = draw.randrange(40, 160)
+    pixels = bytearray(byte * dim // 256 for byte in draw.randbytes(SIZE * SIZE * 3))
+    kind, w, h = draw.randrange(CLASSES), draw.randrange(10, 40), draw.randrange(10, 40)
+    x, y = draw.randrange(w // 2, SIZE - w // 2), draw.randrange(h // 2, SIZE - h // 2)
+    colour = bytes(draw.randrange(256) for _ in range(3))
+    for row in range(max(0, y - h // 2), min(SIZE, y + h // 2)):
+        for column in range(max(0, x - w // 2), min(SIZE, x + w // 2)):
+            u, v = 2 * (column - x) / w, 2 * (row - y) / h
+            if kind == 0 or (kind == 1 and u * u + v * v <= 1) or (kind == 2 and min(abs(u), abs(v)) < 0.3):
+                pixels[(row * SIZE + column) * 3:(row * SIZE + column) * 3 + 3] = colour
+    return bytes(pixels), kind, (x, y, w, h)
+
+
+def detections(kind, box):
+    """[5 + classes, cells] of a detector: the cell of either size in which the centre lies has it."""
+    rows = [[] for _ in range(5 + CLASSES)]
+    for cell in (8, 16):
+        for i in range((SIZE // cell) ** 2):
+            here = i == box[1] // cell * (SIZE // cell) + box[0] // cell
+            for k in range(4):
+                rows[k].append(float(box[k]) if here else 0.0)
+            rows[4].append(float(here))
+            for k in range(CLASSES):
+                rows[5 + k].append(float(here and k == kind))
+    return sum(rows, [])
+
+
+def write_shapes(path, count, seed, detector):
+    draw = random.Random(seed)
+    examples = [drawn(draw) for _ in range(count)]
+    images = b"".join(example[0] for example in examples)
+    if detector:
+        targets = sum((detections(kind, box) for _, kind, box in examples), [])
+        y = ("<f4", (count, 5 + CLASSES, len(targets) // count // (5 + CLASSES)), floats(targets))
+    else:
+        y = ("<i8", (count,), struct.pack(f"<{count}q", *(kind for _, kind, _ in examples)))
+    write_npz(path, x=("|u1", (count, SIZE, SIZE, 3), images), y=y)
+
+
+def write_measurements(path, count, seed):
+    """17 measurements of unlike sizes, and the actions of a plain rule."""
+    draw, rule = random.Random(seed), random.Random(0)
+    sizes = [10 ** rule.uniform(-1.5, 0.7) for _ in range(17)]
+    weights = [[rule.gauss(0, 0.7) / size for size in sizes] for _ in range(6)]
+    x, y = [], []
+    for _ in range(count):
+        row = [draw.gauss(0, size) for size in sizes]
+        x += row
+        y += [math.tanh(sum(a * b for a, b in zip(row, action))) for action in weights]
+    write_npz(path, x=("<f4", (count, 17), floats(x)), y=("<f4", (count, 6), floats(y)))
+
+
+def nibble(binary, *arguments):
+    done = subprocess.run([binary, *map(str, arguments), "--json", "--quiet"], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"nibble {' '.join(map(str, arguments))}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def trained(binary, name, folder):
+    """The float network and its data."""
+    for part, count, seed in (("train", 512, 1), ("test", 64, 2)):
+        path = folder / f"{part}.npz"
+        if name == "controller":
+            write_measurements(path, 4 * count, seed)
+        else:
+            write_shapes(path, count, seed, name.startswith("detector"))
+    regression = name == "controller" or name.startswith("detector")
+    network = {"topology": name} if name == "controller" else {"topology": name, "classes": CLASSES, "resolution": SIZE}
+    description = {
+        "name": name, "seed": 1, "network": network,
+        "data": {"train": f"npz:{folder}/train.npz", "test": f"npz:{folder}/test.npz"},
+        "train": {"epochs": TRAINED[name], "batch_size": 32, "learning_rate": 0.003,
+                  "loss": "mean_square" if regression else "cross_entropy"},
+    }
+    (folder / "experiment.json").write_text(json.dumps(description))
+    nibble(binary, "train", folder / "experiment.json", "--out", folder / "run")
+    return folder / "run/float.onnx", f"npz:{folder}/train.npz", f"npz:{folder}/test.npz", []
+
+
+def shared(data, name):
+    def place(text):
+        kind, path = text.split(":", 1)
+        return f"{kind}:{data}/{path}"
+
+    preprocess = data / "models" / f"{name}.preprocess.json"
+    extra = ["--preprocess", preprocess] if preprocess.exists() else []
+    calibration, other = SHARED[name]
+    return data / "models" / f"{name}.onnx", place(calibration), place(other), extra
+
+
+def decibels(binary, model, calibration, other, extra, folder, *options):
+    fake = folder / "fq.onnx"
+    nibble(binary, "quantize", model, "--data", calibration, "--samples", CALIBRATION, *extra, *options, "-o", fake)
+    layers = nibble(binary, "compare", model, fake, "--data", other, "--limit", OTHER, *extra)["layers"]
+    return layers[-1]["sqnr_db"]
+
+
+def main():
+    binary = sys.argv[1]
+    data = pathlib.Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
+    names = sys.argv[3:] or [*TRAINED, *(SHARED if data else ())]
+    print("| network | min-max, dB | default, dB | gain |")
+    print("|---|---|---|---|")
+    gains = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = pathlib.Path(temporary)
+            (folder / "common.json").write_text(json.dumps({"range": "min_max", "add": "common"}))
+            network = trained(binary, name, folder) if name in TRAINED else shared(data, name)
+            plain = decibels(binary, *network, folder, "--policy", folder / "common.json")
+            chosen = decibels(binary, *network, folder)
+            gains.append(chosen - plain)
+            print(f"| {name} | {plain:.1f} | {chosen:.1f} | {chosen - plain:+.1f} |", flush=True)
+    print(f"\nmedian {statistics.median(gains):+.1f} dB, least {min(gains):+.1f} dB")
+
+
+if __name__ == "__main__":
+    main()

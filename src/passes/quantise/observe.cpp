@@ -1,0 +1,142 @@
+#include "passes/quantise/observe.hpp"
+
+#include <algorithm>
+
+#include "graph/count.hpp"
+
+namespace nibble::passes {
+namespace {
+using graph::ValueId;
+
+constexpr size_t most_samples = size_t{1} << 16;
+
+/// So many examples as some seconds of every choice allow: fewer of a large network, whose images say more.
+size_t worth_keeping(const graph::Graph& graph) {
+  const graph::Uses uses(graph);
+  int64_t products = 1;
+  for (const graph::Node& node : graph.nodes) products += graph::counts(graph, uses, node).multiply_accumulates;
+  return static_cast<size_t>(std::clamp<int64_t>((int64_t{1} << 29) / products, 8, 32));
+}
+
+/// Element `index` of a batch; the tensor itself where it is no batch.
+Tensor example_of(const Tensor& batch, bool is_batch, int64_t index) {
+  if (!is_batch) return batch;
+  Shape shape = batch.shape();
+  const size_t bytes = batch.bytes().size() / static_cast<size_t>(shape[0]);
+  shape[0] = 1;
+  Tensor one(batch.type(), shape);
+  std::copy_n(batch.bytes().begin() + static_cast<std::ptrdiff_t>(bytes) * index, bytes, one.bytes().begin());
+  return one;
+}
+
+/// Keeps examples at equal distances of a stream whose end it does not know: every other one goes when they are too
+/// many.
+class Keeper {
+ public:
+  Keeper(const graph::Graph& graph, std::vector<std::vector<Tensor>>& kept)
+      : graph_(graph), kept_(kept), most_(worth_keeping(graph)) {}
+
+  /// Returns how many examples the batch has.
+  int64_t take(const std::vector<Tensor>& inputs) {
+    const auto is_batch = [&](size_t i) {
+      const Shape& shape = graph_[graph_.inputs[i]].shape;
+      return !shape.empty() && shape[0] == any;
+    };
+    int64_t count = 1;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (is_batch(i)) count = inputs[i].shape()[0];
+    for (int64_t k = 0; k < count; ++k, ++seen_) {
+      if (seen_ % stride_ != 0) continue;
+      std::vector<Tensor>& example = kept_.emplace_back();
+      for (size_t i = 0; i < inputs.size(); ++i) example.push_back(example_of(inputs[i], is_batch(i), k));
+      if (kept_.size() > most_) thin();
+    }
+    return count;
+  }
+
+ private:
+  void thin() {
+    size_t left = 0;
+    for (size_t i = 0; i < kept_.size(); i += 2, ++left)
+      if (left != i) kept_[left] = std::move(kept_[i]);
+    kept_.resize(left);
+    stride_ *= 2;
+  }
+
+  const graph::Graph& graph_;
+  std::vector<std::vector<Tensor>>& kept_;
+  size_t most_;
+  int64_t seen_ = 0, stride_ = 1;
+};
+
+void add_observer(std::vector<Observed::OfRule>& observers, quant::RangeRule rule) {
+  const auto same = [&](const Observed::OfRule& each) { return each.rule == rule; };
+  if (std::none_of(observers.begin(), observers.end(), same)) observers.push_back({rule, quant::RangeObserver(rule)});
+}
+
+template <class T>
+void look_at(std::vector<Observed::OfRule>& observers, std::span<const T> values, const std::string& place) {
+  for (Observed::OfRule& each : observers) each.observer.observe(values, place);
+}
+
+void look(Observed& seen, const graph::Graph& graph, ValueId id, const Tensor& tensor) {
+  const auto found = seen.observers.find(id);
+  if (found == seen.observers.end()) return;
+  const std::string place = "value '" + graph[id].name + "'";
+  if (const auto samples = seen.samples.find(id); samples != seen.samples.end() && samples->second.empty()) {
+    samples->second = tensor.to_reals();
+    samples->second.resize(std::min(samples->second.size(), most_samples));
+  }
+  if (tensor.type() == ElementType::Float32)
+    look_at(found->second, tensor.as<float>(), place);
+  else
+    look_at(found->second, tensor.as<double>(), place);
+}
+
+}  // namespace
+
+const quant::RangeObserver& Observed::of(const Point& point) const {
+  const auto found = observers.find(point.source);
+  ensure(found != observers.end(), "a point's value was observed");
+  for (const OfRule& each : found->second)
+    if (each.rule == point.policy.activation_range) return each.observer;
+  throw InternalError("a point's value was observed by its rule");
+}
+
+Observed observe(const graph::Graph& graph, const std::vector<const QuantiserPlan*>& plans,
+                 const graph::EngineMaker& maker, const Batches& batches) {
+  Observed seen;
+  for (const QuantiserPlan* plan : plans)
+    for (const Point& point : plan->points) {
+      if (point.fixed) continue;
+      add_observer(seen.observers[point.source], point.policy.activation_range);
+      if (point.group >= 0) seen.samples[point.source];
+    }
+  for (auto& [id, observers] : seen.observers)
+    if (const Tensor* constant = graph.constant(id)) look(seen, graph, id, constant->cast(ElementType::Float32));
+  const auto engine = maker(graph);
+  Keeper keeper(graph, seen.examples);
+  int64_t examples = 0;
+  batches([&](const std::vector<Tensor>& inputs) {
+    examples += keeper.take(inputs);
+    engine->run(inputs, [&](ValueId id, const Tensor& tensor) { look(seen, graph, id, tensor); });
+  });
+  if (examples == 0) fail("passes", "calibration", "the data set is empty", "at least one example");
+  return seen;
+}
+
+quant::GridSpec spec_of(const Point& point) {
+  quant::GridSpec spec;
+  spec.levels = point.policy.activation_levels;
+  spec.rounding = point.policy.rounding;
+  spec.symmetry = point.non_negative                   ? quant::Symmetry::Unsigned
+                  : point.policy.symmetric_activations ? quant::Symmetry::Symmetric
+                                                       : quant::Symmetry::Asymmetric;
+  return spec;
+}
+
+std::string place_of(const graph::Graph& graph, const Point& point) {
+  return "value '" + graph[point.source].name + "'";
+}
+
+}  // namespace nibble::passes

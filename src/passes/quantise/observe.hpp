@@ -1,0 +1,34 @@
+#pragma once
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "passes/quantise/plan.hpp"
+#include "quant/range.hpp"
+
+namespace nibble::passes {
+
+/// What one run of the float network over the calibration data sees of the values that get quantisers.
+struct Observed {
+  struct OfRule {
+    quant::RangeRule rule;
+    quant::RangeObserver observer;
+  };
+  std::map<graph::ValueId, std::vector<OfRule>> observers;  ///< of a value, one for each rule that looks at it
+  std::map<graph::ValueId, std::vector<double>> samples;    ///< first elements of what may share a grid
+  std::vector<std::vector<Tensor>> examples;                ///< inputs of a few single examples, spread over the data
+
+  const quant::RangeObserver& of(const Point& point) const;
+};
+
+/// Runs the network on the batches and looks at every value that one of the plans quantises. Throws UserError on an
+/// empty set and on NaN, naming the value.
+Observed observe(const graph::Graph& graph, const std::vector<const QuantiserPlan*>& plans,
+                 const graph::EngineMaker& engine, const Batches& batches);
+
+/// What the point's quantiser shall look like.
+quant::GridSpec spec_of(const Point& point);
+/// "value 'conv1'": where an error is.
+std::string place_of(const graph::Graph& graph, const Point& point);
+
+}  // namespace nibble::passes

@@ -1,0 +1,178 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "passes/integerise/integerise.hpp"
+#include "unit/passes/networks.hpp"
+
+/// Ranges by measurement, grids of branches, channels of one range.
+namespace nibble::passes::testing {
+namespace {
+
+double largest_of(const Tensor& tensor, int64_t channel) {
+  const std::vector<double> values = tensor.to_reals();
+  const auto channels = static_cast<size_t>(tensor.shape()[1]);
+  const size_t inner = values.size() / channels / static_cast<size_t>(tensor.shape()[0]);
+  double largest = 0;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (i / inner % channels == static_cast<size_t>(channel)) largest = std::max(largest, std::abs(values[i]));
+  return largest;
+}
+
+/// A few numbers far below zero, as what a SiLU reads has them.
+Batches heavy_tailed(const Graph& graph, uint64_t seed) {
+  return [&graph, seed](const std::function<void(const std::vector<Tensor>&)>& use) {
+    Random random(seed);
+    for (int i = 0; i < 4; ++i) {
+      Tensor x = batch_for(graph, random, 4).at(0);
+      for (float& each : x.as<float>()) each = random.below(400) == 0 ? -30 * std::abs(each) : each;
+      use({x});
+    }
+  };
+}
+
+/// dB at the outputs, of FP against FQ.
+double quality(const Graph& real, const Graph& fake, uint64_t seed) {
+  double signal = 0, noise = 0;
+  heavy_tailed(real, seed)([&](const std::vector<Tensor>& inputs) {
+    const auto x = graph::evaluate(real, inputs).at(0).to_reals(), y = graph::evaluate(fake, inputs).at(0).to_reals();
+    for (size_t i = 0; i < x.size(); ++i) signal += x[i] * x[i], noise += (x[i] - y[i]) * (x[i] - y[i]);
+  });
+  return 10 * std::log10(signal / noise);
+}
+
+TEST(MeasuredRanges, CutOffWhatIsRareAndPrintWhatThatGains) {
+  Network n;
+  const ValueId x = n.node("silu", graph::Swish{}, {n.input({any, 4, 12, 12})});
+  n.finish({n.gemm("fc", n.flatten("flatten", n.average_pool("pool", x)), 3)});
+  Graph measured = n.graph, plain = n.graph;
+  const QuantiseReport report = quantise(measured, {}, graph::reference_engine, heavy_tailed(n.graph, 1));
+  QuantiseOptions min_max;
+  min_max.policy = policy_from_json(Json{{"range", "min_max"}}, "policy");
+  quantise(plain, min_max, graph::reference_engine, heavy_tailed(n.graph, 1));
+  EXPECT_GT(quality(n.graph, measured, 2), quality(n.graph, plain, 2) + 1);
+  ASSERT_FALSE(report.ranges.empty());
+  EXPECT_GE(report.chosen_db.value(), report.min_max_db.value());
+}
+
+TEST(MeasuredRanges, EndWhereTheFunctionThatReadsThemIsFlat) {
+  Network n;
+  const ValueId x = n.input({any, 4, 12, 12});
+  n.finish({n.conv("last",
+                   n.node("gate", graph::Sigmoid{},
+                          {n.conv("a", n.add("far", x, n.constant("c", n.normal({4, 1, 1}, 0, -12))), 8, 1)}),
+                   2, 1)});
+  Graph& graph = n.graph;
+  quantise(graph, {}, graph::reference_engine, heavy_tailed(graph, 1));
+  EXPECT_NE(graph.find("a_q"), graph::absent);
+  Graph integer = graph;
+  const IntegeriseReport report = integerise(integer, {});
+  EXPECT_EQ(report.exact_nodes(), static_cast<int>(report.nodes.size()));
+}
+
+TEST(MeasuredRanges, AreLeftToARuleThatIsAskedFor) {
+  Network n;
+  const ValueId x = n.relu("relu", n.conv("a", n.input({any, 2, 8, 8}), 4, 3));
+  n.finish({n.conv("last", x, 2, 1)});
+  const Tensor weights = *n.graph.constant(n.graph.find("a_w"));
+  QuantiseOptions options;
+  options.policy = policy_from_json(Json{{"range", "mse"}}, "policy");
+  const QuantiseReport report = quantise(n.graph, options, graph::reference_engine, batches_of(n.graph, 1));
+  EXPECT_TRUE(report.ranges.empty());
+  EXPECT_EQ(*n.graph.constant(n.graph.find("a_w")), weights);
+}
+
+TEST(Branches, OfUnlikeRangesGetGridsOfTheirOwnAndAreSummedExactly) {
+  for (const bool asked : {false, true}) {
+    Network n;
+    const ValueId x = n.input({any, 2, 8, 8});
+    const ValueId small = n.conv("small", x, 4, 3, 1, 1);
+    const ValueId large =
+        n.node("large_by_30", graph::Mul{}, {n.conv("large", x, 4, 3, 1, 1), n.constant("by", n.normal({}, 0, 30))});
+    n.finish({n.conv("last", n.add("add", small, large), 2, 1)});
+    QuantiseOptions options;
+    if (asked) options.policy = policy_from_json(Json{{"add", "common"}}, "policy");
+    const QuantiseReport report = quantise(n.graph, options, graph::reference_engine, batches_of(n.graph, 1));
+    EXPECT_EQ(report.separated.size(), asked ? 0U : 1U);
+    EXPECT_EQ(n.graph[n.graph.find("small_q")].grid == n.graph[n.graph.find("large_q")].grid, asked);
+    const IntegeriseReport proved = integerise(n.graph, {});
+    EXPECT_EQ(proved.exact_nodes(), static_cast<int>(proved.nodes.size()));
+  }
+}
+
+/// conv -> relu -> conv, the first one's channels from 1 to 1/64 in size.
+Network uneven(bool clip) {
+  Network n;
+  ValueId x = n.conv("a", n.input({any, 2, 8, 8}), 4, 3, 1, 1);
+  Tensor& weights = *n.graph[n.graph.find("a_w")].constant;
+  Tensor& bias = *n.graph[n.graph.find("a_b")].constant;
+  for (size_t c = 0; c < 4; ++c) {
+    const auto gain = static_cast<float>(std::exp2(-2.0 * static_cast<double>(c)));
+    for (size_t i = 0; i < 18; ++i) weights.as<float>()[c * 18 + i] *= gain;
+    bias.as<float>()[c] *= gain;
+  }
+  x = clip ? n.node("clip", graph::Clip{0, 6}, {x}) : n.relu("relu", x);
+  x = n.max_pool("pool", x);
+  n.finish({n.gemm("fc", n.flatten("flatten", x), 3)});
+  run(canonicalise(), n.graph);
+  return n;
+}
+
+TEST(EqualiseChannels, GivesThemOneRangeAndChangesNothingElse) {
+  for (const bool clip : {false, true}) {
+    Network n = uneven(clip);
+    const Graph before = n.graph;
+    ASSERT_EQ(equalise_channels(n.graph, {}, graph::reference_engine, batches_of(before, 5)), 1);
+    graph::tidy(n.graph);
+    Random random(5);
+    const auto inputs = batch_for(before, random, 3);
+    const auto x = graph::evaluate(before, inputs).at(0).to_reals();
+    std::vector<double> ranges;
+    const auto y = graph::evaluate(n.graph, inputs,
+                                   [&](ValueId id, const Tensor& tensor) {
+                                     if (n.graph[id].name.starts_with("pool"))
+                                       for (int64_t c = 0; c < 4; ++c) ranges.push_back(largest_of(tensor, c));
+                                   })
+                       .at(0)
+                       .to_reals();
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 1e-4 * (1 + std::abs(x[i])));
+    ASSERT_EQ(ranges.size(), 4U);
+    EXPECT_LT(*std::max_element(ranges.begin(), ranges.end()), 16 * *std::min_element(ranges.begin(), ranges.end()));
+  }
+}
+
+TEST(EqualiseChannels, LeavesAloneWhatAFunctionOrAnOutputReads) {
+  for (const bool output : {false, true}) {
+    Network n;
+    const ValueId a = n.conv("a", n.input({any, 2, 8, 8}), 4, 3);
+    const ValueId y = n.conv("last", output ? n.relu("relu", a) : n.node("silu", graph::Swish{}, {a}), 2, 1);
+    n.finish(output ? std::vector<ValueId>{y, n.graph.nodes[1].outputs[0]} : std::vector<ValueId>{y});
+    run(canonicalise(), n.graph);
+    EXPECT_EQ(equalise_channels(n.graph, {}, graph::reference_engine, batches_of(n.graph, 5)), 0);
+  }
+}
+
+TEST(EqualiseChannels, TakesAllThatAddsTieTogether) {
+  Network n;
+  const ValueId a = n.relu("relu", n.conv("a", n.input({any, 2, 8, 8}), 4, 3, 1, 1));
+  const ValueId sum = n.add("add", n.conv("b", a, 4, 3, 1, 1), n.conv("c", a, 4, 1));
+  n.finish({n.conv("last", n.relu("relu2", sum), 2, 1)});
+  Tensor& weights = *n.graph[n.graph.find("b_w")].constant;
+  Tensor& other = *n.graph[n.graph.find("c_w")].constant;
+  for (size_t i = 0; i < weights.size() / 2; ++i) weights.as<float>()[i] *= 0.01F;
+  for (size_t i = 0; i < other.size() / 2; ++i) other.as<float>()[i] *= 0.01F;
+  run(canonicalise(), n.graph);
+  const Graph before = n.graph;
+  EXPECT_GE(equalise_channels(n.graph, {}, graph::reference_engine, batches_of(before, 5)), 1);
+  graph::tidy(n.graph);
+  Random random(5);
+  const auto inputs = batch_for(before, random, 3);
+  const auto x = graph::evaluate(before, inputs).at(0).to_reals(),
+             y = graph::evaluate(n.graph, inputs).at(0).to_reals();
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 1e-4 * (1 + std::abs(x[i])));
+  for (const char* name : {"b_w", "c_w"})
+    EXPECT_NE(*n.graph.constant(n.graph.find(name)), *before.constant(before.find(name))) << name;
+}
+
+}  // namespace
+}  // namespace nibble::passes::testing
