@@ -112,7 +112,7 @@ struct LayerNormalization {
   }
 };
 
-/// In the place of an epsilon of 0: a row of zeros gives zeros, not NaN, and no row of float32 numbers differs.
+/// In the place of an epsilon of 0: a row of zeros gives zeros, not NaN; other rows are far longer.
 inline constexpr double no_epsilon = 1e-30;
 
 /// y = x / sqrt(mean of x^2 + epsilon) * scale, the mean over axes `axis`.. of each row. Reals only. Inputs x, scale.
