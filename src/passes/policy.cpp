@@ -92,7 +92,7 @@ constexpr Key table[] = {
     {"weights", "8", "bits from 1 to 16, or {\"levels\": n}", setting<&P::weight_levels, levels_from>},
     {"activations", "8", "likewise", setting<&P::activation_levels, levels_from>},
     {"granularity", R"("channel")", "of weights: channel or tensor", setting<&P::per_channel, per_channel_from>},
-    {"range", R"("measured")", "of activations: measured, min_max, moving_average=M, percentile=P, sigma=K, mse, kl",
+    {"range", R"("measured")", "of activations: measured, min_max, percentile=P, sigma=K, mse, kl, sawb",
      setting<&P::activation_range, range_from>},
     {"weight_range", R"("min_max")", "of weights, likewise, but for measured", setting<&P::weight_range, weight_range_from>},
     {"rounding", R"("half_up")", "half_up, floor or half_even", setting<&P::rounding, rounding_from>},
