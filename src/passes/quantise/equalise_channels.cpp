@@ -62,7 +62,7 @@ class Search {
   }
 
   /// A Conv or Gemm with constant weights, its channels along axis 1 of what it writes and reads.
-  bool is_linear(const Node& node) const {
+  bool takes_factors(const Node& node) const {
     const auto* gemm = get_if<graph::Gemm>(&node.op);
     const bool usual = gemm ? gemm->transpose_b && !gemm->transpose_a && gemm->alpha == 1 && gemm->beta == 1
                             : holds_alternative<graph::Conv>(node.op);
@@ -84,7 +84,7 @@ class Search {
     if (writer < 0) return false;
     const Node& node = graph_.nodes[static_cast<size_t>(writer)];
     const Place place = family_.values.at(id);
-    if (is_linear(node)) {
+    if (takes_factors(node)) {
       family_.producers.push_back(static_cast<size_t>(writer));
       return place.inner == 1;
     }
@@ -102,7 +102,7 @@ class Search {
       const auto index = static_cast<size_t>(reader);
       const Node& node = graph_.nodes[index];
       const bool only_first = node.inputs[0] == id && std::count(node.inputs.begin(), node.inputs.end(), id) == 1;
-      if (is_linear(node) && only_first) {
+      if (takes_factors(node) && only_first) {
         family_.consumers.push_back(index);
       } else if (const auto* clip = get_if<graph::Clip>(&node.op); clip && clip->low == 0 && place.inner == 1) {
         family_.clips.push_back(index);
@@ -234,7 +234,7 @@ std::vector<Family> families_of(const Graph& graph, const Policy& policy) {
   std::vector<bool> taken(graph.nodes.size());
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     Search search(graph, uses);
-    if (taken[n] || !search.is_linear(graph.nodes[n])) continue;
+    if (taken[n] || !search.takes_factors(graph.nodes[n])) continue;
     std::optional<Family> family = search.family_of(n);
     if (!family) continue;
     const auto measured = [&](size_t i) { return is_measured(policy.of(graph.nodes[i].name)); };
