@@ -33,6 +33,8 @@ QuantiseOptions options_for(uint64_t seed) {
   policy.symmetric_activations = random.below(2) == 0;
   policy.rounding = static_cast<Rounding>(random.below(3));
   policy.batch_norm = static_cast<BatchNorm>(random.below(4));
+  // An integer batch-norm, which integerise may be asked for, takes one sum.
+  policy.branches = Branches::Common;
   return options;
 }
 

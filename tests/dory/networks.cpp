@@ -52,6 +52,7 @@ graph::Graph demo(uint64_t seed, int64_t bits) {
   passes::QuantiseOptions options;
   options.policy.defaults.weight_levels = options.policy.defaults.activation_levels = int64_t{1} << bits;
   options.policy.defaults.symmetric_activations = true;
+  options.policy.defaults.branches = passes::Branches::Common;  // what the dialect's Add says
   passes::testing::quantise_by(n.graph, options);
   passes::IntegeriseOptions narrow;
   narrow.widths.multiplier = 25;

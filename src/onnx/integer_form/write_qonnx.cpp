@@ -75,7 +75,9 @@ class QonnxWriter {
     if (!is_real(graph_[node.outputs[0]].type)) return "gives integers";
     const bool constant = graph_.constant(node.inputs[0]) != nullptr;
     const auto exact = exact_levels(op.grid);
-    if (!exact && !constant) return "levels " + std::to_string(op.grid.low) + ".." + std::to_string(op.grid.high);
+    if (!exact && !constant)
+      return "levels " + std::to_string(op.grid.low) + ".." + std::to_string(op.grid.high) +
+             ", neither 2^b nor one less";
     const Levels levels = exact ? *exact : wide_levels(op.grid);
     const auto number = [&](const std::string& name, int64_t value) {
       const Tensor tensor(Shape{}, std::vector<float>{static_cast<float>(value)});

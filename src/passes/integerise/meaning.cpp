@@ -158,13 +158,22 @@ Tensor shaped_as(Shape shape, Tensor tensor) {
   return tensor.reshaped(std::move(shape));
 }
 
+/// Integers as often as the shape asks for.
+Tensor stretched(const Tensor& integers, const Shape& shape) {
+  if (integers.shape() == shape) return integers;
+  const Node add{"stretched", graph::Add{}, {}, {}};
+  const Tensor wide = integers.cast(ElementType::Int64), zeros(ElementType::Int64, shape);
+  return graph::evaluate(add, {&wide, &zeros}).at(0);
+}
+
 /// What a sum's integers stand for.
 Tensor reals_of(const Sum& sum, const std::vector<const Tensor*>& terms) {
-  const Shape& shape = terms[0]->shape();
-  std::vector<double> reals(terms[0]->size());
-  add_term(reals, *terms[0], sum.scale, sum.zero);
+  Shape shape = terms[0]->shape();
+  for (const Tensor* term : terms) shape = broadcast(shape, term->shape());
+  std::vector<double> reals(static_cast<size_t>(element_count(shape)));
+  add_term(reals, stretched(*terms[0], shape), sum.scale, sum.zero);
   for (size_t i = 0; i < sum.others.size(); ++i)
-    add_term(reals, *terms[i + 1], sum.others[i].scale, sum.others[i].zero);
+    add_term(reals, stretched(*terms[i + 1], shape), sum.others[i].scale, sum.others[i].zero);
   if (sum.shifted() || sum.clipped()) {
     const size_t channels = std::max({sum.shift.size(), sum.low.size(), sum.high.size()});
     const ChannelOf channel(shape, channels == 1 ? -1 : 1);

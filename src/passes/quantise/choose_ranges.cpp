@@ -320,12 +320,18 @@ double decibels(double ratio) {
   return ratio > 0 ? 10 * std::log10(ratio) : 0;
 }
 
+std::vector<Grid> grids_of(const Graph& graph, const QuantiserPlan& plan, const std::vector<RealRange>& ranges) {
+  std::vector<Grid> grids = grids_over(graph, plan, ranges);
+  keep_domains(graph, plan, grids);
+  return grids;
+}
+
 /// Ranges by the candidate of each point; `ranges[p]` has one for each, or one by the point's own rule.
 std::vector<Grid> grids_by(const Graph& graph, const QuantiserPlan& plan,
                            const std::vector<std::vector<RealRange>>& ranges, const std::vector<size_t>& choice) {
   std::vector<RealRange> chosen;
   for (size_t p = 0; p < ranges.size(); ++p) chosen.push_back(ranges[p][std::min(choice[p], ranges[p].size() - 1)]);
-  return grids_over(graph, plan, chosen);
+  return grids_of(graph, plan, chosen);
 }
 
 }  // namespace
@@ -333,7 +339,7 @@ std::vector<Grid> grids_by(const Graph& graph, const QuantiserPlan& plan,
 ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const Observed& seen,
                            const graph::EngineMaker& engine, bool corrects) {
   const std::vector<RealRange> by_rule = ranges_by_rule(graph, plan, seen);
-  ChosenRanges result{grids_over(graph, plan, by_rule), {}, {}, {}, corrects};
+  ChosenRanges result{grids_of(graph, plan, by_rule), {}, {}, {}, corrects};
   const auto together = choosers(plan);
   if (together.empty()) return result;
   std::vector<std::vector<RealRange>> ranges;

@@ -542,7 +542,8 @@ class Planner {
 
   /// Sums of weights by activations: the wider of both gives way, a tie at the activations.
   void narrow(LinearPoint& linear) {
-    if (linear.point < 0) return;
+    // Weights that came with their quantiser stay.
+    if (linear.point < 0 || linear.kept) return;
     const double weight = largest_sum(linear);
     constexpr double most = 0x1p31 * 0.98;  // a bias has the rest
     const auto reach = [&] {

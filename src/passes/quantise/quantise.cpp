@@ -74,13 +74,16 @@ Batches in_pixels(const Quantising& work, const graph::Graph& graph, const Batch
 /// can be certified (quant/sum_requantisation.hpp). A Concat's would only be requantised once more.
 bool may_part(const graph::Graph& graph, const QuantiserPlan& plan, const Harmonised& node, const Policy& policy) {
   const graph::Node& joined = graph.nodes[node.node];
-  if (holds_alternative<graph::Concat>(joined.op) || policy.of(joined.name).branches != Branches::Measured)
+  const LayerPolicy own = policy.of(joined.name);
+  // An integer batch-norm takes one sum.
+  if (holds_alternative<graph::Concat>(joined.op) || own.branches != Branches::Measured ||
+      policy.defaults.batch_norm == BatchNorm::Integer)
     return false;
   double pairs = 1;
   for (int p : node.points) {
-    const LayerPolicy& own = plan.points[static_cast<size_t>(p)].policy;
-    if (own.activation_range.method != quant::RangeMethod::Measured) return false;
-    pairs *= static_cast<double>(own.activation_levels);
+    const LayerPolicy& of_point = plan.points[static_cast<size_t>(p)].policy;
+    if (of_point.activation_range.method != quant::RangeMethod::Measured) return false;
+    pairs *= static_cast<double>(of_point.activation_levels);
   }
   return pairs <= 0x1p16;
 }
@@ -170,7 +173,6 @@ Pipeline float_to_fake(const QuantiseOptions& options, const graph::EngineMaker&
                     ChosenRanges chosen =
                         choose_ranges(graph, work->plan, work->seen, engine, work->options.bias_correction);
                     work->grids = std::move(chosen.grids);
-                    keep_domains(graph, work->plan, work->grids);
                     report.narrowed = work->plan.narrowed;
                     work->corrects = report.corrects_biases = chosen.corrects;
                     report.ranges = std::move(chosen.choices);

@@ -164,7 +164,7 @@ class RandomIntegerNetworksAs : public testing::TestWithParam<const onnx::Dialec
 TEST_P(RandomIntegerNetworksAs, ComputeTheSameIntegersReadBackOrAreRefusedByName) {
   const onnx::Dialect& dialect = *GetParam();
   // Each dialect holds the networks that are made for it.
-  const bool standard = dialect.name == "qdq" || dialect.name == "qoperator";
+  const bool standard = dialect.name == "qdq" || dialect.name == "qoperator" || dialect.name == "qonnx";
   for (const Batch& batch : batches) {
     Tally tally;
     for (uint64_t seed = 0; seed < batch.count; ++seed)

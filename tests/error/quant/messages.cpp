@@ -59,7 +59,7 @@ TEST(QuantMessages, ListTheRulesForRanges) {
                            "sigma=x", "moving_average=1", "mse=2", "kl=1"})
     EXPECT_EQ(message([&] { range_rule_named(text); }),
               "quant: range: '" + std::string(text) +
-                  "' (expected min_max, moving_average[=m], percentile[=P], sigma[=K], mse, kl or sawb)");
+                  "' (expected min_max, moving_average[=m], percentile[=P], sigma[=K], mse, kl, sawb or measured)");
   EXPECT_EQ(range_rule_named("percentile").parameter, 99.9);
   EXPECT_EQ(range_rule_named("sigma=2.5").parameter, 2.5);
 }

@@ -39,6 +39,8 @@ QuantiseOptions coarse(bool bias_correction, Rounding rounding = Rounding::HalfU
   options.policy.defaults.activation_levels = 8;
   options.policy.defaults.rounding = rounding;
   options.bias_correction = bias_correction;
+  // Weights and ranges as they are.
+  options.policy.defaults.activation_range = {quant::RangeMethod::MinMax, 0};
   return options;
 }
 

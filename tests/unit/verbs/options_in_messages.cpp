@@ -92,9 +92,9 @@ TEST(Messages, AVerbAdvisesOnlyItsOwnOptionsOrNamesTheVerbThatHasThem) {
 
 TEST(Messages, WhatNamesAVerbAlreadyOrIsNoOptionStaysAsItIs) {
   const Verb& train = verb_named("train");
-  for (const char* said :
-       {"integerize --requantisation standard gives them", "verbs: nibble show: --limit: '0'", "the option --nothing",
-        "file 'a--batch.onnx'", "to go on with --resume", "a dash at the end --", "-----", "--"})
+  for (const char* said : {"integerize --requantisation standard gives them", "verbs: nibble evaluate: --limit: '0'",
+                           "the option --nothing", "file 'a--batch.onnx'", "to go on with --resume",
+                           "a dash at the end --", "-----", "--"})
     EXPECT_EQ(advised_by(train, said), said);
   EXPECT_EQ(advised_by(train, "--batch-norm-bits below 8, or quantize --batch 1, or --batch 2"),
             "integerize --batch-norm-bits below 8, or quantize --batch 1, or convert --batch 2");
