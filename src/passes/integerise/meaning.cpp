@@ -237,7 +237,7 @@ class FakeQuantised : public graph::Engine {
     if (meaning_.integers.constant(last)) return constants_.push_back(id);
     told_by_[last].push_back(id);
     for (ValueId term : terms)
-      if (term != last) kept_.emplace(term, Tensor());
+      if (term != last && !meaning_.integers.constant(term)) kept_.emplace(term, Tensor());
   }
   size_t order(ValueId id) {
     if (order_.empty()) {
@@ -269,7 +269,10 @@ class FakeQuantised : public graph::Engine {
   Tensor real(ValueId id, Find&& find) const {
     const Carried& what = carried(id);
     std::vector<const Tensor*> terms;
-    for (ValueId term : terms_of(what)) terms.push_back(&find(term));
+    for (ValueId term : terms_of(what)) {
+      const Tensor* constant = meaning_.integers.constant(term);
+      terms.push_back(constant ? constant : &find(term));
+    }
     ensure(!terms.empty(), "what is pending has no value of its own");
     const Shape& shape = fake_[id].shape;
     if (std::holds_alternative<RealValue>(what)) return shaped_as(shape, terms[0]->cast(ElementType::Float64));
