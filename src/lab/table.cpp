@@ -21,7 +21,8 @@ std::string table(const std::vector<Row>& rows) {
                         integers, row.weight_bytes, exact, row.variant.empty() ? "-" : row.variant);
   }
   return text +
-         "\nFP float, FQ fake-quantised (float32), QD its real functions evaluated exactly, ID integers alone.\n"
+         "\nFP float, FQ fake-quantised, run on the integers it means, QD its real functions evaluated exactly, ID "
+         "integers alone.\n"
          "flips: decisions unlike float's. differing integers: activations unlike ID's (ID: unlike QD's).\n"
          "exact: requantisations certified equal on every accumulator value, of all.\n";
 }

@@ -66,13 +66,10 @@ IntegerNorm norm_of(const graph::Rescale& rescale, const Levels& levels, double 
   norm.unit = unit_over(largest / static_cast<double>((int64_t{1} << (bits - 1)) - 1), scale);
   for (size_t c = 0; c < rescale.channels(); ++c) {
     norm.gain.push_back(levels[c] ? 0 : std::llround(divided(rescale.kappa_of(c), c) / norm.unit));
-    // What is the same for each sum is rounded as it is, within the levels; what clips to one level is that level.
-    const double least = static_cast<double>(rescale.low - rescale.zero_point) - 1,
-                 most = static_cast<double>(rescale.high - rescale.zero_point) + 1;
+    // A channel of one level has it wherever its shift is rounded to: the middle of what rounds to the level.
     double shift = divided(rescale.lambda_of(c), c);
     if (levels[c])
-      shift = rescale.kappa_of(c) == 0 ? std::clamp(shift, least, most)
-                                       : static_cast<double>(*levels[c] - rescale.zero_point);
+      shift = static_cast<double>(*levels[c] - rescale.zero_point) + (rescale.rounding == Rounding::Floor ? 0.5 : 0);
     shift /= norm.unit;
     norm.shift.push_back(std::llround(std::clamp(shift, -0x1p52, 0x1p52)));
   }

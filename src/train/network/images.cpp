@@ -69,14 +69,15 @@ void Images::start(const at::Tensor& x) {
 
 bool Images::carry(const Node& node, const Linear& linear) {
   return follow(
-      node.outputs, [&] { passes::carry(walk_, node); }, linear);
+      node, [&] { passes::carry(walk_, node); }, linear);
 }
 
 bool Images::carry_affine(const Node& node, const passes::Affine& affine) {
-  return follow(node.outputs, [&] { passes::carry_affine(walk_, node, node.inputs[0], affine); }, {});
+  return follow(node, [&] { passes::carry_affine(walk_, node, node.inputs[0], affine); }, {});
 }
 
-bool Images::follow(const std::vector<ValueId>& outputs, const std::function<void()>& carry, const Linear& linear) {
+bool Images::follow(const Node& followed, const std::function<void()>& carry, const Linear& linear) {
+  const std::vector<ValueId>&outputs = followed.outputs, &reads = followed.inputs;
   const size_t before = walk_.to.nodes.size();
   try {
     carry();
@@ -88,9 +89,10 @@ bool Images::follow(const std::vector<ValueId>& outputs, const std::function<voi
   for (size_t node = before; node < walk_.to.nodes.size(); ++node) compute(node, linear);
   bool all = true;
   for (ValueId id : outputs) {
-    // An algorithm runs where its quantiser stands.
-    if (const auto* pending = std::get_if<passes::Pending>(walk_.find(id)))
-      for (ValueId read : pending->function->inputs)
+    // What stands between levels and the quantiser of a function is computed there, of those levels.
+    const passes::Carried* carried = walk_.find(id);
+    if (carried && !integers_only(*carried))
+      for (ValueId read : reads)
         if (read != graph::absent)
           for (ValueId term : terms_of(read)) ++users_[term];
     for (ValueId term : terms_of(id)) ++users_[term];

@@ -41,7 +41,7 @@ class Images {
   void release(const std::vector<graph::ValueId>& values);
 
  private:
-  bool follow(const std::vector<graph::ValueId>& outputs, const std::function<void()>& carry, const Linear& linear);
+  bool follow(const graph::Node& followed, const std::function<void()>& carry, const Linear& linear);
   void compute(size_t node, const Linear& linear);
   at::Tensor& image(graph::ValueId id);
   std::vector<graph::ValueId> terms_of(graph::ValueId id) const;

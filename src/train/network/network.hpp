@@ -138,8 +138,9 @@ class Network {
   at::Tensor folded_bias(size_t node, const Mode& mode) const;
   /// What a folded batch-norm computes by a batch's statistics, of z: the inputs of the norm as it stands.
   std::vector<at::Tensor> normalised_inputs(size_t node, std::vector<at::Tensor> inputs) const;
-  /// The function of z that `affine` is of these.
-  passes::Affine behind_gain(passes::Affine affine, size_t node) const;
+  std::vector<double> folded_gain(size_t node) const;
+  /// The function of z that `affine` is of what a folded batch-norm normalises.
+  passes::Affine behind_gain(passes::Affine affine, size_t node, const std::vector<double>& gain) const;
   at::Tensor& weights_of(size_t node);
 
   const graph::Graph& graph_;

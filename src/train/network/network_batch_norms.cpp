@@ -105,11 +105,14 @@ std::vector<at::Tensor> Network::normalised_inputs(size_t node, std::vector<at::
   return inputs;
 }
 
-passes::Affine Network::behind_gain(passes::Affine affine, size_t node) const {
+std::vector<double> Network::folded_gain(size_t node) const {
+  return doubles(gain_of(folded_[static_cast<size_t>(folded_at_[node])]));
+}
+
+passes::Affine Network::behind_gain(passes::Affine affine, size_t node, const std::vector<double>& gain) const {
   const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[node])];
   const std::vector<ValueId>& inputs = graph_.nodes[pair.linear].inputs;
   const bool biased = inputs.size() > 2 && inputs[2] != absent;
-  const std::vector<double> gain = doubles(gain_of(pair));
   const std::vector<double> bias = biased ? doubles(constants_[static_cast<size_t>(inputs[2])]) : std::vector<double>();
   for (size_t c = 0; c < affine.gain.size(); ++c) {
     if (biased) affine.shift[c] += bias[c] * affine.gain[c];
