@@ -145,7 +145,7 @@ void add_term(std::vector<double>& reals, const Tensor& integers, const std::vec
 Tensor reals_of(const Grid& grid, const Tensor& integers) {
   std::vector<double> reals(integers.size());
   add_term(reals, integers, grid.scale, grid.zero_point, grid.axis);
-  return Tensor(integers.shape(), std::move(reals));
+  return Tensor(integers.shape(), reals);
 }
 
 /// The same elements as the value has them: products of rows are computed as a matrix.
@@ -182,7 +182,7 @@ Tensor reals_of(const Sum& sum, const std::vector<const Tensor*>& terms) {
       reals[i] = std::clamp(reals[i] + element(sum.shift, c), element(sum.low, c), element(sum.high, c));
     }
   }
-  return Tensor(shape, std::move(reals));
+  return Tensor(shape, reals);
 }
 
 class FakeQuantised : public graph::Engine {
