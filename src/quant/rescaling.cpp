@@ -65,9 +65,10 @@ NIBBLE_INLINE bool levels(const Real* __restrict kappa, const Real* const* a, si
     const Real sum = divides ? sums[i] / c.divisor : sums[i], size = divides ? sizes[i] / c.divisor : sizes[i];
     const Real shifted = sum + c.half, down = whole_below(shifted), beyond = shifted - down;
     const Real slack = c.error * size + c.last * size_of(shifted) + Real(0x1p-100);
-    const bool close = beyond <= slack || 1 - beyond <= slack,
-               inside = shifted + slack >= c.least && shifted - slack <= c.most;
-    near[i] = close && inside ? 1.0f : 0.0f;
+    // Without jumps, which a vector has none of.
+    const Real close = (beyond <= slack ? Real(1) : Real(0)) + (1 - beyond <= slack ? Real(1) : Real(0));
+    const Real from_below = shifted + slack >= c.least ? close : Real(0);
+    near[i] = static_cast<float>(shifted - slack <= c.most ? from_below : Real(0));
     Real level = down + c.zero_point;
     level = level < c.low ? c.low : level;
     level = level > c.high ? c.high : level;
