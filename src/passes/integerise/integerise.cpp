@@ -17,9 +17,9 @@ int IntegeriseReport::exact_nodes() const {
   return static_cast<int>(std::count_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.exact(); }));
 }
 
-Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report) {
+Pipeline turn_products() {
   const auto turned = std::make_shared<bool>(false);
-  Pipeline pipeline{
+  return {
       {"put_weights_second", "Turns a product with constant weights before the activation",
        [turned](graph::Graph& graph) {
          const int changed = graph.stage == graph::Stage::FQ ? put_weights_second(graph) : 0;
@@ -29,9 +29,14 @@ Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report
       {"sink_transposes", "Moves Transposes towards the outputs until they cancel",
        [turned](graph::Graph& graph) { return *turned ? sink_transposes(graph) : 0; }},
       {"flatten_rows", "Gives a product of several axes before its columns two: rows and columns", flatten_rows},
-      {"propagate_scales", "FQ to QD: integers in every tensor, each quantiser the real function of its accumulator",
-       [&report](graph::Graph& graph) { return propagate_scales(graph, &report.approximations); }},
   };
+}
+
+Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report) {
+  Pipeline pipeline = turn_products();
+  pipeline.push_back({"propagate_scales",
+                      "FQ to QD: integers in every tensor, each quantiser the real function of its accumulator",
+                      [&report](graph::Graph& graph) { return propagate_scales(graph, &report.approximations); }});
   if (options.requantisation == RequantisationRule::Standard)
     pipeline.push_back({"standardise_rescalings", "Whole biases and float32 scales, ties to even: ONNX's integer ops",
                         standardise_rescalings});

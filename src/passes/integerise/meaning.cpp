@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/channels.hpp"
+#include "graph/evaluate/broadcast.hpp"
 #include "graph/infer/infer.hpp"
 #include "passes/canonicalise/passes.hpp"
 #include "passes/integerise/passes.hpp"
@@ -121,19 +122,6 @@ void carry_or_keep(Propagation& p, Reals& reals, const Node& node) {
   }
 }
 
-/// The values of `integers` that a value is made of.
-std::vector<ValueId> terms_of(const Carried& carried) {
-  std::vector<ValueId> ids;
-  std::visit(
-      [&](const auto& x) {
-        if constexpr (requires { x.id; }) ids.push_back(x.id);
-      },
-      carried);
-  if (const auto* sum = std::get_if<Sum>(&carried))
-    for (const Sum::Term& term : sum->others) ids.push_back(term.id);
-  return ids;
-}
-
 /// scale (q - zero), added; a scale for each index of `axis`.
 void add_term(std::vector<double>& reals, const Tensor& integers, const std::vector<double>& scale, int64_t zero,
               int axis = 1) {
@@ -158,22 +146,17 @@ Tensor shaped_as(Shape shape, Tensor tensor) {
   return tensor.reshaped(std::move(shape));
 }
 
-/// Integers as often as the shape asks for.
-Tensor stretched(const Tensor& integers, const Shape& shape) {
-  if (integers.shape() == shape) return integers;
-  const Node add{"stretched", graph::Add{}, {}, {}};
-  const Tensor wide = integers.cast(ElementType::Int64), zeros(ElementType::Int64, shape);
-  return graph::evaluate(add, {&wide, &zeros}).at(0);
-}
-
 /// What a sum's integers stand for.
 Tensor reals_of(const Sum& sum, const std::vector<const Tensor*>& terms) {
   Shape shape = terms[0]->shape();
   for (const Tensor* term : terms) shape = broadcast(shape, term->shape());
   std::vector<double> reals(static_cast<size_t>(element_count(shape)));
-  add_term(reals, stretched(*terms[0], shape), sum.scale, sum.zero);
+  const auto stretched = [&](const Tensor& term) {
+    return term.shape() == shape ? term : graph::broadcast_to<int64_t>(term.cast(ElementType::Int64), shape);
+  };
+  add_term(reals, stretched(*terms[0]), sum.scale, sum.zero);
   for (size_t i = 0; i < sum.others.size(); ++i)
-    add_term(reals, stretched(*terms[i + 1], shape), sum.others[i].scale, sum.others[i].zero);
+    add_term(reals, stretched(*terms[i + 1]), sum.others[i].scale, sum.others[i].zero);
   if (sum.shifted() || sum.clipped()) {
     const size_t channels = std::max({sum.shift.size(), sum.low.size(), sum.high.size()});
     const ChannelOf channel(shape, channels == 1 ? -1 : 1);
@@ -193,11 +176,11 @@ class FakeQuantised : public graph::Engine {
     for (ValueId id : fake.outputs)
       for (ValueId term : terms_of(carried(id)))
         if (position(all.outputs, term) == all.outputs.size()) all.outputs.push_back(term);
-    outputs_ = all.outputs;
-    read_ = all;
-    graph::tidy(read_);
+    std::map<ValueId, size_t> written;  // in which order
+    for (const Node& node : all.nodes)
+      for (ValueId id : node.outputs) written.emplace(id, written.size() + 1);
     for (size_t id = 0; id < meaning_.values.size(); ++id)
-      if (meaning_.values[id] && !is_input(static_cast<ValueId>(id))) note(static_cast<ValueId>(id));
+      if (meaning_.values[id] && !is_input(static_cast<ValueId>(id))) note(static_cast<ValueId>(id), written);
   }
 
   std::vector<Tensor> run(const std::vector<Tensor>& inputs, const graph::Observer& observer) override {
@@ -206,13 +189,18 @@ class FakeQuantised : public graph::Engine {
       if (!observed_by_) observed_by_ = maker_(meaning_.integers);
       made = observed(inputs, observer);
     } else {
-      if (!run_by_) run_by_ = maker_(read_);
+      if (!run_by_) {
+        read_ = meaning_.integers;
+        graph::tidy(read_);
+        run_by_ = maker_(read_);
+      }
       made = run_by_->run(inputs);
     }
     std::vector<Tensor> results;
     for (ValueId id : fake_.outputs)
-      results.push_back(
-          real(id, [&](ValueId term) -> const Tensor& { return made[position(outputs_, term)]; }).cast(fake_[id].type));
+      results.push_back(real(id, [&](ValueId term) -> const Tensor& {
+                          return made[position(meaning_.integers.outputs, term)];
+                        }).cast(fake_[id].type));
     return results;
   }
 
@@ -229,23 +217,16 @@ class FakeQuantised : public graph::Engine {
   }
 
   /// Of values that need several of the integers' values, all but the last are kept.
-  void note(ValueId id) {
+  void note(ValueId id, const std::map<ValueId, size_t>& written) {
     const std::vector<ValueId> terms = terms_of(carried(id));
     if (terms.empty()) return;
-    const auto written = [&](ValueId a, ValueId b) { return order(a) < order(b); };
-    const ValueId last = *std::max_element(terms.begin(), terms.end(), written);
+    const auto order = [&](ValueId term) { return written.contains(term) ? written.at(term) : 0; };
+    const ValueId last =
+        *std::max_element(terms.begin(), terms.end(), [&](ValueId a, ValueId b) { return order(a) < order(b); });
     if (meaning_.integers.constant(last)) return constants_.push_back(id);
     told_by_[last].push_back(id);
     for (ValueId term : terms)
       if (term != last && !meaning_.integers.constant(term)) kept_.emplace(term, Tensor());
-  }
-  size_t order(ValueId id) {
-    if (order_.empty()) {
-      for (const Node& node : meaning_.integers.nodes)
-        for (ValueId output : node.outputs) order_.emplace(output, order_.size() + 1);
-    }
-    const auto found = order_.find(id);
-    return found == order_.end() ? 0 : found->second;
   }
 
   std::vector<Tensor> observed(const std::vector<Tensor>& inputs, const graph::Observer& observer) {
@@ -284,9 +265,7 @@ class FakeQuantised : public graph::Engine {
   const Graph& fake_;
   graph::EngineMaker maker_;
   Meaning meaning_;
-  Graph read_;  ///< what the outputs are made of, and nothing else
-  std::vector<ValueId> outputs_;
-  std::map<ValueId, size_t> order_;
+  Graph read_;                                       ///< of run_by_: what the outputs are made of, and nothing else
   std::map<ValueId, std::vector<ValueId>> told_by_;  ///< by a value of the integers: values of FQ that it completes
   std::vector<ValueId> constants_;                   ///< values of FQ that the input does not change
   std::map<ValueId, Tensor> kept_;
@@ -346,18 +325,12 @@ void restore(Graph& graph, const std::vector<Unread>& taken, size_t values) {
   graph::infer_shapes(graph);
 }
 
-/// The network with its products as integers want them: fake_to_true's first steps. Every value keeps its place.
+/// The network with its products turned. Every value keeps its place.
 Graph with_products_turned(Graph graph) {
   const size_t values = graph.values.size();
   std::vector<Unread> taken;
-  const auto settled = [&](int changed) {
-    if (changed > 0) settle(graph, taken);
-    return changed > 0;
-  };
-  if (settled(put_weights_second(graph)))
-    while (settled(sink_transposes(graph))) {
-    }
-  settled(flatten_rows(graph));
+  for (const Step& step : turn_products())
+    while (step.run(graph) > 0) settle(graph, taken);
   if (!taken.empty()) restore(graph, taken, values);
   return graph;
 }

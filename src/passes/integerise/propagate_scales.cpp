@@ -154,6 +154,18 @@ std::optional<Sum> sum_of(const Carried& value) {
   return std::nullopt;
 }
 
+std::vector<ValueId> terms_of(const Carried& value) {
+  std::vector<ValueId> ids;
+  std::visit(
+      [&](const auto& x) {
+        if constexpr (requires { x.id; }) ids.push_back(x.id);
+      },
+      value);
+  if (const auto* sum = std::get_if<Sum>(&value))
+    for (const Sum::Term& term : sum->others) ids.push_back(term.id);
+  return ids;
+}
+
 ValueId Propagation::emit(std::string node_name, graph::Op op, std::vector<ValueId> inputs, std::string value_name) {
   std::string name = node_name;
   for (int number = 1; !node_names.insert(name).second; ++number) name = node_name + "_" + std::to_string(number);

@@ -71,6 +71,9 @@ using Carried = std::variant<OnGrid, Sum, RealValue, Index, Pending>;
 /// none: reals, and what is pending.
 std::optional<Sum> sum_of(const Carried& value);
 
+/// The integers of the new graph that a value is made of: a sum's first, then its others'. None where it is pending.
+std::vector<graph::ValueId> terms_of(const Carried& value);
+
 inline double element(const std::vector<double>& values, size_t channel) {
   return values[values.size() == 1 ? 0 : channel];
 }

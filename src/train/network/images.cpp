@@ -145,13 +145,7 @@ bool Images::has(ValueId id) const {
 }
 
 std::vector<ValueId> Images::terms_of(ValueId id) const {
-  const passes::Carried* carried = walk_.find(id);
-  if (!carried || !integers_only(*carried)) return {};
-  if (const auto* x = std::get_if<OnGrid>(carried)) return {x->id};
-  const Sum& sum = std::get<Sum>(*carried);
-  std::vector<ValueId> ids{sum.id};
-  for (const Sum::Term& term : sum.others) ids.push_back(term.id);
-  return ids;
+  return has(id) ? passes::terms_of(*walk_.find(id)) : std::vector<ValueId>();
 }
 
 at::Tensor Images::real(ValueId id) {

@@ -2,16 +2,14 @@
 
 #include <torch/csrc/autograd/functions/utils.h>
 
+#include "passes/integerise/propagation.hpp"
 #include "train/network/parts.hpp"
 
 namespace nibble::train {
 namespace {
 
+using passes::element;
 using torch::autograd::variable_list;
-
-double element(const std::vector<double>& values, size_t channel) {
-  return values[values.size() == 1 ? 0 : channel];
-}
 
 /// y = x * gain[c] + shift[c], Float32.
 at::Tensor affine(const at::Tensor& x, const std::vector<double>& gain, const std::vector<double>& shift,

@@ -6,17 +6,7 @@
 
 /// The batch-norms of a network that trains: which are folded into the weights before them, and what is then computed.
 namespace nibble::train {
-namespace {
-
 using namespace graph;
-
-at::Tensor along(const at::Tensor& channels, int64_t rank, int64_t axis) {
-  std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
-  shape[static_cast<size_t>(axis)] = -1;
-  return channels.reshape(shape);
-}
-
-}  // namespace
 
 void Network::find_folded() {
   // Without any the caller says so.

@@ -21,12 +21,6 @@ std::vector<double> quotients(const std::vector<double>& a, double b) {
   return all;
 }
 
-at::Tensor along_channels(const at::Tensor& channels, int64_t rank) {
-  std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
-  shape[1] = -1;
-  return channels.reshape(shape);
-}
-
 /// gain and shift of a batch-norm with these numbers, [C]; `inverse`: of the deviation.
 passes::Affine affine_of(const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& mean,
                          const at::Tensor& inverse) {
@@ -79,7 +73,12 @@ std::vector<at::Tensor> Network::on_levels(size_t n, std::vector<at::Tensor>& va
     return inputs_of(n, values);
   };
   if (quantises && !is_exact(n, mode)) return {quantise(n, inputs()[0], mode)};
-  if (!trains && !folds && images.carry(node)) return {};
+  if (!trains && !folds) {
+    if (images.carry(node)) return {};
+    std::vector<at::Tensor> outputs = on_reals(n, inputs(), mode);
+    if (quantises) images.place(node, outputs[0]);
+    return outputs;
+  }
   if (quantises) return quantised_on_levels(n, inputs()[0], images, mode);
   if (is_linear(node.op)) return linear_on_levels(n, inputs(), images, mode);
   if (holds_alternative<BatchNormalization>(node.op)) return normalised_on_levels(n, inputs(), images, mode);
@@ -133,7 +132,7 @@ std::vector<at::Tensor> Network::linear_on_levels(size_t n, const std::vector<at
     const at::Tensor z =
         forward(node, {inputs[0], inputs[1], node.inputs.size() > 2 ? inputs[2] : at::Tensor()}, mode)[0];
     z.detach().copy_(images.real(node.outputs[0]));
-    return {folded_at_[n] >= 0 && inputs[2].defined() ? z + along_channels(inputs[2], z.dim()) : z};
+    return {folded_at_[n] >= 0 && inputs[2].defined() ? z + along(inputs[2], z.dim(), 1) : z};
   }
   const auto* gemm = get_if<Gemm>(&node.op);
   AccumulatorReals how{sum.scale, sum.shift, quotients(sum.scale, x->grid.scale[0]), gemm ? gemm->beta : 1};

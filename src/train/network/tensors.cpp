@@ -48,6 +48,12 @@ Tensor from_torch(const at::Tensor& tensor, ElementType type) {
   return narrow ? result.cast(type) : result;
 }
 
+at::Tensor along(const at::Tensor& channels, int64_t rank, int64_t axis) {
+  std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
+  shape[static_cast<size_t>(axis)] = -1;
+  return channels.reshape(shape);
+}
+
 std::vector<double> doubles(const at::Tensor& tensor) {
   const at::Tensor held = tensor.detach().to(at::kDouble).contiguous();
   return {held.data_ptr<double>(), held.data_ptr<double>() + held.numel()};

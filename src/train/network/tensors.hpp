@@ -16,6 +16,9 @@ at::Tensor to_torch(const Tensor& tensor);
 /// no such type.
 Tensor from_torch(const at::Tensor& tensor, ElementType type);
 
+/// [C] along `axis` of a tensor of that rank.
+at::Tensor along(const at::Tensor& channels, int64_t rank, int64_t axis);
+
 /// The elements, without history.
 std::vector<double> doubles(const at::Tensor& tensor);
 
