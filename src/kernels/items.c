@@ -1,0 +1,61 @@
+#include "kernels/element.h"
+
+static int64_t product(const int32_t* extents, int32_t count) {
+  int64_t result = 1;
+  for (int32_t i = 0; i < count; ++i) result *= extents[i];
+  return result;
+}
+
+int64_t nibble_items(int kind, const void* parameters) {
+  switch (kind) {
+    case NIBBLE_KIND_CONV:
+    case NIBBLE_KIND_CONV_TRANSPOSE: {
+      const nibble_conv* p = parameters;
+      return p->split ? (p->out_channels + 15) / 16 : p->batch * product(p->out, 3);
+    }
+    case NIBBLE_KIND_MATMUL: {
+      const nibble_matmul* p = parameters;
+      return product(p->batch, 3) * p->rows;
+    }
+    case NIBBLE_KIND_POOL: {
+      const nibble_pool* p = parameters;
+      return p->batch * product(p->out, 3);
+    }
+    case NIBBLE_KIND_POINTWISE: {
+      const nibble_pointwise* p = parameters;
+      return product(p->extent, p->rank);
+    }
+    case NIBBLE_KIND_MOVE: {
+      const nibble_move* p = parameters;
+      return product(p->extent, p->rank);
+    }
+    case NIBBLE_KIND_GATHER: {
+      const nibble_gather* p = parameters;
+      return (int64_t)p->outer * p->indices;
+    }
+    case NIBBLE_KIND_REDUCE: {
+      const nibble_reduce* p = parameters;
+      return product(p->extent, p->rank);
+    }
+    case NIBBLE_KIND_ROW: {
+      const nibble_row* p = parameters;
+      return product(p->extent, p->rank);
+    }
+    case NIBBLE_KIND_REAL: {
+      const nibble_real* p = parameters;
+      return product(p->extent, p->rank);
+    }
+    default: return 0;
+  }
+}
+
+int64_t nibble_scratch(int kind, const void* parameters) {
+  if (kind == NIBBLE_KIND_ROW) return 8 * (int64_t)((const nibble_row*)parameters)->width;
+  if (kind == NIBBLE_KIND_CONV) {
+    /* The windows of 16 output positions, each segment padded (kernels.h, BLOCKED). */
+    const nibble_conv* p = parameters;
+    const int64_t segment = ((int64_t)p->kernel[2] * (p->in_channels / p->groups) + 3) / 4 * 4;
+    return p->w_format == NIBBLE_BLOCKED ? 16 * (p->kernel[0] * p->kernel[1] * segment + NIBBLE_SLACK) : 0;
+  }
+  return 0;
+}

@@ -1,0 +1,18 @@
+#include <stddef.h>
+
+#include "kernels/kernels.h"
+
+static int everywhere(void) {
+  return 1;
+}
+
+static nibble_kernel find_reference(int kind, const void* parameters, const char** kernel_name) {
+  (void)parameters;
+#define NIBBLE_REFERENCE_CASE(KIND, name, FIELDS) \
+  case NIBBLE_KIND_##KIND: *kernel_name = "reference"; return name##_reference;
+  switch (kind) { NIBBLE_KINDS(NIBBLE_REFERENCE_CASE) default : return NULL; }
+}
+
+static const nibble_kernel_set reference = {"reference", everywhere, find_reference};
+
+const nibble_kernel_set* const nibble_kernel_sets[] = {&reference, NULL};
