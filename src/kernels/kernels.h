@@ -179,7 +179,8 @@ enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED };
  *
  * y = stage(f(in[0], in[1], in[2])), f by `op` with scalars s[]; stage's channel is the index along axis
  * channel_axis. Names and formulas as in graph/ops.hpp and graph/ops_dialect.hpp:
- * WEIGHTED: ((x0 * s0 + s1) >> s2) + ((x1 * s3 + s4) >> s5), without a clip. Items: elements. */
+ * WEIGHTED: ((x0 * s0 + s1) >> s2) + ((x1 * s3 + s4) >> s5), without a clip. FLOAT_SUM: rint(fma((float)x0, f0,
+ * fma((float)x1, f1, f2))), |result| < 2^31 proven. Items: elements. */
 enum nibble_pointwise_op {
   NIBBLE_COPY = 0,
   NIBBLE_RELU,
@@ -198,7 +199,8 @@ enum nibble_pointwise_op {
   NIBBLE_I_HARD_SWISH,     /* s: three six one_over_six */
   NIBBLE_INTEGER_DIV,      /* s: delta eps eta */
   NIBBLE_TRUE_INTEGER_DIV, /* s: delta eps eta */
-  NIBBLE_I_NO_NORM         /* s: multiplier shift levels */
+  NIBBLE_I_NO_NORM,        /* s: multiplier shift levels */
+  NIBBLE_FLOAT_SUM
 };
 #define NIBBLE_POINTWISE_FIELDS(NUMBER, ARRAY, POINTER, STAGE) \
   NUMBER(int32_t, op)                                          \
@@ -210,6 +212,7 @@ enum nibble_pointwise_op {
   ARRAY(int64_t, y_stride, 6)                                  \
   ARRAY(int64_t, s, 8)                                         \
   NUMBER(int32_t, channel_axis)                                \
+  ARRAY(float, f, 3)                                           \
   STAGE(stage)
 
 /* Moves elements: y[i0, i1, ..] = x[offset0(i0) + offset1(i1) + ..], in elements. The offset of axis k at i is i *
