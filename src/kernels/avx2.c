@@ -1,0 +1,16 @@
+#include "kernels/avx2.h"
+
+#include "kernels/x86.h"
+
+#if defined(NIBBLE_X86)
+
+static nibble_kernel find(int kind, const void* parameters, const char** kernel_name) {
+  switch (kind) {
+    case NIBBLE_KIND_CONV: return nibble_avx2_conv(parameters, kernel_name);
+    default: return NULL;
+  }
+}
+
+const nibble_kernel_set nibble_avx2 = {"avx2", nibble_has_avx2, find};
+
+#endif

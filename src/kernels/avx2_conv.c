@@ -1,0 +1,165 @@
+#include "kernels/avx2.h"
+#include "kernels/conv_windows.h"
+#include "kernels/x86.h"
+
+#if defined(NIBBLE_X86)
+NIBBLE_OPEN_TARGET("avx2,fma")
+#include "kernels/x86_finish.h"
+
+/* Convolution by implicit GEMM in products of 16 bits: nothing saturates. A window of x is widened once, for all output
+ * channels, into two halves: of each column quad (c0 c1 c2 c3) the pair (c0, c2) goes to `even`, (c1, c3) to `odd`, as
+ * 16-bit numbers, four bytes a pair. Of a quad of weights, 32 bytes for 8 channels, shifts give the same pairs, and
+ * vpmaddwd sums a pair's products. A tile is up to 6 positions by 16 channels in 12 registers. */
+
+/* Windows that lie `step` bytes apart, `odd` bytes from even half to odd half. */
+typedef struct windows {
+  uint8_t* at;
+  int64_t step, odd, quads;
+} windows;
+
+NIBBLE_INLINE void widen(const windows* to, int64_t window, int64_t column, const uint8_t* from, int64_t bytes,
+                         int is_signed) {
+  uint8_t* even = to->at + window * to->step + column;
+  uint8_t* odd = even + to->odd;
+  for (int64_t i = 0; i < bytes; i += 32) {
+    const __m256i x = _mm256_loadu_si256((const __m256i*)(from + i));
+    const __m256i e = is_signed ? _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8)
+                                : _mm256_and_si256(x, _mm256_set1_epi16(255));
+    const __m256i o = is_signed ? _mm256_srai_epi16(x, 8) : _mm256_srli_epi16(x, 8);
+    _mm256_storeu_si256((__m256i*)(even + i), e);
+    _mm256_storeu_si256((__m256i*)(odd + i), o);
+  }
+}
+
+static void fill(const windows* to, int64_t window, int64_t column, int16_t value, int64_t bytes) {
+  uint8_t* even = to->at + window * to->step + column;
+  for (int64_t i = 0; i < bytes; i += 32) {
+    _mm256_storeu_si256((__m256i*)(even + i), _mm256_set1_epi16(value));
+    _mm256_storeu_si256((__m256i*)(even + to->odd + i), _mm256_set1_epi16(value));
+  }
+}
+
+/* Widens the window at `o`. `segment` has room for one, where it has to be built. */
+NIBBLE_INLINE void widen_window(const nibble_conv* p, const uint8_t* x, const nibble_position* o, const windows* to,
+                                int64_t window, uint8_t* segment, int is_signed) {
+  const int64_t bytes = nibble_segment_bytes(p);
+  const int whole = nibble_is_dense(p) && nibble_within_row(p, o);
+  int64_t column = 0;
+  for (int32_t depth = 0; depth < p->kernel[0]; ++depth)
+    for (int32_t height = 0; height < p->kernel[1]; ++height, column += bytes) {
+      int inside;
+      const int64_t from = nibble_segment_offset(p, o, depth, height, &inside);
+      if (!inside) {
+        fill(to, window, column, (int16_t)p->zero_point, bytes);
+      } else if (whole) {
+        widen(to, window, column, x + from, bytes, is_signed);
+      } else {
+        nibble_build_segment(p, o, x, from, (uint8_t)p->zero_point, segment);
+        widen(to, window, column, segment, bytes, is_signed);
+      }
+    }
+}
+
+#define SIX(ROW) ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
+
+/* `rows` positions, from window `first` on, by the 16 channels of `block`. */
+NIBBLE_INLINE void tile(int rows, nibble_finish* f, const windows* x, int64_t first, int64_t block, const int64_t* y,
+                        const int64_t* r) {
+  const nibble_conv* p = f->p;
+  const int8_t* w = (const int8_t*)p->weights + block * 64 * x->quads;
+  const uint8_t *even = x->at + first * x->step, *odd = even + x->odd;
+  const int64_t step = x->step;
+  const int32_t* bias = p->bias;
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i s0 = bias ? _mm256_loadu_si256((const __m256i*)(bias + block * 16)) : zero;
+  const __m256i s1 = bias ? _mm256_loadu_si256((const __m256i*)(bias + block * 16 + 8)) : zero;
+#define START(i) __m256i a##i = s0, b##i = s1;
+  SIX(START)
+#undef START
+#define ROW(i)                                                                              \
+  if (rows > i) {                                                                           \
+    const __m256i v = _mm256_castps_si256(_mm256_broadcast_ss((const float*)(half + i * step))); \
+    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(v, w0));                                \
+    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(v, w1));                                \
+  }
+  for (int64_t quad = 0; quad < x->quads; ++quad, w += 64, even += 4, odd += 4) {
+    const __m256i v0 = _mm256_loadu_si256((const __m256i*)w), v1 = _mm256_loadu_si256((const __m256i*)(w + 32));
+    {
+      const __m256i w0 = _mm256_srai_epi16(_mm256_slli_epi16(v0, 8), 8);
+      const __m256i w1 = _mm256_srai_epi16(_mm256_slli_epi16(v1, 8), 8);
+      const uint8_t* half = even;
+      SIX(ROW)
+    }
+    {
+      const __m256i w0 = _mm256_srai_epi16(v0, 8), w1 = _mm256_srai_epi16(v1, 8);
+      const uint8_t* half = odd;
+      SIX(ROW)
+    }
+  }
+#undef ROW
+  {
+    const nibble_scales s = nibble_scales_of(f, block * 16);
+#define TWO(i, k) \
+  if (rows > i) nibble_finish_two(f, &s, a##i, b##i, a##k, b##k, block * 16, y + i, r + i, rows > k ? 2 : 1);
+    TWO(0, 1) TWO(2, 3) TWO(4, 5)
+#undef TWO
+  }
+}
+
+static void any_tile(int64_t rows, nibble_finish* f, const windows* x, int64_t first, int64_t block, const int64_t* y,
+                     const int64_t* r) {
+  switch (rows) {
+    case 1: tile(1, f, x, first, block, y, r); break;
+    case 2: tile(2, f, x, first, block, y, r); break;
+    case 3: tile(3, f, x, first, block, y, r); break;
+    case 4: tile(4, f, x, first, block, y, r); break;
+    case 5: tile(5, f, x, first, block, y, r); break;
+    default: tile(6, f, x, first, block, y, r); break;
+  }
+}
+
+/* The next of the parts, as equal as can be, into which `rest` is cut so that none exceeds `most`. */
+static int64_t part(int64_t rest, int64_t most) {
+  const int64_t parts = (rest + most - 1) / most;
+  return (rest + parts - 1) / parts;
+}
+
+static int conv(const void* parameters, const nibble_call* call) {
+  const nibble_conv* p = parameters;
+  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2], most = nibble_windows(p);
+  const int64_t blocks = (p->out_channels + 15) / 16, half = nibble_window_half(p);
+  const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
+  const int64_t from = p->split ? call->begin : 0, to = p->split ? call->end : blocks;
+  const windows x = {call->scratch, 2 * half, half, nibble_window_bytes(p) / 4};
+  nibble_finish f = nibble_finish_of(p, call);
+  nibble_position o = nibble_position_of(p, begin);
+  for (int64_t first = begin; first < end && from < to;) {
+    const int64_t count = part(end - first, most);
+    int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
+    for (int64_t i = 0; i < count; ++i, nibble_next_position(p, &o)) {
+      y[i] = nibble_offset(&o, p->y_stride);
+      r[i] = nibble_offset(&o, p->r_stride);
+      if (p->x_type == NIBBLE_U8)
+        widen_window(p, call->in[0], &o, &x, i, (uint8_t*)call->scratch + most * x.step, 0);
+      else
+        widen_window(p, call->in[0], &o, &x, i, (uint8_t*)call->scratch + most * x.step, 1);
+    }
+    for (int64_t block = from; block < to; ++block)
+      for (int64_t i = 0, rows; i < count; i += rows) {
+        rows = part(count - i, 6);
+        any_tile(rows, &f, &x, i, block, y + i, r + i);
+      }
+    first += count;
+  }
+  return f.fault;
+}
+
+nibble_kernel nibble_avx2_conv(const nibble_conv* p, const char** name) {
+  if (p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 || p->groups != 1) return NULL;
+  if (!nibble_within(p->zero_point, p->zero_point, p->x_type)) return NULL;
+  *name = "gemm16";
+  return conv;
+}
+
+NIBBLE_CLOSE_TARGET
+#endif

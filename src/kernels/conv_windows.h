@@ -1,0 +1,105 @@
+#ifndef NIBBLE_KERNELS_CONV_WINDOWS_H
+#define NIBBLE_KERNELS_CONV_WINDOWS_H
+#include "kernels/element.h"
+
+/* The geometry of a convolution of BLOCKED weights, for sets that compute tiles of output positions: which bytes of x a
+ * window reads. A window is kernel[0] * kernel[1] segments; a segment, of kernel[2] * in_channels bytes, is padded to
+ * a multiple of 4. Elements of x take one byte. */
+
+typedef struct nibble_position {
+  int64_t batch, at[3];
+} nibble_position;
+
+static inline nibble_position nibble_position_of(const nibble_conv* p, int64_t item) {
+  nibble_position o;
+  int64_t rest = item;
+  for (int k = 2; k >= 0; --k) {
+    o.at[k] = rest % p->out[k];
+    rest /= p->out[k];
+  }
+  o.batch = rest;
+  return o;
+}
+
+static inline void nibble_next_position(const nibble_conv* p, nibble_position* o) {
+  for (int k = 2; k >= 0; --k) {
+    if (++o->at[k] < p->out[k]) return;
+    o->at[k] = 0;
+  }
+  ++o->batch;
+}
+
+static inline int64_t nibble_offset(const nibble_position* o, const int64_t* strides) {
+  return o->batch * strides[0] + o->at[0] * strides[1] + o->at[1] * strides[2] + o->at[2] * strides[3];
+}
+
+static inline int64_t nibble_segment_bytes(const nibble_conv* p) {
+  return ((int64_t)p->kernel[2] * p->in_channels + 3) / 4 * 4;
+}
+
+static inline int64_t nibble_window_bytes(const nibble_conv* p) {
+  return p->kernel[0] * p->kernel[1] * nibble_segment_bytes(p);
+}
+
+static inline int nibble_is_depthwise(const nibble_conv* p) {
+  return p->groups > 1 && p->groups == p->in_channels && p->groups == p->out_channels;
+}
+
+/* Whether taps along the width lie side by side in x. */
+static inline int nibble_is_dense(const nibble_conv* p) {
+  return p->kernel[2] == 1 || (p->dilation[2] == 1 && p->x_stride[3] == p->in_channels);
+}
+
+/* Offset in x of the segment (depth, height) of the window at `o`, at its first tap, which may lie outside x; *inside
+ * is 0 where the whole segment does. */
+static inline int64_t nibble_segment_offset(const nibble_conv* p, const nibble_position* o, int32_t depth,
+                                            int32_t height, int* inside) {
+  const int64_t d = o->at[0] * p->stride[0] - p->pad[0] + (int64_t)depth * p->dilation[0];
+  const int64_t h = o->at[1] * p->stride[1] - p->pad[1] + (int64_t)height * p->dilation[1];
+  const int64_t w = o->at[2] * p->stride[2] - p->pad[2];
+  *inside = d >= 0 && d < p->in[0] && h >= 0 && h < p->in[1];
+  return o->batch * p->x_stride[0] + d * p->x_stride[1] + h * p->x_stride[2] + w * p->x_stride[3];
+}
+
+/* Whether every tap along the width of the window at `o` lies inside x. */
+static inline int nibble_within_row(const nibble_conv* p, const nibble_position* o) {
+  const int64_t first = o->at[2] * p->stride[2] - p->pad[2];
+  return first >= 0 && first + (int64_t)(p->kernel[2] - 1) * p->dilation[2] < p->in[2];
+}
+
+/* Builds a segment tap by tap: x where it lies inside, else `fill`; `from` is where its first tap lies or would. */
+static inline void nibble_build_segment(const nibble_conv* p, const nibble_position* o, const uint8_t* x, int64_t from,
+                                        uint8_t fill, uint8_t* to) {
+  const int64_t first = o->at[2] * p->stride[2] - p->pad[2], channels = p->in_channels;
+  for (int32_t tap = 0; tap < p->kernel[2]; ++tap, to += channels) {
+    const int64_t at = first + (int64_t)tap * p->dilation[2];
+    const uint8_t* source = x + from + (int64_t)tap * p->dilation[2] * p->x_stride[3];
+    const int outside = at < 0 || at >= p->in[2];
+    for (int64_t c = 0; c < channels; ++c) to[c] = outside ? fill : source[c];
+  }
+}
+
+/* How many output positions the scratch of a convolution of BLOCKED weights has windows for (items.c). */
+enum { NIBBLE_WINDOWS_MOST = 24, NIBBLE_WINDOWS_LEAST = 8, NIBBLE_WINDOWS_BYTES = 1 << 18 };
+
+static inline int64_t nibble_windows(const nibble_conv* p) {
+  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
+  int64_t count = NIBBLE_WINDOWS_BYTES / (2 * (nibble_window_bytes(p) + 64));
+  if (count > NIBBLE_WINDOWS_MOST) count = NIBBLE_WINDOWS_MOST;
+  if (count < NIBBLE_WINDOWS_LEAST) count = NIBBLE_WINDOWS_LEAST;
+  return count < positions ? count : positions;
+}
+
+/* Bytes of a window's halves, each of which may be written up to 32 bytes beyond its end. */
+static inline int64_t nibble_window_half(const nibble_conv* p) {
+  return (nibble_window_bytes(p) + 31) / 32 * 32 + 32;
+}
+
+/* Of BLOCKED weights: windows in halves of 16 bits, or in bytes with pointers to their segments; a segment to build one
+ * in, and one of zero points. */
+static inline int64_t nibble_conv_scratch(const nibble_conv* p) {
+  const int64_t pointers = 8 * (int64_t)p->kernel[0] * p->kernel[1];
+  return nibble_windows(p) * (2 * nibble_window_half(p) + pointers) + 2 * (nibble_segment_bytes(p) + NIBBLE_SLACK);
+}
+
+#endif
