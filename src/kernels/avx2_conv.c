@@ -23,8 +23,8 @@ NIBBLE_INLINE void widen(const windows* to, int64_t window, int64_t column, cons
   uint8_t* odd = even + to->odd;
   for (int64_t i = 0; i < bytes; i += 32) {
     const __m256i x = _mm256_loadu_si256((const __m256i*)(from + i));
-    const __m256i e = is_signed ? _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8)
-                                : _mm256_and_si256(x, _mm256_set1_epi16(255));
+    const __m256i e =
+        is_signed ? _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8) : _mm256_and_si256(x, _mm256_set1_epi16(255));
     const __m256i o = is_signed ? _mm256_srai_epi16(x, 8) : _mm256_srli_epi16(x, 8);
     _mm256_storeu_si256((__m256i*)(even + i), e);
     _mm256_storeu_si256((__m256i*)(odd + i), o);
@@ -76,11 +76,11 @@ NIBBLE_INLINE void tile(int rows, nibble_finish* f, const windows* x, int64_t fi
 #define START(i) __m256i a##i = s0, b##i = s1;
   SIX(START)
 #undef START
-#define ROW(i)                                                                              \
-  if (rows > i) {                                                                           \
+#define ROW(i)                                                                                   \
+  if (rows > i) {                                                                                \
     const __m256i v = _mm256_castps_si256(_mm256_broadcast_ss((const float*)(half + i * step))); \
-    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(v, w0));                                \
-    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(v, w1));                                \
+    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(v, w0));                                     \
+    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(v, w1));                                     \
   }
   for (int64_t quad = 0; quad < x->quads; ++quad, w += 64, even += 4, odd += 4) {
     const __m256i v0 = _mm256_loadu_si256((const __m256i*)w), v1 = _mm256_loadu_si256((const __m256i*)(w + 32));

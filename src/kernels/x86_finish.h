@@ -98,7 +98,7 @@ NIBBLE_INLINE void nibble_store_bytes(uint8_t* to, __m128i bytes, int64_t count)
 
 /* By the specification, one channel after the other: stages without a vector form. */
 __attribute__((noinline, unused)) static void nibble_finish_any(nibble_finish* f, const int32_t* v, int64_t channel,
-                                                               int64_t y, int64_t r) {
+                                                                int64_t y, int64_t r) {
   const nibble_conv* p = f->p;
   const int64_t rest = p->out_channels - channel, count = rest < 16 ? rest : 16;
   for (int64_t i = 0; i < count; ++i) {

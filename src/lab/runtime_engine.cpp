@@ -95,10 +95,11 @@ class Gathered {
   std::map<graph::ValueId, Tensor> values_;
 };
 
-class Runtime : public graph::Engine {
+/// A loaded program with its context.
+class Loaded {
  public:
-  Runtime(const graph::Graph& graph, const RuntimeOptions& options) : graph_(graph) {
-    const std::vector<uint8_t> bytes = program::write(lower::lower(graph, {options.fast, options.fuse}));
+  Loaded(const graph::Graph& graph, const RuntimeOptions& options, bool fuse) : graph_(graph) {
+    const std::vector<uint8_t> bytes = program::write(lower::lower(graph, {options.fast, fuse}));
     char message[512] = "";
     nibble_program* program = nullptr;
     const nibble_status status =
@@ -108,9 +109,50 @@ class Runtime : public graph::Engine {
     if (status != NIBBLE_OK) throw InternalError("the runtime takes what was lowered: " + std::string(message));
     program_.reset(program);
     nibble_context* context = nullptr;
-    ensure(nibble_context_create(program, options.threads, &context) == NIBBLE_OK,
-           "a context for the program is to be had");
+    ensure(nibble_context_create(program, options.threads, &context) == NIBBLE_OK, "a context is to be had");
     context_.reset(context);
+  }
+
+  /// One example of the inputs; `see` is told of what the program keeps.
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs, int64_t example, nibble_observer see, void* user) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      nibble_port port;
+      ensure(nibble_input(program_.get(), i, &port) == NIBBLE_OK, "a program has its graph's inputs");
+      const Tensor part = example_of(inputs[i], batch_axis(graph_[graph_.inputs[i]].shape), example);
+      ensure(nibble_set(context_.get(), i, part.cast(element_of(port.type)).bytes().data()) == NIBBLE_OK,
+             "prepared inputs are in range");
+    }
+    nibble_observe(context_.get(), see, user);
+    const nibble_status status = nibble_run(context_.get());
+    if (status == NIBBLE_FAULT)
+      fail("runtime", "network '" + graph_.name + "'", "a division by 0, or a value beyond a table",
+           "integers that every step takes");
+    ensure(status == NIBBLE_OK, "a checked program runs");
+    std::vector<Tensor> outputs;
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+      nibble_port port;
+      ensure(nibble_output(program_.get(), i, &port) == NIBBLE_OK, "a program has its graph's outputs");
+      std::vector<std::byte> bytes(port.bytes);
+      ensure(nibble_get(context_.get(), i, bytes.data()) == NIBBLE_OK, "an output can be read");
+      outputs.push_back(widened(port, bytes.data()));
+    }
+    return outputs;
+  }
+
+ private:
+  struct Release {
+    void operator()(nibble_program* program) const { nibble_release(program); }
+    void operator()(nibble_context* context) const { nibble_context_release(context); }
+  };
+  const graph::Graph& graph_;
+  std::unique_ptr<nibble_program, Release> program_;
+  std::unique_ptr<nibble_context, Release> context_;
+};
+
+class Runtime : public graph::Engine {
+ public:
+  Runtime(const graph::Graph& graph, const RuntimeOptions& options)
+      : graph_(graph), options_(options), fused_(graph, options, options.fuse) {
     for (size_t i = 0; i < graph.values.size(); ++i)
       names_.emplace(graph.values[i].name, static_cast<graph::ValueId>(i));
   }
@@ -119,13 +161,12 @@ class Runtime : public graph::Engine {
     const std::vector<Tensor> inputs = graph::prepare_inputs(graph_, given);
     const int64_t batch = batch_of(graph_, inputs);
     Gathered outputs(graph_, batch), seen(graph_, batch);
-    for (int64_t example = 0; example < batch; ++example) run_one(inputs, example, outputs, observer ? &seen : nullptr);
-    if (observer) {
-      for (size_t i = 0; i < inputs.size(); ++i) observer(graph_.inputs[i], inputs[i]);
-      for (const graph::Node& node : graph_.nodes)
-        for (graph::ValueId id : node.outputs)
-          if (const auto found = seen.values().find(id); found != seen.values().end()) observer(id, found->second);
+    for (int64_t example = 0; example < batch; ++example) {
+      const std::vector<Tensor> own = fused_.run(inputs, example, nullptr, nullptr);
+      for (size_t i = 0; i < own.size(); ++i) outputs.add(graph_.outputs[i], example, own[i]);
+      if (observer) watch(inputs, example, own, seen);
     }
+    if (observer) tell(inputs, seen, observer);
     std::vector<Tensor> results;
     for (graph::ValueId id : graph_.outputs) {
       const auto found = outputs.values().find(id);
@@ -135,6 +176,27 @@ class Runtime : public graph::Engine {
   }
 
  private:
+  struct Watch {
+    const Runtime* self;
+    Gathered* seen;
+    int64_t example;
+  };
+
+  /// Runs node by node too, so that every value is seen; the outputs are the same.
+  void watch(const std::vector<Tensor>& inputs, int64_t example, const std::vector<Tensor>& own, Gathered& seen) {
+    if (!whole_) whole_.emplace(graph_, options_, false);
+    Watch watch{this, &seen, example};
+    const std::vector<Tensor> again = whole_->run(inputs, example, see, &watch);
+    ensure(again == own, "a program gives the integers of its nodes one by one");
+  }
+
+  void tell(const std::vector<Tensor>& inputs, const Gathered& seen, const graph::Observer& observer) const {
+    for (size_t i = 0; i < inputs.size(); ++i) observer(graph_.inputs[i], inputs[i]);
+    for (const graph::Node& node : graph_.nodes)
+      for (graph::ValueId id : node.outputs)
+        if (const auto found = seen.values().find(id); found != seen.values().end()) observer(id, found->second);
+  }
+
   /// A batch of no examples.
   Tensor nothing(graph::ValueId id) const {
     Shape shape = graph_[id].shape;
@@ -143,35 +205,6 @@ class Runtime : public graph::Engine {
     return Tensor(is_real(graph_[id].type) ? ElementType::Float64 : ElementType::Int64, shape);
   }
 
-  void run_one(const std::vector<Tensor>& inputs, int64_t example, Gathered& outputs, Gathered* seen) {
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      nibble_port port;
-      ensure(nibble_input(program_.get(), i, &port) == NIBBLE_OK, "a program has its graph's inputs");
-      const Tensor part =
-          example_of(inputs[i], batch_axis(graph_[graph_.inputs[i]].shape), example).cast(element_of(port.type));
-      ensure(nibble_set(context_.get(), i, part.bytes().data()) == NIBBLE_OK, "prepared inputs are in range");
-    }
-    struct Watch {
-      Runtime* self;
-      Gathered* seen;
-      int64_t example;
-    } watch{this, seen, example};
-    nibble_observe(context_.get(), seen == nullptr ? nullptr : see<Watch>, &watch);
-    const nibble_status status = nibble_run(context_.get());
-    if (status == NIBBLE_FAULT)
-      fail("runtime", "network '" + graph_.name + "'", "a division by 0, or a value beyond a table",
-           "integers that every step takes");
-    ensure(status == NIBBLE_OK, "a checked program runs");
-    for (size_t i = 0; i < graph_.outputs.size(); ++i) {
-      nibble_port port;
-      ensure(nibble_output(program_.get(), i, &port) == NIBBLE_OK, "a program has its graph's outputs");
-      std::vector<std::byte> bytes(port.bytes);
-      ensure(nibble_get(context_.get(), i, bytes.data()) == NIBBLE_OK, "an output can be read");
-      outputs.add(graph_.outputs[i], example, widened(port, bytes.data()));
-    }
-  }
-
-  template <class Watch>
   static void see(void* user, const nibble_seen* what) {
     const auto* watch = static_cast<Watch*>(user);
     const auto id = watch->self->names_.find(what->port.name);
@@ -181,13 +214,10 @@ class Runtime : public graph::Engine {
     watch->seen->add(id->second, watch->example, widened(what->port, bytes.data()));
   }
 
-  struct Release {
-    void operator()(nibble_program* program) const { nibble_release(program); }
-    void operator()(nibble_context* context) const { nibble_context_release(context); }
-  };
   const graph::Graph& graph_;
-  std::unique_ptr<nibble_program, Release> program_;
-  std::unique_ptr<nibble_context, Release> context_;
+  RuntimeOptions options_;
+  Loaded fused_;
+  std::optional<Loaded> whole_;  ///< made when first observed
   std::map<std::string, graph::ValueId, std::less<>> names_;
 };
 

@@ -13,8 +13,8 @@ struct RuntimeOptions {
   bool fuse = true;
 };
 
-/// An ID graph lowered and run as a program, example after example. An observer sees what the program keeps: not the
-/// accumulators of steps that requantise. Throws UserError where the graph cannot be lowered, or a step finds a fault.
+/// An ID graph lowered and run as a program, example after example. For an observer it is run a second time node by node,
+/// and the outputs compared. Throws UserError where the graph cannot be lowered, or a step finds a fault.
 std::unique_ptr<graph::Engine> runtime_engine(const graph::Graph& graph, const RuntimeOptions& options = {});
 
 }  // namespace nibble::lab
