@@ -6,7 +6,10 @@
 
 static nibble_kernel find(int kind, const void* parameters, const char** kernel_name) {
   switch (kind) {
-    case NIBBLE_KIND_CONV: return nibble_avx2_conv(parameters, kernel_name);
+    case NIBBLE_KIND_CONV: {
+      const nibble_kernel dense = nibble_avx2_conv(parameters, kernel_name);
+      return dense != NULL ? dense : nibble_avx2_depthwise(parameters, kernel_name);
+    }
     default: return NULL;
   }
 }

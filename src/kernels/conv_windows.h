@@ -95,10 +95,22 @@ static inline int64_t nibble_window_half(const nibble_conv* p) {
   return (nibble_window_bytes(p) + 31) / 32 * 32 + 32;
 }
 
-/* Of BLOCKED weights: windows in halves of 16 bits, or in bytes with pointers to their segments; a segment to build one
- * in, and one of zero points. */
+/* Depthwise sets work on runs of positions of a row: the weights of all blocks, the columns that a run meets, and zero
+ * points, in cells of 16 channels by 4 bytes, one for two rows of the kernel. */
+enum { NIBBLE_STRIP_RUN = 64, NIBBLE_STRIP_CELL = 64 };
+
+static inline int64_t nibble_strip_scratch(const nibble_conv* p) {
+  const int64_t pairs = ((int64_t)p->kernel[0] * p->kernel[1] + 1) / 2, blocks = (p->out_channels + 15) / 16;
+  const int64_t run = p->out[2] < NIBBLE_STRIP_RUN ? p->out[2] : NIBBLE_STRIP_RUN;
+  const int64_t columns = (run - 1) * p->stride[2] + (int64_t)(p->kernel[2] - 1) * p->dilation[2] + 1;
+  return NIBBLE_STRIP_CELL * (1 + pairs * (blocks * p->kernel[2] + columns));
+}
+
+/* Of BLOCKED weights. Without groups: windows in halves of 16 bits, or in bytes with pointers to their segments; a
+ * segment to build one in, and one of zero points. */
 static inline int64_t nibble_conv_scratch(const nibble_conv* p) {
   const int64_t pointers = 8 * (int64_t)p->kernel[0] * p->kernel[1];
+  if (nibble_is_depthwise(p)) return nibble_strip_scratch(p);
   return nibble_windows(p) * (2 * nibble_window_half(p) + pointers) + 2 * (nibble_segment_bytes(p) + NIBBLE_SLACK);
 }
 
