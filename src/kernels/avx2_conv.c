@@ -137,8 +137,8 @@ static int conv(const void* parameters, const nibble_call* call) {
     const int64_t count = part(end - first, most);
     int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
     for (int64_t i = 0; i < count; ++i, nibble_next_position(p, &o)) {
-      y[i] = nibble_offset(&o, p->y_stride);
-      r[i] = nibble_offset(&o, p->r_stride);
+      y[i] = nibble_position_offset(&o, p->y_stride);
+      r[i] = nibble_position_offset(&o, p->r_stride);
       if (p->x_type == NIBBLE_U8)
         widen_window(p, call->in[0], &o, &x, i, (uint8_t*)call->scratch + most * x.step, 0);
       else

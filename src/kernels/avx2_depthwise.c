@@ -99,7 +99,7 @@ NIBBLE_INLINE void run_of(const nibble_conv* p, nibble_finish* f, const nibble_p
                           int64_t dilation) {
   const nibble_scales s = nibble_scales_of(f, channel);
   const int64_t step = p->stride[2] * pairs * CELL;
-  int64_t y[2] = {nibble_offset(o, p->y_stride), 0}, r[2] = {nibble_offset(o, p->r_stride), 0};
+  int64_t y[2] = {nibble_position_offset(o, p->y_stride), 0}, r[2] = {nibble_position_offset(o, p->r_stride), 0};
   for (int64_t i = 0; i < count; i += 2) {
     y[1] = y[0] + p->y_stride[3];
     r[1] = r[0] + p->r_stride[3];

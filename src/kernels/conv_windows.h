@@ -29,7 +29,7 @@ static inline void nibble_next_position(const nibble_conv* p, nibble_position* o
   ++o->batch;
 }
 
-static inline int64_t nibble_offset(const nibble_position* o, const int64_t* strides) {
+static inline int64_t nibble_position_offset(const nibble_position* o, const int64_t* strides) {
   return o->batch * strides[0] + o->at[0] * strides[1] + o->at[1] * strides[2] + o->at[2] * strides[3];
 }
 
