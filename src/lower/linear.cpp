@@ -153,8 +153,6 @@ Linear linear_of(Lowering& lowering, const Node& node, const Gemm& op) {
                              });
   l.bias = integers_of(lowering, node, 2);
   if (l.bias.size() == 1) l.bias.assign(static_cast<size_t>(columns), l.bias[0]);
-  if (!l.bias.empty() && l.bias.size() != static_cast<size_t>(columns))
-    lowering.refuse(node, "a bias of another shape than a row", "one number a column");
   return l;
 }
 
@@ -326,6 +324,7 @@ int sum_behind(const Lowering& lowering, ValueId id) {
   if (reader < 0) return -1;
   const Node* node = &lowering.graph.nodes[static_cast<size_t>(reader)];
   if (graph::holds_alternative<graph::Requantise>(node->op)) {
+    if (!waits_for_sum(lowering, reader)) return -1;
     reader = lowering.uses.only_reader(node->outputs[0]);
     if (reader < 0) return -1;
   }

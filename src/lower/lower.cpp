@@ -99,6 +99,16 @@ void note_views(Lowering& lowering, const Node& node) {
     if (lowering.written(id) && std::count(completes.begin(), completes.end(), id) == 0) completes.push_back(id);
 }
 
+/// No bias, or a constant that is one number, or one a column.
+bool has_bias_of_rows(const Lowering& lowering, const Node& node) {
+  if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return true;
+  const Tensor* bias = lowering.graph.constant(node.inputs[2]);
+  if (bias == nullptr) return false;
+  const int64_t columns = lowering.shape(node.outputs[0]).back();
+  const bool row = !bias->shape().empty() && bias->shape().back() == columns;
+  return bias->size() == 1 || (row && static_cast<int64_t>(bias->size()) == columns);
+}
+
 }  // namespace
 
 void lower_node(Lowering& lowering, int index) {
@@ -110,7 +120,9 @@ void lower_node(Lowering& lowering, int index) {
   const bool constant = node.inputs.size() > 1 && lowering.graph.constant(node.inputs[1]) != nullptr;
   graph::match(
       node.op, [&](const graph::Conv&) { lower_linear(lowering, index); },
-      [&](const graph::Gemm&) { constant ? lower_linear(lowering, index) : lower_product(lowering, node); },
+      [&](const graph::Gemm&) {
+        constant&& has_bias_of_rows(lowering, node) ? lower_linear(lowering, index) : lower_product(lowering, node);
+      },
       [&](const graph::MatMul&) {
         const bool matrix =
             constant && lowering.shape(node.inputs[1]).size() == 2 && lowering.shape(node.inputs[0]).size() > 1;

@@ -107,7 +107,7 @@ int32_t Lowering::type_of(ValueId id) const {
 const View& Lowering::view(ValueId id) {
   auto& held = views_[static_cast<size_t>(id)];
   if (held) return *held;
-  ensure(graph[id].constant.has_value(), "a value is lowered before it is read");
+  ensure(graph[id].constant.has_value(), "value '" + graph[id].name + "' is lowered before it is read");
   const Tensor& tensor = *graph[id].constant;
   if (is_real(tensor.type())) {
     View view{View::constants, 0, tensor.shape(), strides_of(tensor.shape()), NIBBLE_F64};
@@ -215,7 +215,7 @@ View Lowering::plain(const Node& node, const View& view) {
 Chain Lowering::absorb(ValueId id, int64_t channels_at) {
   Chain chain{id, no_stage()};
   const int reader = options.fuse ? uses.only_reader(id) : -1;
-  if (reader < 0 || claimed(reader)) return chain;
+  if (reader < 0) return chain;
   const Node& node = graph.nodes[static_cast<size_t>(reader)];
   if (node.inputs[0] != id || real(node.outputs[0]) || waits_for_sum(*this, reader)) return chain;
   const auto stage = stage_of(graph, node, range(id), options.fast, constants);

@@ -55,7 +55,7 @@ std::vector<uint8_t> write(const Program& program) {
   const auto steps = all_written(builder, program.steps);
   const auto inputs = all_written(builder, program.inputs), outputs = all_written(builder, program.outputs);
   const auto name = builder.CreateString(program.name);
-  builder.ForceVectorAlignment(program.constants.size(), 1, 64);
+  builder.ForceVectorAlignment(program.constants.size(), 1, 32);
   const auto constants = builder.CreateVector(program.constants);
   file::FinishProgramBuffer(builder, file::CreateProgram(builder, version, name, program.arena, program.lower_bound,
                                                          program.scratch, steps, inputs, outputs, metadata, constants));
