@@ -132,6 +132,8 @@ bool waits_for_sum(const Lowering& lowering, int index);
 void lower_linear(Lowering& lowering, int index);
 void lower_sum(Lowering& lowering, int index);
 void lower_pool(Lowering& lowering, const graph::Node& node);
+/// A ReduceSum's step, from x to y, without a stage.
+void add_sum(Lowering& lowering, const graph::Node& node, const View& x, const View& y);
 void lower_reduction(Lowering& lowering, const graph::Node& node);
 void lower_pointwise(Lowering& lowering, const graph::Node& node);
 void lower_movement(Lowering& lowering, const graph::Node& node);

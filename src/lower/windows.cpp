@@ -143,22 +143,34 @@ Reduction reduction_of(const Shape& x, const graph::Ints& axes, bool keep_dims) 
   return r;
 }
 
-void lower_reduced(Lowering& lowering, const Node& node, int op, const graph::Ints& axes, bool keep_dims,
-                   int64_t zero_point) {
-  const View x = lowering.view(node.inputs[0]);
-  const Reduction r = reduction_of(x.extents, axes, keep_dims);
-  const Chain chain = op == 0 ? lowering.absorb(node.outputs[0], 1) : Chain{node.outputs[0], no_stage()};
-  const View y = lowering.fresh(chain.result, in_order(lowering.shape(chain.result).size()));
+/// Which reduction: a sum, a maximum, the first or last index of one.
+struct Reducing {
+  int op = 0;
+  graph::Ints axes;
+  bool keep_dims = true;
+  int64_t zero_point = 0;
+};
+
+Reducing reducing_of(const Node& node) {
+  if (const auto* op = graph::get_if<graph::ReduceSum>(&node.op)) return {0, op->axes, op->keep_dims, op->zero_point};
+  if (const auto* op = graph::get_if<graph::ReduceMax>(&node.op)) return {1, op->axes, op->keep_dims, 0};
+  const auto& op = graph::get<graph::ArgMax>(node.op);
+  return {op.last ? 3 : 2, {op.axis}, op.keep_dims, 0};
+}
+
+void add_reduction(Lowering& lowering, const Node& node, const View& x, const View& y, const Chain* chain) {
+  const Reducing what = reducing_of(node);
+  const Reduction r = reduction_of(x.extents, what.axes, what.keep_dims);
   if (r.kept.size() > NIBBLE_MAX_RANK || r.reduced.size() > NIBBLE_MAX_RANK)
     lowering.refuse(node, "more than six axes", "fewer");
   nibble_reduce p{};
-  p.op = op;
+  p.op = what.op;
   p.x_type = x.type;
   p.y_type = y.type;
-  p.zero_point = zero_point;
+  p.zero_point = what.zero_point;
   p.channel_axis = -1;
   for (size_t axis : r.kept) {
-    const size_t to = keep_dims ? axis : static_cast<size_t>(p.rank);
+    const size_t to = what.keep_dims ? axis : static_cast<size_t>(p.rank);
     if (static_cast<int64_t>(axis) == r.channel) p.channel_axis = p.rank;
     p.extent[p.rank] = static_cast<int32_t>(x.extents[axis]);
     p.x_stride[p.rank] = x.strides[axis];
@@ -168,8 +180,10 @@ void lower_reduced(Lowering& lowering, const Node& node, int op, const graph::In
     p.reduced[p.reduced_rank] = static_cast<int32_t>(x.extents[axis]);
     p.reduced_stride[p.reduced_rank++] = x.strides[axis];
   }
-  p.stage = chain.stage.fields;
-  lowering.add(NIBBLE_KIND_REDUCE, p, node, {x}, y, {chain.result}, 0, chain.stage.form);
+  p.stage = chain == nullptr ? no_stage().fields : chain->stage.fields;
+  lowering.add(NIBBLE_KIND_REDUCE, p, node, {x}, y,
+               chain == nullptr ? std::vector<ValueId>{} : std::vector{chain->result}, 0,
+               chain == nullptr ? "" : chain->stage.form);
 }
 
 }  // namespace
@@ -182,12 +196,15 @@ void lower_pool(Lowering& lowering, const Node& node) {
 }
 
 void lower_reduction(Lowering& lowering, const Node& node) {
-  if (const auto* op = graph::get_if<graph::ReduceSum>(&node.op))
-    return lower_reduced(lowering, node, 0, op->axes, op->keep_dims, op->zero_point);
-  if (const auto* op = graph::get_if<graph::ReduceMax>(&node.op))
-    return lower_reduced(lowering, node, 1, op->axes, op->keep_dims, 0);
-  const auto& op = graph::get<graph::ArgMax>(node.op);
-  lower_reduced(lowering, node, op.last ? 3 : 2, {op.axis}, op.keep_dims, 0);
+  const bool sum = graph::holds_alternative<graph::ReduceSum>(node.op) && !lowering.real(node.outputs[0]);
+  const Chain chain = sum ? lowering.absorb(node.outputs[0], 1) : Chain{node.outputs[0], no_stage()};
+  const View x = lowering.view(node.inputs[0]);
+  const View y = lowering.fresh(chain.result, in_order(lowering.shape(chain.result).size()));
+  add_reduction(lowering, node, x, y, &chain);
+}
+
+void add_sum(Lowering& lowering, const Node& node, const View& x, const View& y) {
+  add_reduction(lowering, node, x, y, nullptr);
 }
 
 }  // namespace nibble::lower
