@@ -18,8 +18,10 @@ struct Sums {
   double signal = 0, noise = 0, other = 0, product = 0;
 };
 
+/// The same integer stands for the same real; how far they go may differ.
 bool on_one_grid(const graph::Value& a, const graph::Value& b) {
-  return a.grid && b.grid && *a.grid == *b.grid;
+  return a.grid && b.grid && a.grid->scale == b.grid->scale && a.grid->axis == b.grid->axis &&
+         a.grid->zero_point == b.grid->zero_point;
 }
 
 void add_integers(Sums& sums, const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
