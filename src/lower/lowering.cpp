@@ -12,17 +12,6 @@ namespace {
 using graph::Node;
 using graph::ValueId;
 
-Interval range_of_type(ElementType type) {
-  return with_element_type(type, [](auto kind) {
-    using T = decltype(kind);
-    if constexpr (std::is_floating_point_v<T>)
-      return Interval{};
-    else
-      return Interval{static_cast<int64_t>(std::numeric_limits<T>::min()),
-                      static_cast<int64_t>(std::numeric_limits<T>::max())};
-  });
-}
-
 /// Ops whose result is another's buffer, seen otherwise.
 bool only_views(const graph::Op& op) {
   using graph::holds_alternative;
@@ -48,25 +37,10 @@ void Lowering::refuse(const Node& node, const std::string& found, const std::str
 void Lowering::find_ranges() {
   for (size_t i = 0; i < graph.values.size(); ++i) {
     const graph::Value& value = graph.values[i];
-    if (is_real(value.type)) {
-      ranges_[i] = {Interval{}};
-    } else if (value.constant) {
+    if (value.constant && !is_real(value.type))
       ranges_[i] = {graph::range_of_constant(*value.constant)};
-    } else if (!value.bounds.empty()) {
-      ranges_[i] = value.bounds;
-    } else if (value.grid) {
-      ranges_[i] = {{value.grid->low, value.grid->high}};
-    } else {
-      ranges_[i] = {range_of_type(value.type)};
-    }
-  }
-  for (const Node& node : graph.nodes) {
-    const bool known = std::all_of(node.outputs.begin(), node.outputs.end(),
-                                   [&](ValueId id) { return real(id) || !graph[id].bounds.empty(); });
-    if (known) continue;
-    const graph::Ranges computed = graph::integer_range(graph, node, [&](ValueId id) { return range(id); });
-    for (ValueId id : node.outputs)
-      if (!real(id) && graph[id].bounds.empty()) ranges_[static_cast<size_t>(id)] = computed;
+    else
+      ranges_[i] = value.bounds.empty() ? graph::Ranges{Interval{}} : value.bounds;
   }
 }
 
