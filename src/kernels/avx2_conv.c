@@ -1,10 +1,14 @@
 #include "kernels/avx2.h"
 #include "kernels/conv_windows.h"
 #include "kernels/x86.h"
+#include "kernels/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma")
-#include "kernels/x86_finish.h"
+
+NIBBLE_INLINE __m256i load(const void* from) {
+  return _mm256_loadu_si256((const __m256i*)from);
+}
 
 /* Convolution by implicit GEMM in products of 16 bits: nothing saturates. A window of x is widened once, for all output
  * channels, into two halves: of each column quad (c0 c1 c2 c3) the pair (c0, c2) goes to `even`, (c1, c3) to `odd`, as
@@ -62,59 +66,55 @@ NIBBLE_INLINE void widen_window(const nibble_conv* p, const uint8_t* x, const ni
 
 #define SIX(ROW) ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
 
-/* `rows` positions, from window `first` on, by the 16 channels of `block`. */
-NIBBLE_INLINE void tile(int rows, nibble_finish* f, const windows* x, int64_t first, int64_t block, const int64_t* y,
-                        const int64_t* r) {
-  const nibble_conv* p = f->p;
-  const int8_t* w = (const int8_t*)p->weights + block * 64 * x->quads;
+/* The sums of `rows` windows, from `first` on, with 16 channels' weights: to v[rows][16]. */
+NIBBLE_INLINE void tile(int rows, const windows* x, int64_t first, const int8_t* w, __m256i s0, __m256i s1,
+                        int32_t* v) {
   const uint8_t *even = x->at + first * x->step, *odd = even + x->odd;
   const int64_t step = x->step;
-  const int32_t* bias = p->bias;
-  const __m256i zero = _mm256_setzero_si256();
-  const __m256i s0 = bias ? _mm256_loadu_si256((const __m256i*)(bias + block * 16)) : zero;
-  const __m256i s1 = bias ? _mm256_loadu_si256((const __m256i*)(bias + block * 16 + 8)) : zero;
 #define START(i) __m256i a##i = s0, b##i = s1;
   SIX(START)
 #undef START
-#define ROW(i)                                                                              \
-  if (rows > i) {                                                                           \
-    const __m256i v = _mm256_castps_si256(_mm256_broadcast_ss((const float*)(half + i * step))); \
-    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(v, w0));                                \
-    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(v, w1));                                \
+#define ROW(i)                                                                           \
+  if (rows > i) {                                                                        \
+    const __m256i pair = _mm256_castps_si256(_mm256_broadcast_ss((const float*)(half + i * step))); \
+    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(pair, w0));                          \
+    NIBBLE_KEEP(a##i);                                                                   \
+    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(pair, w1));                          \
+    NIBBLE_KEEP(b##i);                                                                   \
   }
   for (int64_t quad = 0; quad < x->quads; ++quad, w += 64, even += 4, odd += 4) {
-    const __m256i v0 = _mm256_loadu_si256((const __m256i*)w), v1 = _mm256_loadu_si256((const __m256i*)(w + 32));
     {
-      const __m256i w0 = _mm256_srai_epi16(_mm256_slli_epi16(v0, 8), 8);
-      const __m256i w1 = _mm256_srai_epi16(_mm256_slli_epi16(v1, 8), 8);
       const uint8_t* half = even;
+      const __m256i w0 = _mm256_srai_epi16(_mm256_slli_epi16(load(w), 8), 8);
+      const __m256i w1 = _mm256_srai_epi16(_mm256_slli_epi16(load(w + 32), 8), 8);
       SIX(ROW)
     }
+    __asm__("" : "+r"(w)); /* loads the weights again, rather than keep them in registers that it has not */
     {
-      const __m256i w0 = _mm256_srai_epi16(v0, 8), w1 = _mm256_srai_epi16(v1, 8);
       const uint8_t* half = odd;
+      const __m256i w0 = _mm256_srai_epi16(load(w), 8), w1 = _mm256_srai_epi16(load(w + 32), 8);
       SIX(ROW)
     }
   }
 #undef ROW
-  {
-    const nibble_scales s = nibble_scales_of(f, block * 16);
-#define TWO(i, k) \
-  if (rows > i) nibble_finish_two(f, &s, a##i, b##i, a##k, b##k, block * 16, y + i, r + i, rows > k ? 2 : 1);
-    TWO(0, 1) TWO(2, 3) TWO(4, 5)
-#undef TWO
+#define STORE(i)                                           \
+  if (rows > i) {                                          \
+    _mm256_storeu_si256((__m256i*)(v + 16 * i), a##i);     \
+    _mm256_storeu_si256((__m256i*)(v + 16 * i + 8), b##i); \
   }
+  SIX(STORE)
+#undef STORE
 }
 
-static void any_tile(int64_t rows, nibble_finish* f, const windows* x, int64_t first, int64_t block, const int64_t* y,
-                     const int64_t* r) {
+static void any_tile(int64_t rows, const windows* x, int64_t first, const int8_t* w, const int32_t* bias, int32_t* v) {
+  const __m256i s0 = bias ? load(bias) : _mm256_setzero_si256(), s1 = bias ? load(bias + 8) : _mm256_setzero_si256();
   switch (rows) {
-    case 1: tile(1, f, x, first, block, y, r); break;
-    case 2: tile(2, f, x, first, block, y, r); break;
-    case 3: tile(3, f, x, first, block, y, r); break;
-    case 4: tile(4, f, x, first, block, y, r); break;
-    case 5: tile(5, f, x, first, block, y, r); break;
-    default: tile(6, f, x, first, block, y, r); break;
+    case 1: tile(1, x, first, w, s0, s1, v); break;
+    case 2: tile(2, x, first, w, s0, s1, v); break;
+    case 3: tile(3, x, first, w, s0, s1, v); break;
+    case 4: tile(4, x, first, w, s0, s1, v); break;
+    case 5: tile(5, x, first, w, s0, s1, v); break;
+    default: tile(6, x, first, w, s0, s1, v); break;
   }
 }
 
@@ -131,11 +131,13 @@ static int conv(const void* parameters, const nibble_call* call) {
   const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
   const int64_t from = p->split ? call->begin : 0, to = p->split ? call->end : blocks;
   const windows x = {call->scratch, 2 * half, half, nibble_window_bytes(p) / 4};
+  const int32_t* bias = p->bias;
   nibble_finish f = nibble_finish_of(p, call);
   nibble_position o = nibble_position_of(p, begin);
   for (int64_t first = begin; first < end && from < to;) {
     const int64_t count = part(end - first, most);
     int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
+    int32_t v[NIBBLE_WINDOWS_MOST * 16];
     for (int64_t i = 0; i < count; ++i, nibble_next_position(p, &o)) {
       y[i] = nibble_offset(&o, p->y_stride);
       r[i] = nibble_offset(&o, p->r_stride);
@@ -144,11 +146,14 @@ static int conv(const void* parameters, const nibble_call* call) {
       else
         widen_window(p, call->in[0], &o, &x, i, (uint8_t*)call->scratch + most * x.step, 1);
     }
-    for (int64_t block = from; block < to; ++block)
+    for (int64_t block = from; block < to; ++block) {
       for (int64_t i = 0, rows; i < count; i += rows) {
         rows = part(count - i, 6);
-        any_tile(rows, &f, &x, i, block, y + i, r + i);
+        any_tile(rows, &x, i, (const int8_t*)p->weights + block * 64 * x.quads, bias ? bias + 16 * block : NULL,
+                 v + 16 * i);
       }
+      nibble_finish_rows(&f, v, count, 16 * block, y, r);
+    }
     first += count;
   }
   return f.fault;
@@ -156,7 +161,7 @@ static int conv(const void* parameters, const nibble_call* call) {
 
 nibble_kernel nibble_avx2_conv(const nibble_conv* p, const char** name) {
   if (p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 || p->groups != 1) return NULL;
-  if (!nibble_within(p->zero_point, p->zero_point, p->x_type)) return NULL;
+  if (!nibble_within_byte(p->zero_point, p->zero_point, p->x_type)) return NULL;
   *name = "gemm16";
   return conv;
 }
