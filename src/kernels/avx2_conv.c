@@ -21,46 +21,63 @@ typedef struct windows {
   int64_t step, odd, quads;
 } windows;
 
-NIBBLE_INLINE void widen(const windows* to, int64_t window, int64_t column, const uint8_t* from, int64_t bytes,
-                         int is_signed) {
-  uint8_t* even = to->at + window * to->step + column;
-  uint8_t* odd = even + to->odd;
+NIBBLE_INLINE void put_halves(uint8_t* even, int64_t odd, __m256i e, __m256i o) {
+  _mm256_storeu_si256((__m256i*)even, e);
+  _mm256_storeu_si256((__m256i*)(even + odd), o);
+}
+
+NIBBLE_INLINE void widen(uint8_t* even, int64_t odd, const uint8_t* from, int64_t bytes, int is_signed) {
   for (int64_t i = 0; i < bytes; i += 32) {
-    const __m256i x = _mm256_loadu_si256((const __m256i*)(from + i));
-    const __m256i e = is_signed ? _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8)
-                                : _mm256_and_si256(x, _mm256_set1_epi16(255));
-    const __m256i o = is_signed ? _mm256_srai_epi16(x, 8) : _mm256_srli_epi16(x, 8);
-    _mm256_storeu_si256((__m256i*)(even + i), e);
-    _mm256_storeu_si256((__m256i*)(odd + i), o);
+    const __m256i x = load(from + i);
+    if (is_signed)
+      put_halves(even + i, odd, _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8), _mm256_srai_epi16(x, 8));
+    else
+      put_halves(even + i, odd, _mm256_and_si256(x, _mm256_set1_epi16(255)), _mm256_srli_epi16(x, 8));
   }
 }
 
-static void fill(const windows* to, int64_t window, int64_t column, int16_t value, int64_t bytes) {
-  uint8_t* even = to->at + window * to->step + column;
-  for (int64_t i = 0; i < bytes; i += 32) {
-    _mm256_storeu_si256((__m256i*)(even + i), _mm256_set1_epi16(value));
-    _mm256_storeu_si256((__m256i*)(even + to->odd + i), _mm256_set1_epi16(value));
+/* One segment of each of `count` windows, from window `first` on, of the positions of a row from `o` on; `from`: where
+ * the first one's lies in x. `segment` has room for one that has to be built. */
+NIBBLE_INLINE void widen_segments(const nibble_conv* p, const uint8_t* x, nibble_position o, int64_t from,
+                                  int64_t count, const windows* to, int64_t first, int64_t column, uint8_t* segment,
+                                  int is_signed) {
+  const int64_t bytes = nibble_segment_bytes(p), step = p->stride[2] * p->x_stride[3];
+  uint8_t* even = to->at + first * to->step + column;
+  int64_t left, right;
+  nibble_whole_windows(p, &o, count, &left, &right);
+  for (int64_t i = 0; i < count;) {
+    for (; i >= left && i < right; ++i, even += to->step, from += step)
+      widen(even, to->odd, x + from, bytes, is_signed);
+    if (i < count) {
+      o.at[2] += i;
+      nibble_build_segment(p, &o, x, from, (uint8_t)p->zero_point, segment);
+      o.at[2] -= i;
+      widen(even, to->odd, segment, bytes, is_signed);
+      ++i, even += to->step, from += step;
+    }
   }
 }
 
-/* Widens the window at `o`. `segment` has room for one, where it has to be built. */
-NIBBLE_INLINE void widen_window(const nibble_conv* p, const uint8_t* x, const nibble_position* o, const windows* to,
-                                int64_t window, uint8_t* segment, int is_signed) {
+static void fill_segments(const nibble_conv* p, int64_t count, const windows* to, int64_t first, int64_t column) {
   const int64_t bytes = nibble_segment_bytes(p);
-  const int whole = nibble_is_dense(p) && nibble_within_row(p, o);
+  const __m256i zero = _mm256_set1_epi16((int16_t)p->zero_point);
+  uint8_t* even = to->at + first * to->step + column;
+  for (int64_t k = 0; k < count; ++k, even += to->step)
+    for (int64_t i = 0; i < bytes; i += 32) put_halves(even + i, to->odd, zero, zero);
+}
+
+/* The windows of `count` positions of one row, from `o` on. */
+NIBBLE_INLINE void widen_row(const nibble_conv* p, const uint8_t* x, const nibble_position* o, int64_t count,
+                             const windows* to, int64_t first, uint8_t* segment, int is_signed) {
   int64_t column = 0;
   for (int32_t depth = 0; depth < p->kernel[0]; ++depth)
-    for (int32_t height = 0; height < p->kernel[1]; ++height, column += bytes) {
+    for (int32_t height = 0; height < p->kernel[1]; ++height, column += nibble_segment_bytes(p)) {
       int inside;
       const int64_t from = nibble_segment_offset(p, o, depth, height, &inside);
-      if (!inside) {
-        fill(to, window, column, (int16_t)p->zero_point, bytes);
-      } else if (whole) {
-        widen(to, window, column, x + from, bytes, is_signed);
-      } else {
-        nibble_build_segment(p, o, x, from, (uint8_t)p->zero_point, segment);
-        widen(to, window, column, segment, bytes, is_signed);
-      }
+      if (inside)
+        widen_segments(p, x, *o, from, count, to, first, column, segment, is_signed);
+      else
+        fill_segments(p, count, to, first, column);
     }
 }
 
@@ -106,22 +123,46 @@ NIBBLE_INLINE void tile(int rows, const windows* x, int64_t first, const int8_t*
 #undef STORE
 }
 
-static void any_tile(int64_t rows, const windows* x, int64_t first, const int8_t* w, const int32_t* bias, int32_t* v) {
-  const __m256i s0 = bias ? load(bias) : _mm256_setzero_si256(), s1 = bias ? load(bias + 8) : _mm256_setzero_si256();
-  switch (rows) {
-    case 1: tile(1, x, first, w, s0, s1, v); break;
-    case 2: tile(2, x, first, w, s0, s1, v); break;
-    case 3: tile(3, x, first, w, s0, s1, v); break;
-    case 4: tile(4, x, first, w, s0, s1, v); break;
-    case 5: tile(5, x, first, w, s0, s1, v); break;
-    default: tile(6, x, first, w, s0, s1, v); break;
-  }
-}
-
 /* The next of the parts, as equal as can be, into which `rest` is cut so that none exceeds `most`. */
 static int64_t part(int64_t rest, int64_t most) {
   const int64_t parts = (rest + most - 1) / most;
   return (rest + parts - 1) / parts;
+}
+
+/* `count` windows with 16 channels' weights: to v[count][16]. */
+static void tiles(const windows* x, int64_t count, const int8_t* w, const int32_t* bias, int32_t* v) {
+  const __m256i s0 = bias ? load(bias) : _mm256_setzero_si256(), s1 = bias ? load(bias + 8) : _mm256_setzero_si256();
+  int64_t i = 0;
+  for (; count - i > 10 || count - i == 6; i += 6) tile(6, x, i, w, s0, s1, v + 16 * i);
+  for (int64_t rows; i < count; i += rows) {
+    rows = part(count - i, 6);
+    switch (rows) {
+      case 1: tile(1, x, i, w, s0, s1, v + 16 * i); break;
+      case 2: tile(2, x, i, w, s0, s1, v + 16 * i); break;
+      case 3: tile(3, x, i, w, s0, s1, v + 16 * i); break;
+      case 4: tile(4, x, i, w, s0, s1, v + 16 * i); break;
+      case 5: tile(5, x, i, w, s0, s1, v + 16 * i); break;
+      default: tile(6, x, i, w, s0, s1, v + 16 * i); break;
+    }
+  }
+}
+
+/* The windows of `count` positions from *o on, and where their results go; *o moves on. */
+static void take(const nibble_conv* p, const nibble_call* call, nibble_position* o, int64_t count, const windows* x,
+                 uint8_t* segment, int64_t* y, int64_t* r) {
+  for (int64_t i = 0, run; i < count; i += run) {
+    const int64_t y0 = nibble_offset(o, p->y_stride), r0 = nibble_offset(o, p->r_stride), rest = p->out[2] - o->at[2];
+    run = count - i < rest ? count - i : rest;
+    for (int64_t k = 0; k < run; ++k) {
+      y[i + k] = y0 + k * p->y_stride[3];
+      r[i + k] = r0 + k * p->r_stride[3];
+    }
+    if (p->x_type == NIBBLE_U8)
+      widen_row(p, call->in[0], o, run, x, i, segment, 0);
+    else
+      widen_row(p, call->in[0], o, run, x, i, segment, 1);
+    nibble_move_on(p, o, run);
+  }
 }
 
 static int conv(const void* parameters, const nibble_call* call) {
@@ -134,27 +175,15 @@ static int conv(const void* parameters, const nibble_call* call) {
   const int32_t* bias = p->bias;
   nibble_finish f = nibble_finish_of(p, call);
   nibble_position o = nibble_position_of(p, begin);
-  for (int64_t first = begin; first < end && from < to;) {
-    const int64_t count = part(end - first, most);
+  for (int64_t first = begin, count; first < end && from < to; first += count) {
     int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
     int32_t v[NIBBLE_WINDOWS_MOST * 16];
-    for (int64_t i = 0; i < count; ++i, nibble_next_position(p, &o)) {
-      y[i] = nibble_offset(&o, p->y_stride);
-      r[i] = nibble_offset(&o, p->r_stride);
-      if (p->x_type == NIBBLE_U8)
-        widen_window(p, call->in[0], &o, &x, i, (uint8_t*)call->scratch + most * x.step, 0);
-      else
-        widen_window(p, call->in[0], &o, &x, i, (uint8_t*)call->scratch + most * x.step, 1);
-    }
+    count = part(end - first, most);
+    take(p, call, &o, count, &x, x.at + most * x.step, y, r);
     for (int64_t block = from; block < to; ++block) {
-      for (int64_t i = 0, rows; i < count; i += rows) {
-        rows = part(count - i, 6);
-        any_tile(rows, &x, i, (const int8_t*)p->weights + block * 64 * x.quads, bias ? bias + 16 * block : NULL,
-                 v + 16 * i);
-      }
+      tiles(&x, count, (const int8_t*)p->weights + block * 64 * x.quads, bias ? bias + 16 * block : NULL, v);
       nibble_finish_rows(&f, v, count, 16 * block, y, r);
     }
-    first += count;
   }
   return f.fault;
 }

@@ -91,9 +91,13 @@ NIBBLE_INLINE void sum_run(const uint8_t* strip, int64_t count, int64_t step, co
         const uint8_t* cell = w + (column * pairs + pair) * CELL;
         const __m256i w0 = load(cell), w1 = load(cell + 32);
         a0 = _mm256_add_epi32(a0, _mm256_madd_epi16(w0, load(x)));
+        NIBBLE_KEEP(a0);
         a1 = _mm256_add_epi32(a1, _mm256_madd_epi16(w1, load(x + 32)));
+        NIBBLE_KEEP(a1);
         b0 = _mm256_add_epi32(b0, _mm256_madd_epi16(w0, load(x + next)));
+        NIBBLE_KEEP(b0);
         b1 = _mm256_add_epi32(b1, _mm256_madd_epi16(w1, load(x + next + 32)));
+        NIBBLE_KEEP(b1);
       }
     _mm256_storeu_si256((__m256i*)v, a0);
     _mm256_storeu_si256((__m256i*)(v + 8), a1);

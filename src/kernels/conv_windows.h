@@ -21,11 +21,14 @@ static inline nibble_position nibble_position_of(const nibble_conv* p, int64_t i
   return o;
 }
 
-static inline void nibble_next_position(const nibble_conv* p, nibble_position* o) {
-  for (int k = 2; k >= 0; --k) {
-    if (++o->at[k] < p->out[k]) return;
-    o->at[k] = 0;
-  }
+/* By `count` positions, at most to the end of the row. */
+static inline void nibble_move_on(const nibble_conv* p, nibble_position* o, int64_t count) {
+  if ((o->at[2] += count) < p->out[2]) return;
+  o->at[2] = 0;
+  if (++o->at[1] < p->out[1]) return;
+  o->at[1] = 0;
+  if (++o->at[0] < p->out[0]) return;
+  o->at[0] = 0;
   ++o->batch;
 }
 
@@ -61,10 +64,15 @@ static inline int64_t nibble_segment_offset(const nibble_conv* p, const nibble_p
   return o->batch * p->x_stride[0] + d * p->x_stride[1] + h * p->x_stride[2] + w * p->x_stride[3];
 }
 
-/* Whether every tap along the width of the window at `o` lies inside x. */
-static inline int nibble_within_row(const nibble_conv* p, const nibble_position* o) {
-  const int64_t first = o->at[2] * p->stride[2] - p->pad[2];
-  return first >= 0 && first + (int64_t)(p->kernel[2] - 1) * p->dilation[2] < p->in[2];
+/* Of `count` positions of a row from `o` on, [*left, *right) are those whose segments lie in x as they are: every tap
+ * inside and side by side. */
+static inline void nibble_whole_windows(const nibble_conv* p, const nibble_position* o, int64_t count, int64_t* left,
+                                        int64_t* right) {
+  const int64_t first = o->at[2] * p->stride[2] - p->pad[2], stride = p->stride[2];
+  const int64_t room = p->in[2] - 1 - (int64_t)(p->kernel[2] - 1) * p->dilation[2] - first;
+  const int64_t from = first < 0 ? (-first + stride - 1) / stride : 0, to = room < 0 ? 0 : room / stride + 1;
+  *left = nibble_is_dense(p) && from < count ? from : count;
+  *right = to < count ? to : count;
 }
 
 /* Builds a segment tap by tap: x where it lies inside, else `fill`; `from` is where its first tap lies or would. */
