@@ -123,19 +123,13 @@ NIBBLE_INLINE void tile(int rows, const windows* x, int64_t first, const int8_t*
 #undef STORE
 }
 
-/* The next of the parts, as equal as can be, into which `rest` is cut so that none exceeds `most`. */
-static int64_t part(int64_t rest, int64_t most) {
-  const int64_t parts = (rest + most - 1) / most;
-  return (rest + parts - 1) / parts;
-}
-
 /* `count` windows with 16 channels' weights: to v[count][16]. */
 static void tiles(const windows* x, int64_t count, const int8_t* w, const int32_t* bias, int32_t* v) {
   const __m256i s0 = bias ? load(bias) : _mm256_setzero_si256(), s1 = bias ? load(bias + 8) : _mm256_setzero_si256();
   int64_t i = 0;
   for (; count - i > 10 || count - i == 6; i += 6) tile(6, x, i, w, s0, s1, v + 16 * i);
   for (int64_t rows; i < count; i += rows) {
-    rows = part(count - i, 6);
+    rows = nibble_part(count - i, 6);
     switch (rows) {
       case 1: tile(1, x, i, w, s0, s1, v + 16 * i); break;
       case 2: tile(2, x, i, w, s0, s1, v + 16 * i); break;
@@ -178,7 +172,7 @@ static int conv(const void* parameters, const nibble_call* call) {
   for (int64_t first = begin, count; first < end && from < to; first += count) {
     int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
     int32_t v[NIBBLE_WINDOWS_MOST * 16];
-    count = part(end - first, most);
+    count = nibble_part(end - first, most);
     take(p, call, &o, count, &x, x.at + most * x.step, y, r);
     for (int64_t block = from; block < to; ++block) {
       tiles(&x, count, (const int8_t*)p->weights + block * 64 * x.quads, bias ? bias + 16 * block : NULL, v);

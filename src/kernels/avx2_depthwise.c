@@ -36,21 +36,6 @@ static void pair_weights(const nibble_conv* p, const int8_t* w, uint8_t* to) {
       }
 }
 
-/* A row of x at the first column of a run, or zero points, all at one place. */
-typedef struct row {
-  const uint8_t* at;
-  int64_t step;
-} row;
-
-static row row_of(const nibble_conv* p, const nibble_call* call, const nibble_position* o, int64_t index, int64_t channel,
-                  const uint8_t* zeros) {
-  int inside;
-  const int64_t from =
-      nibble_segment_offset(p, o, (int32_t)(index / p->kernel[1]), (int32_t)(index % p->kernel[1]), &inside);
-  const row found = {(const uint8_t*)call->in[0] + from + channel, p->x_stride[3]}, outside = {zeros, 0};
-  return inside ? found : outside;
-}
-
 NIBBLE_INLINE void put_cell(uint8_t* to, __m128i a, __m128i b, int is_signed) {
   const __m128i low = _mm_unpacklo_epi8(a, b), high = _mm_unpackhi_epi8(a, b);
   _mm256_storeu_si256((__m256i*)to, is_signed ? _mm256_cvtepi8_epi16(low) : _mm256_cvtepu8_epi16(low));
@@ -61,13 +46,12 @@ NIBBLE_INLINE void put_cell(uint8_t* to, __m128i a, __m128i b, int is_signed) {
 NIBBLE_INLINE void build_strip(const nibble_conv* p, const nibble_call* call, const nibble_position* o, int64_t columns,
                                int64_t channel, const uint8_t* zeros, uint8_t* strip, int is_signed) {
   const int64_t rows = (int64_t)p->kernel[0] * p->kernel[1], pairs = (rows + 1) / 2;
-  const int64_t first = o->at[2] * p->stride[2] - p->pad[2];
-  const int64_t left = first < 0 ? (-first < columns ? -first : columns) : 0;
-  const int64_t inside = p->in[2] - first, right = inside < left ? left : inside < columns ? inside : columns;
   const __m128i zero = _mm_loadu_si128((const __m128i*)zeros);
+  int64_t left, right;
+  nibble_inner_columns(p, o, columns, &left, &right);
   for (int64_t pair = 0; pair < pairs; ++pair) {
-    const row a = row_of(p, call, o, 2 * pair, channel, zeros);
-    const row b = 2 * pair + 1 < rows ? row_of(p, call, o, 2 * pair + 1, channel, zeros) : a;
+    const nibble_line a = nibble_line_of(p, call, o, 2 * pair, channel, zeros);
+    const nibble_line b = 2 * pair + 1 < rows ? nibble_line_of(p, call, o, 2 * pair + 1, channel, zeros) : a;
     uint8_t* to = strip + pair * CELL;
     int64_t at = 0;
     for (; at < left; ++at, to += pairs * CELL) put_cell(to, zero, zero, is_signed);
@@ -125,12 +109,7 @@ static int depthwise(const void* parameters, const nibble_call* call) {
     pair_weights(p, (const int8_t*)p->weights + block * quads * 64, weights + (block - from) * cells);
   for (int64_t item = begin, count; item < end; item += count) {
     const nibble_position o = nibble_position_of(p, item);
-    count = p->out[2] - o.at[2] < NIBBLE_STRIP_RUN ? p->out[2] - o.at[2] : NIBBLE_STRIP_RUN;
-    if (count > end - item) count = end - item;
-    for (int64_t i = 0; i < count; ++i) {
-      y[i] = nibble_offset(&o, p->y_stride) + i * p->y_stride[3];
-      r[i] = nibble_offset(&o, p->r_stride) + i * p->r_stride[3];
-    }
+    count = nibble_run(p, &o, end - item, y, r);
     for (int64_t block = from; block < to; ++block) {
       const int64_t columns = (count - 1) * p->stride[2] + (width - 1) * p->dilation[2] + 1;
       const uint8_t* w = weights + (block - from) * cells;
