@@ -77,6 +77,9 @@ int64_t nibble_wide_floor(nibble_wide a, nibble_wide d);
 /* The stage of an accumulator. *fault is set, or left. */
 int64_t nibble_staged(const nibble_stage* stage, int64_t value, int64_t channel, int* fault);
 
+/* What a convolution with a residual r gives for q, of its stage: kernels.h, sum_form. */
+int64_t nibble_summed(const nibble_conv* p, int64_t q, int64_t r);
+
 /* floor(sqrt(x)) */
 uint64_t nibble_root(uint64_t x);
 

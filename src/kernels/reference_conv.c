@@ -72,7 +72,7 @@ static int64_t sum_at(const nibble_conv* p, const void* x, const position* q, in
   return sum;
 }
 
-static int64_t summed(const nibble_conv* p, int64_t q, int64_t r) {
+int64_t nibble_summed(const nibble_conv* p, int64_t q, int64_t r) {
   int64_t y;
   if (p->sum_form == 0) return q;
   if (p->sum_form == 1)
@@ -95,7 +95,7 @@ int nibble_conv_reference(const void* parameters, const nibble_call* call) {
     for (int64_t o = from; o < to; ++o) {
       const int64_t q = nibble_staged(&p->stage, sum_at(p, call->in[0], &at, o), o, &fault);
       const int64_t r = p->sum_form ? nibble_load(call->in[1], p->r_type, at.r + o) : 0;
-      nibble_store(call->out, p->y_type, at.y + o, summed(p, q, r));
+      nibble_store(call->out, p->y_type, at.y + o, nibble_summed(p, q, r));
     }
   }
   return fault;

@@ -15,4 +15,11 @@ static nibble_kernel find_reference(int kind, const void* parameters, const char
 
 static const nibble_kernel_set reference = {"reference", everywhere, find_reference};
 
-const nibble_kernel_set* const nibble_kernel_sets[] = {&reference, NULL};
+#if defined(__aarch64__)
+extern const nibble_kernel_set nibble_neon;
+#define NIBBLE_SETS_OF_THIS_MACHINE &nibble_neon,
+#else
+#define NIBBLE_SETS_OF_THIS_MACHINE
+#endif
+
+const nibble_kernel_set* const nibble_kernel_sets[] = {NIBBLE_SETS_OF_THIS_MACHINE & reference, NULL};
