@@ -139,7 +139,8 @@ enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED };
 /* The transposed convolution (graph/ops.hpp): weights PLAIN [in_channels][kernel][out_channels / groups]. Items: output
  * positions. */
 /* y[b, i, j] = stage(sum over k of (a[b, i, k] - zero_a) * (b[b, k, j] - zero_b)); in[0] a, in[1] b. batch: up to 3
- * leading extents with strides of their own (0: repeated). stage's channels along j, or one. Items: batch * rows. */
+ * leading extents with strides of their own (0: repeated). Strides: batch, row, column of the operand. stage's channels
+ * along j, or one. Items: batch * rows. */
 #define NIBBLE_MATMUL_FIELDS(NUMBER, ARRAY, POINTER, STAGE) \
   NUMBER(int32_t, a_type)                                   \
   NUMBER(int32_t, b_type)                                   \
@@ -227,8 +228,8 @@ enum nibble_pointwise_op {
   NUMBER(int64_t, fill)                                   \
   POINTER(offsets)
 
-/* y[o, i, n] = x[o, index[i], n]: in[0] x, in[1] indices (negative count from the end; beyond: a fault). Strides in
- * elements of x and y for o, i, n. Items: outer * indices. */
+/* y[o, i, n] = x[o, index[i], n]: in[0] x, in[1] indices (negative count from the end; beyond: a fault, and y is 0).
+ * Strides in elements of x and y for o, i, n. Items: outer * indices. */
 #define NIBBLE_GATHER_FIELDS(NUMBER, ARRAY, POINTER, STAGE) \
   NUMBER(int32_t, x_type)                                   \
   NUMBER(int32_t, y_type)                                   \
@@ -241,8 +242,8 @@ enum nibble_pointwise_op {
   ARRAY(int64_t, y_stride, 3)
 
 /* Reductions: y over the kept axes, r over the reduced ones. op 0: stage(sum of (x - zero_point)); 1: the maximum; 2, 3:
- * the index of the first, last maximum. stage's channel is the index along kept axis channel_axis. Items: elements of
- * y. */
+ * the index of the first, last maximum, counted over the reduced axes; of no elements the maximum and its index are 0.
+ * stage's channel is the index along kept axis channel_axis (-1: 0). Items: elements of y. */
 #define NIBBLE_REDUCE_FIELDS(NUMBER, ARRAY, POINTER, STAGE) \
   NUMBER(int32_t, op)                                       \
   NUMBER(int32_t, x_type)                                   \
@@ -269,7 +270,9 @@ enum nibble_row_op {
   NIBBLE_ITA_MAX,           /* s: levels */
   NIBBLE_ITA_PARTIAL_MAX,   /* s: levels group_width */
   NIBBLE_I_LAYER_NORM,      /* s: shift levels */
-  NIBBLE_I_RMS_NORM         /* s: shift levels */
+  NIBBLE_I_RMS_NORM,        /* s: shift levels */
+  NIBBLE_REAL_SOFTMAX,      /* of F64 */
+  NIBBLE_REAL_LOG_SOFTMAX   /* of F64 */
 };
 #define NIBBLE_ROW_FIELDS(NUMBER, ARRAY, POINTER, STAGE) \
   NUMBER(int32_t, op)                                    \
@@ -288,9 +291,54 @@ enum nibble_row_op {
   NUMBER(int32_t, steps)                                 \
   POINTER(table)
 
-/* Reals, in double, for the tail of a network that has no integer form. y[i] = f(in[0][i], ..), over extents and strides
- * as POINTWISE. DEQUANTISE: a[c] * (x - zero_point), a double[channels], c along channel_axis. Functions by the numbers
- * of graph/ops_functions.hpp (NIBBLE_REAL_FUNCTIONS); r holds their fields. Items: elements. */
+/* Reals, in double, for the tail of a network that has no integer form: y[i] = f(in[0][i], ..), y of F64, over extents
+ * and strides as POINTWISE; operands of F64, or integers taken as reals. r holds the fields of f in graph/ops.hpp's or
+ * graph/ops_functions.hpp's order. Items: elements. CONV (PLAIN, no sum), MATMUL, POOL and REDUCE take reals too: x, w,
+ * bias and y of F64, zero points 0, no stage. All give the bits of graph/evaluate where the libraries of C do. */
+enum nibble_real_op {
+  NIBBLE_REAL_DEQUANTISE = 0, /* a[c] * (x - zero_point), a double[channels], c along channel_axis */
+  /* NIBBLE_REAL_FUNCTIONS of graph/ops_functions.hpp, in that order */
+  NIBBLE_REAL_HARD_SWISH,
+  NIBBLE_REAL_SIGMOID,
+  NIBBLE_REAL_TANH,
+  NIBBLE_REAL_ERF,
+  NIBBLE_REAL_EXP,
+  NIBBLE_REAL_LOG,
+  NIBBLE_REAL_SQRT,
+  NIBBLE_REAL_RECIPROCAL,
+  NIBBLE_REAL_SOFTPLUS,
+  NIBBLE_REAL_LEAKY_RELU,   /* r: alpha */
+  NIBBLE_REAL_HARD_SIGMOID, /* r: alpha beta */
+  NIBBLE_REAL_GELU,         /* r: tanh_form, 0 or 1 */
+  NIBBLE_REAL_MISH,
+  NIBBLE_REAL_ELU,              /* r: alpha */
+  NIBBLE_REAL_SWISH,            /* r: alpha */
+  NIBBLE_REAL_SELU,             /* r: alpha gamma */
+  NIBBLE_REAL_CELU,             /* r: alpha */
+  NIBBLE_REAL_THRESHOLDED_RELU, /* r: alpha */
+  NIBBLE_REAL_SHRINK,           /* r: bias lambd */
+  NIBBLE_REAL_SOFTSIGN,
+  NIBBLE_REAL_ROUND,
+  NIBBLE_REAL_FLOOR,
+  NIBBLE_REAL_CEIL,
+  NIBBLE_REAL_SIGN,
+  NIBBLE_REAL_SIN,
+  NIBBLE_REAL_COS,
+  /* graph/ops.hpp */
+  NIBBLE_REAL_ADD,
+  NIBBLE_REAL_SUB,
+  NIBBLE_REAL_MUL,
+  NIBBLE_REAL_DIV,
+  NIBBLE_REAL_MIN,
+  NIBBLE_REAL_MAX,
+  NIBBLE_REAL_RELU,
+  NIBBLE_REAL_NEG,
+  NIBBLE_REAL_ABS,
+  NIBBLE_REAL_CLIP, /* r: low high */
+  NIBBLE_REAL_POW,
+  NIBBLE_REAL_WHERE,
+  NIBBLE_REAL_PRELU
+};
 #define NIBBLE_REAL_FIELDS(NUMBER, ARRAY, POINTER, STAGE) \
   NUMBER(int32_t, op)                                     \
   NUMBER(int32_t, rank)                                   \

@@ -1,94 +1,5 @@
 #include "kernels/element.h"
 
-nibble_wide nibble_wide_of(int64_t a) {
-  nibble_wide r = {a < 0 ? -1 : 0, (uint64_t)a};
-  return r;
-}
-
-nibble_wide nibble_wide_sum(nibble_wide a, nibble_wide b) {
-  nibble_wide r;
-  r.low = a.low + b.low;
-  r.high = nibble_add(nibble_add(a.high, b.high), r.low < a.low ? 1 : 0);
-  return r;
-}
-
-static nibble_wide negated(nibble_wide a) {
-  nibble_wide r;
-  r.low = ~a.low + 1;
-  r.high = nibble_add((int64_t) ~(uint64_t)a.high, r.low == 0 ? 1 : 0);
-  return r;
-}
-
-nibble_wide nibble_wide_product(int64_t a, int64_t b) {
-  const uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
-  const uint64_t xl = x & 0xffffffffu, xh = x >> 32, yl = y & 0xffffffffu, yh = y >> 32;
-  const uint64_t low = xl * yl, middle = xh * yl + (low >> 32), other = xl * yh + (middle & 0xffffffffu);
-  nibble_wide r;
-  r.low = (other << 32) | (low & 0xffffffffu);
-  r.high = (int64_t)(xh * yh + (middle >> 32) + (other >> 32));
-  return (a < 0) != (b < 0) ? negated(r) : r;
-}
-
-nibble_wide nibble_wide_shift_up(nibble_wide a, int64_t shift) {
-  nibble_wide r = a;
-  if (shift >= 64) {
-    r.high = (int64_t)(a.low << (shift - 64));
-    r.low = 0;
-  } else if (shift > 0) {
-    r.high = (int64_t)(((uint64_t)a.high << shift) | (a.low >> (64 - shift)));
-    r.low = a.low << shift;
-  }
-  return r;
-}
-
-int nibble_wide_sign(nibble_wide a) {
-  return a.high < 0 ? -1 : a.high > 0 || a.low > 0 ? 1 : 0;
-}
-
-static int64_t narrowed(nibble_wide a) {
-  if (a.high > 0 || (a.high == 0 && a.low > (uint64_t)INT64_MAX)) return INT64_MAX;
-  if (a.high < -1 || (a.high == -1 && a.low <= (uint64_t)INT64_MAX)) return INT64_MIN;
-  return (int64_t)a.low;
-}
-
-int64_t nibble_wide_shift_down(nibble_wide a, int64_t shift) {
-  nibble_wide r = a;
-  if (shift >= 64) {
-    r.low = (uint64_t)nibble_shift_down(a.high, shift - 64);
-    r.high = a.high < 0 ? -1 : 0;
-  } else if (shift > 0) {
-    r.low = (a.low >> shift) | ((uint64_t)a.high << (64 - shift));
-    r.high = nibble_shift_down(a.high, shift);
-  }
-  return narrowed(r);
-}
-
-/* a >= b of magnitudes */
-static int reaches(nibble_wide a, nibble_wide b) {
-  return (uint64_t)a.high != (uint64_t)b.high ? (uint64_t)a.high > (uint64_t)b.high : a.low >= b.low;
-}
-
-int64_t nibble_wide_floor(nibble_wide a, nibble_wide d) {
-  const int negative = a.high < 0;
-  const nibble_wide x = negative ? negated(a) : a;
-  nibble_wide quotient = {0, 0}, rest = {0, 0};
-  for (int bit = 127; bit >= 0; --bit) {
-    const uint64_t next = bit >= 64 ? ((uint64_t)x.high >> (bit - 64)) & 1 : (x.low >> bit) & 1;
-    rest = nibble_wide_shift_up(rest, 1);
-    rest.low |= next;
-    quotient = nibble_wide_shift_up(quotient, 1);
-    if (reaches(rest, d)) {
-      rest = nibble_wide_sum(rest, negated(d));
-      quotient.low |= 1;
-    }
-  }
-  if (negative) {
-    if (nibble_wide_sign(rest) != 0) quotient = nibble_wide_sum(quotient, nibble_wide_of(1));
-    quotient = negated(quotient);
-  }
-  return narrowed(quotient);
-}
-
 uint64_t nibble_root(uint64_t x) {
   uint64_t root = 0, rest = x;
   for (int shift = 62; shift >= 0; shift -= 2) {
@@ -105,6 +16,7 @@ uint64_t nibble_root(uint64_t x) {
 static int64_t interpolated(const nibble_stage* stage, int64_t value, int* fault) {
   const int64_t* table = stage->a;
   const int64_t offset = nibble_subtract(value, stage->first), i = nibble_shift_down(offset, stage->shift);
+  const int64_t along = nibble_subtract(offset, nibble_shift_up(i, stage->shift));
   const int64_t drop = stage->shift + stage->fraction;
   nibble_wide line;
   if (i < 0 || i + 1 >= stage->steps) {
@@ -112,10 +24,8 @@ static int64_t interpolated(const nibble_stage* stage, int64_t value, int* fault
     return stage->low;
   }
   line = nibble_wide_shift_up(nibble_wide_of(table[i]), stage->shift);
-  line = nibble_wide_sum(line,
-                         nibble_wide_product(nibble_subtract(table[i + 1], table[i]),
-                                             nibble_subtract(offset, nibble_multiply(i, (int64_t)1 << stage->shift))));
-  if (drop > 0) line = nibble_wide_sum(line, nibble_wide_of((int64_t)1 << (drop - 1)));
+  line = nibble_wide_sum(line, nibble_wide_product(nibble_subtract(table[i + 1], table[i]), along));
+  if (drop > 0) line = nibble_wide_sum(line, nibble_wide_of(nibble_shift_up(1, drop - 1)));
   return nibble_clip(nibble_wide_shift_down(line, drop), stage->low, stage->high);
 }
 
@@ -145,7 +55,7 @@ int64_t nibble_staged(const nibble_stage* stage, int64_t value, int64_t channel,
           ((const uint8_t*)stage->d)[c]);
       break;
     case NIBBLE_STAGE_FLOAT:
-      result = (int64_t)rintf(fmaf((float)value, ((const float*)stage->a)[c], ((const float*)stage->b)[c]));
+      result = nibble_whole(rintf(fmaf((float)value, ((const float*)stage->a)[c], ((const float*)stage->b)[c])));
       break;
     case NIBBLE_STAGE_DIVIDE: {
       const int64_t a = ((const int64_t*)stage->a)[c], b = ((const int64_t*)stage->b)[c];

@@ -79,7 +79,7 @@ int64_t nibble_summed(const nibble_conv* p, int64_t q, int64_t r) {
     y = nibble_shift_down(nibble_add(nibble_add(nibble_multiply(q, p->sum_a), nibble_multiply(r, p->sum_b)), p->sum_c),
                           p->sum_shift);
   else
-    y = (int64_t)rintf(fmaf((float)q, p->sum_fa, fmaf((float)r, p->sum_fb, p->sum_fc)));
+    y = nibble_whole(rintf(fmaf((float)q, p->sum_fa, fmaf((float)r, p->sum_fb, p->sum_fc))));
   return nibble_clip(y, p->sum_low, p->sum_high);
 }
 
@@ -90,6 +90,7 @@ int nibble_conv_reference(const void* parameters, const nibble_call* call) {
   const int64_t from = p->split ? call->begin * 16 : 0, limit = p->split ? call->end * 16 : p->out_channels;
   const int64_t to = limit < p->out_channels ? limit : p->out_channels;
   int fault = NIBBLE_FINE;
+  if (p->x_type == NIBBLE_F64) return nibble_conv_reals(p, call);
   for (int64_t item = first; item < last; ++item) {
     const position at = position_of(p, item);
     for (int64_t o = from; o < to; ++o) {

@@ -28,48 +28,24 @@ static void step_on(const nibble_pointwise* p, walk* w) {
   }
 }
 
-static int64_t quotient(int64_t a, int64_t b, int* fault) {
-  if (b == 0) {
-    *fault = NIBBLE_DIVISION_BY_ZERO;
-    return 0;
-  }
-  return b == -1 ? nibble_subtract(0, a) : a / b;
-}
-
 /* floor(a / b), b not 0 */
 static int64_t floored(int64_t a, int64_t b) {
   const int64_t q = b == -1 ? nibble_subtract(0, a) : a / b;
   return nibble_multiply(q, b) != a && (a < 0) != (b < 0) ? q - 1 : q;
 }
 
-/* floor(n / d) of wide ones, d > 0, halves as `rounding` says: 0 floor, 1 half up, 2 half to even. */
-static int64_t rounded(nibble_wide n, nibble_wide d, int64_t rounding) {
-  nibble_wide twice;
-  int64_t y;
-  if (rounding == 0) return nibble_wide_floor(n, d);
-  twice = nibble_wide_sum(nibble_wide_shift_up(n, 1), d);
-  y = nibble_wide_floor(twice, nibble_wide_shift_up(d, 1));
-  if (rounding == 2 && y % 2 != 0) {
-    /* A tie: (2n + d) / 2d is whole, so one less is floor((2n + d - 1) / 2d). */
-    const int64_t below = nibble_wide_floor(nibble_wide_sum(twice, nibble_wide_of(-1)), nibble_wide_shift_up(d, 1));
-    if (below != y) return below;
-  }
-  return y;
-}
-
 static int64_t rounded_division(const int64_t* s, int64_t x0, int64_t x1) {
   nibble_wide n = nibble_wide_product(nibble_subtract(x0, s[0]), s[2]);
-  int64_t b = nibble_subtract(x1, s[1]);
-  const int sign = nibble_wide_sign(n);
-  if (b == 0) return sign > 0 ? s[7] : sign < 0 ? s[6] : nibble_clip(s[5], s[6], s[7]);
-  if (b < 0) {
-    n = nibble_wide_product(nibble_subtract(x0, s[0]), nibble_subtract(0, s[2]));
-    b = nibble_subtract(0, b);
+  nibble_wide d = nibble_wide_shift_up(nibble_wide_of(nibble_subtract(x1, s[1])), s[3]);
+  if (nibble_wide_sign(d) == 0) {
+    const int sign = nibble_wide_sign(n);
+    return sign > 0 ? s[7] : sign < 0 ? s[6] : nibble_clip(s[5], s[6], s[7]);
   }
-  {
-    const int64_t y = rounded(n, nibble_wide_shift_up(nibble_wide_of(b), s[3]), s[4]);
-    return nibble_clip(nibble_clip(y, INT64_MIN / 2, INT64_MAX / 2) + s[5], s[6], s[7]);
+  if (nibble_wide_sign(d) < 0) {
+    n = nibble_wide_negated(n);
+    d = nibble_wide_negated(d);
   }
+  return nibble_wide_clip(nibble_wide_sum(nibble_wide_rounded(n, d, s[4]), nibble_wide_of(s[5])), s[6], s[7]);
 }
 
 static int64_t gelu(const int64_t* s, int64_t x) {
@@ -82,8 +58,9 @@ static int64_t gelu(const int64_t* s, int64_t x) {
 
 static int64_t integer_div(const int64_t* s, int64_t a, int64_t b, int* fault) {
   const int64_t n = nibble_multiply(nibble_multiply(s[0], s[2]), a), d = nibble_add(nibble_multiply(s[2], b), s[1]);
-  const int64_t sign = n > 0 ? 1 : n < 0 ? -1 : 0;
-  return quotient(nibble_add(n, nibble_multiply(sign, nibble_shift_down(d, 1))), d, fault);
+  const nibble_wide half = nibble_wide_of(nibble_shift_down(d, 1)), zero = {0, 0};
+  const nibble_wide added = n > 0 ? half : n < 0 ? nibble_wide_negated(half) : zero;
+  return nibble_wide_quotient(nibble_wide_sum(nibble_wide_of(n), added), d, fault);
 }
 
 static int64_t true_integer_div(const int64_t* s, int64_t x, int64_t y, int* fault) {
@@ -109,7 +86,7 @@ static int64_t function(const nibble_pointwise* p, const int64_t* x, int* fault)
     case NIBBLE_ADD: return nibble_add(x[0], x[1]);
     case NIBBLE_SUB: return nibble_subtract(x[0], x[1]);
     case NIBBLE_MUL: return nibble_multiply(x[0], x[1]);
-    case NIBBLE_DIV: return quotient(x[0], x[1], fault);
+    case NIBBLE_DIV: return nibble_quotient(x[0], x[1], fault);
     case NIBBLE_MIN: return x[0] < x[1] ? x[0] : x[1];
     case NIBBLE_MAX: return x[0] > x[1] ? x[0] : x[1];
     case NIBBLE_WHERE: return x[0] != 0 ? x[1] : x[2];
