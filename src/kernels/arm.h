@@ -33,6 +33,10 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
 /* Stages, sums with the residual and stores what became of `count` positions' 16 channels from 16 * block on. */
 void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t block,
                        int32_t (*sums)[16], int* fault);
+/* Depthwise, BLOCKED weights of 8 bits. */
+int nibble_arm_takes_depthwise(const nibble_conv* p);
+nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);
+
 /* A row of 16 zeros: the bias where there is none. */
 extern const int32_t nibble_arm_zeros[16];
 

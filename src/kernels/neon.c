@@ -22,10 +22,11 @@
   LOW("12", w, "0")          \
   HIGH("13", w, "0") INTO(a, "12") INTO(b, "13") LOW("12", u, "1") HIGH("13", u, "1") INTO(a, "12") INTO(b, "13")
 #define ONE_SINGLE(w, a, b) LOW("12", w, "0") HIGH("13", w, "0") INTO(a, "12") INTO(b, "13")
-#define TWO_PAIRS(w, u, a, b, c, d)                                                                    \
-  LOW("12", w, "0")                                                                                    \
-  HIGH("13", w, "0") LOW("14", w, "2") HIGH("15", w, "2") LOW_TOO("12", u, "1") HIGH_TOO("13", u, "1") \
-      LOW_TOO("14", u, "3") HIGH_TOO("15", u, "3") INTO(a, "12") INTO(b, "13") INTO(c, "14") INTO(d, "15")
+#define TWO_PAIRS(w, u, a, b, c, d)                                                                       \
+  LOW("12", w, "0")                                                                                       \
+  HIGH("13", w, "0")                                                                                      \
+  LOW("14", w, "2") HIGH("15", w, "2") LOW_TOO("12", u, "1") HIGH_TOO("13", u, "1") LOW_TOO("14", u, "3") \
+      HIGH_TOO("15", u, "3") INTO(a, "12") INTO(b, "13") INTO(c, "14") INTO(d, "15")
 #define TWO_SINGLE(w, x, z, a, b, c, d) \
   LOW("12", w, x)                       \
   HIGH("13", w, x) LOW("14", w, z) HIGH("15", w, z) INTO(a, "12") INTO(b, "13") INTO(c, "14") INTO(d, "15")
@@ -149,6 +150,8 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
     *kernel_name = by_pairs ? "conv_by_pairs" : "conv_by_each";
     return by_pairs ? conv_by_pairs : conv_by_each;
   }
+  if (kind == NIBBLE_KIND_CONV && nibble_arm_takes_depthwise(parameters))
+    return nibble_arm_depthwise(parameters, kernel_name);
   return NULL;
 }
 
