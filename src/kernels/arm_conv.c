@@ -1,11 +1,6 @@
 #include "kernels/arm.h"
 
 #if defined(__aarch64__)
-#include <arm_neon.h>
-#include <string.h>
-
-const int32_t nibble_arm_zeros[16] = {0};
-
 int nibble_arm_takes_conv(const nibble_conv* p) {
   const int bytes = p->x_type == NIBBLE_I8 || p->x_type == NIBBLE_U8;
   const int64_t low = p->x_type == NIBBLE_U8 ? 0 : -128;
@@ -19,6 +14,7 @@ typedef struct walk {
   const uint8_t* x;
   int64_t segment, padded, segments; /* bytes of a segment, padded to 4; how many */
   int64_t direct_step;               /* between the segments of a window within x */
+  int has_gaps;                      /* a segment's bytes do not lie side by side */
   int always_gathered;               /* no window is read where it lies */
   uint8_t flip, fill;                /* x ^ flip is signed; what stands outside x, flipped */
   int64_t inner_from, inner_to;      /* columns whose window is inside, where its rows are */
@@ -64,8 +60,9 @@ static walk walk_from(const nibble_conv* p, const nibble_call* call, int64_t ite
   w.flip = p->x_type == NIBBLE_U8 ? 0x80 : 0;
   w.fill = (uint8_t)((uint8_t)p->zero_point ^ w.flip);
   /* Segments of a few bytes are faster in one piece. Those of two axes have no single step between them. */
-  w.always_gathered = w.flip || (w.segments > 1 && w.segment <= 16) || (p->kernel[0] > 1 && p->kernel[1] > 1) ||
-                      (p->kernel[2] > 1 && (p->dilation[2] > 1 || p->x_stride[3] != p->in_channels));
+  w.has_gaps = p->kernel[2] > 1 && (p->dilation[2] > 1 || p->x_stride[3] != p->in_channels);
+  w.always_gathered =
+      w.flip || (w.segments > 1 && w.segment <= 16) || (p->kernel[0] > 1 && p->kernel[1] > 1) || w.has_gaps;
   w.inner_from = first_inside(p->pad[2], p->stride[2]);
   w.inner_to = inside_until(p, 2);
   for (int k = 2; k >= 0; --k) {
@@ -122,6 +119,14 @@ static void gather_row(const walk* w, uint8_t* to, const uint8_t* row, int64_t s
   }
 }
 
+/* A window that is inside and whose segments are pieces of rows. */
+static void gather_inside(const walk* w, uint8_t* to, const uint8_t* x) {
+  const nibble_conv* p = w->p;
+  const int64_t plane = p->dilation[0] * p->x_stride[1], row = p->dilation[1] * p->x_stride[2];
+  for (int32_t i = 0; i < p->kernel[0]; ++i, x += plane)
+    for (int32_t k = 0; k < p->kernel[1]; ++k, to += w->padded) copy_flipped(to, x + k * row, w->segment, w->flip);
+}
+
 static void gather(const walk* w, uint8_t* to) {
   const nibble_conv* p = w->p;
   const int64_t start = w->at[2] * p->stride[2] - p->pad[2];
@@ -146,11 +151,15 @@ static int windows_of(walk* w, nibble_arm_windows* windows, int count, uint8_t* 
     const int64_t column = w->at[2];
     windows->y[i] = w->row_y + column * p->y_stride[3];
     windows->r[i] = w->row_r + column * p->r_stride[3];
-    if (w->row_inside && column >= w->inner_from && column < w->inner_to && !w->always_gathered) {
+    const int inside = w->row_inside && column >= w->inner_from && column < w->inner_to;
+    if (inside && !w->always_gathered) {
       windows->x[i] = (const int8_t*)w->x + w->row_x + column * p->stride[2] * p->x_stride[3];
       windows->step[i] = w->direct_step;
     } else {
-      gather(w, scratch + i * pitch);
+      if (inside && !w->has_gaps)
+        gather_inside(w, scratch + i * pitch, w->x + w->row_x + column * p->stride[2] * p->x_stride[3]);
+      else
+        gather(w, scratch + i * pitch);
       windows->x[i] = (const int8_t*)scratch + i * pitch;
       windows->step[i] = w->padded;
       ++copied;
@@ -177,6 +186,8 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
   walk w = walk_from(p, call, item);
   const int64_t block_bytes = w.segments * w.padded * 16;
   int fault = NIBBLE_FINE;
+  nibble_arm_target target;
+  nibble_arm_aim(p, &target);
   while (item < last) {
     nibble_arm_windows windows;
     const int count = last - item < NIBBLE_ARM_POSITIONS ? (int)(last - item) : NIBBLE_ARM_POSITIONS;
@@ -190,8 +201,9 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
       block.weights = (const int8_t*)p->weights + b * block_bytes;
       block.bias = w.flip ? corrected : bias;
       if (w.flip) corrected_bias(&block, bias, corrected);
-      sums_of(&windows, &block, sums);
-      nibble_arm_finish(p, call, &windows, b, sums, &fault);
+      nibble_arm_aim_at(p, call, b, sums, &target);
+      sums_of(&windows, &block, &target);
+      if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, b, sums, &fault);
     }
     item += count;
   }

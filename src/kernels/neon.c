@@ -25,8 +25,10 @@
 #define TWO_PAIRS(w, u, a, b, c, d)                                                                       \
   LOW("12", w, "0")                                                                                       \
   HIGH("13", w, "0")                                                                                      \
-  LOW("14", w, "2") HIGH("15", w, "2") LOW_TOO("12", u, "1") HIGH_TOO("13", u, "1") LOW_TOO("14", u, "3") \
-      HIGH_TOO("15", u, "3") INTO(a, "12") INTO(b, "13") INTO(c, "14") INTO(d, "15")
+  LOW("14", w, "2")                                                                                       \
+  HIGH("15", w, "2")                                                                                      \
+  LOW_TOO("12", u, "1") HIGH_TOO("13", u, "1") LOW_TOO("14", u, "3") HIGH_TOO("15", u, "3") INTO(a, "12") \
+      INTO(b, "13") INTO(c, "14") INTO(d, "15")
 #define TWO_SINGLE(w, x, z, a, b, c, d) \
   LOW("12", w, x)                       \
   HIGH("13", w, x) LOW("14", w, z) HIGH("15", w, z) INTO(a, "12") INTO(b, "13") INTO(c, "14") INTO(d, "15")
@@ -43,21 +45,15 @@
       ROWS("5", "9", "18", "19", "26", "27") ROWS("6", "10", "20", "21", "28", "29")           \
           ROWS("7", "11", "22", "23", "30", "31")
 
-#define START                                                                                                       \
-  "ld1 {v0.4s-v3.4s}, [%[bias]]\n movi v4.4s, #0\n"                                                                 \
-  "zip1 v16.4s, v0.4s, v4.4s\n zip2 v17.4s, v0.4s, v4.4s\n zip1 v18.4s, v1.4s, v4.4s\n zip2 v19.4s, v1.4s, v4.4s\n" \
-  "zip1 v20.4s, v2.4s, v4.4s\n zip2 v21.4s, v2.4s, v4.4s\n zip1 v22.4s, v3.4s, v4.4s\n zip2 v23.4s, v3.4s, v4.4s\n"
-#define START_SECOND                                                                            \
-  "mov v24.16b, v16.16b\n mov v25.16b, v17.16b\n mov v26.16b, v18.16b\n mov v27.16b, v19.16b\n" \
-  "mov v28.16b, v20.16b\n mov v29.16b, v21.16b\n mov v30.16b, v22.16b\n mov v31.16b, v23.16b\n"
+/* The bias, its rows two by two with zeros between them, is where the sums start. */
+#define START "ld1 {v16.4s-v19.4s}, [%[bias]]\n ld1 {v20.4s-v23.4s}, [%[more]]\n"
+#define START_SECOND "ld1 {v24.4s-v27.4s}, [%[bias]]\n ld1 {v28.4s-v31.4s}, [%[more]]\n"
 #define END                                                                                                         \
   "addp v16.4s, v16.4s, v17.4s\n addp v17.4s, v18.4s, v19.4s\n addp v18.4s, v20.4s, v21.4s\n addp v19.4s, v22.4s, " \
-  "v23.4s\n"                                                                                                        \
-  "st1 {v16.4s-v19.4s}, [%[sums]]\n"
+  "v23.4s\n"
 #define END_SECOND                                                                                                  \
-  "addp v24.4s, v24.4s, v25.4s\n addp v25.4s, v26.4s, v27.4s\n addp v26.4s, v28.4s, v29.4s\n addp v27.4s, v30.4s, " \
-  "v31.4s\n"                                                                                                        \
-  "add %[sums], %[sums], #64\n st1 {v24.4s-v27.4s}, [%[sums]]\n"
+  "addp v20.4s, v24.4s, v25.4s\n addp v21.4s, v26.4s, v27.4s\n addp v22.4s, v28.4s, v29.4s\n addp v23.4s, v30.4s, " \
+  "v31.4s\n"
 
 /* Per segment: steps of eight columns, two in a round; then the four that are left, if any. */
 #define SEGMENTS(STEP, LAST, NEXT)                                            \
@@ -67,28 +63,45 @@
   "3:\n tbz %[n], #0, 4f\n" STEP "4:\n tbz %[odd], #0, 5f\n" LAST "5:\n" NEXT \
   "subs %[segments], %[segments], #1\n b.ne 1b\n"
 
-#define REGISTERS                                                                                                     \
-  "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14",      \
-      "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", \
-      "v31"
+#define OTHER_REGISTERS                                                                                          \
+  "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", \
+      "v15", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31"
+
+/* Sums start at `bias` (32 integers, see START) and end in four registers a position. */
+typedef struct two_sums {
+  nibble_arm_ints first, second;
+} two_sums;
+
+#define SUMS_OF_FIRST register int32x4_t s0 __asm__("v16"), s1 __asm__("v17"), s2 __asm__("v18"), s3 __asm__("v19")
+#define SUMS_OF_SECOND register int32x4_t s4 __asm__("v20"), s5 __asm__("v21"), s6 __asm__("v22"), s7 __asm__("v23")
 
 #define DEFINE_ONE(name, ROWS)                                                                                        \
-  static void name(const nibble_arm_windows* v, int i, const nibble_arm_block* block, int32_t* sums) {                \
+  NIBBLE_ARM_INLINE nibble_arm_ints name(const nibble_arm_windows* v, int i, const nibble_arm_block* block,           \
+                                         const int32_t* bias) {                                                       \
     const int8_t *x = v->x[i], *w = block->weights;                                                                   \
     int64_t segments = block->segments, n;                                                                            \
+    SUMS_OF_FIRST;                                                                                                    \
     __asm__ volatile(START SEGMENTS(ONE_STEP(ROWS),                                                                   \
                                     "ld1r {v0.4s}, [%[x]], #4\n" LOAD_WEIGHTS ONE_SINGLE("4", "16", "17") ONE_SINGLE( \
                                         "5", "18", "19") ONE_SINGLE("6", "20", "21") ONE_SINGLE("7", "22", "23"),     \
                                     "add %[x], %[x], %[step]\n") END                                                  \
-                     : [x] "+&r"(x), [w] "+&r"(w), [segments] "+&r"(segments), [n] "=&r"(n)                           \
-                     : [bias] "r"(block->bias), [sums] "r"(sums), [pairs] "r"(block->quads / 2),                      \
+                     : [x] "+&r"(x), [w] "+&r"(w), [segments] "+&r"(segments), [n] "=&r"(n), "=&w"(s0), "=&w"(s1),    \
+                       "=&w"(s2), "=&w"(s3)                                                                           \
+                     : [bias] "r"(bias), [more] "r"(bias + 16), [pairs] "r"(block->quads / 2),                        \
                        [odd] "r"(block->quads), [step] "r"(v->step[i] - 4 * block->quads)                             \
-                     : REGISTERS);                                                                                    \
+                     : "v20", "v21", "v22", "v23", OTHER_REGISTERS);                                                  \
+    {                                                                                                                 \
+      const nibble_arm_ints sums = {s0, s1, s2, s3};                                                                  \
+      return sums;                                                                                                    \
+    }                                                                                                                 \
   }
 #define DEFINE_TWO(name, ROWS)                                                                                       \
-  static void name(const nibble_arm_windows* v, int i, const nibble_arm_block* block, int32_t* sums) {               \
+  NIBBLE_ARM_INLINE two_sums name(const nibble_arm_windows* v, int i, const nibble_arm_block* block,                 \
+                                  const int32_t* bias) {                                                             \
     const int8_t *x = v->x[i], *z = v->x[i + 1], *w = block->weights;                                                \
     int64_t segments = block->segments, n;                                                                           \
+    SUMS_OF_FIRST;                                                                                                   \
+    SUMS_OF_SECOND;                                                                                                  \
     __asm__ volatile(                                                                                                \
         START START_SECOND SEGMENTS(                                                                                 \
             TWO_STEP(ROWS),                                                                                          \
@@ -96,28 +109,48 @@
                 "4", "0", "2", "16", "17", "24", "25") TWO_SINGLE("5", "0", "2", "18", "19", "26", "27")             \
                 TWO_SINGLE("6", "0", "2", "20", "21", "28", "29") TWO_SINGLE("7", "0", "2", "22", "23", "30", "31"), \
             "add %[x], %[x], %[step]\n add %[z], %[z], %[step2]\n") END END_SECOND                                   \
-        : [x] "+&r"(x), [z] "+&r"(z), [w] "+&r"(w), [segments] "+&r"(segments), [n] "=&r"(n), [sums] "+&r"(sums)     \
-        : [bias] "r"(block->bias), [pairs] "r"(block->quads / 2), [odd] "r"(block->quads),                           \
+        : [x] "+&r"(x), [z] "+&r"(z), [w] "+&r"(w), [segments] "+&r"(segments), [n] "=&r"(n), "=&w"(s0), "=&w"(s1),  \
+          "=&w"(s2), "=&w"(s3), "=&w"(s4), "=&w"(s5), "=&w"(s6), "=&w"(s7)                                           \
+        : [bias] "r"(bias), [more] "r"(bias + 16), [pairs] "r"(block->quads / 2), [odd] "r"(block->quads),           \
           [step] "r"(v->step[i] - 4 * block->quads), [step2] "r"(v->step[i + 1] - 4 * block->quads)                  \
-        : REGISTERS);                                                                                                \
+        : OTHER_REGISTERS);                                                                                          \
+    {                                                                                                                \
+      const two_sums sums = {{s0, s1, s2, s3}, {s4, s5, s6, s7}};                                                    \
+      return sums;                                                                                                   \
+    }                                                                                                                \
   }
-/* clang-format off */
 DEFINE_ONE(one_by_pairs, ONE_PAIRS)
 DEFINE_ONE(one_by_each, ONE_EACH)
 DEFINE_TWO(two_by_pairs, TWO_PAIRS)
 DEFINE_TWO(two_by_each, TWO_EACH)
-/* clang-format on */
 
-static void sums_by_pairs(const nibble_arm_windows* windows, const nibble_arm_block* block, int32_t (*sums)[16]) {
+NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* windows, const nibble_arm_block* block,
+                               const nibble_arm_target* target, int pairs) {
+  int32_t bias[32];
   int i = 0;
-  for (; i + 2 <= windows->count; i += 2) two_by_pairs(windows, i, block, sums[i]);
-  if (i < windows->count) one_by_pairs(windows, i, block, sums[i]);
+  for (int k = 0; k < 16; k += 4) {
+    const int32x4_t b = vld1q_s32(block->bias + k), zero = vdupq_n_s32(0);
+    vst1q_s32(bias + 2 * k, vzip1q_s32(b, zero));
+    vst1q_s32(bias + 2 * k + 4, vzip2q_s32(b, zero));
+  }
+  for (; i + 2 <= windows->count; i += 2) {
+    const two_sums sums = pairs ? two_by_pairs(windows, i, block, bias) : two_by_each(windows, i, block, bias);
+    nibble_arm_put(target, windows, i, sums.first);
+    nibble_arm_put(target, windows, i + 1, sums.second);
+  }
+  if (i < windows->count)
+    nibble_arm_put(target, windows, i,
+                   pairs ? one_by_pairs(windows, i, block, bias) : one_by_each(windows, i, block, bias));
 }
 
-static void sums_by_each(const nibble_arm_windows* windows, const nibble_arm_block* block, int32_t (*sums)[16]) {
-  int i = 0;
-  for (; i + 2 <= windows->count; i += 2) two_by_each(windows, i, block, sums[i]);
-  if (i < windows->count) one_by_each(windows, i, block, sums[i]);
+static void sums_by_pairs(const nibble_arm_windows* windows, const nibble_arm_block* block,
+                          const nibble_arm_target* target) {
+  sums_of(windows, block, target, 1);
+}
+
+static void sums_by_each(const nibble_arm_windows* windows, const nibble_arm_block* block,
+                         const nibble_arm_target* target) {
+  sums_of(windows, block, target, 0);
 }
 
 static int conv_by_pairs(const void* parameters, const nibble_call* call) {

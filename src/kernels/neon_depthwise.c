@@ -1,14 +1,12 @@
 #include "kernels/arm.h"
 
 #if defined(__aarch64__)
-#include <arm_neon.h>
 
 /* Depthwise convolution: 16 channels side by side. Products of two taps are summed in 16 bits, then widened; where two
  * weights of a pair may both be -128 each product is widened by itself (`pairs` 0). Unsigned x is flipped to signed by
  * 0x80; the bias makes up for it. */
 
 #define MAX_POINTERS 1024
-#define INLINE static inline __attribute__((always_inline))
 
 int nibble_arm_takes_depthwise(const nibble_conv* p) {
   const int bytes = p->x_type == NIBBLE_I8 || p->x_type == NIBBLE_U8;
@@ -19,50 +17,38 @@ int nibble_arm_takes_depthwise(const nibble_conv* p) {
          p->zero_point <= low + 255 && taps <= MAX_POINTERS - 3;
 }
 
-/* The sums of 16 channels. */
-typedef struct sums16 {
-  int32x4_t v[4];
-} sums16;
-
-INLINE sums16 widened(sums16 s, int16x8_t low, int16x8_t high) {
-  s.v[0] = vaddw_s16(s.v[0], vget_low_s16(low));
-  s.v[1] = vaddw_high_s16(s.v[1], low);
-  s.v[2] = vaddw_s16(s.v[2], vget_low_s16(high));
-  s.v[3] = vaddw_high_s16(s.v[3], high);
-  return s;
+NIBBLE_ARM_INLINE nibble_arm_ints widened(nibble_arm_ints s, int16x8_t low, int16x8_t high) {
+  const nibble_arm_ints v = {vaddw_s16(s.a, vget_low_s16(low)), vaddw_high_s16(s.b, low),
+                             vaddw_s16(s.c, vget_low_s16(high)), vaddw_high_s16(s.d, high)};
+  return v;
 }
 
-INLINE sums16 one_tap(sums16 s, int8x16_t x, int8x16_t w) {
+NIBBLE_ARM_INLINE nibble_arm_ints one_tap(nibble_arm_ints s, int8x16_t x, int8x16_t w) {
   return widened(s, vmull_s8(vget_low_s8(x), vget_low_s8(w)), vmull_high_s8(x, w));
 }
 
-INLINE sums16 two_taps(sums16 s, int8x16_t x, int8x16_t w, int8x16_t z, int8x16_t u, int pairs) {
+NIBBLE_ARM_INLINE nibble_arm_ints two_taps(nibble_arm_ints s, int8x16_t x, int8x16_t w, int8x16_t z, int8x16_t u,
+                                           int pairs) {
   if (!pairs) return one_tap(one_tap(s, x, w), z, u);
   return widened(s, vmlal_s8(vmull_s8(vget_low_s8(x), vget_low_s8(w)), vget_low_s8(z), vget_low_s8(u)),
                  vmlal_high_s8(vmull_high_s8(x, w), z, u));
 }
 
-INLINE void store_sums(int32_t* to, sums16 s) {
-  for (int k = 0; k < 4; ++k) vst1q_s32(to + 4 * k, s.v[k]);
-}
-
-INLINE int8x16_t signed_x(const uint8_t* x, int flips) {
+NIBBLE_ARM_INLINE int8x16_t signed_x(const uint8_t* x, int flips) {
   const uint8x16_t v = vld1q_u8(x);
   return vreinterpretq_s8_u8(flips ? veorq_u8(v, vdupq_n_u8(0x80)) : v);
 }
 
 /* Bias of 16 channels, made up for the flip: 128 * the sum of the taps' weights. */
-static sums16 bias_of(const nibble_conv* p, int64_t block, const int8_t* weights, int64_t quads) {
+static nibble_arm_ints bias_of(const nibble_conv* p, int64_t block, const int8_t* weights, int64_t quads) {
   const int32_t* bias = p->bias ? (const int32_t*)p->bias + 16 * block : nibble_arm_zeros;
-  sums16 s;
-  for (int k = 0; k < 4; ++k) s.v[k] = vld1q_s32(bias + 4 * k);
-  if (p->x_type == NIBBLE_I8) return s;
-  for (int64_t q = 0; q < quads; ++q)
-    for (int k = 0; k < 4; ++k) {
-      const int32x4_t sum = vpaddlq_s16(vpaddlq_s8(vld1q_s8(weights + 64 * q + 16 * k)));
-      s.v[k] = vaddq_s32(s.v[k], vshlq_n_s32(sum, 7));
-    }
-  return s;
+  int32_t sums[16];
+  if (p->x_type == NIBBLE_I8) return nibble_arm_load(bias);
+  for (int k = 0; k < 16; ++k) {
+    sums[k] = bias[k];
+    for (int64_t i = 0; i < 4 * quads; ++i) sums[k] += 128 * weights[64 * (i / 4) + 4 * k + i % 4];
+  }
+  return nibble_arm_load(sums);
 }
 
 /* ---- 3 x 3, strides 1 and 2: columns slide through registers ---------------------------------------------------- */
@@ -71,7 +57,6 @@ static sums16 bias_of(const nibble_conv* p, int64_t block, const int8_t* weights
 typedef struct run3 {
   const uint8_t* row[3];
   int64_t pitch[3], start, columns, stride;
-  int count;
   const uint8_t* zero;
 } run3;
 
@@ -79,7 +64,8 @@ typedef struct column3 {
   int8x16_t v[3];
 } column3;
 
-INLINE sums16 nine_taps(sums16 s, const int8x16_t* w, column3 a, column3 b, column3 c, int pairs) {
+NIBBLE_ARM_INLINE nibble_arm_ints nine_taps(nibble_arm_ints s, const int8x16_t* w, column3 a, column3 b, column3 c,
+                                            int pairs) {
   s = two_taps(s, a.v[0], w[0], b.v[0], w[1], pairs);
   s = two_taps(s, c.v[0], w[2], a.v[1], w[3], pairs);
   s = two_taps(s, b.v[1], w[4], c.v[1], w[5], pairs);
@@ -96,12 +82,13 @@ INLINE sums16 nine_taps(sums16 s, const int8x16_t* w, column3 a, column3 b, colu
     column.v[0] = column.v[1] = column.v[2] = zero;      \
   }                                                      \
   ++at;
-#define OUTPUT(a, b, c)                                    \
-  store_sums(*sums++, nine_taps(bias, w, a, b, c, pairs)); \
-  if (--count == 0) return;
+#define OUTPUT(a, b, c)                                                     \
+  nibble_arm_put(target, windows, i++, nine_taps(bias, w, a, b, c, pairs)); \
+  if (i == count) return;
 
-INLINE void three_by_three(const run3* run, int64_t offset, const int8_t* weights, sums16 bias, int32_t (*sums)[16],
-                           int flips, int pairs) {
+NIBBLE_ARM_INLINE void three_by_three(const run3* run, int64_t offset, const int8_t* weights, nibble_arm_ints bias,
+                                      const nibble_arm_windows* windows, const nibble_arm_target* target, int flips,
+                                      int pairs) {
   const int8x16x4_t w0 = vld4q_s8(weights), w1 = vld4q_s8(weights + 64), w2 = vld4q_s8(weights + 128);
   const int8x16_t w[9] = {w0.val[0], w0.val[1], w0.val[2], w0.val[3], w1.val[0],
                           w1.val[1], w1.val[2], w1.val[3], w2.val[0]};
@@ -112,7 +99,8 @@ INLINE void three_by_three(const run3* run, int64_t offset, const int8_t* weight
   const uint8_t* row1 = run->row[1] + (pitch1 ? offset : 0);
   const uint8_t* row2 = run->row[2] + (pitch2 ? offset : 0);
   int64_t at = run->start;
-  int count = run->count;
+  const int count = windows->count;
+  int i = 0;
   column3 a, b, c;
   NEXT_COLUMN(a)
   if (run->stride == 1) {
@@ -128,18 +116,23 @@ INLINE void three_by_three(const run3* run, int64_t offset, const int8_t* weight
 
 /* ---- any other: a pointer a tap --------------------------------------------------------------------------------- */
 
-INLINE void any_taps(const uint8_t* const* pointers, int64_t offset, const uint8_t* zero, int64_t quads, int count,
-                     const int8_t* weights, sums16 bias, int32_t (*sums)[16], int flips, int pairs) {
-  for (int i = 0; i < count; ++i) {
-    sums16 s = bias;
+NIBBLE_ARM_INLINE int8x16_t x_at(const uint8_t* pointer, const uint8_t* zero, int64_t offset, int flips) {
+  return signed_x(pointer + (pointer == zero ? 0 : offset), flips);
+}
+
+NIBBLE_ARM_INLINE void any_taps(const uint8_t* const* pointers, int64_t offset, const uint8_t* zero, int64_t quads,
+                                const int8_t* weights, nibble_arm_ints bias, const nibble_arm_windows* windows,
+                                const nibble_arm_target* target, int flips, int pairs) {
+  for (int i = 0; i < windows->count; ++i) {
+    nibble_arm_ints s = bias;
     for (int64_t q = 0; q < quads; ++q, pointers += 4) {
       const int8x16x4_t w = vld4q_s8(weights + 64 * q);
-      int8x16_t x[4];
-      for (int k = 0; k < 4; ++k) x[k] = signed_x(pointers[k] + (pointers[k] == zero ? 0 : offset), flips);
-      s = two_taps(s, x[0], w.val[0], x[1], w.val[1], pairs);
-      s = two_taps(s, x[2], w.val[2], x[3], w.val[3], pairs);
+      const int8x16_t x0 = x_at(pointers[0], zero, offset, flips), x1 = x_at(pointers[1], zero, offset, flips);
+      const int8x16_t x2 = x_at(pointers[2], zero, offset, flips), x3 = x_at(pointers[3], zero, offset, flips);
+      s = two_taps(s, x0, w.val[0], x1, w.val[1], pairs);
+      s = two_taps(s, x2, w.val[2], x3, w.val[3], pairs);
     }
-    store_sums(sums[i], s);
+    nibble_arm_put(target, windows, i, s);
   }
 }
 
@@ -179,7 +172,7 @@ static const uint8_t* row_of(const nibble_conv* p, const uint8_t* x, int64_t bat
   return x + batch * p->x_stride[0] + depth * p->x_stride[1] + height * p->x_stride[2];
 }
 
-static run3 run_of(const nibble_conv* p, const uint8_t* x, const place* o, int count, const uint8_t* zero) {
+static run3 run_of(const nibble_conv* p, const uint8_t* x, const place* o, const uint8_t* zero) {
   run3 run;
   const int64_t start = o->at[2] * p->stride[2] - p->pad[2];
   for (int k = 0; k < 3; ++k) {
@@ -191,7 +184,6 @@ static run3 run_of(const nibble_conv* p, const uint8_t* x, const place* o, int c
   run.start = start;
   run.columns = p->in[2];
   run.stride = p->stride[2];
-  run.count = count;
   run.zero = zero;
   return run;
 }
@@ -220,7 +212,7 @@ static int count_at(const nibble_conv* p, const place* o, int64_t left, int64_t 
   return (int)(count < left ? count : left);
 }
 
-INLINE int depthwise(const nibble_conv* p, const nibble_call* call, int flips, int pairs) {
+NIBBLE_ARM_INLINE int depthwise(const nibble_conv* p, const nibble_call* call, int flips, int pairs) {
   const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
   const int64_t quads = ((int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2] + 3) / 4;
   const int64_t last = p->split ? positions : call->end;
@@ -231,7 +223,9 @@ INLINE int depthwise(const nibble_conv* p, const nibble_call* call, int flips, i
   const uint8_t* x = call->in[0];
   const uint8_t* pointers[MAX_POINTERS];
   uint8_t zero[16];
+  nibble_arm_target target;
   int fault = NIBBLE_FINE, count;
+  nibble_arm_aim(p, &target);
   vst1q_u8(zero, vdupq_n_u8((uint8_t)p->zero_point));
   for (int64_t item = p->split ? 0 : call->begin; item < last; item += count) {
     place o = place_of(p, item);
@@ -240,18 +234,19 @@ INLINE int depthwise(const nibble_conv* p, const nibble_call* call, int flips, i
     count = count_at(p, &o, last - item, quads, three);
     offsets_of(p, &o, count, &windows);
     if (three)
-      run = run_of(p, x, &o, count, zero);
+      run = run_of(p, x, &o, zero);
     else
       for (int i = 0; i < count; ++i, ++o.at[2]) point(p, x, &o, zero, quads, pointers + 4 * quads * i);
     for (int64_t b = first_block; b < last_block; ++b) {
       const int8_t* weights = (const int8_t*)p->weights + 64 * quads * b;
-      const sums16 bias = bias_of(p, b, weights, quads);
+      const nibble_arm_ints bias = bias_of(p, b, weights, quads);
       int32_t sums[NIBBLE_ARM_POSITIONS][16];
+      nibble_arm_aim_at(p, call, b, sums, &target);
       if (three)
-        three_by_three(&run, 16 * b, weights, bias, sums, flips, pairs);
+        three_by_three(&run, 16 * b, weights, bias, &windows, &target, flips, pairs);
       else
-        any_taps(pointers, 16 * b, zero, quads, count, weights, bias, sums, flips, pairs);
-      nibble_arm_finish(p, call, &windows, b, sums, &fault);
+        any_taps(pointers, 16 * b, zero, quads, weights, bias, &windows, &target, flips, pairs);
+      if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, b, sums, &fault);
     }
   }
   return fault;
