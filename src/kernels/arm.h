@@ -8,12 +8,12 @@
 /* How many output positions are taken at a time: as many windows fit the scratch (items.c). */
 #define NIBBLE_ARM_POSITIONS 16
 
-/* Of each position: where its window begins, how far its segments' beginnings are apart, where it writes and where its
+/* Of each position: where its window begins, how many bytes lie between its segments, where it writes and where its
  * residual lies. */
 typedef struct nibble_arm_windows {
   int count;
   const int8_t* x[NIBBLE_ARM_POSITIONS];
-  int64_t step[NIBBLE_ARM_POSITIONS];
+  int64_t gap[NIBBLE_ARM_POSITIONS];
   int64_t y[NIBBLE_ARM_POSITIONS], r[NIBBLE_ARM_POSITIONS];
 } nibble_arm_windows;
 
@@ -112,16 +112,59 @@ NIBBLE_ARM_INLINE void nibble_arm_store(uint8_t* to, uint8x16_t y, int64_t rows)
   }
 }
 
-/* The sums of position i, by the target's way. */
-NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, const nibble_arm_windows* windows, int i,
+/* The sums of position i, by `way`, which is the target's. */
+NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, int way, const nibble_arm_windows* windows, int i,
                                       nibble_arm_ints v) {
-  if (t->way == NIBBLE_ARM_KEEP) {
+  if (way == NIBBLE_ARM_KEEP) {
     nibble_arm_keep(t->sums[i], v);
   } else {
     const nibble_arm_ints q = nibble_arm_floats_staged(v, t->a, t->b);
-    const uint8x16_t y = t->way == NIBBLE_ARM_I8 ? nibble_arm_bytes(q, t->clip, 1) : nibble_arm_bytes(q, t->clip, 0);
-    nibble_arm_store(t->y + windows->y[i], y, t->rows);
+    nibble_arm_store(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, way == NIBBLE_ARM_I8), t->rows);
   }
+}
+
+/* Two positions' sums to bytes, written out: FLOAT, narrowing, clip (nibble_arm_bytes). `narrow` is sqxtn or sqxtun,
+ * `min` and `max` of bytes. */
+#define NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                                     \
+  "ld1 {v0.4s-v3.4s}, [%[a]]\n ld1 {v4.4s-v7.4s}, [%[b]]\n ld1 {v8.4s-v11.4s}, [%[b]]\n"                              \
+  "scvtf v16.4s, v16.4s\n scvtf v17.4s, v17.4s\n scvtf v18.4s, v18.4s\n scvtf v19.4s, v19.4s\n"                       \
+  "scvtf v20.4s, v20.4s\n scvtf v21.4s, v21.4s\n scvtf v22.4s, v22.4s\n scvtf v23.4s, v23.4s\n"                       \
+  "fmla v4.4s, v16.4s, v0.4s\n fmla v5.4s, v17.4s, v1.4s\n fmla v6.4s, v18.4s, v2.4s\n fmla v7.4s, v19.4s, v3.4s\n"   \
+  "fmla v8.4s, v20.4s, v0.4s\n fmla v9.4s, v21.4s, v1.4s\n fmla v10.4s, v22.4s, v2.4s\n fmla v11.4s, v23.4s, v3.4s\n" \
+  "ld1 {v0.16b, v1.16b}, [%[clip]]\n"                                                                                 \
+  "fcvtns v4.4s, v4.4s\n fcvtns v5.4s, v5.4s\n fcvtns v6.4s, v6.4s\n fcvtns v7.4s, v7.4s\n"                           \
+  "fcvtns v8.4s, v8.4s\n fcvtns v9.4s, v9.4s\n fcvtns v10.4s, v10.4s\n fcvtns v11.4s, v11.4s\n"                       \
+  "sqxtn v4.4h, v4.4s\n sqxtn v6.4h, v6.4s\n sqxtn v8.4h, v8.4s\n sqxtn v10.4h, v10.4s\n"                             \
+  "sqxtn2 v4.8h, v5.4s\n sqxtn2 v6.8h, v7.4s\n sqxtn2 v8.8h, v9.4s\n sqxtn2 v10.8h, v11.4s\n" narrow                  \
+  " v16.8b, v4.8h\n " narrow " v20.8b, v8.8h\n " narrow "2 v16.16b, v6.8h\n " narrow "2 v20.16b, v10.8h\n" max        \
+  " v16.16b, v16.16b, v0.16b\n " max " v20.16b, v20.16b, v0.16b\n" min " v16.16b, v16.16b, v1.16b\n " min             \
+  " v20.16b, v20.16b, v1.16b\n"
+
+/* The sums of positions i and i + 1. */
+NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, const nibble_arm_windows* windows, int i,
+                                          nibble_arm_ints v, nibble_arm_ints u) {
+  register int32x4_t v16 __asm__("v16") = v.a, v17 __asm__("v17") = v.b, v18 __asm__("v18") = v.c,
+                         v19 __asm__("v19") = v.d;
+  register int32x4_t v20 __asm__("v20") = u.a, v21 __asm__("v21") = u.b, v22 __asm__("v22") = u.c,
+                         v23 __asm__("v23") = u.d;
+#define BYTES(narrow, max, min)                                                                    \
+  __asm__(NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                \
+          : "+w"(v16), "+w"(v17), "+w"(v18), "+w"(v19), "+w"(v20), "+w"(v21), "+w"(v22), "+w"(v23) \
+          : [a] "r"(t->a), [b] "r"(t->b), [clip] "r"(t->clip), "m"(*(const float(*)[16])t->a),     \
+            "m"(*(const float(*)[16])t->b), "m"(t->clip)                                           \
+          : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11")
+  if (way == NIBBLE_ARM_KEEP) {
+    nibble_arm_keep(t->sums[i], v);
+    nibble_arm_keep(t->sums[i + 1], u);
+    return;
+  }
+  if (way == NIBBLE_ARM_I8)
+    BYTES("sqxtn", "smax", "smin");
+  else
+    BYTES("sqxtun", "umax", "umin");
+#undef BYTES
+  nibble_arm_store(t->y + windows->y[i], vreinterpretq_u8_s32(v16), t->rows);
+  nibble_arm_store(t->y + windows->y[i + 1], vreinterpretq_u8_s32(v20), t->rows);
 }
 #endif
 #endif

@@ -13,7 +13,7 @@ typedef struct walk {
   const nibble_conv* p;
   const uint8_t* x;
   int64_t segment, padded, segments; /* bytes of a segment, padded to 4; how many */
-  int64_t direct_step;               /* between the segments of a window within x */
+  int64_t direct_gap;                /* between the segments of a window within x */
   int has_gaps;                      /* a segment's bytes do not lie side by side */
   int always_gathered;               /* no window is read where it lies */
   uint8_t flip, fill;                /* x ^ flip is signed; what stands outside x, flipped */
@@ -56,7 +56,7 @@ static walk walk_from(const nibble_conv* p, const nibble_call* call, int64_t ite
   w.segment = (int64_t)p->kernel[2] * p->in_channels;
   w.padded = (w.segment + 3) / 4 * 4;
   w.segments = (int64_t)p->kernel[0] * p->kernel[1];
-  w.direct_step = p->kernel[1] > 1 ? p->dilation[1] * p->x_stride[2] : p->dilation[0] * p->x_stride[1];
+  w.direct_gap = (p->kernel[1] > 1 ? p->dilation[1] * p->x_stride[2] : p->dilation[0] * p->x_stride[1]) - w.padded;
   w.flip = p->x_type == NIBBLE_U8 ? 0x80 : 0;
   w.fill = (uint8_t)((uint8_t)p->zero_point ^ w.flip);
   /* Segments of a few bytes are faster in one piece. Those of two axes have no single step between them. */
@@ -154,14 +154,14 @@ static int windows_of(walk* w, nibble_arm_windows* windows, int count, uint8_t* 
     const int inside = w->row_inside && column >= w->inner_from && column < w->inner_to;
     if (inside && !w->always_gathered) {
       windows->x[i] = (const int8_t*)w->x + w->row_x + column * p->stride[2] * p->x_stride[3];
-      windows->step[i] = w->direct_step;
+      windows->gap[i] = w->direct_gap;
     } else {
       if (inside && !w->has_gaps)
         gather_inside(w, scratch + i * pitch, w->x + w->row_x + column * p->stride[2] * p->x_stride[3]);
       else
         gather(w, scratch + i * pitch);
       windows->x[i] = (const int8_t*)scratch + i * pitch;
-      windows->step[i] = w->padded;
+      windows->gap[i] = 0;
       ++copied;
     }
   }

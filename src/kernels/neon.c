@@ -22,13 +22,14 @@
   LOW("12", w, "0")          \
   HIGH("13", w, "0") INTO(a, "12") INTO(b, "13") LOW("12", u, "1") HIGH("13", u, "1") INTO(a, "12") INTO(b, "13")
 #define ONE_SINGLE(w, a, b) LOW("12", w, "0") HIGH("13", w, "0") INTO(a, "12") INTO(b, "13")
-#define TWO_PAIRS(w, u, a, b, c, d)                                                                       \
-  LOW("12", w, "0")                                                                                       \
-  HIGH("13", w, "0")                                                                                      \
-  LOW("14", w, "2")                                                                                       \
-  HIGH("15", w, "2")                                                                                      \
-  LOW_TOO("12", u, "1") HIGH_TOO("13", u, "1") LOW_TOO("14", u, "3") HIGH_TOO("15", u, "3") INTO(a, "12") \
-      INTO(b, "13") INTO(c, "14") INTO(d, "15")
+#define TWO_PAIRS(w, u, a, b, c, d) \
+  LOW("12", w, "0")                 \
+  HIGH("13", w, "0")                \
+  LOW("14", w, "2")                 \
+  HIGH("15", w, "2")                \
+  LOW_TOO("12", u, "1")             \
+  HIGH_TOO("13", u, "1")            \
+  LOW_TOO("14", u, "3") HIGH_TOO("15", u, "3") INTO(a, "12") INTO(b, "13") INTO(c, "14") INTO(d, "15")
 #define TWO_SINGLE(w, x, z, a, b, c, d) \
   LOW("12", w, x)                       \
   HIGH("13", w, x) LOW("14", w, z) HIGH("15", w, z) INTO(a, "12") INTO(b, "13") INTO(c, "14") INTO(d, "15")
@@ -76,81 +77,87 @@ typedef struct two_sums {
 #define SUMS_OF_SECOND register int32x4_t s4 __asm__("v20"), s5 __asm__("v21"), s6 __asm__("v22"), s7 __asm__("v23")
 
 #define DEFINE_ONE(name, ROWS)                                                                                        \
-  NIBBLE_ARM_INLINE nibble_arm_ints name(const nibble_arm_windows* v, int i, const nibble_arm_block* block,           \
-                                         const int32_t* bias) {                                                       \
-    const int8_t *x = v->x[i], *w = block->weights;                                                                   \
-    int64_t segments = block->segments, n;                                                                            \
+  NIBBLE_ARM_INLINE nibble_arm_ints name(const int8_t* x, int64_t gap, nibble_arm_block block, const int32_t* bias) { \
+    int64_t n;                                                                                                        \
     SUMS_OF_FIRST;                                                                                                    \
     __asm__ volatile(START SEGMENTS(ONE_STEP(ROWS),                                                                   \
                                     "ld1r {v0.4s}, [%[x]], #4\n" LOAD_WEIGHTS ONE_SINGLE("4", "16", "17") ONE_SINGLE( \
                                         "5", "18", "19") ONE_SINGLE("6", "20", "21") ONE_SINGLE("7", "22", "23"),     \
-                                    "add %[x], %[x], %[step]\n") END                                                  \
-                     : [x] "+&r"(x), [w] "+&r"(w), [segments] "+&r"(segments), [n] "=&r"(n), "=&w"(s0), "=&w"(s1),    \
-                       "=&w"(s2), "=&w"(s3)                                                                           \
-                     : [bias] "r"(bias), [more] "r"(bias + 16), [pairs] "r"(block->quads / 2),                        \
-                       [odd] "r"(block->quads), [step] "r"(v->step[i] - 4 * block->quads)                             \
+                                    "add %[x], %[x], %[gap]\n") END                                                   \
+                     : [x] "+&r"(x), [w] "+&r"(block.weights), [segments] "+&r"(block.segments), [n] "=&r"(n),        \
+                       "=&w"(s0), "=&w"(s1), "=&w"(s2), "=&w"(s3)                                                     \
+                     : [bias] "r"(bias), [more] "r"(bias + 16), [pairs] "r"((uint64_t)block.quads / 2),               \
+                       [odd] "r"(block.quads), [gap] "r"(gap)                                                         \
                      : "v20", "v21", "v22", "v23", OTHER_REGISTERS);                                                  \
     {                                                                                                                 \
       const nibble_arm_ints sums = {s0, s1, s2, s3};                                                                  \
       return sums;                                                                                                    \
     }                                                                                                                 \
   }
-#define DEFINE_TWO(name, ROWS)                                                                                       \
-  NIBBLE_ARM_INLINE two_sums name(const nibble_arm_windows* v, int i, const nibble_arm_block* block,                 \
-                                  const int32_t* bias) {                                                             \
-    const int8_t *x = v->x[i], *z = v->x[i + 1], *w = block->weights;                                                \
-    int64_t segments = block->segments, n;                                                                           \
-    SUMS_OF_FIRST;                                                                                                   \
-    SUMS_OF_SECOND;                                                                                                  \
-    __asm__ volatile(                                                                                                \
-        START START_SECOND SEGMENTS(                                                                                 \
-            TWO_STEP(ROWS),                                                                                          \
-            "ld1r {v0.4s}, [%[x]], #4\n ld1r {v2.4s}, [%[z]], #4\n" LOAD_WEIGHTS TWO_SINGLE(                         \
-                "4", "0", "2", "16", "17", "24", "25") TWO_SINGLE("5", "0", "2", "18", "19", "26", "27")             \
-                TWO_SINGLE("6", "0", "2", "20", "21", "28", "29") TWO_SINGLE("7", "0", "2", "22", "23", "30", "31"), \
-            "add %[x], %[x], %[step]\n add %[z], %[z], %[step2]\n") END END_SECOND                                   \
-        : [x] "+&r"(x), [z] "+&r"(z), [w] "+&r"(w), [segments] "+&r"(segments), [n] "=&r"(n), "=&w"(s0), "=&w"(s1),  \
-          "=&w"(s2), "=&w"(s3), "=&w"(s4), "=&w"(s5), "=&w"(s6), "=&w"(s7)                                           \
-        : [bias] "r"(bias), [more] "r"(bias + 16), [pairs] "r"(block->quads / 2), [odd] "r"(block->quads),           \
-          [step] "r"(v->step[i] - 4 * block->quads), [step2] "r"(v->step[i + 1] - 4 * block->quads)                  \
-        : OTHER_REGISTERS);                                                                                          \
-    {                                                                                                                \
-      const two_sums sums = {{s0, s1, s2, s3}, {s4, s5, s6, s7}};                                                    \
-      return sums;                                                                                                   \
-    }                                                                                                                \
+#define DEFINE_TWO(name, ROWS)                                                                                         \
+  NIBBLE_ARM_INLINE two_sums name(const int8_t* x, const int8_t* z, int64_t gap, int64_t gap2, nibble_arm_block block, \
+                                  const int32_t* bias) {                                                               \
+    int64_t n;                                                                                                         \
+    SUMS_OF_FIRST;                                                                                                     \
+    SUMS_OF_SECOND;                                                                                                    \
+    __asm__ volatile(                                                                                                  \
+        START START_SECOND SEGMENTS(                                                                                   \
+            TWO_STEP(ROWS),                                                                                            \
+            "ld1r {v0.4s}, [%[x]], #4\n ld1r {v2.4s}, [%[z]], #4\n" LOAD_WEIGHTS TWO_SINGLE(                           \
+                "4", "0", "2", "16", "17", "24", "25") TWO_SINGLE("5", "0", "2", "18", "19", "26", "27")               \
+                TWO_SINGLE("6", "0", "2", "20", "21", "28", "29") TWO_SINGLE("7", "0", "2", "22", "23", "30", "31"),   \
+            "add %[x], %[x], %[gap]\n add %[z], %[z], %[gap2]\n") END END_SECOND                                       \
+        : [x] "+&r"(x), [z] "+&r"(z), [w] "+&r"(block.weights), [segments] "+&r"(block.segments), [n] "=&r"(n),        \
+          "=&w"(s0), "=&w"(s1), "=&w"(s2), "=&w"(s3), "=&w"(s4), "=&w"(s5), "=&w"(s6), "=&w"(s7)                       \
+        : [bias] "r"(bias), [more] "r"(bias + 16), [pairs] "r"((uint64_t)block.quads / 2), [odd] "r"(block.quads),     \
+          [gap] "r"(gap), [gap2] "r"(gap2)                                                                             \
+        : OTHER_REGISTERS);                                                                                            \
+    {                                                                                                                  \
+      const two_sums sums = {{s0, s1, s2, s3}, {s4, s5, s6, s7}};                                                      \
+      return sums;                                                                                                     \
+    }                                                                                                                  \
   }
 DEFINE_ONE(one_by_pairs, ONE_PAIRS)
 DEFINE_ONE(one_by_each, ONE_EACH)
 DEFINE_TWO(two_by_pairs, TWO_PAIRS)
 DEFINE_TWO(two_by_each, TWO_EACH)
 
-NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* windows, const nibble_arm_block* block,
-                               const nibble_arm_target* target, int pairs) {
+NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_block* block,
+                               const nibble_arm_target* target, int way, int pairs) {
+  const nibble_arm_block b = *block;
+  const int count = v->count;
   int32_t bias[32];
   int i = 0;
   for (int k = 0; k < 16; k += 4) {
-    const int32x4_t b = vld1q_s32(block->bias + k), zero = vdupq_n_s32(0);
-    vst1q_s32(bias + 2 * k, vzip1q_s32(b, zero));
-    vst1q_s32(bias + 2 * k + 4, vzip2q_s32(b, zero));
+    const int32x4_t rows = vld1q_s32(b.bias + k), zero = vdupq_n_s32(0);
+    vst1q_s32(bias + 2 * k, vzip1q_s32(rows, zero));
+    vst1q_s32(bias + 2 * k + 4, vzip2q_s32(rows, zero));
   }
-  for (; i + 2 <= windows->count; i += 2) {
-    const two_sums sums = pairs ? two_by_pairs(windows, i, block, bias) : two_by_each(windows, i, block, bias);
-    nibble_arm_put(target, windows, i, sums.first);
-    nibble_arm_put(target, windows, i + 1, sums.second);
+  for (; i + 2 <= count; i += 2) {
+    const two_sums sums = pairs ? two_by_pairs(v->x[i], v->x[i + 1], v->gap[i], v->gap[i + 1], b, bias)
+                                : two_by_each(v->x[i], v->x[i + 1], v->gap[i], v->gap[i + 1], b, bias);
+    nibble_arm_put_two(target, way, v, i, sums.first, sums.second);
   }
-  if (i < windows->count)
-    nibble_arm_put(target, windows, i,
-                   pairs ? one_by_pairs(windows, i, block, bias) : one_by_each(windows, i, block, bias));
+  if (i < count) {
+    const nibble_arm_ints sums =
+        pairs ? one_by_pairs(v->x[i], v->gap[i], b, bias) : one_by_each(v->x[i], v->gap[i], b, bias);
+    nibble_arm_put(target, way, v, i, sums);
+  }
 }
 
 static void sums_by_pairs(const nibble_arm_windows* windows, const nibble_arm_block* block,
                           const nibble_arm_target* target) {
-  sums_of(windows, block, target, 1);
+  if (target->way == NIBBLE_ARM_I8)
+    sums_of(windows, block, target, NIBBLE_ARM_I8, 1);
+  else if (target->way == NIBBLE_ARM_U8)
+    sums_of(windows, block, target, NIBBLE_ARM_U8, 1);
+  else
+    sums_of(windows, block, target, NIBBLE_ARM_KEEP, 1);
 }
 
 static void sums_by_each(const nibble_arm_windows* windows, const nibble_arm_block* block,
                          const nibble_arm_target* target) {
-  sums_of(windows, block, target, 0);
+  sums_of(windows, block, target, target->way, 0);
 }
 
 static int conv_by_pairs(const void* parameters, const nibble_call* call) {

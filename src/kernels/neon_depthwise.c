@@ -39,16 +39,25 @@ NIBBLE_ARM_INLINE int8x16_t signed_x(const uint8_t* x, int flips) {
   return vreinterpretq_s8_u8(flips ? veorq_u8(v, vdupq_n_u8(0x80)) : v);
 }
 
+/* As signed_x; x goes on by the pitch in the same instruction. */
+NIBBLE_ARM_INLINE int8x16_t next_x(const uint8_t** x, int64_t pitch, int flips) {
+  uint8x16_t v;
+  __asm__("ld1 {%[v].16b}, [%[x]], %[pitch]"
+          : [v] "=w"(v), [x] "+r"(*x)
+          : [pitch] "r"(pitch), "m"(*(const uint8_t(*)[16]) * x));
+  return vreinterpretq_s8_u8(flips ? veorq_u8(v, vdupq_n_u8(0x80)) : v);
+}
+
 /* Bias of 16 channels, made up for the flip: 128 * the sum of the taps' weights. */
-static nibble_arm_ints bias_of(const nibble_conv* p, int64_t block, const int8_t* weights, int64_t quads) {
+static const int32_t* bias_of(const nibble_conv* p, int64_t block, const int8_t* weights, int64_t quads,
+                              int32_t* corrected) {
   const int32_t* bias = p->bias ? (const int32_t*)p->bias + 16 * block : nibble_arm_zeros;
-  int32_t sums[16];
-  if (p->x_type == NIBBLE_I8) return nibble_arm_load(bias);
+  if (p->x_type == NIBBLE_I8) return bias;
   for (int k = 0; k < 16; ++k) {
-    sums[k] = bias[k];
-    for (int64_t i = 0; i < 4 * quads; ++i) sums[k] += 128 * weights[64 * (i / 4) + 4 * k + i % 4];
+    corrected[k] = bias[k];
+    for (int64_t i = 0; i < 4 * quads; ++i) corrected[k] += 128 * weights[64 * (i / 4) + 4 * k + i % 4];
   }
-  return nibble_arm_load(sums);
+  return corrected;
 }
 
 /* ---- 3 x 3, strides 1 and 2: columns slide through registers ---------------------------------------------------- */
@@ -61,34 +70,57 @@ typedef struct run3 {
 } run3;
 
 typedef struct column3 {
-  int8x16_t v[3];
+  int8x16_t a, b, c;
 } column3;
 
-NIBBLE_ARM_INLINE nibble_arm_ints nine_taps(nibble_arm_ints s, const int8x16_t* w, column3 a, column3 b, column3 c,
+/* Written out, as compilers copy halves of registers about: products of a tap into v %[s] and %[t], or onto them; those
+ * widened onto the sums. */
+#define TAP(x, w) "smull %[s].8h, %[" x "].8b, %[" w "].8b\n smull2 %[t].8h, %[" x "].16b, %[" w "].16b\n"
+#define AND_TAP(x, w) "smlal %[s].8h, %[" x "].8b, %[" w "].8b\n smlal2 %[t].8h, %[" x "].16b, %[" w "].16b\n"
+#define WIDEN                                                            \
+  "saddw %[a].4s, %[a].4s, %[s].4h\n saddw2 %[b].4s, %[b].4s, %[s].8h\n" \
+  "saddw %[c].4s, %[c].4s, %[t].4h\n saddw2 %[d].4s, %[d].4s, %[t].8h\n"
+#define BY_PAIRS(x, w, z, u) TAP(x, w) AND_TAP(z, u) WIDEN
+#define BY_EACH(x, w, z, u) TAP(x, w) WIDEN TAP(z, u) WIDEN
+#define NINE(TWO)                                                                                \
+  "ldp %q[a], %q[b], [%[bias]]\n ldp %q[c], %q[d], [%[bias], #32]\n" TWO("x0", "w0", "x1", "w1") \
+      TWO("x2", "w2", "x3", "w3") TWO("x4", "w4", "x5", "w5") TWO("x6", "w6", "x7", "w7") TAP("x8", "w8") WIDEN
+#define NINE_TAPS(TWO)                                                                                                \
+  __asm__(                                                                                                            \
+      NINE(TWO)                                                                                                       \
+      : [a] "=&w"(r.a), [b] "=&w"(r.b), [c] "=&w"(r.c), [d] "=&w"(r.d), [s] "=&w"(s), [t] "=&w"(t)                    \
+      : [bias] "r"(bias),                                                                                             \
+        "m"(*(const int32_t(*)[16])bias), [w0] "w"(w[0]), [w1] "w"(w[1]), [w2] "w"(w[2]), [w3] "w"(w[3]),             \
+        [w4] "w"(w[4]), [w5] "w"(w[5]), [w6] "w"(w[6]), [w7] "w"(w[7]), [w8] "w"(w[8]), [x0] "w"(x.a), [x1] "w"(y.a), \
+        [x2] "w"(z.a), [x3] "w"(x.b), [x4] "w"(y.b), [x5] "w"(z.b), [x6] "w"(x.c), [x7] "w"(y.c), [x8] "w"(z.c))
+
+NIBBLE_ARM_INLINE nibble_arm_ints nine_taps(const int32_t* bias, const int8x16_t* w, column3 x, column3 y, column3 z,
                                             int pairs) {
-  s = two_taps(s, a.v[0], w[0], b.v[0], w[1], pairs);
-  s = two_taps(s, c.v[0], w[2], a.v[1], w[3], pairs);
-  s = two_taps(s, b.v[1], w[4], c.v[1], w[5], pairs);
-  s = two_taps(s, a.v[2], w[6], b.v[2], w[7], pairs);
-  return one_tap(s, c.v[2], w[8]);
+  nibble_arm_ints r;
+  int16x8_t s, t;
+  if (pairs)
+    NINE_TAPS(BY_PAIRS);
+  else
+    NINE_TAPS(BY_EACH);
+  return r;
 }
 
-#define NEXT_COLUMN(column)                              \
-  if ((uint64_t)at < columns) {                          \
-    column.v[0] = signed_x(row0, flips), row0 += pitch0; \
-    column.v[1] = signed_x(row1, flips), row1 += pitch1; \
-    column.v[2] = signed_x(row2, flips), row2 += pitch2; \
-  } else {                                               \
-    column.v[0] = column.v[1] = column.v[2] = zero;      \
-  }                                                      \
+#define NEXT_COLUMN(column)                  \
+  if ((uint64_t)at < columns) {              \
+    column.a = next_x(&row0, pitch0, flips); \
+    column.b = next_x(&row1, pitch1, flips); \
+    column.c = next_x(&row2, pitch2, flips); \
+  } else {                                   \
+    column.a = column.b = column.c = zero;   \
+  }                                          \
   ++at;
-#define OUTPUT(a, b, c)                                                     \
-  nibble_arm_put(target, windows, i++, nine_taps(bias, w, a, b, c, pairs)); \
+#define OUTPUT(a, b, c)                                                          \
+  nibble_arm_put(target, way, windows, i++, nine_taps(bias, w, a, b, c, pairs)); \
   if (i == count) return;
 
-NIBBLE_ARM_INLINE void three_by_three(const run3* run, int64_t offset, const int8_t* weights, nibble_arm_ints bias,
-                                      const nibble_arm_windows* windows, const nibble_arm_target* target, int flips,
-                                      int pairs) {
+NIBBLE_ARM_INLINE void three_by_three_of(const run3* run, int64_t offset, const int8_t* weights, const int32_t* bias,
+                                         const nibble_arm_windows* windows, const nibble_arm_target* target, int way,
+                                         int flips, int pairs) {
   const int8x16x4_t w0 = vld4q_s8(weights), w1 = vld4q_s8(weights + 64), w2 = vld4q_s8(weights + 128);
   const int8x16_t w[9] = {w0.val[0], w0.val[1], w0.val[2], w0.val[3], w1.val[0],
                           w1.val[1], w1.val[2], w1.val[3], w2.val[0]};
@@ -114,6 +146,26 @@ NIBBLE_ARM_INLINE void three_by_three(const run3* run, int64_t offset, const int
   }
 }
 
+typedef void (*three_by_three)(const run3* run, int64_t offset, const int8_t* weights, const int32_t* bias,
+                               const nibble_arm_windows* windows, const nibble_arm_target* target);
+#define THREE_BY_THREE(name, way, flips, pairs)                                                 \
+  static void name(const run3* run, int64_t offset, const int8_t* weights, const int32_t* bias, \
+                   const nibble_arm_windows* windows, const nibble_arm_target* target) {        \
+    three_by_three_of(run, offset, weights, bias, windows, target, way, flips, pairs);          \
+  }
+THREE_BY_THREE(i8_to_i8, NIBBLE_ARM_I8, 0, 1)
+THREE_BY_THREE(u8_to_u8, NIBBLE_ARM_U8, 1, 1)
+THREE_BY_THREE(i8_to_any, target->way, 0, 1)
+THREE_BY_THREE(u8_to_any, target->way, 1, 1)
+THREE_BY_THREE(i8_by_each, target->way, 0, 0)
+THREE_BY_THREE(u8_by_each, target->way, 1, 0)
+
+static three_by_three three_by_three_for(int way, int flips, int pairs) {
+  if (!pairs) return flips ? u8_by_each : i8_by_each;
+  if (flips) return way == NIBBLE_ARM_U8 ? u8_to_u8 : u8_to_any;
+  return way == NIBBLE_ARM_I8 ? i8_to_i8 : i8_to_any;
+}
+
 /* ---- any other: a pointer a tap --------------------------------------------------------------------------------- */
 
 NIBBLE_ARM_INLINE int8x16_t x_at(const uint8_t* pointer, const uint8_t* zero, int64_t offset, int flips) {
@@ -121,10 +173,10 @@ NIBBLE_ARM_INLINE int8x16_t x_at(const uint8_t* pointer, const uint8_t* zero, in
 }
 
 NIBBLE_ARM_INLINE void any_taps(const uint8_t* const* pointers, int64_t offset, const uint8_t* zero, int64_t quads,
-                                const int8_t* weights, nibble_arm_ints bias, const nibble_arm_windows* windows,
-                                const nibble_arm_target* target, int flips, int pairs) {
+                                const int8_t* weights, const int32_t* bias, const nibble_arm_windows* windows,
+                                const nibble_arm_target* target, int way, int flips, int pairs) {
   for (int i = 0; i < windows->count; ++i) {
-    nibble_arm_ints s = bias;
+    nibble_arm_ints s = nibble_arm_load(bias);
     for (int64_t q = 0; q < quads; ++q, pointers += 4) {
       const int8x16x4_t w = vld4q_s8(weights + 64 * q);
       const int8x16_t x0 = x_at(pointers[0], zero, offset, flips), x1 = x_at(pointers[1], zero, offset, flips);
@@ -132,7 +184,7 @@ NIBBLE_ARM_INLINE void any_taps(const uint8_t* const* pointers, int64_t offset, 
       s = two_taps(s, x0, w.val[0], x1, w.val[1], pairs);
       s = two_taps(s, x2, w.val[2], x3, w.val[3], pairs);
     }
-    nibble_arm_put(target, windows, i, s);
+    nibble_arm_put(target, way, windows, i, s);
   }
 }
 
@@ -225,7 +277,9 @@ NIBBLE_ARM_INLINE int depthwise(const nibble_conv* p, const nibble_call* call, i
   uint8_t zero[16];
   nibble_arm_target target;
   int fault = NIBBLE_FINE, count;
+  three_by_three of_run;
   nibble_arm_aim(p, &target);
+  of_run = three_by_three_for(target.way, flips, pairs);
   vst1q_u8(zero, vdupq_n_u8((uint8_t)p->zero_point));
   for (int64_t item = p->split ? 0 : call->begin; item < last; item += count) {
     place o = place_of(p, item);
@@ -239,13 +293,14 @@ NIBBLE_ARM_INLINE int depthwise(const nibble_conv* p, const nibble_call* call, i
       for (int i = 0; i < count; ++i, ++o.at[2]) point(p, x, &o, zero, quads, pointers + 4 * quads * i);
     for (int64_t b = first_block; b < last_block; ++b) {
       const int8_t* weights = (const int8_t*)p->weights + 64 * quads * b;
-      const nibble_arm_ints bias = bias_of(p, b, weights, quads);
+      int32_t corrected[16];
+      const int32_t* bias = bias_of(p, b, weights, quads, corrected);
       int32_t sums[NIBBLE_ARM_POSITIONS][16];
       nibble_arm_aim_at(p, call, b, sums, &target);
       if (three)
-        three_by_three(&run, 16 * b, weights, bias, &windows, &target, flips, pairs);
+        of_run(&run, 16 * b, weights, bias, &windows, &target);
       else
-        any_taps(pointers, 16 * b, zero, quads, weights, bias, &windows, &target, flips, pairs);
+        any_taps(pointers, 16 * b, zero, quads, weights, bias, &windows, &target, target.way, flips, pairs);
       if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, b, sums, &fault);
     }
   }
