@@ -5,8 +5,9 @@
 /* What the sets for Armv8-A share. A convolution is: windows (where the inputs of an output position lie), sums (the
  * accumulators of 16 output channels, which is all that the sets differ in), and what becomes of these. */
 
-/* How many output positions are taken at a time: as many windows fit the scratch (items.c). */
-#define NIBBLE_ARM_POSITIONS 16
+/* How many output positions are taken at a time at most; of as many the windows fit the scratch (items.c). */
+#define NIBBLE_ARM_POSITIONS 32
+#define NIBBLE_ARM_COPIES 16
 
 /* Of each position: where its window begins, how many bytes lie between its segments, where it writes and where its
  * residual lies. */
@@ -17,12 +18,11 @@ typedef struct nibble_arm_windows {
   int64_t y[NIBBLE_ARM_POSITIONS], r[NIBBLE_ARM_POSITIONS];
 } nibble_arm_windows;
 
-/* What becomes of the sums of 16 channels (`rows` of them are there): bytes at once, where the stage is FLOAT and there
- * is no residual, by way of NIBBLE_ARM_I8 and NIBBLE_ARM_U8; else they are kept for nibble_arm_finish. */
+/* What becomes of the sums of 16 channels: bytes at once, where all 16 are there, the stage is FLOAT and there is no
+ * residual, by way of NIBBLE_ARM_I8 and NIBBLE_ARM_U8; else they are kept for nibble_arm_finish. */
 enum nibble_arm_way { NIBBLE_ARM_KEEP = 0, NIBBLE_ARM_I8, NIBBLE_ARM_U8 };
 typedef struct nibble_arm_target {
-  int way;
-  int64_t rows;
+  int way, whole_way; /* of this block; of a whole block */
   const float *a, *b; /* 16 each */
   uint8_t clip[32];   /* 16 times low, 16 times high */
   float repeated[32]; /* a and b of a stage of one channel */
@@ -119,7 +119,7 @@ NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, int way, const
     nibble_arm_keep(t->sums[i], v);
   } else {
     const nibble_arm_ints q = nibble_arm_floats_staged(v, t->a, t->b);
-    nibble_arm_store(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, way == NIBBLE_ARM_I8), t->rows);
+    vst1q_u8(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, way == NIBBLE_ARM_I8));
   }
 }
 
@@ -163,8 +163,8 @@ NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, c
   else
     BYTES("sqxtun", "umax", "umin");
 #undef BYTES
-  nibble_arm_store(t->y + windows->y[i], vreinterpretq_u8_s32(v16), t->rows);
-  nibble_arm_store(t->y + windows->y[i + 1], vreinterpretq_u8_s32(v20), t->rows);
+  vst1q_u8(t->y + windows->y[i], vreinterpretq_u8_s32(v16));
+  vst1q_u8(t->y + windows->y[i + 1], vreinterpretq_u8_s32(v20));
 }
 #endif
 #endif

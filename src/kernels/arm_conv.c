@@ -141,31 +141,45 @@ static void gather(const walk* w, uint8_t* to) {
     }
 }
 
-/* The windows of the next `count` positions. Returns whether all were copied, which makes each one segment. */
-static int windows_of(walk* w, nibble_arm_windows* windows, int count, uint8_t* scratch) {
+/* Columns from the next one on whose windows are inside and read where they lie. */
+static int64_t direct_run(const walk* w, int64_t most) {
+  const int64_t run = w->inner_to - w->at[2];
+  if (w->always_gathered || !w->row_inside || w->at[2] < w->inner_from || run <= 0) return 0;
+  return run < most ? run : most;
+}
+
+/* The windows of positions that follow, at most `most`; those that are copied end where the scratch does. Returns
+ * whether all were copied, which makes each one segment. */
+static int windows_of(walk* w, nibble_arm_windows* windows, int64_t most, uint8_t* scratch) {
   const nibble_conv* p = w->p;
-  const int64_t pitch = w->segments * w->padded + NIBBLE_SLACK;
-  int copied = 0;
-  windows->count = count;
-  for (int i = 0; i < count; ++i, step_on(w)) {
-    const int64_t column = w->at[2];
-    windows->y[i] = w->row_y + column * p->y_stride[3];
-    windows->r[i] = w->row_r + column * p->r_stride[3];
-    const int inside = w->row_inside && column >= w->inner_from && column < w->inner_to;
-    if (inside && !w->always_gathered) {
-      windows->x[i] = (const int8_t*)w->x + w->row_x + column * p->stride[2] * p->x_stride[3];
-      windows->gap[i] = w->direct_gap;
+  const int64_t x_step = p->stride[2] * p->x_stride[3], pitch = w->segments * w->padded + NIBBLE_SLACK;
+  int copied = 0, i = 0;
+  while (i < most) {
+    const int64_t column = w->at[2], run = direct_run(w, most - i);
+    const int8_t* x = (const int8_t*)w->x + w->row_x + column * x_step;
+    int64_t y = w->row_y + column * p->y_stride[3], r = w->row_r + column * p->r_stride[3];
+    if (run > 0) {
+      const int end = i + (int)run;
+      for (; i < end; ++i, x += x_step, y += p->y_stride[3], r += p->r_stride[3]) {
+        windows->x[i] = x, windows->gap[i] = w->direct_gap;
+        windows->y[i] = y, windows->r[i] = r;
+      }
+      w->at[2] += run - 1;
     } else {
-      if (inside && !w->has_gaps)
-        gather_inside(w, scratch + i * pitch, w->x + w->row_x + column * p->stride[2] * p->x_stride[3]);
+      uint8_t* copy = scratch + copied * pitch;
+      if (copied == NIBBLE_ARM_COPIES) break;
+      if (w->row_inside && column >= w->inner_from && column < w->inner_to && !w->has_gaps)
+        gather_inside(w, copy, (const uint8_t*)x);
       else
-        gather(w, scratch + i * pitch);
-      windows->x[i] = (const int8_t*)scratch + i * pitch;
-      windows->gap[i] = 0;
-      ++copied;
+        gather(w, copy);
+      windows->x[i] = (const int8_t*)copy, windows->gap[i] = 0;
+      windows->y[i] = y, windows->r[i] = r;
+      ++copied, ++i;
     }
+    step_on(w);
   }
-  return copied == count;
+  windows->count = i;
+  return copied == i;
 }
 
 /* bias + 128 * the sum of the weights, of 16 rows: what a flipped x lacks. */
@@ -190,8 +204,8 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
   nibble_arm_aim(p, &target);
   while (item < last) {
     nibble_arm_windows windows;
-    const int count = last - item < NIBBLE_ARM_POSITIONS ? (int)(last - item) : NIBBLE_ARM_POSITIONS;
-    const int copied = windows_of(&w, &windows, count, call->scratch);
+    const int64_t most = last - item < NIBBLE_ARM_POSITIONS ? last - item : NIBBLE_ARM_POSITIONS;
+    const int copied = windows_of(&w, &windows, most, call->scratch);
     nibble_arm_block block;
     block.segments = copied ? 1 : w.segments;
     block.quads = (copied ? w.segments : 1) * w.padded / 4;
@@ -205,7 +219,7 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
       sums_of(&windows, &block, &target);
       if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, b, sums, &fault);
     }
-    item += count;
+    item += windows.count;
   }
   return fault;
 }

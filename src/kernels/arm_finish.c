@@ -13,7 +13,7 @@ static int within(int32_t type, int64_t low, int64_t high) {
 void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* t) {
   const nibble_stage* s = &p->stage;
   const int at_once = s->form == NIBBLE_STAGE_FLOAT && p->sum_form == 0 && within(p->y_type, s->low, s->high);
-  t->way = !at_once ? NIBBLE_ARM_KEEP : p->y_type == NIBBLE_I8 ? NIBBLE_ARM_I8 : NIBBLE_ARM_U8;
+  t->whole_way = !at_once ? NIBBLE_ARM_KEEP : p->y_type == NIBBLE_I8 ? NIBBLE_ARM_I8 : NIBBLE_ARM_U8;
   if (!at_once) return;
   memset(t->clip, (uint8_t)s->low, 16);
   memset(t->clip + 16, (uint8_t)s->high, 16);
@@ -28,8 +28,8 @@ void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t bl
   const int64_t from = 16 * block, left = p->out_channels - from;
   const int one = p->stage.channels <= 1;
   t->sums = sums;
+  t->way = left < 16 ? NIBBLE_ARM_KEEP : t->whole_way;
   if (t->way == NIBBLE_ARM_KEEP) return;
-  t->rows = left < 16 ? left : 16;
   t->y = (uint8_t*)call->out + from;
   t->a = one ? t->repeated : (const float*)p->stage.a + from;
   t->b = one ? t->repeated + 16 : (const float*)p->stage.b + from;

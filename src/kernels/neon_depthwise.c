@@ -160,6 +160,7 @@ THREE_BY_THREE(u8_to_any, target->way, 1, 1)
 THREE_BY_THREE(i8_by_each, target->way, 0, 0)
 THREE_BY_THREE(u8_by_each, target->way, 1, 0)
 
+/* A block that is not whole is kept: the fastest are for whole ones. */
 static three_by_three three_by_three_for(int way, int flips, int pairs) {
   if (!pairs) return flips ? u8_by_each : i8_by_each;
   if (flips) return way == NIBBLE_ARM_U8 ? u8_to_u8 : u8_to_any;
@@ -277,9 +278,10 @@ NIBBLE_ARM_INLINE int depthwise(const nibble_conv* p, const nibble_call* call, i
   uint8_t zero[16];
   nibble_arm_target target;
   int fault = NIBBLE_FINE, count;
-  three_by_three of_run;
+  three_by_three of_run, of_rest;
   nibble_arm_aim(p, &target);
-  of_run = three_by_three_for(target.way, flips, pairs);
+  of_run = three_by_three_for(target.whole_way, flips, pairs);
+  of_rest = three_by_three_for(NIBBLE_ARM_KEEP, flips, pairs);
   vst1q_u8(zero, vdupq_n_u8((uint8_t)p->zero_point));
   for (int64_t item = p->split ? 0 : call->begin; item < last; item += count) {
     place o = place_of(p, item);
@@ -298,7 +300,7 @@ NIBBLE_ARM_INLINE int depthwise(const nibble_conv* p, const nibble_call* call, i
       int32_t sums[NIBBLE_ARM_POSITIONS][16];
       nibble_arm_aim_at(p, call, b, sums, &target);
       if (three)
-        of_run(&run, 16 * b, weights, bias, &windows, &target);
+        (target.way == target.whole_way ? of_run : of_rest)(&run, 16 * b, weights, bias, &windows, &target);
       else
         any_taps(pointers, 16 * b, zero, quads, weights, bias, &windows, &target, target.way, flips, pairs);
       if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, b, sums, &fault);
