@@ -48,6 +48,9 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
 int nibble_arm_takes_depthwise(const nibble_conv* p);
 nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);
 
+/* Pools of bytes, or NULL. */
+nibble_kernel nibble_arm_pool(const nibble_pool* p, const char** kernel_name);
+
 /* What becomes of the sums, whatever the block; then of a block, kept in `sums`. */
 void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* target);
 void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t block, int32_t (*sums)[16],

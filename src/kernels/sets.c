@@ -17,9 +17,10 @@ static const nibble_kernel_set reference = {"reference", everywhere, find_refere
 
 #if defined(__aarch64__)
 extern const nibble_kernel_set nibble_neon;
-#define NIBBLE_SETS_OF_THIS_MACHINE &nibble_neon,
-#else
-#define NIBBLE_SETS_OF_THIS_MACHINE
 #endif
 
-const nibble_kernel_set* const nibble_kernel_sets[] = {NIBBLE_SETS_OF_THIS_MACHINE & reference, NULL};
+const nibble_kernel_set* const nibble_kernel_sets[] = {
+#if defined(__aarch64__)
+    &nibble_neon,
+#endif
+    &reference, NULL};
