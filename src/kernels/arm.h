@@ -48,16 +48,20 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
 int nibble_arm_takes_depthwise(const nibble_conv* p);
 nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);
 
-/* Pools of bytes, or NULL. */
+/* Pools, pointwise functions and reductions of bytes, or NULL. */
 nibble_kernel nibble_arm_pool(const nibble_pool* p, const char** kernel_name);
+nibble_kernel nibble_arm_pointwise(const nibble_pointwise* p, const char** kernel_name);
+nibble_kernel nibble_arm_reduce(const nibble_reduce* p, const char** kernel_name);
 
 /* What becomes of the sums, whatever the block; then of a block, kept in `sums`. */
 void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* target);
 void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t block, int32_t (*sums)[16],
                        nibble_arm_target* target);
-/* Stages, sums with the residual and stores what was kept. */
-void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t block,
+/* Stages, sums with the residual and stores what was kept: 16 channels from `from` on, of out_channels. */
+void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t from,
                        int32_t (*sums)[16], int* fault);
+/* Whether low and high are bytes of a type. */
+int nibble_arm_within(int32_t type, int64_t low, int64_t high);
 
 /* 16 zeros: the bias where there is none. */
 extern const int32_t nibble_arm_zeros[16];
@@ -92,6 +96,34 @@ NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_floats_staged(nibble_arm_ints v, co
   const nibble_arm_ints q = {nibble_arm_float_staged(v.a, a, b), nibble_arm_float_staged(v.b, a + 4, b + 4),
                              nibble_arm_float_staged(v.c, a + 8, b + 8), nibble_arm_float_staged(v.d, a + 12, b + 12)};
   return q;
+}
+
+/* A stage's numbers of 16 channels: FLOAT a, b; PRODUCT32 m, add and minus the shift. */
+typedef struct nibble_arm_channels {
+  float a[16], b[16];
+  int32_t m[16];
+  int64_t add[16], shift[16];
+} nibble_arm_channels;
+/* Of channels [from, from + count), the others zero; of the only one, 16 times. */
+void nibble_arm_read_channels(const nibble_stage* stage, int64_t from, int64_t count, nibble_arm_channels* c);
+
+/* (v * m + add) >> d, saturated to 32 bits, of channels k to k + 3. */
+NIBBLE_ARM_INLINE int32x4_t nibble_arm_product_staged(int32x4_t v, const nibble_arm_channels* c, int k) {
+  const int32x4_t m = vld1q_s32(c->m + k);
+  const int64x2_t low = vaddq_s64(vmull_s32(vget_low_s32(v), vget_low_s32(m)), vld1q_s64(c->add + k));
+  const int64x2_t high = vaddq_s64(vmull_high_s32(v, m), vld1q_s64(c->add + k + 2));
+  return vqmovn_high_s64(vqmovn_s64(vshlq_s64(low, vld1q_s64(c->shift + k))),
+                         vshlq_s64(high, vld1q_s64(c->shift + k + 2)));
+}
+
+/* FLOAT or PRODUCT32, without the clip. */
+NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_staged(nibble_arm_ints v, const nibble_arm_channels* c, int floats) {
+  if (floats) return nibble_arm_floats_staged(v, c->a, c->b);
+  {
+    const nibble_arm_ints q = {nibble_arm_product_staged(v.a, c, 0), nibble_arm_product_staged(v.b, c, 4),
+                               nibble_arm_product_staged(v.c, c, 8), nibble_arm_product_staged(v.d, c, 12)};
+    return q;
+  }
 }
 
 /* Saturated to bytes and clipped to [clip[0], clip[16]]. */

@@ -217,7 +217,7 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
       if (w.flip) corrected_bias(&block, bias, corrected);
       nibble_arm_aim_at(p, call, b, sums, &target);
       sums_of(&windows, &block, &target);
-      if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, b, sums, &fault);
+      if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, 16 * b, sums, &fault);
     }
     item += windows.count;
   }

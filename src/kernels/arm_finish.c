@@ -4,15 +4,31 @@
 
 const int32_t nibble_arm_zeros[16] = {0};
 
-static int within(int32_t type, int64_t low, int64_t high) {
+int nibble_arm_within(int32_t type, int64_t low, int64_t high) {
   return type == NIBBLE_I8   ? low >= INT8_MIN && high <= INT8_MAX && low <= high
          : type == NIBBLE_U8 ? low >= 0 && high <= UINT8_MAX && low <= high
                              : 0;
 }
 
+void nibble_arm_read_channels(const nibble_stage* stage, int64_t from, int64_t count, nibble_arm_channels* c) {
+  memset(c, 0, sizeof *c);
+  for (int64_t k = 0; k < (stage->channels > 1 ? count : 16); ++k) {
+    const int64_t at = stage->channels > 1 ? from + k : 0;
+    if (stage->form == NIBBLE_STAGE_FLOAT) {
+      c->a[k] = ((const float*)stage->a)[at];
+      c->b[k] = ((const float*)stage->b)[at];
+    } else {
+      c->m[k] = ((const int32_t*)stage->a)[at];
+      c->add[k] = ((const int64_t*)stage->b)[at];
+      c->shift[k] = -(int64_t)((const uint8_t*)stage->d)[at];
+    }
+  }
+}
+
 void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* t) {
   const nibble_stage* s = &p->stage;
-  const int at_once = s->form == NIBBLE_STAGE_FLOAT && p->sum_form == 0 && within(p->y_type, s->low, s->high);
+  const int at_once =
+      s->form == NIBBLE_STAGE_FLOAT && p->sum_form == 0 && nibble_arm_within(p->y_type, s->low, s->high);
   t->whole_way = !at_once ? NIBBLE_ARM_KEEP : p->y_type == NIBBLE_I8 ? NIBBLE_ARM_I8 : NIBBLE_ARM_U8;
   if (!at_once) return;
   memset(t->clip, (uint8_t)s->low, 16);
@@ -46,44 +62,6 @@ static void finish_any(const nibble_conv* p, const nibble_call* call, const nibb
     }
 }
 
-/* A stage's numbers of 16 channels. */
-typedef struct channels16 {
-  float a[16], b[16];
-  int32_t m[16];
-  int64_t add[16], shift[16];
-} channels16;
-
-static void read_channels(const nibble_stage* stage, int64_t from, channels16* c) {
-  for (int k = 0; k < 16; ++k) {
-    const int64_t at = stage->channels > 1 ? from + k : 0;
-    if (stage->form == NIBBLE_STAGE_FLOAT) {
-      c->a[k] = ((const float*)stage->a)[at];
-      c->b[k] = ((const float*)stage->b)[at];
-    } else {
-      c->m[k] = ((const int32_t*)stage->a)[at];
-      c->add[k] = ((const int64_t*)stage->b)[at];
-      c->shift[k] = -(int64_t)((const uint8_t*)stage->d)[at];
-    }
-  }
-}
-
-NIBBLE_ARM_INLINE int32x4_t product_staged(int32x4_t v, const channels16* c, int k) {
-  const int32x4_t m = vld1q_s32(c->m + k);
-  const int64x2_t low = vaddq_s64(vmull_s32(vget_low_s32(v), vget_low_s32(m)), vld1q_s64(c->add + k));
-  const int64x2_t high = vaddq_s64(vmull_high_s32(v, m), vld1q_s64(c->add + k + 2));
-  return vqmovn_high_s64(vqmovn_s64(vshlq_s64(low, vld1q_s64(c->shift + k))),
-                         vshlq_s64(high, vld1q_s64(c->shift + k + 2)));
-}
-
-NIBBLE_ARM_INLINE nibble_arm_ints staged(nibble_arm_ints v, const channels16* c, int floats) {
-  if (floats) return nibble_arm_floats_staged(v, c->a, c->b);
-  {
-    const nibble_arm_ints q = {product_staged(v.a, c, 0), product_staged(v.b, c, 4), product_staged(v.c, c, 8),
-                               product_staged(v.d, c, 12)};
-    return q;
-  }
-}
-
 /* The residual sum of four channels, q clipped to the stage's limits before. */
 typedef struct residual {
   float32x4_t low, high, c;
@@ -113,12 +91,12 @@ NIBBLE_ARM_INLINE void finish_bytes(const nibble_conv* p, const nibble_call* cal
   const uint8_t* r = (const uint8_t*)call->in[1] + (sum ? from : 0);
   uint8_t* y = (uint8_t*)call->out + from;
   uint8_t clip[32];
-  channels16 c;
-  read_channels(&p->stage, from, &c);
+  nibble_arm_channels c;
+  nibble_arm_read_channels(&p->stage, from, rows, &c);
   memset(clip, (uint8_t)(sum ? p->sum_low : p->stage.low), 16);
   memset(clip + 16, (uint8_t)(sum ? p->sum_high : p->stage.high), 16);
   for (int i = 0; i < windows->count; ++i) {
-    nibble_arm_ints v = staged(nibble_arm_load(sums[i]), &c, floats);
+    nibble_arm_ints v = nibble_arm_staged(nibble_arm_load(sums[i]), &c, floats);
     if (sum && p->r_type == NIBBLE_I8) v = with_residual(&s, v, r + windows->r[i], 1);
     if (sum && p->r_type != NIBBLE_I8) v = with_residual(&s, v, r + windows->r[i], 0);
     nibble_arm_store(y + windows->y[i],
@@ -126,13 +104,13 @@ NIBBLE_ARM_INLINE void finish_bytes(const nibble_conv* p, const nibble_call* cal
   }
 }
 
-void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t block,
+void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t from,
                        int32_t (*sums)[16], int* fault) {
   const nibble_stage* s = &p->stage;
-  const int64_t from = 16 * block, rows = p->out_channels - from < 16 ? p->out_channels - from : 16;
+  const int64_t rows = p->out_channels - from < 16 ? p->out_channels - from : 16;
   const int sum = p->sum_form == 2, floats = s->form == NIBBLE_STAGE_FLOAT;
-  const int bytes = within(p->y_type, s->low, s->high) && (floats || s->form == NIBBLE_STAGE_PRODUCT32) &&
-                    (p->sum_form == 0 || (sum && within(p->y_type, p->sum_low, p->sum_high) &&
+  const int bytes = nibble_arm_within(p->y_type, s->low, s->high) && (floats || s->form == NIBBLE_STAGE_PRODUCT32) &&
+                    (p->sum_form == 0 || (sum && nibble_arm_within(p->y_type, p->sum_low, p->sum_high) &&
                                           (p->r_type == NIBBLE_I8 || p->r_type == NIBBLE_U8)));
   if (bytes && floats && sum)
     finish_bytes(p, call, windows, from, rows, sums, 1, 1);

@@ -303,7 +303,7 @@ NIBBLE_ARM_INLINE int depthwise(const nibble_conv* p, const nibble_call* call, i
         (target.way == target.whole_way ? of_run : of_rest)(&run, 16 * b, weights, bias, &windows, &target);
       else
         any_taps(pointers, 16 * b, zero, quads, weights, bias, &windows, &target, target.way, flips, pairs);
-      if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, b, sums, &fault);
+      if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, 16 * b, sums, &fault);
     }
   }
   return fault;

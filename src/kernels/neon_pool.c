@@ -71,7 +71,7 @@ NIBBLE_ARM_INLINE nibble_arm_ints sum(const nibble_pool* p, const window* w, con
       const uint8_t* at = x + d * p->dilation[0] * p->x_stride[1] + h * p->dilation[1] * p->x_stride[2];
       for (int64_t left = w->taps[2]; left > 0;) {
         const int64_t room = 256 - n.taps, now = left < room ? left : room;
-        for (const uint8_t* end = at + now * step; at != end; at += step) {
+        for (int64_t i = now; i > 0; --i, at += step) {
           const uint8x16_t v = vld1q_u8(at);
           if (is_signed) {
             n.low = vreinterpretq_u16_s16(vaddw_s8(vreinterpretq_s16_u16(n.low), vget_low_s8(vreinterpretq_s8_u8(v))));
@@ -108,41 +108,43 @@ static int windows_of(const nibble_pool* p, int64_t item, int64_t last, window* 
   return out->count = count;
 }
 
-NIBBLE_ARM_INLINE int pool(const nibble_pool* p, const nibble_call* call, int is_signed) {
+/* Channels [first, last) of positions [begin, end). */
+NIBBLE_ARM_INLINE int pool(const nibble_pool* p, const nibble_call* call, int64_t begin, int64_t end, int64_t first,
+                           int64_t last, int is_signed) {
   /* Stages are a convolution's. */
   nibble_conv c;
   int fault = NIBBLE_FINE, count;
   memset(&c, 0, sizeof c);
   c.stage = p->stage;
   c.y_type = p->y_type;
-  c.out_channels = p->channels;
-  for (int64_t item = call->begin; item < call->end; item += count) {
+  c.out_channels = (int32_t)last;
+  for (int64_t item = begin; item < end; item += count) {
     window in[NIBBLE_ARM_POSITIONS];
     nibble_arm_windows out;
-    count = windows_of(p, item, call->end, in, &out);
-    for (int64_t from = 0; from < p->channels; from += 16) {
+    count = windows_of(p, item, end, in, &out);
+    for (int64_t from = first; from < last; from += 16) {
       const uint8_t* x = (const uint8_t*)call->in[0] + from;
-      const int64_t rows = p->channels - from < 16 ? p->channels - from : 16;
       int32_t sums[NIBBLE_ARM_POSITIONS][16];
       for (int i = 0; i < count; ++i) {
         const int empty = in[i].taps[0] * in[i].taps[1] * in[i].taps[2] == 0;
         if (p->op == 0)
           nibble_arm_store((uint8_t*)call->out + from + out.y[i],
-                           empty ? vdupq_n_u8(0) : maximum(p, &in[i], x + in[i].x, is_signed), rows);
+                           empty ? vdupq_n_u8(0) : maximum(p, &in[i], x + in[i].x, is_signed),
+                           last - from < 16 ? last - from : 16);
         else
           nibble_arm_keep(sums[i], empty ? sum(p, &in[i], x, is_signed) : sum(p, &in[i], x + in[i].x, is_signed));
       }
-      if (p->op != 0) nibble_arm_finish(&c, call, &out, from / 16, sums, &fault);
+      if (p->op != 0) nibble_arm_finish(&c, call, &out, from, sums, &fault);
     }
   }
   return fault;
 }
 
 static int pool_signed(const void* p, const nibble_call* call) {
-  return pool(p, call, 1);
+  return pool(p, call, call->begin, call->end, 0, ((const nibble_pool*)p)->channels, 1);
 }
 static int pool_unsigned(const void* p, const nibble_call* call) {
-  return pool(p, call, 0);
+  return pool(p, call, call->begin, call->end, 0, ((const nibble_pool*)p)->channels, 0);
 }
 
 nibble_kernel nibble_arm_pool(const nibble_pool* p, const char** kernel_name) {
@@ -152,5 +154,51 @@ nibble_kernel nibble_arm_pool(const nibble_pool* p, const char** kernel_name) {
   if (p->zero_point < -1000 || p->zero_point > 1000) return NULL;
   *kernel_name = p->op == 0 ? "pool_maximum" : "pool_sum";
   return p->x_type == NIBBLE_I8 ? pool_signed : pool_unsigned;
+}
+
+/* ---- sums of planes: a pool whose window is all of them ---------------------------------------------------------- */
+
+/* Rows of channels at each of the outer places; any part of a row. */
+static int reduce(const void* parameters, const nibble_call* call) {
+  const nibble_reduce* r = parameters;
+  const int64_t channels = r->extent[r->rank - 1];
+  int fault = NIBBLE_FINE;
+  nibble_pool p;
+  memset(&p, 0, sizeof p);
+  p.op = 1;
+  p.x_type = r->x_type;
+  p.y_type = r->y_type;
+  p.zero_point = r->zero_point;
+  p.stage = r->stage;
+  for (int k = 0; k < 3; ++k) {
+    const int from = k - 3 + r->reduced_rank;
+    p.in[k] = p.kernel[k] = from < 0 ? 1 : r->reduced[from];
+    p.out[k] = p.stride[k] = p.dilation[k] = 1;
+    p.x_stride[k + 1] = from < 0 ? 0 : r->reduced_stride[from];
+  }
+  p.x_stride[0] = r->rank > 1 ? r->x_stride[0] : 0;
+  p.y_stride[0] = r->rank > 1 ? r->y_stride[0] : 0;
+  for (int64_t item = call->begin; item < call->end;) {
+    const int64_t row = item / channels, first = item % channels;
+    const int64_t last = call->end - item < channels - first ? first + call->end - item : channels;
+    const int found = r->x_type == NIBBLE_I8 ? pool(&p, call, row, row + 1, first, last, 1)
+                                             : pool(&p, call, row, row + 1, first, last, 0);
+    fault = found > fault ? found : fault;
+    item += last - first;
+  }
+  return fault;
+}
+
+nibble_kernel nibble_arm_reduce(const nibble_reduce* p, const char** kernel_name) {
+  const int last = p->rank - 1;
+  int64_t taps = 1;
+  if (p->op != 0 || p->rank < 1 || p->rank > 2 || p->reduced_rank > 3) return NULL;
+  if (p->x_type != NIBBLE_I8 && p->x_type != NIBBLE_U8) return NULL;
+  if (p->x_stride[last] != 1 || p->y_stride[last] != 1) return NULL;
+  if (p->stage.channels > 1 && p->channel_axis != last) return NULL;
+  for (int k = 0; k < p->reduced_rank; ++k) taps *= p->reduced[k];
+  if (taps > 1 << 20 || p->zero_point < -1000 || p->zero_point > 1000) return NULL;
+  *kernel_name = "reduce_sum";
+  return reduce;
 }
 #endif
