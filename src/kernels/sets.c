@@ -20,6 +20,7 @@ extern const nibble_kernel_set nibble_avx512vnni, nibble_avxvnni, nibble_avx2;
 #elif defined(__aarch64__)
 extern const nibble_kernel_set nibble_neon;
 #endif
+extern const nibble_kernel_set nibble_portable;
 
 const nibble_kernel_set* const nibble_kernel_sets[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -27,4 +28,4 @@ const nibble_kernel_set* const nibble_kernel_sets[] = {
 #elif defined(__aarch64__)
     &nibble_neon,
 #endif
-    &reference, NULL};
+    &nibble_portable,   &reference,      NULL};

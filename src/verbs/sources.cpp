@@ -96,7 +96,8 @@ NamedEngine engine_named(const Call& call, const graph::Graph& graph, const std:
     if (graph.stage != graph::Stage::ID)
       fail("verbs", call.place("engine"), "runtime, for a network of stage " + std::string(to_string(graph.stage)),
            "reference or torch, or a network of stage ID");
-    return {name, lab::runtime_engine(graph, {call.threads(), {}, true, true})};
+    return {name, lab::runtime_engine(
+                      graph, {.threads = call.threads(), .kernels = {}, .fast = true, .folded = false, .fuse = true})};
   }
   return {name, torch_api(call.place("engine")).engine(graph, {.threads = call.threads()})};
 }
