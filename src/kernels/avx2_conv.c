@@ -145,7 +145,7 @@ static void tiles(const windows* x, int64_t count, const int8_t* w, const int32_
 static void take(const nibble_conv* p, const nibble_call* call, nibble_position* o, int64_t count, const windows* x,
                  uint8_t* segment, int64_t* y, int64_t* r) {
   for (int64_t i = 0, run; i < count; i += run) {
-    const int64_t y0 = nibble_offset(o, p->y_stride), r0 = nibble_offset(o, p->r_stride), rest = p->out[2] - o->at[2];
+    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride), rest = p->out[2] - o->at[2];
     run = count - i < rest ? count - i : rest;
     for (int64_t k = 0; k < run; ++k) {
       y[i + k] = y0 + k * p->y_stride[3];

@@ -60,16 +60,16 @@ NIBBLE_INLINE int32_t quad_at(const uint8_t* x) {
 NIBBLE_INLINE void tile(int rows, int two, const windows* x, int64_t first, const int8_t* w, int64_t apart,
                         const int32_t* start, int64_t start_apart, int32_t* v, int64_t behind) {
   const VEC s0 = VEC_LOAD(start), s1 = two ? VEC_LOAD(start + start_apart) : VEC_ZERO();
-  const uint8_t* at = x->at + first * x->step;
   const int64_t step = x->step;
+  const uint8_t *at = x->at + first * step, *six = at + 6 * step;
 #define START(i) VEC a##i = s0, b##i = s1;
   TWELVE(START)
 #undef START
-  for (int64_t quad = 0; quad < x->quads; ++quad, w += QUAD, at += 4) {
+  for (int64_t quad = 0; quad < x->quads; ++quad, w += QUAD, at += 4, six += 4) {
     const VEC w0 = VEC_LOAD(w), w1 = two ? VEC_LOAD(w + apart) : w0;
 #define ROW(i)                                        \
   if (rows > i) {                                     \
-    const VEC four = VEC_SPREAD(quad_at(at + i * step)); \
+    const VEC four = VEC_SPREAD(quad_at(i < 6 ? at + i * step : six + (i - 6) * step)); \
     a##i = VEC_DOT(a##i, four, w0);                   \
     if (two) b##i = VEC_DOT(b##i, four, w1);          \
   }
@@ -198,7 +198,7 @@ static void take(const nibble_conv* p, const nibble_call* call, nibble_position*
                  int in_place, int64_t* y, int64_t* r) {
   uint8_t *to = call->scratch, *segment = to + nibble_windows(p) * 2 * nibble_window_half(p);
   for (int64_t i = 0, run; i < count; i += run) {
-    const int64_t y0 = nibble_offset(o, p->y_stride), r0 = nibble_offset(o, p->r_stride), rest = p->out[2] - o->at[2];
+    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride), rest = p->out[2] - o->at[2];
     run = count - i < rest ? count - i : rest;
     for (int64_t k = 0; k < run; ++k) {
       y[i + k] = y0 + k * p->y_stride[3];
@@ -342,6 +342,7 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
     *kernel_name = "gemm";
     return conv;
   }
+  if (!nibble_is_depthwise(p)) return NULL;
   *kernel_name = "depthwise";
-  return nibble_is_depthwise(p) ? depthwise : NULL;
+  return depthwise;
 }
