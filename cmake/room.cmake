@@ -17,11 +17,11 @@ function(room name)
   # too, and what onnx and train alone include.
   set(headers <algorithm> <cmath> <filesystem> <functional> <map> <memory> <optional> <set> <span> <string>
               <string_view> <vector> <fmt/format.h> <base/nlohmann.hpp>)
-  if(name STREQUAL kernels)
-    # C alone. A product and a sum of reals are two roundings, on every machine.
-    target_compile_options(nibble_kernels PRIVATE -ffp-contract=off)
-    set_target_properties(nibble_kernels PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
-    target_link_libraries(nibble_kernels PUBLIC m)
+  if(name MATCHES "^(kernels|runtime)$")
+    # C, and C++ without its library. A product and a sum of reals are two roundings, on every machine.
+    set_target_properties(nibble_${name} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
+    target_compile_options(nibble_${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti> -ffp-contract=off)
+    target_link_libraries(nibble_${name} PUBLIC m)
   elseif(name STREQUAL base)
     target_precompile_headers(nibble_base PRIVATE ${headers})
   elseif(name STREQUAL graph)

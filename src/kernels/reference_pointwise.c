@@ -100,6 +100,7 @@ static int64_t function(const nibble_pointwise* p, const int64_t* x, int* fault)
     case NIBBLE_INTEGER_DIV: return integer_div(s, x[0], x[1], fault);
     case NIBBLE_TRUE_INTEGER_DIV: return true_integer_div(s, x[0], x[1], fault);
     case NIBBLE_I_NO_NORM: return no_norm(s, x);
+    case NIBBLE_FLOAT_SUM: return (int64_t)rintf(fmaf((float)x[0], p->f[0], fmaf((float)x[1], p->f[1], p->f[2])));
     default: return x[0];
   }
 }

@@ -16,8 +16,10 @@ const Option preprocess{.name = "preprocess",
 const Option limit{.name = "limit", .value = "N", .help = "only the first N examples"};
 const Option engine{.name = "engine",
                     .value = "NAME",
-                    .help = "who executes: reference (the definition, slow) or torch; else torch where it loads",
-                    .choices = {"reference", "torch"}};
+                    .help =
+                        "who executes: reference (the definition, slow), runtime (integers alone) or torch; else the "
+                        "runtime for integers, torch where it loads",
+                    .choices = {"reference", "runtime", "torch"}};
 const Option from{.name = "from",
                   .value = "DIALECT",
                   .help = "the dialect of the file that is read (convert --help lists them); else recognised"};
@@ -187,30 +189,35 @@ Verb convert_row() {
 }
 
 Verb run_row() {
-  return {"run",
-          {{"MODEL", "an ONNX file at any stage"}},
-          {{.name = "input",
-            .value = "FILE",
-            .help = "IN.npz (arrays by input name), IN.npy or an image",
-            .required = true},
-           optional(output("OUT.npz", ""), "keeps the outputs by name"),
-           {.name = "expect", .value = "EXPECTED.npz", .help = "values by name; any difference: exit code 1"},
-           {.name = "trace", .value = "DIR", .help = "keeps every tensor as DIR/NAME.npy"},
-           optional(engine, "who executes: reference (the definition) or torch (reference)"),
-           from,
-           preprocess},
-          "one inference",
-          run};
+  return {
+      "run",
+      {{"MODEL", "an ONNX file at any stage"}},
+      {{.name = "input",
+        .value = "FILE",
+        .help = "IN.npz (arrays by input name), IN.npy or an image",
+        .required = true},
+       optional(output("OUT.npz", ""), "keeps the outputs by name"),
+       {.name = "expect", .value = "EXPECTED.npz", .help = "values by name; any difference: exit code 1"},
+       {.name = "trace", .value = "DIR", .help = "keeps every tensor as DIR/NAME.npy"},
+       optional(engine,
+                "who executes: reference (the definition), runtime or torch (runtime for integers, else reference)"),
+       from,
+       preprocess},
+      "one inference",
+      run};
 }
 
 Verb check_row() {
-  return {"check",
-          {{"DIR",
-            "a golden folder of any dialect: network.onnx or the only *.onnx, inputs.npz with outputs.npz and "
-            "activations.npz, or input.txt with out_layer<i>.txt and output.txt; or a folder of such folders"}},
-          {optional(engine, "who executes: reference (the definition) or torch (reference)"), from},
-          "runs a network on the inputs beside it and compares every recorded tensor; any difference: exit code 1",
-          check};
+  return {
+      "check",
+      {{"DIR",
+        "a golden folder of any dialect: network.onnx or the only *.onnx, inputs.npz with outputs.npz and "
+        "activations.npz, or input.txt with out_layer<i>.txt and output.txt; or a folder of such folders"}},
+      {optional(engine,
+                "who executes: reference (the definition), runtime or torch (runtime for integers, else reference)"),
+       from},
+      "runs a network on the inputs beside it and compares every recorded tensor; any difference: exit code 1",
+      check};
 }
 
 Verb evaluate_row() {

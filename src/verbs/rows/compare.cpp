@@ -44,15 +44,14 @@ Result compare(const Call& call) {
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, a, progress, "comparing");
   feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());
-  const NamedEngine engine = engine_of(call);
-  const auto engine_a = engine.make(a);
-  auto engine_b = engine.make(b);
+  const NamedEngine engine_a = engine_of(call, a);
+  NamedEngine engine_b = engine_of(call, b);
   const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
   if (pixels && carried_preprocess(b))
-    engine_b = translated(std::move(engine_b), feed.preprocess, preprocess_of(call, b), call.text("B"));
-  const lab::Comparison result = lab::compare({{a, *engine_a}}, {b, *engine_b}, feed).front();
+    engine_b.engine = translated(std::move(engine_b.engine), feed.preprocess, preprocess_of(call, b), call.text("B"));
+  const lab::Comparison result = lab::compare({{a, *engine_a.engine}}, {b, *engine_b.engine}, feed).front();
   Json json = lab::to_json(result);
-  json["engine"] = engine.name;
+  json["engine"] = engine_a.name == engine_b.name ? engine_a.name : engine_a.name + ", " + engine_b.name;
   return {json, describe(result)};
 }
 

@@ -26,9 +26,8 @@ Result evaluate(const Call& call) {
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, graph, progress, "evaluating");
   feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());
-  const NamedEngine engine = engine_of(call);
-  const auto made = engine.make(graph);
-  const lab::Evaluation result = lab::evaluate(graph, *made, feed);
+  const NamedEngine engine = engine_of(call, graph);
+  const lab::Evaluation result = lab::evaluate(graph, *engine.engine, feed);
   Json json = lab::to_json(result);
   json["engine"] = engine.name;
   return {json, sentence(result, engine.name)};

@@ -149,7 +149,7 @@ Result run(const Call& call) {
   const Border border(onnx::read_header(call.path("MODEL")));
   const std::vector<Tensor> inputs = read_inputs(call, graph);
   const Tensors expected = call.has("expect") ? expected_of(call, graph) : Tensors{};
-  const auto engine = engine_or_reference(call).make(graph);
+  const auto engine = engine_or_reference(call, graph).engine;
   std::optional<Trace> trace;
   if (call.has("trace")) trace.emplace(call.path("trace"));
   Tensors seen;
