@@ -10,6 +10,14 @@ int nibble_within_byte(int64_t low, int64_t high, int32_t type) {
   return type == NIBBLE_I8 && low >= -128 && high <= 127 && low <= high;
 }
 
+nibble_conv nibble_stage_alone(const nibble_stage* stage, int32_t channels, int32_t y_type) {
+  nibble_conv p = {0};
+  p.stage = *stage;
+  p.out_channels = channels;
+  p.y_type = y_type;
+  return p;
+}
+
 nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call) {
   nibble_finish f = {p, call, NIBBLE_FINISH_ANY, NIBBLE_FINE};
   const nibble_stage* s = &p->stage;
@@ -50,8 +58,7 @@ static floats floats_of(const nibble_stage* s, int64_t channel) {
   return r;
 }
 
-/* The first `count` (1 to 15) of 16 bytes. */
-static void store_some(uint8_t* to, __m128i bytes, int64_t count) {
+void nibble_store_some(uint8_t* to, __m128i bytes, int64_t count) {
   if (count & 8) {
     _mm_storel_epi64((__m128i*)to, bytes);
     bytes = _mm_srli_si128(bytes, 8);
@@ -82,16 +89,15 @@ NIBBLE_INLINE void put_two(const bytes* o, __m256i u0, __m256i u1, __m256i v0, _
   /* Lanes: channels 0-3 8-11 of both positions, then 4-7 12-15 of both. */
   const __m256i u = _mm256_packs_epi32(u0, u1), v = _mm256_packs_epi32(v0, v1);
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  __m256i packed = o->is_signed
-                       ? _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(u, v), o->low), o->high)
-                       : _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(u, v), o->low), o->high);
+  __m256i packed = o->is_signed ? _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(u, v), o->low), o->high)
+                                : _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(u, v), o->low), o->high);
   packed = _mm256_permutevar8x32_epi32(packed, order);
   if (o->channels >= 16) {
     _mm_storeu_si128((__m128i*)(o->to + y[0]), _mm256_castsi256_si128(packed));
     if (both) _mm_storeu_si128((__m128i*)(o->to + y[1]), _mm256_extracti128_si256(packed, 1));
   } else {
-    store_some(o->to + y[0], _mm256_castsi256_si128(packed), o->channels);
-    if (both) store_some(o->to + y[1], _mm256_extracti128_si256(packed, 1), o->channels);
+    nibble_store_some(o->to + y[0], _mm256_castsi256_si128(packed), o->channels);
+    if (both) nibble_store_some(o->to + y[1], _mm256_extracti128_si256(packed, 1), o->channels);
   }
 }
 
@@ -186,8 +192,8 @@ static products products_of(const nibble_stage* s, int64_t channel) {
 NIBBLE_INLINE __m256i turned_eight(const products* s, int k, const int32_t* v) {
   const __m256i x = load(v);
   const __m256i even = turned(x, s->a[k], s->even[k], s->even_shift[k], s->low, s->high);
-  const __m256i odd = turned(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(s->a[k], 32), s->odd[k], s->odd_shift[k],
-                             s->low, s->high);
+  const __m256i odd =
+      turned(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(s->a[k], 32), s->odd[k], s->odd_shift[k], s->low, s->high);
   return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
 }
 
