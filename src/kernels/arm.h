@@ -18,11 +18,13 @@ typedef struct nibble_arm_windows {
   int64_t y[NIBBLE_ARM_POSITIONS], r[NIBBLE_ARM_POSITIONS];
 } nibble_arm_windows;
 
-/* What becomes of the sums of 16 channels: bytes at once, where all 16 are there, the stage is FLOAT and there is no
- * residual, by way of NIBBLE_ARM_I8 and NIBBLE_ARM_U8; else they are kept for nibble_arm_finish. */
-enum nibble_arm_way { NIBBLE_ARM_KEEP = 0, NIBBLE_ARM_I8, NIBBLE_ARM_U8 };
+/* What becomes of the sums of 16 channels: bytes at once, where the stage is FLOAT and there is no residual, by way of
+ * NIBBLE_ARM_I8 and NIBBLE_ARM_U8, or of the other two where the block is the last and not all 16 are there; else they
+ * are kept for nibble_arm_finish. */
+enum nibble_arm_way { NIBBLE_ARM_KEEP = 0, NIBBLE_ARM_I8, NIBBLE_ARM_U8, NIBBLE_ARM_I8_PART, NIBBLE_ARM_U8_PART };
 typedef struct nibble_arm_target {
   int way, whole_way; /* of this block; of a whole block */
+  int64_t rows;
   const float *a, *b; /* 16 each */
   uint8_t clip[32];   /* 16 times low, 16 times high */
   float repeated[32]; /* a and b of a stage of one channel */
@@ -138,13 +140,38 @@ NIBBLE_ARM_INLINE uint8x16_t nibble_arm_bytes(nibble_arm_ints v, const uint8_t* 
 }
 
 NIBBLE_ARM_INLINE void nibble_arm_store(uint8_t* to, uint8x16_t y, int64_t rows) {
+  uint8x8_t left = vget_low_u8(y);
   if (rows == 16) {
     vst1q_u8(to, y);
-  } else {
-    uint8_t bytes[16];
-    vst1q_u8(bytes, y);
-    memcpy(to, bytes, (size_t)rows);
+    return;
   }
+  if (rows & 8) {
+    vst1_u8(to, left);
+    left = vget_high_u8(y);
+    to += 8;
+  }
+  if (rows & 4) {
+    const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(left), 0);
+    memcpy(to, &four, 4);
+    left = vext_u8(left, left, 4);
+    to += 4;
+  }
+  if (rows & 2) {
+    const uint16_t two = vget_lane_u16(vreinterpret_u16_u8(left), 0);
+    memcpy(to, &two, 2);
+    left = vext_u8(left, left, 2);
+    to += 2;
+  }
+  if (rows & 1) *to = vget_lane_u8(left, 0);
+}
+NIBBLE_ARM_INLINE void nibble_arm_store_by(int way, uint8_t* to, uint8x16_t y, int64_t rows) {
+  if (way <= NIBBLE_ARM_U8)
+    vst1q_u8(to, y);
+  else
+    nibble_arm_store(to, y, rows);
+}
+NIBBLE_ARM_INLINE int nibble_arm_way_is_signed(int way) {
+  return way == NIBBLE_ARM_I8 || way == NIBBLE_ARM_I8_PART;
 }
 
 /* The sums of position i, by `way`, which is the target's. */
@@ -154,7 +181,8 @@ NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, int way, const
     nibble_arm_keep(t->sums[i], v);
   } else {
     const nibble_arm_ints q = nibble_arm_floats_staged(v, t->a, t->b);
-    vst1q_u8(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, way == NIBBLE_ARM_I8));
+    nibble_arm_store_by(way, t->y + windows->y[i], nibble_arm_bytes(q, t->clip, nibble_arm_way_is_signed(way)),
+                        t->rows);
   }
 }
 
@@ -193,13 +221,13 @@ NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, c
     nibble_arm_keep(t->sums[i + 1], u);
     return;
   }
-  if (way == NIBBLE_ARM_I8)
+  if (nibble_arm_way_is_signed(way))
     BYTES("sqxtn", "smax", "smin");
   else
     BYTES("sqxtun", "umax", "umin");
 #undef BYTES
-  vst1q_u8(t->y + windows->y[i], vreinterpretq_u8_s32(v16));
-  vst1q_u8(t->y + windows->y[i + 1], vreinterpretq_u8_s32(v20));
+  nibble_arm_store_by(way, t->y + windows->y[i], vreinterpretq_u8_s32(v16), t->rows);
+  nibble_arm_store_by(way, t->y + windows->y[i + 1], vreinterpretq_u8_s32(v20), t->rows);
 }
 #endif
 #endif

@@ -44,8 +44,10 @@ void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t bl
   const int64_t from = 16 * block, left = p->out_channels - from;
   const int one = p->stage.channels <= 1;
   t->sums = sums;
-  t->way = left < 16 ? NIBBLE_ARM_KEEP : t->whole_way;
+  t->way = t->whole_way;
   if (t->way == NIBBLE_ARM_KEEP) return;
+  t->rows = left < 16 ? left : 16;
+  if (left < 16) t->way = t->way == NIBBLE_ARM_I8 ? NIBBLE_ARM_I8_PART : NIBBLE_ARM_U8_PART;
   t->y = (uint8_t*)call->out + from;
   t->a = one ? t->repeated : (const float*)p->stage.a + from;
   t->b = one ? t->repeated + 16 : (const float*)p->stage.b + from;

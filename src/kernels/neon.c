@@ -147,12 +147,12 @@ NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_blo
 
 static void sums_by_pairs(const nibble_arm_windows* windows, const nibble_arm_block* block,
                           const nibble_arm_target* target) {
-  if (target->way == NIBBLE_ARM_I8)
-    sums_of(windows, block, target, NIBBLE_ARM_I8, 1);
-  else if (target->way == NIBBLE_ARM_U8)
-    sums_of(windows, block, target, NIBBLE_ARM_U8, 1);
-  else
-    sums_of(windows, block, target, NIBBLE_ARM_KEEP, 1);
+  switch (target->way) {
+    case NIBBLE_ARM_I8: sums_of(windows, block, target, NIBBLE_ARM_I8, 1); break;
+    case NIBBLE_ARM_U8: sums_of(windows, block, target, NIBBLE_ARM_U8, 1); break;
+    case NIBBLE_ARM_KEEP: sums_of(windows, block, target, NIBBLE_ARM_KEEP, 1); break;
+    default: sums_of(windows, block, target, target->way, 1); break;
+  }
 }
 
 static void sums_by_each(const nibble_arm_windows* windows, const nibble_arm_block* block,

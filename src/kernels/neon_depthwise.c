@@ -160,7 +160,6 @@ THREE_BY_THREE(u8_to_any, target->way, 1, 1)
 THREE_BY_THREE(i8_by_each, target->way, 0, 0)
 THREE_BY_THREE(u8_by_each, target->way, 1, 0)
 
-/* A block that is not whole is kept: the fastest are for whole ones. */
 static three_by_three three_by_three_for(int way, int flips, int pairs) {
   if (!pairs) return flips ? u8_by_each : i8_by_each;
   if (flips) return way == NIBBLE_ARM_U8 ? u8_to_u8 : u8_to_any;
@@ -281,7 +280,7 @@ NIBBLE_ARM_INLINE int depthwise(const nibble_conv* p, const nibble_call* call, i
   three_by_three of_run, of_rest;
   nibble_arm_aim(p, &target);
   of_run = three_by_three_for(target.whole_way, flips, pairs);
-  of_rest = three_by_three_for(NIBBLE_ARM_KEEP, flips, pairs);
+  of_rest = three_by_three_for(NIBBLE_ARM_KEEP, flips, pairs); /* of any way */
   vst1q_u8(zero, vdupq_n_u8((uint8_t)p->zero_point));
   for (int64_t item = p->split ? 0 : call->begin; item < last; item += count) {
     place o = place_of(p, item);
