@@ -46,6 +46,11 @@ typedef void (*nibble_arm_sums)(const nibble_arm_windows* windows, const nibble_
 int nibble_arm_takes_conv(const nibble_conv* p);
 int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_sums sums);
 
+/* The sums of positions from `first` on by dot products, where the processor has them. */
+int nibble_arm_has_dot(void);
+void nibble_arm_dot_sums_from(const nibble_arm_windows* windows, int first, const nibble_arm_block* block,
+                              const nibble_arm_target* target);
+
 /* Depthwise, BLOCKED weights of 8 bits. */
 int nibble_arm_takes_depthwise(const nibble_conv* p);
 nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);

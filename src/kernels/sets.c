@@ -17,9 +17,15 @@ static const nibble_kernel_set reference = {"reference", everywhere, find_refere
 
 #if defined(__aarch64__)
 extern const nibble_kernel_set nibble_neon;
+#if defined(__linux__) /* how these ask the processor */
+extern const nibble_kernel_set nibble_i8mm, nibble_neon_dot;
+#endif
 #endif
 
 const nibble_kernel_set* const nibble_kernel_sets[] = {
+#if defined(__aarch64__) && defined(__linux__)
+    &nibble_i8mm, &nibble_neon_dot,
+#endif
 #if defined(__aarch64__)
     &nibble_neon,
 #endif
