@@ -26,6 +26,7 @@ typedef struct nibble_arm_target {
   int way, whole_way; /* of this block; of a whole block */
   int64_t rows;
   const float *a, *b; /* 16 each */
+  int64_t clips;      /* whether [low, high] is less than all bytes */
   uint8_t clip[32];   /* 16 times low, 16 times high */
   float repeated[32]; /* a and b of a stage of one channel */
   uint8_t* y;         /* channel 0 of the block */
@@ -199,14 +200,14 @@ NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, int way, const
   "scvtf v20.4s, v20.4s\n scvtf v21.4s, v21.4s\n scvtf v22.4s, v22.4s\n scvtf v23.4s, v23.4s\n"                       \
   "fmla v4.4s, v16.4s, v0.4s\n fmla v5.4s, v17.4s, v1.4s\n fmla v6.4s, v18.4s, v2.4s\n fmla v7.4s, v19.4s, v3.4s\n"   \
   "fmla v8.4s, v20.4s, v0.4s\n fmla v9.4s, v21.4s, v1.4s\n fmla v10.4s, v22.4s, v2.4s\n fmla v11.4s, v23.4s, v3.4s\n" \
-  "ld1 {v0.16b, v1.16b}, [%[clip]]\n"                                                                                 \
   "fcvtns v4.4s, v4.4s\n fcvtns v5.4s, v5.4s\n fcvtns v6.4s, v6.4s\n fcvtns v7.4s, v7.4s\n"                           \
   "fcvtns v8.4s, v8.4s\n fcvtns v9.4s, v9.4s\n fcvtns v10.4s, v10.4s\n fcvtns v11.4s, v11.4s\n"                       \
   "sqxtn v4.4h, v4.4s\n sqxtn v6.4h, v6.4s\n sqxtn v8.4h, v8.4s\n sqxtn v10.4h, v10.4s\n"                             \
   "sqxtn2 v4.8h, v5.4s\n sqxtn2 v6.8h, v7.4s\n sqxtn2 v8.8h, v9.4s\n sqxtn2 v10.8h, v11.4s\n" narrow                  \
-  " v16.8b, v4.8h\n " narrow " v20.8b, v8.8h\n " narrow "2 v16.16b, v6.8h\n " narrow "2 v20.16b, v10.8h\n" max        \
-  " v16.16b, v16.16b, v0.16b\n " max " v20.16b, v20.16b, v0.16b\n" min " v16.16b, v16.16b, v1.16b\n " min             \
-  " v20.16b, v20.16b, v1.16b\n"
+  " v16.8b, v4.8h\n " narrow " v20.8b, v8.8h\n " narrow "2 v16.16b, v6.8h\n " narrow                                  \
+  "2 v20.16b, v10.8h\n"                                                                                               \
+  "cbz %[clips], 1f\n ld1 {v0.16b, v1.16b}, [%[clip]]\n " max " v16.16b, v16.16b, v0.16b\n " max                      \
+  " v20.16b, v20.16b, v0.16b\n " min " v16.16b, v16.16b, v1.16b\n " min " v20.16b, v20.16b, v1.16b\n 1:\n"
 
 /* The sums of positions i and i + 1. */
 NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, const nibble_arm_windows* windows, int i,
@@ -215,11 +216,11 @@ NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, c
                          v19 __asm__("v19") = v.d;
   register int32x4_t v20 __asm__("v20") = u.a, v21 __asm__("v21") = u.b, v22 __asm__("v22") = u.c,
                          v23 __asm__("v23") = u.d;
-#define BYTES(narrow, max, min)                                                                    \
-  __asm__(NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                \
-          : "+w"(v16), "+w"(v17), "+w"(v18), "+w"(v19), "+w"(v20), "+w"(v21), "+w"(v22), "+w"(v23) \
-          : [a] "r"(t->a), [b] "r"(t->b), [clip] "r"(t->clip), "m"(*(const float(*)[16])t->a),     \
-            "m"(*(const float(*)[16])t->b), "m"(t->clip)                                           \
+#define BYTES(narrow, max, min)                                                                                       \
+  __asm__(NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                                   \
+          : "+w"(v16), "+w"(v17), "+w"(v18), "+w"(v19), "+w"(v20), "+w"(v21), "+w"(v22), "+w"(v23)                    \
+          : [a] "r"(t->a), [b] "r"(t->b), [clip] "r"(t->clip), [clips] "r"(t->clips), "m"(*(const float(*)[16])t->a), \
+            "m"(*(const float(*)[16])t->b), "m"(t->clip)                                                              \
           : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11")
   if (way == NIBBLE_ARM_KEEP) {
     nibble_arm_keep(t->sums[i], v);
