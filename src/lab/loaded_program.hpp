@@ -13,8 +13,9 @@ namespace nibble::lab {
 struct RuntimeOptions {
   int threads = 1;      ///< more than the runtime's 64 are 64
   std::string kernels;  ///< a kernel set's name; empty: NIBBLE_KERNELS, else the fastest
-  bool fast = true;     ///< lower::Options
-  bool fuse = true;
+  bool fast = true;     ///< packed weights and floats where certified; else every step as the network says it
+  bool folded = false;  ///< weights as the portable kernels want them, packed where few levels allow
+  bool fuse = true;     ///< several nodes in one step
 };
 
 /// Throws UserError where a kernel set is asked for, by the options or NIBBLE_KERNELS, that this CPU does not run.

@@ -96,6 +96,23 @@ void check_range(const nibble_port& port, const Tensor& integers) {
            "an integer from " + std::to_string(port.low) + " to " + std::to_string(port.high));
 }
 
+lower::Options lowering_of(const RuntimeOptions& options, bool fuse) {
+  lower::Options lowering;
+  lowering.fuse = fuse;
+  if (options.folded) {
+    lowering.floats = false;
+    lowering.weights = lower::Weights::Folded;
+    lowering.pack = true;
+    lowering.bytes = lower::Bytes::AsTheyAre;
+    return lowering;
+  }
+  if (options.fast) return lowering;
+  lowering.floats = false;
+  lowering.weights = lower::Weights::Plain;
+  lowering.bytes = lower::Bytes::AsTheyAre;
+  return lowering;
+}
+
 /// A program that runs one example of a batch at a time.
 class Runner {
  public:
@@ -135,7 +152,7 @@ class Runner {
 };
 
 LoadedProgram lowered(const graph::Graph& graph, const RuntimeOptions& options, bool fuse) {
-  return LoadedProgram(program::write(lower::lower(graph, {options.fast, fuse})), options);
+  return LoadedProgram(program::write(lower::lower(graph, lowering_of(options, fuse))), options);
 }
 
 class Runtime : public graph::Engine {

@@ -51,6 +51,12 @@ struct Step {
   std::string requantisation;  ///< how accumulators become levels, for people
 };
 
+/// One of a program's constants: bytes of C's type of that name. Not in the file, whose readers need none.
+struct Piece {
+  int64_t offset = 0, bytes = 0;
+  std::string type;
+};
+
 /// A piece of the arena, and the steps that need it.
 struct Buffer {
   int64_t offset = 0, bytes = 0;
@@ -68,6 +74,7 @@ struct Program {
   std::vector<Port> inputs, outputs;
   std::map<std::string, std::string> metadata;
   std::vector<uint8_t> constants;
+  std::vector<Piece> pieces;
   std::vector<Buffer> buffers;  ///< the plan of the arena, for people
 };
 

@@ -1,6 +1,6 @@
-#include "kernels/avx2.h"
+#include "kernels/x86/avx2.h"
 
-#include "kernels/x86.h"
+#include "kernels/x86/x86.h"
 
 #if defined(NIBBLE_X86)
 
@@ -10,6 +10,10 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
       const nibble_kernel dense = nibble_avx2_conv(parameters, kernel_name);
       return dense != NULL ? dense : nibble_avx2_depthwise(parameters, kernel_name);
     }
+    case NIBBLE_KIND_POOL: return nibble_avx2_pool(parameters, kernel_name);
+    case NIBBLE_KIND_POINTWISE: return nibble_avx2_pointwise(parameters, kernel_name);
+    case NIBBLE_KIND_MOVE: return nibble_avx2_move(parameters, kernel_name);
+    case NIBBLE_KIND_REDUCE: return nibble_avx2_reduce(parameters, kernel_name);
     default: return NULL;
   }
 }
