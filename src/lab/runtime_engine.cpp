@@ -87,6 +87,15 @@ class Gathered {
   std::map<graph::ValueId, Tensor> values_;
 };
 
+/// Throws UserError on an integer that the network was not proved for.
+void check_range(const nibble_port& port, const Tensor& integers) {
+  if (is_real(integers.type())) return;
+  for (int64_t q : integers.as<int64_t>())
+    if (q < port.low || q > port.high)
+      fail("runtime", "input '" + std::string(port.name) + "'", std::to_string(q),
+           "an integer from " + std::to_string(port.low) + " to " + std::to_string(port.high));
+}
+
 lower::Options lowering_of(const RuntimeOptions& options, bool fuse) {
   lower::Options lowering;
   lowering.fuse = fuse;
@@ -116,8 +125,9 @@ class Runner {
       nibble_port port;
       ensure(nibble_input(program_.program(), i, &port) == NIBBLE_OK, "a program has its graph's inputs");
       const Tensor part = example_of(inputs[i], batch_axis(graph_[graph_.inputs[i]].shape), example);
+      check_range(port, part);
       ensure(nibble_set(context, i, part.cast(element_of(port.type)).bytes().data()) == NIBBLE_OK,
-             "prepared inputs are in range");
+             "inputs in range are taken");
     }
     nibble_observe(context, see, user);
     const nibble_status status = nibble_run(context);
