@@ -4,6 +4,9 @@
 #include <stddef.h>
 
 #include "kernels/kernels.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* What the reference kernels share: elements of any type, the arithmetic of the stages. Integers are 64 bits; sums and
  * products that the program's bounds do not exclude wrap, as unsigned ones do. */
@@ -137,4 +140,7 @@ static inline int64_t nibble_offset(const int64_t* at, const int64_t* strides, i
   return offset;
 }
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -5,6 +5,8 @@
 #include "graph/infer/infer.hpp"
 #include "graph/input_rounding.hpp"
 #include "kernels/fields.h"
+#include "lower/bounds.hpp"
+#include "lower/hold.hpp"
 #include "lower/lowering.hpp"
 #include "lower/plan.hpp"
 
@@ -167,6 +169,8 @@ program::Program lower(const Graph& given, const Options& options) {
     fail("lower", "network '" + given.name + "'", "stage " + std::string(to_string(given.stage)), "ID");
   Graph graph = of_one_example(given);
   graph::infer_shapes(graph);
+  fill_bounds(graph);
+  if (options.fuse) hold_bytes(graph, options.bytes);
   Lowering lowering(graph, options);
   for (ValueId id : graph.inputs) {
     const size_t rank = graph[id].shape.size();
@@ -199,6 +203,7 @@ program::Program lower(const Graph& given, const Options& options) {
   for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed));
   for (ValueId id : graph.outputs) program.outputs.push_back(port_of(lowering, id, placed));
   program.metadata = graph.metadata;
+  program.pieces = lowering.constants.pieces();
   program.constants = lowering.constants.take();
   return program;
 }

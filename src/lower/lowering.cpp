@@ -12,17 +12,6 @@ namespace {
 using graph::Node;
 using graph::ValueId;
 
-Interval range_of_type(ElementType type) {
-  return with_element_type(type, [](auto kind) {
-    using T = decltype(kind);
-    if constexpr (std::is_floating_point_v<T>)
-      return Interval{};
-    else
-      return Interval{static_cast<int64_t>(std::numeric_limits<T>::min()),
-                      static_cast<int64_t>(std::numeric_limits<T>::max())};
-  });
-}
-
 /// Ops whose result is another's buffer, seen otherwise.
 bool only_views(const graph::Op& op) {
   using graph::holds_alternative;
@@ -48,25 +37,10 @@ void Lowering::refuse(const Node& node, const std::string& found, const std::str
 void Lowering::find_ranges() {
   for (size_t i = 0; i < graph.values.size(); ++i) {
     const graph::Value& value = graph.values[i];
-    if (is_real(value.type)) {
-      ranges_[i] = {Interval{}};
-    } else if (value.constant) {
+    if (value.constant && !is_real(value.type))
       ranges_[i] = {graph::range_of_constant(*value.constant)};
-    } else if (!value.bounds.empty()) {
-      ranges_[i] = value.bounds;
-    } else if (value.grid) {
-      ranges_[i] = {{value.grid->low, value.grid->high}};
-    } else {
-      ranges_[i] = {range_of_type(value.type)};
-    }
-  }
-  for (const Node& node : graph.nodes) {
-    const bool known = std::all_of(node.outputs.begin(), node.outputs.end(),
-                                   [&](ValueId id) { return real(id) || !graph[id].bounds.empty(); });
-    if (known) continue;
-    const graph::Ranges computed = graph::integer_range(graph, node, [&](ValueId id) { return range(id); });
-    for (ValueId id : node.outputs)
-      if (!real(id) && graph[id].bounds.empty()) ranges_[static_cast<size_t>(id)] = computed;
+    else
+      ranges_[i] = value.bounds.empty() ? graph::Ranges{Interval{}} : value.bounds;
   }
 }
 
@@ -120,21 +94,18 @@ const View& Lowering::view(ValueId id) {
 }
 
 View Lowering::constant(const std::vector<int64_t>& values, int32_t type, const Shape& extents) {
-  std::vector<std::byte> bytes(values.size() * static_cast<size_t>(bytes_of(type)));
-  const auto fill = [&](auto kind) {
-    using T = decltype(kind);
-    auto* to = reinterpret_cast<T*>(bytes.data());
-    for (size_t i = 0; i < values.size(); ++i) to[i] = static_cast<T>(values[i]);
+  const auto put = [&](auto kind) { return constants.put(std::vector<decltype(kind)>(values.begin(), values.end())); };
+  const auto put_as = [&] {
+    switch (type) {
+      case NIBBLE_I8: return put(int8_t{});
+      case NIBBLE_U8: return put(uint8_t{});
+      case NIBBLE_I16: return put(int16_t{});
+      case NIBBLE_U16: return put(uint16_t{});
+      case NIBBLE_I32: return put(int32_t{});
+      default: return put(int64_t{});
+    }
   };
-  switch (type) {
-    case NIBBLE_I8: fill(int8_t{}); break;
-    case NIBBLE_U8: fill(uint8_t{}); break;
-    case NIBBLE_I16: fill(int16_t{}); break;
-    case NIBBLE_U16: fill(uint16_t{}); break;
-    case NIBBLE_I32: fill(int32_t{}); break;
-    default: fill(int64_t{}); break;
-  }
-  return {View::constants, constants.put(bytes) / bytes_of(type), extents, strides_of(extents), type};
+  return {View::constants, put_as() / bytes_of(type), extents, strides_of(extents), type};
 }
 
 View Lowering::temporary(const Shape& extents, int32_t type, const std::vector<size_t>& order) {
@@ -218,7 +189,7 @@ Chain Lowering::absorb(ValueId id, int64_t channels_at) {
   if (reader < 0) return chain;
   const Node& node = graph.nodes[static_cast<size_t>(reader)];
   if (node.inputs[0] != id || real(node.outputs[0]) || waits_for_sum(*this, reader)) return chain;
-  const auto stage = stage_of(graph, node, range(id), options.fast, constants);
+  const auto stage = stage_of(graph, node, range(id), options.floats, constants);
   if (!stage || (stage->fields.channels > 1 && channels_at != 1)) return chain;
   chain = {node.outputs[0], *stage};
   claim(reader);

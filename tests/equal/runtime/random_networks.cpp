@@ -12,19 +12,16 @@ uint64_t from_environment(const char* name, uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-/// Four ways of a network, others for the next one: every option, kernel set and number of threads comes up.
+/// Four ways of a network, others for the next one: every option, kernel set and number of threads comes up. And the
+/// way in which it runs by default, on every set.
 std::vector<Way> ways(uint64_t seed) {
   const std::vector<const char*> sets = kernel_sets();
+  const std::vector<lower::Options> options = options_to_try();
   std::vector<Way> result;
-  for (uint64_t i = 0; i < 4; ++i) {
-    Way way;
-    way.options.fast = (i + seed / 3) % 4 != 1;
-    way.options.fuse = i % 4 < 2 + seed % 2;
-    way.kernels = sets[(seed / 2 + i) % sets.size()];
-    way.threads = 1 + static_cast<int>((seed + i) % 4);
-    result.push_back(way);
-  }
-  for (const char* set : sets) result.push_back({{true, true}, set, 1});
+  for (uint64_t i = 0; i < 4; ++i)
+    result.push_back({options[(4 * seed + i + seed / 5) % options.size()], sets[(seed / 2 + i) % sets.size()],
+                      1 + static_cast<int>((seed + i) % 4)});
+  for (const char* set : sets) result.push_back({{}, set, 1});
   return result;
 }
 

@@ -22,8 +22,12 @@ struct Way {
   const char* kernels = nullptr;
   int threads = 1;
   std::string text() const {
-    return std::string(options.fast ? "fast " : "") + (options.fuse ? "fused " : "") + (kernels ? kernels : "") +
-           " threads " + std::to_string(threads);
+    constexpr const char* weights[] = {"plain", "blocked", "folded"};
+    constexpr const char* signs[] = {"", " unsigned", " signed"};
+    return std::string(weights[static_cast<size_t>(options.weights)]) + (options.floats ? " floats" : "") +
+           (options.pack ? " packed" : "") + (options.fuse ? " fused" : "") +
+           signs[static_cast<size_t>(options.bytes)] + ", kernels " + (kernels ? kernels : "") + ", threads " +
+           std::to_string(threads);
   }
 };
 
@@ -122,6 +126,8 @@ inline void expect_meaning(const std::vector<uint8_t>& bytes, const Way& way, co
     nibble_observe(context.get(), keep_seen, &seen);
     ASSERT_NO_FATAL_FAILURE(set_inputs(program.get(), context.get(), meaning.inputs));
     ASSERT_EQ(nibble_run(context.get()), NIBBLE_OK);
+    // Bytes that are held in another sign are not the network's.
+    if (way.options.bytes != lower::Bytes::AsTheyAre) seen.clear();
     for (const auto& [name, tensor] : seen) ASSERT_EQ(tensor, meaning.values.at(name)) << "value '" << name << "'";
     const std::vector<Tensor> outputs = outputs_of(program.get(), context.get());
     ASSERT_EQ(outputs.size(), meaning.outputs.size());
@@ -139,6 +145,15 @@ inline std::vector<const char*> kernel_sets() {
   std::vector<const char*> names;
   for (size_t i = 0; nibble_kernel_set_name(i) != nullptr; ++i) names.push_back(nibble_kernel_set_name(i));
   return names;
+}
+
+/// Plain steps one by one, fused ones, and what machines want: each alone, and all together.
+inline std::vector<lower::Options> options_to_try() {
+  using lower::Bytes, lower::Weights;
+  return {{false, Weights::Plain, false, false, Bytes::AsTheyAre}, {true, Weights::Plain, false, true, Bytes::AsTheyAre},
+          {true, Weights::Blocked, false, true, Bytes::Unsigned},  {true, Weights::Blocked, true, true, Bytes::Signed},
+          {false, Weights::Folded, true, true, Bytes::AsTheyAre},  {true, Weights::Blocked, false, false, Bytes::AsTheyAre},
+          {false, Weights::Folded, false, true, Bytes::Signed},    {true, Weights::Blocked, true, false, Bytes::Unsigned}};
 }
 
 /// Options, kernel sets and 1 and 3 threads, each with each.
