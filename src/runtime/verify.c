@@ -316,6 +316,7 @@ static int is_shift(int64_t s) {
 static void check_pointwise(checker* c, const nibble_pointwise* p) {
   const int operands = operands_of(p->op);
   require(c, p->op >= 0 && p->op <= NIBBLE_FLOAT_SUM, "a function that this version does not know");
+  require(c, c->step->operands == operands, "another number of operands than the function has");
   check_elements(c, p->rank, p->extent);
   for (int i = 0; i < operands; ++i) {
     require(c, is_integer(p->x_type[i]), "reals where integers are read");
@@ -423,9 +424,27 @@ static void check_row(checker* c, const nibble_row* p) {
   }
 }
 
+static int operands_of_reals(int32_t op) {
+  switch (op) {
+    case NIBBLE_REAL_WHERE: return 3;
+    case NIBBLE_REAL_ADD:
+    case NIBBLE_REAL_SUB:
+    case NIBBLE_REAL_MUL:
+    case NIBBLE_REAL_DIV:
+    case NIBBLE_REAL_MIN:
+    case NIBBLE_REAL_MAX:
+    case NIBBLE_REAL_POW:
+    case NIBBLE_REAL_PRELU: return 2;
+    default: return 1;
+  }
+}
+
 static void check_real(checker* c, const nibble_real* p) {
+  const int operands = operands_of_reals(p->op);
+  require(c, p->op >= 0 && p->op <= NIBBLE_REAL_PRELU, "a function that this version does not know");
+  require(c, c->step->operands == operands, "another number of operands than the function has");
   check_elements(c, p->rank, p->extent);
-  for (int i = 0; i < c->step->operands && i < 3; ++i)
+  for (int i = 0; i < operands; ++i)
     check_place(c, in_place(c, i), 0, p->x_type[i], reach_of(c, p->rank, p->extent, p->x_stride + i * NIBBLE_MAX_RANK));
   check_place(c, c->step->out, 1, NIBBLE_F64, reach_of(c, p->rank, p->extent, p->y_stride));
   if (p->op == 0) {
@@ -437,8 +456,18 @@ static void check_real(checker* c, const nibble_real* p) {
   }
 }
 
+/* Also those that the kernel does not ask for begin in the memory that there is. */
+static void check_operands(checker* c) {
+  for (int i = 0; i < c->step->operands; ++i) {
+    const int64_t place = c->step->in[i];
+    require(c, place >= -1 && place / 2 <= (place % 2 != 0 ? c->program->constant_bytes : c->program->arena),
+            "an operand beyond the memory that there is");
+  }
+}
+
 static void check_step(checker* c) {
   const void* p = c->step->parameters;
+  check_operands(c);
   switch (c->step->kind) {
     case NIBBLE_KIND_CONV: check_conv(c, p, 0); break;
     case NIBBLE_KIND_CONV_TRANSPOSE: check_conv(c, p, 1); break;
