@@ -2,7 +2,7 @@
 # uses and nothing else. tests/layers reads the same lines and checks the #includes.
 function(room name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp
-                                      ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*/*.cpp)
+                                      ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*/*.c ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*/*.cpp)
   if(NOT sources)
     return()
   endif()

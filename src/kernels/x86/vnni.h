@@ -13,7 +13,7 @@
  *
  * x of i8 is x + 128 of u8: the sum starts at bias - 128 * (sum of the weights). */
 #include "kernels/conv_windows.h"
-#include "kernels/x86_finish.h"
+#include "kernels/x86/finish.h"
 
 enum { QUAD = 64, VEC_BYTES = 64 / VEC_BLOCK };
 
@@ -112,7 +112,8 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
 #define CASE(n) \
   case n: tile(n, two, x, i, w, apart, start, start_apart, v + 16 * i, behind); break;
       CASE(1)
-      CASE(2) CASE(3) CASE(4) CASE(5)
+      CASE(2)
+      CASE(3) CASE(4) CASE(5)
 #if TILE_ROWS > 6
           CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
 #endif

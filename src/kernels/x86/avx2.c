@@ -1,6 +1,6 @@
-#include "kernels/avx2.h"
+#include "kernels/x86/avx2.h"
 
-#include "kernels/x86.h"
+#include "kernels/x86/target.h"
 
 #if defined(NIBBLE_X86)
 

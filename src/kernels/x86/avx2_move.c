@@ -1,8 +1,8 @@
 #include <string.h>
 
-#include "kernels/avx2.h"
 #include "kernels/element.h"
-#include "kernels/x86.h"
+#include "kernels/x86/avx2.h"
+#include "kernels/x86/target.h"
 
 #if defined(NIBBLE_X86)
 

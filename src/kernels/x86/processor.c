@@ -1,4 +1,4 @@
-#include "kernels/x86.h"
+#include "kernels/x86/target.h"
 
 #if defined(NIBBLE_X86)
 #include <cpuid.h>
