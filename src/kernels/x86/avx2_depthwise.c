@@ -2,6 +2,7 @@
 #include "kernels/x86/avx2.h"
 #include "kernels/x86/finish.h"
 #include "kernels/x86/target.h"
+#include "kernels/x86/unpack.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma")
@@ -218,7 +219,8 @@ static int depthwise(const void* parameters, const nibble_call* call) {
   if (begin >= end) return NIBBLE_FINE;
   for (int i = 0; i < CELL; ++i) zeros[i] = (uint8_t)p->zero_point;
   for (int64_t block = from; block < to; ++block)
-    pair_weights(p, (const int8_t*)p->weights + block * quads * 64, weights + (block - from) * cells);
+    pair_weights(p, nibble_block_weights(p, block, quads, (int8_t*)zeros + nibble_conv_scratch(p) - quads * CELL),
+                 weights + (block - from) * cells);
   for (int64_t item = begin, count; item < end; item += count) {
     const nibble_position o = nibble_position_of(p, item);
     count = nibble_run(p, &o, end - item, y, r);
@@ -235,7 +237,7 @@ static int depthwise(const void* parameters, const nibble_call* call) {
 }
 
 nibble_kernel nibble_avx2_depthwise(const nibble_conv* p, const char** name) {
-  if (p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 || !nibble_is_depthwise(p))
+  if (p->w_format != NIBBLE_BLOCKED || !nibble_are_bytes(p) || p->acc_type != NIBBLE_I32 || !nibble_is_depthwise(p))
     return NULL;
   if (!nibble_within_byte(p->zero_point, p->zero_point, p->x_type)) return NULL;
   *name = "depthwise16";
