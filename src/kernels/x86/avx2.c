@@ -1,6 +1,6 @@
 #include "kernels/x86/avx2.h"
 
-#include "kernels/x86/target.h"
+#include "kernels/x86/x86.h"
 
 #if defined(NIBBLE_X86)
 

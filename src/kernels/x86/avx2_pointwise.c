@@ -1,13 +1,13 @@
 #include "kernels/element.h"
 #include "kernels/x86/avx2.h"
-#include "kernels/x86/finish.h"
-#include "kernels/x86/target.h"
+#include "kernels/x86/x86_finish.h"
+#include "kernels/x86/x86.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma")
 
 /* Pointwise functions whose values fit int32, along rows of the last axis, 16 elements at a time: the function, then the
- * stage as a convolution's (finish.h). */
+ * stage as a convolution's (x86_finish.h). */
 
 enum { LEFT = 16, MANY = 256 };
 

@@ -13,7 +13,7 @@
  *
  * x of i8 is x + 128 of u8: the sum starts at bias - 128 * (sum of the weights). */
 #include "kernels/conv_windows.h"
-#include "kernels/x86/finish.h"
+#include "kernels/x86/x86_finish.h"
 #include "kernels/x86/unpack.h"
 
 enum { QUAD = 64, VEC_BYTES = 64 / VEC_BLOCK };
