@@ -213,7 +213,8 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
   const int64_t block_bytes = w.segments * w.padded * 16;
   int fault = NIBBLE_FINE;
   nibble_arm_target target;
-  nibble_arm_aim(p, &target);
+  nibble_arm_repeated repeated;
+  nibble_arm_aim(p, &target, &repeated);
   while (item < last) {
     nibble_arm_windows windows;
     const int64_t most = last - item < NIBBLE_ARM_POSITIONS ? last - item : NIBBLE_ARM_POSITIONS;

@@ -155,6 +155,7 @@ DEFINE_TWO(two_by_each, TWO_EACH)
 NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_block* block,
                                const nibble_arm_target* target, int way, int pairs) {
   const nibble_arm_block b = *block;
+  const nibble_arm_target t = *target; /* which no store can change */
   const int count = v->count;
   int32_t bias[32];
   int i = 0;
@@ -166,12 +167,12 @@ NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_blo
   for (; i + 2 <= count; i += 2) {
     const two_sums sums = pairs ? two_by_pairs(v->x[i], v->x[i + 1], v->gap[i], v->gap[i + 1], b, bias)
                                 : two_by_each(v->x[i], v->x[i + 1], v->gap[i], v->gap[i + 1], b, bias);
-    nibble_arm_put_two(target, way, v, i, sums.first, sums.second);
+    nibble_arm_put_two(&t, way, v, i, sums.first, sums.second);
   }
   if (i < count) {
     const nibble_arm_ints sums =
         pairs ? one_by_pairs(v->x[i], v->gap[i], b, bias) : one_by_each(v->x[i], v->gap[i], b, bias);
-    nibble_arm_put(target, way, v, i, sums);
+    nibble_arm_put(&t, way, v, i, sums);
   }
 }
 
