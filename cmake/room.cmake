@@ -1,7 +1,8 @@
 # room(name uses...): the library nibble_<name> of every source file in src/<name>, which may include the rooms that it
 # uses and nothing else. tests/layers reads the same lines and checks the #includes.
 function(room name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*/*.c
+                                      ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp
                                       ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*/*.cpp)
   if(NOT sources)
     return()
@@ -17,11 +18,11 @@ function(room name)
   # too, and what onnx and train alone include.
   set(headers <algorithm> <cmath> <filesystem> <functional> <map> <memory> <optional> <set> <span> <string>
               <string_view> <vector> <fmt/format.h> <base/nlohmann.hpp>)
-  if(name STREQUAL kernels)
-    # C alone. A product and a sum of reals are two roundings, on every machine.
-    target_compile_options(nibble_kernels PRIVATE -ffp-contract=off)
-    set_target_properties(nibble_kernels PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
-    target_link_libraries(nibble_kernels PUBLIC m)
+  if(name MATCHES "^(kernels|runtime)$")
+    # C, and C++ without its library. A product and a sum of reals are two roundings, on every machine.
+    set_target_properties(nibble_${name} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
+    target_compile_options(nibble_${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti> -ffp-contract=off)
+    target_link_libraries(nibble_${name} PUBLIC m)
   elseif(name STREQUAL base)
     target_precompile_headers(nibble_base PRIVATE ${headers})
   elseif(name STREQUAL graph)

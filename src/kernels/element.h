@@ -113,8 +113,8 @@ int64_t nibble_wide_quotient(nibble_wide a, int64_t d, int* fault);
 /* The stage of an accumulator. *fault is set, or left. */
 int64_t nibble_staged(const nibble_stage* stage, int64_t value, int64_t channel, int* fault);
 
-/* What a convolution with a residual r gives for q, of its stage: kernels.h, sum_form. */
-int64_t nibble_summed(const nibble_conv* p, int64_t q, int64_t r);
+/* What a convolution stores of stage's q and the residual r. */
+int64_t nibble_conv_summed(const nibble_conv* p, int64_t q, int64_t r);
 
 /* floor(sqrt(x)) */
 uint64_t nibble_root(uint64_t x);

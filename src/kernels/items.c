@@ -1,4 +1,4 @@
-#include "kernels/element.h"
+#include "kernels/conv_windows.h"
 
 static int64_t product(const int32_t* extents, int32_t count) {
   int64_t result = 1;
@@ -51,11 +51,14 @@ int64_t nibble_items(int kind, const void* parameters) {
 
 int64_t nibble_scratch(int kind, const void* parameters) {
   if (kind == NIBBLE_KIND_ROW) return 8 * (int64_t)((const nibble_row*)parameters)->width;
-  if (kind == NIBBLE_KIND_CONV) {
-    /* The windows of 16 output positions, each segment padded (kernels.h, BLOCKED). */
+  if (kind == NIBBLE_KIND_CONV && ((const nibble_conv*)parameters)->w_format == NIBBLE_FOLDED) {
+    /* Two positions' windows and two rows of weights, or two windows of 16 bits. */
     const nibble_conv* p = parameters;
-    const int64_t segment = ((int64_t)p->kernel[2] * (p->in_channels / p->groups) + 3) / 4 * 4;
-    return p->w_format == NIBBLE_BLOCKED ? 16 * (p->kernel[0] * p->kernel[1] * segment + NIBBLE_SLACK) : 0;
+    return 4 * ((int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2] * p->in_channels + 8);
+  }
+  if (kind == NIBBLE_KIND_CONV) {
+    const nibble_conv* p = parameters;
+    return p->w_format == NIBBLE_BLOCKED ? nibble_conv_scratch(p) : 0;
   }
   return 0;
 }

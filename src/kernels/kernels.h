@@ -80,12 +80,14 @@ enum nibble_stage_form {
  *   BLOCKED  [rows / 16][columns / 4][16][4], a row an output channel, both padded with zeros. Columns: of a
  *            convolution without groups, for each (depth, height) of the kernel a segment of width * in_channels,
  *            padded to a multiple of 4; of a depthwise one (groups = in_channels = out_channels) the kernel's taps.
- *            A weight takes w_bits: 8, signed; 4, 2 or 1, unsigned, w_low + w_step * stored, low bits first within a
- *            byte, in the same order. */
-enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED };
+ *   FOLDED   PLAIN's order; of a depthwise one [kernel][channels]
+ *
+ * In BLOCKED and FOLDED a weight takes w_bits: 8, signed; 4, 2 or 1, unsigned, w_low + w_step * stored, low bits first
+ * within a byte; a row of FOLDED (an output channel; of a depthwise one a tap) begins on a byte. */
+enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED, NIBBLE_FOLDED };
 
 /* y[p, o] = stage(bias[o] + sum over taps t and channels c of w[o, t, c] * (x[p * stride - pad + t * dilation, c] -
- * zero_point)); outside x nothing is added. BLOCKED folds: bias' = bias - zero_point * sum w, and outside x stands
+ * zero_point)); outside x nothing is added. BLOCKED and FOLDED fold: bias' = bias - zero_point * sum w, and outside x stands
  * zero_point. Extents: depth, height, width. A fully connected layer is a kernel of 1 over a width of rows.
  *
  * in[0] is x, in[1] the residual r where sum_form is not 0: with q what the stage gives,
@@ -180,7 +182,8 @@ enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED };
  *
  * y = stage(f(in[0], in[1], in[2])), f by `op` with scalars s[]; stage's channel is the index along axis
  * channel_axis. Names and formulas as in graph/ops.hpp and graph/ops_dialect.hpp:
- * WEIGHTED: ((x0 * s0 + s1) >> s2) + ((x1 * s3 + s4) >> s5), without a clip. Items: elements. */
+ * WEIGHTED: ((x0 * s0 + s1) >> s2) + ((x1 * s3 + s4) >> s5), without a clip. FLOAT_SUM: rint(fma((float)x0, f0,
+ * fma((float)x1, f1, f2))), |result| < 2^31 proven. Items: elements. */
 enum nibble_pointwise_op {
   NIBBLE_COPY = 0,
   NIBBLE_RELU,
@@ -199,7 +202,8 @@ enum nibble_pointwise_op {
   NIBBLE_I_HARD_SWISH,     /* s: three six one_over_six */
   NIBBLE_INTEGER_DIV,      /* s: delta eps eta */
   NIBBLE_TRUE_INTEGER_DIV, /* s: delta eps eta */
-  NIBBLE_I_NO_NORM         /* s: multiplier shift levels */
+  NIBBLE_I_NO_NORM,        /* s: multiplier shift levels */
+  NIBBLE_FLOAT_SUM
 };
 #define NIBBLE_POINTWISE_FIELDS(NUMBER, ARRAY, POINTER, STAGE) \
   NUMBER(int32_t, op)                                          \
@@ -211,6 +215,7 @@ enum nibble_pointwise_op {
   ARRAY(int64_t, y_stride, 6)                                  \
   ARRAY(int64_t, s, 8)                                         \
   NUMBER(int32_t, channel_axis)                                \
+  ARRAY(float, f, 3)                                           \
   STAGE(stage)
 
 /* Moves elements: y[i0, i1, ..] = x[offset0(i0) + offset1(i1) + ..], in elements. The offset of axis k at i is i *

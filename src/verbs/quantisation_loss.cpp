@@ -15,8 +15,7 @@ void measure(const Call& call, const graph::Graph& fake, const graph::Graph& int
   Progress progress(call.quiet());
   lab::Feed feed = feed_on(call, fake, progress, "measuring the loss", loss.data);
   feed.limit = examples;
-  const NamedEngine engine = engine_of(call);
-  const auto fakes = engine.make(fake), integers = engine.make(integer);
+  const auto fakes = engine_of(call, fake).engine, integers = engine_of(call, integer).engine;
   const lab::Comparison found = lab::compare({{fake, *fakes}}, {integer, *integers}, feed).front();
   loss.examples = found.a.count;
   loss.elements = found.elements();

@@ -4,8 +4,10 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "lab/runtime_engine.hpp"
 #include "passes/integerise/meaning.hpp"
 #include "verbs/arrays.hpp"
+#include "verbs/programs.hpp"
 #include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
@@ -89,22 +91,38 @@ onnx::ReadOptions read_options_of(const Call& call) {
 
 namespace {
 
-NamedEngine engine_named(const Call& call, const std::string& name) {
-  if (name == "reference") return {name, passes::exact(graph::reference_engine)};
-  const train::Api& api = torch_api(call.place("engine"));
-  return {name, [&api, threads = call.threads()](const graph::Graph& graph) {
-            return api.engine(graph, {.threads = threads});
-          }};
+NamedEngine engine_named(const Call& call, const graph::Graph& graph, const std::string& name) {
+  if (name == "reference") return {name, passes::exact(graph::reference_engine)(graph)};
+  if (name == "runtime") {
+    if (graph.stage != graph::Stage::ID)
+      fail("verbs", call.place("engine"), "runtime, for a network of stage " + std::string(to_string(graph.stage)),
+           "reference or torch, or a network of stage ID");
+    return {name, lab::runtime_engine(graph, runtime_options(call))};
+  }
+  return {name, torch_api(call.place("engine")).engine(graph, {.threads = call.threads()})};
+}
+
+/// For a graph of integers the runtime; the other engine where it cannot be lowered.
+NamedEngine engine_or(const Call& call, const graph::Graph& graph, const std::string& other) {
+  if (call.has("engine")) return engine_named(call, graph, call.text("engine"));
+  if (graph.stage == graph::Stage::ID) {
+    lab::require_kernels({});
+    try {
+      return engine_named(call, graph, "runtime");
+    } catch (const UserError&) {
+    }
+  }
+  return engine_named(call, graph, other);
 }
 
 }  // namespace
 
-NamedEngine engine_of(const Call& call) {
-  return engine_named(call, call.text("engine", torch_module().api != nullptr ? "torch" : "reference"));
+NamedEngine engine_of(const Call& call, const graph::Graph& graph) {
+  return engine_or(call, graph, torch_module().api != nullptr ? "torch" : "reference");
 }
 
-NamedEngine engine_or_reference(const Call& call) {
-  return engine_named(call, call.text("engine", "reference"));
+NamedEngine engine_or_reference(const Call& call, const graph::Graph& graph) {
+  return engine_or(call, graph, "reference");
 }
 
 namespace {
@@ -147,6 +165,8 @@ std::map<std::string, Shape, std::less<>> data_shapes(const Call& call, const on
 }  // namespace
 
 graph::Graph model_of(const Call& call, std::string_view argument) {
+  if (is_program(call.path(argument)))
+    fail("verbs", call.text(argument), "a program", "an ONNX file, as 'nibble compile' was given");
   onnx::ReadOptions options = read_options_of(call);
   const onnx::Header header = onnx::read_header(call.path(argument));
   if (header.open) options.data = data_shapes(call, header);

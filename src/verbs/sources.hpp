@@ -12,15 +12,17 @@
 /// What verbs make of the options that they share: models, preprocessing, data, engines.
 namespace nibble::verbs {
 
+/// An engine for one graph, which outlives it.
 struct NamedEngine {
-  std::string name;  ///< reference or torch
-  graph::EngineMaker make;
+  std::string name;  ///< reference, runtime or torch
+  std::unique_ptr<graph::Engine> engine;
 };
 
-/// The engine of `--engine`; else torch where its module loads, else the reference. FQ is run as what it means.
-NamedEngine engine_of(const Call& call);
-/// The same, but without an option the reference.
-NamedEngine engine_or_reference(const Call& call);
+/// The engine of `--engine`; else the runtime for ID, torch for other stages where its module loads, else the reference.
+/// FQ is run as what it means.
+NamedEngine engine_of(const Call& call, const graph::Graph& graph);
+/// The same, but without an option the reference for what is not ID.
+NamedEngine engine_or_reference(const Call& call, const graph::Graph& graph);
 
 /// How a verb reads a network: `--batch`, every `--shape`, and the dialect of `--from` where the verb has that option.
 /// Throws UserError on what is no NAME=N.

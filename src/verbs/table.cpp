@@ -16,8 +16,10 @@ const Option preprocess{.name = "preprocess",
 const Option limit{.name = "limit", .value = "N", .help = "only the first N examples"};
 const Option engine{.name = "engine",
                     .value = "NAME",
-                    .help = "who executes: reference (the definition, slow) or torch; else torch where it loads",
-                    .choices = {"reference", "torch"}};
+                    .help =
+                        "who executes: reference (the definition, slow), runtime (integers alone) or torch; else the "
+                        "runtime for integers, torch where it loads",
+                    .choices = {"reference", "runtime", "torch"}};
 const Option from{.name = "from",
                   .value = "DIALECT",
                   .help = "the dialect of the file that is read (convert --help lists them); else recognised"};
@@ -27,6 +29,9 @@ const Option shape{
     .value = "NAME=N",
     .help = "another extent of an input that the model leaves open, by its name (A=1,B=2 too); else what the data have",
     .repeated = true};
+const Option kernels{.name = "kernels",
+                     .value = "SET",
+                     .help = "the kernel set, where it has a kernel for a step (NIBBLE_KERNELS, else the fastest)"};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
 
 Verb reads_model(Verb verb) {
@@ -61,7 +66,7 @@ Option choice(std::string name, std::vector<std::string> choices, std::string he
 
 Verb show_row() {
   return {"show",
-          {{"MODEL", "an ONNX file at any stage"}},
+          {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
           {{.name = "memory",
             .value = "",
             .help = "the tensors that stand in memory instead: bits and bytes of each layer's input and output, all "
@@ -187,35 +192,40 @@ Verb convert_row() {
 }
 
 Verb run_row() {
-  return {"run",
-          {{"MODEL", "an ONNX file at any stage"}},
-          {{.name = "input",
-            .value = "FILE",
-            .help = "IN.npz (arrays by input name), IN.npy or an image",
-            .required = true},
-           optional(output("OUT.npz", ""), "keeps the outputs by name"),
-           {.name = "expect", .value = "EXPECTED.npz", .help = "values by name; any difference: exit code 1"},
-           {.name = "trace", .value = "DIR", .help = "keeps every tensor as DIR/NAME.npy"},
-           optional(engine, "who executes: reference (the definition) or torch (reference)"),
-           from,
-           preprocess},
-          "one inference",
-          run};
+  return {
+      "run",
+      {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
+      {{.name = "input",
+        .value = "FILE",
+        .help = "IN.npz (arrays by input name), IN.npy or an image",
+        .required = true},
+       optional(output("OUT.npz", ""), "keeps the outputs by name"),
+       {.name = "expect", .value = "EXPECTED.npz", .help = "values by name; any difference: exit code 1"},
+       {.name = "trace", .value = "DIR", .help = "keeps every tensor as DIR/NAME.npy"},
+       optional(engine,
+                "who executes: reference (the definition), runtime or torch (runtime for integers, else reference)"),
+       from,
+       preprocess},
+      "one inference",
+      run};
 }
 
 Verb check_row() {
-  return {"check",
-          {{"DIR",
-            "a golden folder of any dialect: network.onnx or the only *.onnx, inputs.npz with outputs.npz and "
-            "activations.npz, or input.txt with out_layer<i>.txt and output.txt; or a folder of such folders"}},
-          {optional(engine, "who executes: reference (the definition) or torch (reference)"), from},
-          "runs a network on the inputs beside it and compares every recorded tensor; any difference: exit code 1",
-          check};
+  return {
+      "check",
+      {{"DIR",
+        "a golden folder of any dialect: network.onnx or the only *.onnx, inputs.npz with outputs.npz and "
+        "activations.npz, or input.txt with out_layer<i>.txt and output.txt; or a folder of such folders"}},
+      {optional(engine,
+                "who executes: reference (the definition), runtime or torch (runtime for integers, else reference)"),
+       from},
+      "runs a network on the inputs beside it and compares every recorded tensor; any difference: exit code 1",
+      check};
 }
 
 Verb evaluate_row() {
   return {"evaluate",
-          {{"MODEL", "an ONNX file at any stage"}},
+          {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
           {dataset, preprocess, limit, engine},
           "accuracy, or the mean square error where targets are given, with its 95 % interval",
           evaluate};
@@ -223,10 +233,33 @@ Verb evaluate_row() {
 
 Verb compare_row() {
   return {"compare",
-          {{"A", "an ONNX file at any stage"}, {"B", "another"}},
+          {{"A", "an ONNX file at any stage, or a program (.nib)"}, {"B", "another"}},
           {dataset, preprocess, limit, engine},
           "runs both on the same data: differences per layer, decisions that flip, McNemar's test",
           compare};
+}
+
+Verb compile_row() {
+  return {"compile",
+          {{"ID.onnx", "an integer network"}},
+          {optional(output("MODEL.nib", ""), "the program; without it only the table is printed"),
+           choice("machine", {"host"}, "what the program is for (host: the CPU that runs it)"), kernels, from},
+          "lowers an integer network to a program: steps with their kernels and requantisation, arena, constants",
+          compile};
+}
+
+Verb bench_row() {
+  return {"bench",
+          {{"MODEL", "a program (.nib), or an integer network, which is lowered first"}},
+          {{.name = "runs", .value = "N", .help = "measured runs (as many as a second holds)"},
+           kernels,
+           {.name = "layers",
+            .value = "",
+            .help = "each step: kernel, time, multiply-accumulates a second, shares of this CPU's measured peak and "
+                    "memory bandwidth"},
+           from},
+          "latency of one inference on drawn integers: median, 5th and 95th percentile",
+          bench};
 }
 
 }  // namespace
@@ -241,7 +274,9 @@ const std::vector<Verb>& table() {
                                       reads_model(run_row()),
                                       reads_model(check_row()),
                                       reads_model(evaluate_row()),
-                                      reads_model(compare_row())};
+                                      reads_model(compare_row()),
+                                      reads_model(compile_row()),
+                                      reads_model(bench_row())};
   return rows;
 }
 

@@ -108,7 +108,7 @@ Json to_json(const Report& report) {
 Report check_folder(const Call& call, const std::filesystem::path& folder, GoldenFolder& golden) {
   golden = read_golden_folder(folder);
   const graph::Graph graph = read_golden_network(golden, read_options_of(call));
-  const auto engine = engine_or_reference(call).make(graph);
+  const auto engine = engine_or_reference(call, graph).engine;
   Report report{folder,           golden.network.filename().string(), compare_goldens(golden, graph, *engine), {}, {},
                 golden.inferences};
   for (graph::ValueId id : graph.outputs) {

@@ -174,8 +174,9 @@ Result quantize(const Call& call) {
   options.bias_correction = !call.has("no-bias-correction");
   if (call.has("dump")) options.dump = call.path("dump");
   const auto fitted = fit(call, graph, options, asked.json);
-  const NamedEngine engine = engine_of(call);
-  const passes::QuantiseReport report = passes::quantise(graph, options, engine.make, [&](const auto& use) {
+  const auto make = [&](const graph::Graph& g) { return engine_of(call, g).engine; };
+  const std::string engine = engine_of(call, graph).name;
+  const passes::QuantiseReport report = passes::quantise(graph, options, make, [&](const auto& use) {
     feed.each([&](const data::Batch& batch) { use(batch.inputs()); });
   });
   warn(report.costs);
@@ -186,9 +187,12 @@ Result quantize(const Call& call) {
   onnx::write_native(graph, call.path("output"));
   if (call.has("policy-out")) write_file(call.path("policy-out"), asked.json.dump(1) + "\n", "verbs");
   const int64_t quantisers = count_quantisers(graph);
-  Json json = {{"output", call.text("output")},   {"stage", graph::to_string(graph.stage)},
-               {"quantisers", quantisers},        {"samples", feed.count()},
-               {"engine", engine.name},           {"harmonised", to_json(report.costs)},
+  Json json = {{"output", call.text("output")},
+               {"stage", graph::to_string(graph.stage)},
+               {"quantisers", quantisers},
+               {"samples", feed.count()},
+               {"engine", engine},
+               {"harmonised", to_json(report.costs)},
                {"inputs", to_json(report.inputs)}};
   json["ranges"] = to_json(report.ranges);
   json["narrowed"] = to_json(report.narrowed);
@@ -198,7 +202,7 @@ Result quantize(const Call& call) {
   const std::string table =
       (fitted ? describe(*fitted) : std::string()) + (call.has("report") ? describe(report) : std::string());
   return {json, table + fmt::format("{} quantisers from {} examples (engine {})\n{}wrote {} ({})\n", quantisers,
-                                    feed.count(), engine.name, describe(report.narrowed) + describe(report.inputs),
+                                    feed.count(), engine, describe(report.narrowed) + describe(report.inputs),
                                     call.text("output"), to_string(graph.stage))};
 }
 

@@ -1,0 +1,220 @@
+#include "lower/lower.hpp"
+
+#include <algorithm>
+
+#include "graph/infer/infer.hpp"
+#include "graph/input_rounding.hpp"
+#include "kernels/fields.h"
+#include "lower/bounds.hpp"
+#include "lower/hold.hpp"
+#include "lower/lowering.hpp"
+#include "lower/plan.hpp"
+
+namespace nibble::lower {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+using program::Place;
+using program::Port;
+using program::Step;
+
+/// The graph for one example, every extent known.
+Graph of_one_example(const Graph& graph) {
+  Graph result = graph;
+  for (graph::Value& value : result.values)
+    for (int64_t& extent : value.shape)
+      if (extent == any) extent = 1;
+  return result;
+}
+
+/// Reads pools' and convolutions' layout.
+bool wants_channels_last(const Graph& graph, const graph::Uses& uses, ValueId id) {
+  const auto& readers = uses.readers[static_cast<size_t>(id)];
+  return std::any_of(readers.begin(), readers.end(), [&](int reader) {
+    const graph::Op& op = graph.nodes[static_cast<size_t>(reader)].op;
+    return graph::holds_alternative<graph::Conv>(op) || graph::holds_alternative<graph::ConvTranspose>(op) ||
+           graph::holds_alternative<graph::MaxPool>(op) || graph::holds_alternative<graph::SumPool>(op);
+  });
+}
+
+Place place_of(const View& view, const Plan& plan) {
+  if (!view.exists()) return {};
+  const int64_t bytes = view.offset * bytes_of(view.type);
+  if (view.buffer == View::constants) return {Place::Where::Constants, bytes};
+  return {Place::Where::Arena, plan.offsets[static_cast<size_t>(view.buffer)] + bytes};
+}
+
+/// The axis of a value that the network leaves open, or -1.
+int batch_axis(const Graph& graph, ValueId id) {
+  const Shape& shape = graph[id].shape;
+  const auto found = std::find(shape.begin(), shape.end(), any);
+  return found == shape.end() ? -1 : static_cast<int>(found - shape.begin());
+}
+
+program::Value value_of(const graph::Value& value, const View& view, const Plan& plan, int batch) {
+  return {value.name, view.type, view.extents, view.strides, place_of(view, plan), batch};
+}
+
+Port port_of(Lowering& lowering, ValueId id, const Plan& plan, int batch) {
+  const graph::Value& value = lowering.graph[id];
+  Port port;
+  port.value = value_of(value, lowering.view(id), plan, batch);
+  const Interval range = lowering.hull_of(id);
+  port.low = range.low, port.high = range.high;
+  if (value.grid) {
+    port.scale = value.grid->scale;
+    port.axis = value.grid->axis;
+    port.zero_point = value.grid->zero_point;
+    if (value.bounds.empty()) port.low = value.grid->low, port.high = value.grid->high;
+  }
+  port.rounding = graph::input_rounding(lowering.graph, value.name);
+  return port;
+}
+
+Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std::vector<View>& views) {
+  Step step;
+  step.kind = draft.kind;
+  step.name = draft.name;
+  step.op = draft.op;
+  step.numbers = draft.numbers;
+  for (const View& view : draft.in) step.in.push_back(place_of(view, plan));
+  step.out = place_of(draft.out, plan);
+  for (ValueId id : draft.completes)
+    step.values.push_back(value_of(given[id], views[static_cast<size_t>(id)], plan, batch_axis(given, id)));
+  step.operations = draft.operations;
+  step.requantisation = draft.requantisation;
+  return step;
+}
+
+int64_t scratch_of(const std::vector<Step>& steps) {
+  int64_t most = 0;
+  for (const Step& step : steps) {
+    // Pointers do not matter to how much a step asks for.
+    std::vector<std::byte> parameters(nibble_fields_of(step.kind)->size);
+    const nibble_pointers none{nullptr, [](void*, int64_t) -> const void* { return nullptr; }, nullptr};
+    nibble_decode(step.kind, step.numbers.data(), &none, parameters.data());
+    most = std::max(most, nibble_scratch(step.kind, parameters.data()));
+  }
+  return (most + 63) / 64 * 64;
+}
+
+/// Values that a node gave without a step of its own: views of others.
+void note_views(Lowering& lowering, const Node& node) {
+  if (lowering.drafts.empty()) return;
+  auto& completes = lowering.drafts.back().completes;
+  for (ValueId id : node.outputs)
+    if (lowering.written(id) && std::count(completes.begin(), completes.end(), id) == 0) completes.push_back(id);
+}
+
+/// No bias, or a constant that is one number, or one a column.
+bool has_bias_of_rows(const Lowering& lowering, const Node& node) {
+  if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return true;
+  const Tensor* bias = lowering.graph.constant(node.inputs[2]);
+  if (bias == nullptr) return false;
+  const int64_t columns = lowering.shape(node.outputs[0]).back();
+  const bool row = !bias->shape().empty() && bias->shape().back() == columns;
+  return bias->size() == 1 || (row && static_cast<int64_t>(bias->size()) == columns);
+}
+
+}  // namespace
+
+void lower_node(Lowering& lowering, int index) {
+  const Node& node = lowering.graph.nodes[static_cast<size_t>(index)];
+  const auto real = [&](ValueId id) { return id != graph::absent && lowering.real(id); };
+  if (std::any_of(node.inputs.begin(), node.inputs.end(), real) ||
+      std::any_of(node.outputs.begin(), node.outputs.end(), real))
+    return lower_real(lowering, node);
+  const bool constant = node.inputs.size() > 1 && lowering.graph.constant(node.inputs[1]) != nullptr;
+  graph::match(
+      node.op, [&](const graph::Conv&) { lower_linear(lowering, index); },
+      [&](const graph::Gemm&) {
+        constant&& has_bias_of_rows(lowering, node) ? lower_linear(lowering, index) : lower_product(lowering, node);
+      },
+      [&](const graph::MatMul&) {
+        const bool matrix =
+            constant && lowering.shape(node.inputs[1]).size() == 2 && lowering.shape(node.inputs[0]).size() > 1;
+        matrix ? lower_linear(lowering, index) : lower_product(lowering, node);
+      },
+      [&](const graph::ConvTranspose&) { lower_pool(lowering, node); },
+      [&](const graph::MaxPool&) { lower_pool(lowering, node); },
+      [&](const graph::SumPool&) { lower_pool(lowering, node); },
+      [&](const graph::ReduceSum&) { lower_reduction(lowering, node); },
+      [&](const graph::ReduceMax&) { lower_reduction(lowering, node); },
+      [&](const graph::ArgMax&) { lower_reduction(lowering, node); },
+      [&](const graph::Add&) { lower_sum(lowering, index); },
+      [&](const graph::Requantise&) {
+        if (!waits_for_sum(lowering, index)) lower_pointwise(lowering, node);
+      },
+      [&](const graph::TableSoftmax&) { lower_rows(lowering, node); },
+      [&](const graph::IntegerNormalization&) { lower_rows(lowering, node); },
+      [&](const graph::ISoftmax&) { lower_rows(lowering, node); },
+      [&](const graph::ItaMax&) { lower_rows(lowering, node); },
+      [&](const graph::ItaPartialMax&) { lower_rows(lowering, node); },
+      [&](const graph::ILayerNorm&) { lower_rows(lowering, node); },
+      [&](const graph::IRmsNorm&) { lower_rows(lowering, node); },
+      [&](const graph::Concat&) { lower_movement(lowering, node); },
+      [&](const graph::Split&) { lower_movement(lowering, node); },
+      [&](const graph::Slice&) { lower_movement(lowering, node); },
+      [&](const graph::Pad&) { lower_movement(lowering, node); },
+      [&](const graph::Flatten&) { lower_movement(lowering, node); },
+      [&](const graph::Reshape&) { lower_movement(lowering, node); },
+      [&](const graph::Transpose&) { lower_movement(lowering, node); },
+      [&](const graph::Squeeze&) { lower_movement(lowering, node); },
+      [&](const graph::Unsqueeze&) { lower_movement(lowering, node); },
+      [&](const graph::Gather&) { lower_movement(lowering, node); },
+      [&](const graph::Resize&) { lower_movement(lowering, node); },
+      [&](const graph::Identity&) { lower_movement(lowering, node); },
+      [&](const graph::Dropout&) { lower_movement(lowering, node); },
+      [&](const auto&) { lower_pointwise(lowering, node); });
+}
+
+program::Program lower(const Graph& given, const Options& options) {
+  if (given.stage != graph::Stage::ID)
+    fail("lower", "network '" + given.name + "'", "stage " + std::string(to_string(given.stage)), "ID");
+  Graph graph = of_one_example(given);
+  graph::infer_shapes(graph);
+  fill_bounds(graph);
+  if (options.fuse) hold_bytes(graph, options.bytes);
+  Lowering lowering(graph, options);
+  for (ValueId id : graph.inputs) {
+    const size_t rank = graph[id].shape.size();
+    const View view =
+        lowering.temporary(graph[id].shape, lowering.type_of(id),
+                           wants_channels_last(graph, lowering.uses, id) ? channels_last(rank) : in_order(rank));
+    lowering.buffers.back().first = lowering.buffers.back().last = -1;
+    lowering.alias(id, view);
+  }
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto index = static_cast<int>(i);
+    if (!lowering.claimed(index)) lower_node(lowering, index);
+    note_views(lowering, graph.nodes[i]);
+  }
+  const auto steps = static_cast<int>(lowering.drafts.size());
+  std::vector<View> views(graph.values.size());
+  for (size_t i = 0; i < views.size(); ++i)
+    if (lowering.written(static_cast<ValueId>(i))) views[i] = lowering.view(static_cast<ValueId>(i));
+  for (ValueId id : graph.outputs)
+    if (const View& view = lowering.view(id); view.buffer >= 0)
+      lowering.buffers[static_cast<size_t>(view.buffer)].last = steps;
+
+  const Plan placed = plan(lowering.buffers);
+  program::Program program;
+  program.name = graph.name;
+  program.arena = placed.bytes + NIBBLE_SLACK;
+  program.lower_bound = placed.lower_bound + NIBBLE_SLACK;
+  for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(given, draft, placed, views));
+  program.scratch = scratch_of(program.steps);
+  for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
+  for (ValueId id : graph.outputs) program.outputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
+  program.metadata = graph.metadata;
+  program.pieces = lowering.constants.pieces();
+  program.constants = lowering.constants.take();
+  for (size_t i = 0; i < lowering.buffers.size(); ++i)
+    if (const Buffer& buffer = lowering.buffers[i]; placed.offsets[i] >= 0)
+      program.buffers.push_back({placed.offsets[i], buffer.bytes, buffer.first, buffer.last});
+  return program;
+}
+
+}  // namespace nibble::lower

@@ -1,0 +1,34 @@
+#pragma once
+#include "graph/graph.hpp"
+#include "program/program.hpp"
+
+/// An ID graph to a program. docs/design/lower.md.
+namespace nibble::lower {
+
+/// The sign of 8-bit activations that a machine's products want (hold.hpp).
+enum class Bytes : uint8_t { AsTheyAre, Unsigned, Signed };
+
+enum class Weights : uint8_t { Plain, Blocked, Folded };
+
+struct Options {
+  /// Stages in floats where certified.
+  bool floats = true;
+  /// How weights of 8-bit convolutions lie (nibble_weights): in blocks for vectors, folded for small machines, plain as the
+  /// network says them.
+  Weights weights = Weights::Blocked;
+  /// Weights of at most 4 bits are packed.
+  bool pack = false;
+  /// Several nodes in one step: convolution, requantisation, residual sum.
+  bool fuse = true;
+#if defined(__aarch64__)
+  Bytes bytes = Bytes::Signed;
+#else
+  Bytes bytes = Bytes::Unsigned;
+#endif
+};
+
+/// The program of one batch of 1 where the network leaves the batch open. Its integers are those of graph::evaluate.
+/// Throws UserError "lower: node '<name>' (<op>): ..." where no step computes what a node says.
+program::Program lower(const graph::Graph& graph, const Options& options = {});
+
+}  // namespace nibble::lower

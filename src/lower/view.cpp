@@ -1,0 +1,101 @@
+#include "lower/view.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace nibble::lower {
+
+int64_t bytes_of(int32_t type) {
+  return type <= NIBBLE_U8 ? 1 : type <= NIBBLE_U16 ? 2 : type == NIBBLE_I32 ? 4 : 8;
+}
+
+int32_t narrowest(Interval range) {
+  const auto fits = [&](int64_t low, int64_t high) { return range.low >= low && range.high <= high; };
+  if (fits(0, 255)) return NIBBLE_U8;
+  if (fits(-128, 127)) return NIBBLE_I8;
+  if (fits(0, 65535)) return NIBBLE_U16;
+  if (fits(-32768, 32767)) return NIBBLE_I16;
+  return fits(INT32_MIN, INT32_MAX) ? NIBBLE_I32 : NIBBLE_I64;
+}
+
+std::vector<int64_t> dense_strides(const Shape& extents, const std::vector<size_t>& order) {
+  std::vector<int64_t> strides(extents.size());
+  int64_t stride = 1;
+  for (size_t i = order.size(); i-- > 0;) {
+    strides[order[i]] = stride;
+    stride *= std::max<int64_t>(extents[order[i]], 1);
+  }
+  return strides;
+}
+
+std::vector<size_t> in_order(size_t rank) {
+  std::vector<size_t> order(rank);
+  std::iota(order.begin(), order.end(), size_t{0});
+  return order;
+}
+
+std::vector<size_t> channels_last(size_t rank) {
+  std::vector<size_t> order = in_order(rank);
+  if (rank > 2) std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  return order;
+}
+
+std::vector<size_t> order_of(const View& view) {
+  std::vector<size_t> order = in_order(view.rank());
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return std::abs(view.strides[a]) > std::abs(view.strides[b]); });
+  return order;
+}
+
+bool has_channels_last(const View& view) {
+  return view.rank() < 2 || view.extents[1] == 1 || view.strides[1] == 1;
+}
+
+bool is_plain(const View& view) {
+  int64_t stride = 1;
+  for (size_t i = view.rank(); i-- > 0;) {
+    if (view.extents[i] != 1 && view.strides[i] != stride) return false;
+    stride *= view.extents[i];
+  }
+  return true;
+}
+
+std::optional<View> reshaped(const View& view, const Shape& shape) {
+  View result = view;
+  result.extents = shape;
+  result.strides.assign(shape.size(), 0);
+  if (element_count(shape) <= 1) {
+    for (int64_t& stride : result.strides) stride = 1;
+    return result;
+  }
+  // Axes of extent 1 say nothing; of the others, runs of one side are matched with runs of the other.
+  std::vector<std::pair<int64_t, int64_t>> from;
+  for (size_t i = 0; i < view.rank(); ++i)
+    if (view.extents[i] != 1) from.emplace_back(view.extents[i], view.strides[i]);
+  size_t next = from.size();
+  int64_t extent = 1, stride = 1;
+  for (size_t i = shape.size(); i-- > 0;) {
+    if (shape[i] == 1) {
+      result.strides[i] = 1;
+      continue;
+    }
+    if (extent == 1) {
+      if (next == 0) return std::nullopt;
+      extent = from[--next].first, stride = from[next].second;
+    }
+    // An extent of the result may span several axes that are one run in memory.
+    int64_t spanned = extent;
+    while (spanned < shape[i] && next > 0 && from[next - 1].second == stride * extent) {
+      spanned *= from[next - 1].first;
+      extent *= from[next - 1].first;
+      --next;
+    }
+    if (extent % shape[i] != 0) return std::nullopt;
+    result.strides[i] = stride;
+    stride *= shape[i];
+    extent /= shape[i];
+  }
+  return result;
+}
+
+}  // namespace nibble::lower

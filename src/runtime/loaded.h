@@ -1,0 +1,67 @@
+#ifndef NIBBLE_RUNTIME_LOADED_H
+#define NIBBLE_RUNTIME_LOADED_H
+#include "kernels/kernels.h"
+#include "runtime/nibble.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A program as the runtime holds it: what stands in the file is pointed at, not copied. */
+
+typedef struct nibble_value {
+  const char* name;
+  int type, rank;
+  const int64_t *extents, *strides;
+  int constant;
+  int64_t offset; /* bytes */
+} nibble_value;
+
+typedef struct nibble_loaded_port {
+  nibble_value value;
+  const double* scale;
+  size_t scales;
+  int axis, rounding;
+  int64_t zero_point, low, high;
+} nibble_loaded_port;
+
+#define NIBBLE_MAX_OPERANDS 4
+
+typedef struct nibble_loaded_step {
+  int kind;
+  const char *name, *op, *requantisation, *kernel_name, *set_name;
+  void* parameters;
+  int operands;
+  int64_t in[NIBBLE_MAX_OPERANDS], out; /* 2 * offset, + 1 for a constant; -1: none */
+  const nibble_value* values;
+  size_t value_count;
+  int64_t operations, items;
+  size_t bytes;
+  nibble_kernel kernel;
+} nibble_loaded_step;
+
+struct nibble_program {
+  void* file; /* mapped or owned */
+  size_t file_bytes;
+  int mapped;
+  const char* name;
+  const uint8_t* constants;
+  int64_t constant_bytes;
+  int64_t arena, scratch;
+  nibble_loaded_step* steps;
+  size_t step_count;
+  nibble_loaded_port *inputs, *outputs;
+  size_t input_count, output_count;
+  const char** metadata; /* key, value, key, .. */
+  size_t metadata_count;
+  void* pool; /* one allocation that holds all of the above */
+};
+
+/* Fills in a program from its file's bytes (aligned to 64). Checks the file's form; verify checks what it says. */
+nibble_status nibble_parse(nibble_program* program, char* message, size_t size);
+/* Whether every access of every step stays inside the arena and the constants. */
+nibble_status nibble_verify(const nibble_program* program, char* message, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

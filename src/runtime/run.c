@@ -1,0 +1,475 @@
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernels/element.h"
+#include "runtime/loaded.h"
+#include "runtime/threads.h"
+
+struct nibble_context {
+  const nibble_program* program;
+  nibble_threads* threads;
+  int thread_count;
+  uint8_t *arena, *scratch;
+  nibble_observer observer;
+  void* user;
+  double* seconds;
+};
+
+/* What an observer may copy from. */
+typedef struct seen_inside {
+  const nibble_value* value;
+  const uint8_t* from;
+} seen_inside;
+
+/* A step's items below which a second thread costs more than it brings, in multiply-accumulates and bytes moved. */
+static const int64_t worth_a_thread = 60000;
+
+static void say(char* message, size_t size, const char* what, const char* which) {
+  if (message != NULL && size > 0) snprintf(message, size, "%s%s%s", which, *which ? ": " : "", what);
+}
+
+/* ---- loading -------------------------------------------------------------------------------------------------- */
+
+static const nibble_kernel_set* set_named(const char* name) {
+  for (int i = 0; nibble_kernel_sets[i] != NULL; ++i)
+    if (strcmp(nibble_kernel_sets[i]->name, name) == 0) return nibble_kernel_sets[i];
+  return NULL;
+}
+
+const char* nibble_kernel_set_name(size_t index) {
+  for (int i = 0; nibble_kernel_sets[i] != NULL; ++i)
+    if (nibble_kernel_sets[i]->runs_here() && index-- == 0) return nibble_kernel_sets[i]->name;
+  return NULL;
+}
+
+static int64_t bytes_touched(const nibble_loaded_step* step) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < step->value_count; ++i) {
+    int64_t elements = 1;
+    for (int k = 0; k < step->values[i].rank; ++k) elements *= step->values[i].extents[k];
+    bytes += elements * nibble_size_of(step->values[i].type);
+  }
+  if (step->kind == NIBBLE_KIND_CONV) {
+    const nibble_conv* p = step->parameters;
+    int64_t weights = (int64_t)p->out_channels * (p->in_channels / p->groups),
+            inputs = (int64_t)p->batch * p->in_channels;
+    for (int k = 0; k < 3; ++k) weights *= p->kernel[k], inputs *= p->in[k];
+    bytes +=
+        weights * (p->w_format == NIBBLE_BLOCKED ? 1 : nibble_size_of(p->w_type)) + inputs * nibble_size_of(p->x_type);
+  }
+  return bytes;
+}
+
+/* The kernel of the first set, from `first` on, that takes the step. */
+static void choose_kernel(nibble_loaded_step* step, const nibble_kernel_set* forced) {
+  int begun = forced == NULL;
+  for (int i = 0; nibble_kernel_sets[i] != NULL; ++i) {
+    const nibble_kernel_set* set = nibble_kernel_sets[i];
+    begun = begun || set == forced;
+    if (!begun || !set->runs_here()) continue;
+    step->kernel = set->find(step->kind, step->parameters, &step->kernel_name);
+    step->set_name = set->name;
+    if (step->kernel != NULL) return;
+  }
+}
+
+static nibble_status finish_loading(nibble_program* program, const char* kernels, char* message, size_t size) {
+  const char* asked = kernels != NULL ? kernels : getenv("NIBBLE_KERNELS");
+  const nibble_kernel_set* forced = asked == NULL || *asked == 0 ? NULL : set_named(asked);
+  nibble_status status = NIBBLE_OK;
+  if (asked != NULL && *asked != 0 && (forced == NULL || !forced->runs_here())) {
+    say(message, size, forced == NULL ? "no kernel set of this name" : "a kernel set that this CPU does not run",
+        asked);
+    return NIBBLE_BAD_ARGUMENT;
+  }
+  status = nibble_parse(program, message, size);
+  if (status == NIBBLE_OK) status = nibble_verify(program, message, size);
+  for (size_t i = 0; i < program->step_count && status == NIBBLE_OK; ++i) {
+    nibble_loaded_step* step = &program->steps[i];
+    choose_kernel(step, forced);
+    step->items = nibble_items(step->kind, step->parameters);
+    step->bytes = (size_t)bytes_touched(step);
+  }
+  return status;
+}
+
+static nibble_status loaded(nibble_program* program, const char* kernels, nibble_program** result, char* message,
+                            size_t size) {
+  const nibble_status status = finish_loading(program, kernels, message, size);
+  if (status == NIBBLE_OK)
+    *result = program;
+  else
+    nibble_release(program);
+  return status;
+}
+
+nibble_status nibble_open(const char* path, const char* kernels, nibble_program** result, char* message, size_t size) {
+  struct stat about;
+  nibble_program* program = NULL;
+  void* file = NULL;
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  *result = NULL;
+  if (descriptor < 0 || fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
+    say(message, size, "cannot be opened as a file", path);
+    if (descriptor >= 0) close(descriptor);
+    return NIBBLE_NO_FILE;
+  }
+  if (about.st_size == 0) {
+    say(message, size, "an empty file (expected a .nib file)", path);
+    close(descriptor);
+    return NIBBLE_BAD_PROGRAM;
+  }
+  file = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  close(descriptor);
+  if (file == MAP_FAILED) {
+    say(message, size, "cannot be mapped", path);
+    return NIBBLE_NO_FILE;
+  }
+  program = calloc(1, sizeof *program);
+  if (program == NULL) {
+    munmap(file, (size_t)about.st_size);
+    return NIBBLE_NO_MEMORY;
+  }
+  program->file = file;
+  program->file_bytes = (size_t)about.st_size;
+  program->mapped = 1;
+  return loaded(program, kernels, result, message, size);
+}
+
+nibble_status nibble_open_memory(const void* bytes, size_t count, const char* kernels, nibble_program** result,
+                                 char* message, size_t size) {
+  nibble_program* program = calloc(1, sizeof *program);
+  *result = NULL;
+  if (program == NULL) return NIBBLE_NO_MEMORY;
+  program->file = aligned_alloc(64, (count + 127) / 64 * 64);
+  program->file_bytes = count;
+  if (program->file == NULL) {
+    free(program);
+    return NIBBLE_NO_MEMORY;
+  }
+  memcpy(program->file, bytes, count);
+  return loaded(program, kernels, result, message, size);
+}
+
+void nibble_release(nibble_program* program) {
+  if (program == NULL) return;
+  if (program->mapped)
+    munmap(program->file, program->file_bytes);
+  else
+    free(program->file);
+  free(program->pool);
+  free(program);
+}
+
+/* ---- what a program says ---------------------------------------------------------------------------------------- */
+
+const char* nibble_program_name(const nibble_program* program) {
+  return program->name;
+}
+
+const char* nibble_metadata(const nibble_program* program, const char* key) {
+  for (size_t i = 0; i < program->metadata_count; ++i)
+    if (strcmp(program->metadata[2 * i], key) == 0) return program->metadata[2 * i + 1];
+  return NULL;
+}
+
+static int64_t count_of(const nibble_value* value) {
+  int64_t count = 1;
+  for (int k = 0; k < value->rank; ++k) count *= value->extents[k];
+  return count;
+}
+
+static nibble_port port_of(const nibble_loaded_port* from) {
+  nibble_port port = {from->value.name, from->value.type, from->value.rank, from->value.extents, 0,         0,
+                      from->scale,      from->scales,     from->axis,       from->zero_point,    from->low, from->high};
+  port.elements = (size_t)count_of(&from->value);
+  port.bytes = port.elements * (size_t)nibble_size_of(from->value.type);
+  return port;
+}
+
+size_t nibble_inputs(const nibble_program* program) {
+  return program->input_count;
+}
+size_t nibble_outputs(const nibble_program* program) {
+  return program->output_count;
+}
+nibble_status nibble_input(const nibble_program* program, size_t index, nibble_port* port) {
+  if (index >= program->input_count) return NIBBLE_BAD_ARGUMENT;
+  *port = port_of(&program->inputs[index]);
+  return NIBBLE_OK;
+}
+nibble_status nibble_output(const nibble_program* program, size_t index, nibble_port* port) {
+  if (index >= program->output_count) return NIBBLE_BAD_ARGUMENT;
+  *port = port_of(&program->outputs[index]);
+  return NIBBLE_OK;
+}
+size_t nibble_steps(const nibble_program* program) {
+  return program->step_count;
+}
+nibble_status nibble_step(const nibble_program* program, size_t index, nibble_step_info* info) {
+  if (index >= program->step_count) return NIBBLE_BAD_ARGUMENT;
+  {
+    const nibble_loaded_step* step = &program->steps[index];
+    const nibble_step_info of = {step->name,           step->op,         step->kernel_name, step->set_name,
+                                 step->requantisation, step->operations, step->items,       step->bytes};
+    *info = of;
+  }
+  return NIBBLE_OK;
+}
+size_t nibble_arena_bytes(const nibble_program* program) {
+  return (size_t)program->arena;
+}
+
+/* ---- contexts --------------------------------------------------------------------------------------------------- */
+
+nibble_status nibble_context_create(const nibble_program* program, int threads, nibble_context** result) {
+  nibble_context* context = NULL;
+  *result = NULL;
+  if (threads < 1 || threads > 64) return NIBBLE_BAD_ARGUMENT;
+  context = calloc(1, sizeof *context);
+  if (context == NULL) return NIBBLE_NO_MEMORY;
+  context->program = program;
+  context->thread_count = threads;
+  context->arena = aligned_alloc(64, (size_t)(program->arena + 127) / 64 * 64);
+  context->scratch = aligned_alloc(64, (size_t)(program->scratch + 127) / 64 * 64 * (size_t)threads);
+  context->threads = nibble_threads_create(threads);
+  if (context->arena == NULL || context->scratch == NULL || context->threads == NULL) {
+    nibble_context_release(context);
+    return NIBBLE_NO_MEMORY;
+  }
+  /* What lies between tensors is read, and ignored. */
+  memset(context->arena, 0, (size_t)(program->arena + 127) / 64 * 64);
+  *result = context;
+  return NIBBLE_OK;
+}
+
+void nibble_context_release(nibble_context* context) {
+  if (context == NULL) return;
+  nibble_threads_release(context->threads);
+  free(context->arena);
+  free(context->scratch);
+  free(context);
+}
+
+/* Walks a tensor in row-major order: the offset of each element in turn. */
+typedef struct cursor {
+  const nibble_value* value;
+  int64_t at[32], offset;
+} cursor;
+
+static cursor begin_of(const nibble_value* value) {
+  cursor c;
+  memset(&c, 0, sizeof c);
+  c.value = value;
+  return c;
+}
+
+static void advance(cursor* c) {
+  for (int k = c->value->rank - 1; k >= 0; --k) {
+    c->offset += c->value->strides[k];
+    if (++c->at[k] < c->value->extents[k]) return;
+    c->offset -= c->at[k] * c->value->strides[k];
+    c->at[k] = 0;
+  }
+}
+
+static uint8_t* address_of(nibble_context* context, const nibble_value* value) {
+  return (value->constant ? (uint8_t*)(uintptr_t)context->program->constants : context->arena) + value->offset;
+}
+
+nibble_status nibble_set(nibble_context* context, size_t index, const void* data) {
+  const nibble_program* program = context->program;
+  if (index >= program->input_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
+  {
+    const nibble_loaded_port* port = &program->inputs[index];
+    const nibble_value* value = &port->value;
+    const int64_t count = count_of(value);
+    uint8_t* to = address_of(context, value);
+    cursor c = begin_of(value);
+    for (int64_t i = 0; i < count; ++i, advance(&c)) {
+      if (value->type == NIBBLE_F64) {
+        ((double*)to)[c.offset] = ((const double*)data)[i];
+        continue;
+      }
+      const int64_t q = nibble_load(data, value->type, i);
+      if (q < port->low || q > port->high) return NIBBLE_BAD_INPUT;
+      nibble_store(to, value->type, c.offset, q);
+    }
+  }
+  return NIBBLE_OK;
+}
+
+static double rounded(double x, int rounding) {
+  return rounding == 0 ? floor(x) : rounding == 1 ? floor(x + 0.5) : nearbyint(x);
+}
+
+static double scale_at(const nibble_loaded_port* port, const cursor* c) {
+  return port->scale[port->axis < 0 || port->scales == 1 ? 0 : c->at[port->axis]];
+}
+
+nibble_status nibble_set_reals(nibble_context* context, size_t index, const float* data) {
+  const nibble_program* program = context->program;
+  if (index >= program->input_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
+  {
+    const nibble_loaded_port* port = &program->inputs[index];
+    const int64_t count = count_of(&port->value);
+    uint8_t* to = address_of(context, &port->value);
+    cursor c = begin_of(&port->value);
+    for (int64_t i = 0; i < count; ++i, advance(&c)) {
+      const double x = data[i];
+      double q = x;
+      if (isnan(x)) return NIBBLE_BAD_INPUT;
+      if (port->value.type == NIBBLE_F64) {
+        ((double*)to)[c.offset] = x;
+        continue;
+      }
+      if (port->scales > 0)
+        q = rounded(x / scale_at(port, &c), port->rounding) + (double)port->zero_point;
+      else if (x != floor(x) || x < (double)port->low || x > (double)port->high)
+        return NIBBLE_BAD_INPUT;
+      q = q < (double)port->low ? (double)port->low : q > (double)port->high ? (double)port->high : q;
+      nibble_store(to, port->value.type, c.offset, (int64_t)q);
+    }
+  }
+  return NIBBLE_OK;
+}
+
+nibble_status nibble_get(nibble_context* context, size_t index, void* data) {
+  if (index >= context->program->output_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
+  {
+    const nibble_value* value = &context->program->outputs[index].value;
+    const uint8_t* from = address_of(context, value);
+    const int64_t count = count_of(value);
+    cursor c = begin_of(value);
+    for (int64_t i = 0; i < count; ++i, advance(&c)) {
+      if (value->type == NIBBLE_F64)
+        ((double*)data)[i] = ((const double*)from)[c.offset];
+      else
+        nibble_store(data, value->type, i, nibble_load(from, value->type, c.offset));
+    }
+  }
+  return NIBBLE_OK;
+}
+
+nibble_status nibble_get_reals(nibble_context* context, size_t index, float* data) {
+  if (index >= context->program->output_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
+  {
+    const nibble_loaded_port* port = &context->program->outputs[index];
+    const uint8_t* from = address_of(context, &port->value);
+    const int64_t count = count_of(&port->value);
+    cursor c = begin_of(&port->value);
+    for (int64_t i = 0; i < count; ++i, advance(&c)) {
+      if (port->value.type == NIBBLE_F64) {
+        data[i] = (float)((const double*)from)[c.offset];
+        continue;
+      }
+      const double q = (double)nibble_load(from, port->value.type, c.offset);
+      data[i] = (float)(port->scales > 0 ? scale_at(port, &c) * (q - (double)port->zero_point) : q);
+    }
+  }
+  return NIBBLE_OK;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------- */
+
+typedef struct share_of_step {
+  nibble_context* context;
+  const nibble_loaded_step* step;
+  int fault; /* of any share */
+} share_of_step;
+
+static const void* operand(nibble_context* context, int64_t place) {
+  if (place < 0) return NULL;
+  return (place % 2 != 0 ? context->program->constants : context->arena) + place / 2;
+}
+
+static void run_share(void* of, int share, int shares) {
+  share_of_step* job = of;
+  const nibble_loaded_step* step = job->step;
+  nibble_call call;
+  int fault = 0;
+  for (int i = 0; i < NIBBLE_MAX_OPERANDS; ++i) call.in[i] = operand(job->context, step->in[i]);
+  call.out = job->context->arena + step->out / 2;
+  call.scratch = job->context->scratch + (size_t)share * ((size_t)(job->context->program->scratch + 127) / 64 * 64);
+  call.begin = step->items * share / shares;
+  call.end = step->items * (share + 1) / shares;
+  if (call.begin == call.end) return;
+  fault = step->kernel(step->parameters, &call);
+  if (fault != 0) __atomic_store_n(&job->fault, fault, __ATOMIC_RELAXED);
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int64_t work_of(const nibble_loaded_step* step) {
+  return step->operations + 4 * (int64_t)step->bytes;
+}
+
+static void show(nibble_context* context, size_t index) {
+  const nibble_loaded_step* step = &context->program->steps[index];
+  for (size_t i = 0; i < step->value_count; ++i) {
+    const nibble_value* value = &step->values[i];
+    nibble_seen seen = {index, {0}, NULL};
+    const seen_inside inside = {value, address_of(context, value)};
+    seen.port.name = value->name;
+    seen.port.type = value->type;
+    seen.port.rank = value->rank;
+    seen.port.shape = value->extents;
+    seen.port.elements = (size_t)count_of(value);
+    seen.port.bytes = seen.port.elements * (size_t)nibble_size_of(value->type);
+    seen.inside = &inside;
+    context->observer(context->user, &seen);
+  }
+}
+
+void nibble_copy_seen(const nibble_seen* seen, void* data) {
+  const seen_inside* inside = seen->inside;
+  const nibble_value* value = inside->value;
+  cursor c = begin_of(value);
+  for (size_t i = 0; i < seen->port.elements; ++i, advance(&c)) {
+    if (value->type == NIBBLE_F64)
+      ((double*)data)[i] = ((const double*)inside->from)[c.offset];
+    else
+      nibble_store(data, value->type, (int64_t)i, nibble_load(inside->from, value->type, c.offset));
+  }
+}
+
+nibble_status nibble_run(nibble_context* context) {
+  const nibble_program* program = context->program;
+  double before = context->seconds != NULL ? now() : 0;
+  for (size_t i = 0; i < program->step_count; ++i) {
+    share_of_step job = {context, &program->steps[i], 0};
+    if (context->thread_count > 1 && work_of(job.step) >= worth_a_thread)
+      nibble_threads_run(context->threads, run_share, &job);
+    else
+      run_share(&job, 0, 1);
+    if (job.fault != 0) return NIBBLE_FAULT;
+    if (context->seconds != NULL) {
+      const double after = now();
+      context->seconds[i] = after - before;
+      before = after;
+    }
+    if (context->observer != NULL) show(context, i);
+  }
+  return NIBBLE_OK;
+}
+
+void nibble_observe(nibble_context* context, nibble_observer observer, void* user) {
+  context->observer = observer;
+  context->user = user;
+}
+
+void nibble_time(nibble_context* context, double* seconds) {
+  context->seconds = seconds;
+}
