@@ -123,14 +123,15 @@ static void gather_row(const walk* w, uint8_t* to, const uint8_t* row, int64_t s
 static void gather_inside(const walk* w, uint8_t* to, int64_t pitch, const uint8_t* x, int64_t x_step, int64_t count) {
   const nibble_conv* p = w->p;
   const int64_t plane = p->dilation[0] * p->x_stride[1], row = p->dilation[1] * p->x_stride[2];
+  const int64_t bytes = w->segment, padded = w->padded;
   const uint8x16_t mask = vdupq_n_u8(w->flip);
   for (; count > 0; --count, to += pitch, x += x_step) {
     uint8_t* segment = to;
     for (int32_t i = 0; i < p->kernel[0]; ++i) {
       const uint8_t* from = x + i * plane;
-      for (int32_t k = p->kernel[1]; k > 0; --k, segment += w->padded, from += row) {
+      for (int32_t k = p->kernel[1]; k > 0; --k, segment += padded, from += row) {
         vst1q_u8(segment, veorq_u8(vld1q_u8(from), mask));
-        if (w->segment > 16) copy_flipped(segment + 16, from + 16, w->segment - 16, w->flip);
+        for (int64_t at = 16; at < bytes; at += 16) vst1q_u8(segment + at, veorq_u8(vld1q_u8(from + at), mask));
       }
     }
   }
@@ -213,7 +214,8 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
   const int64_t block_bytes = w.segments * w.padded * 16;
   int fault = NIBBLE_FINE;
   nibble_arm_target target;
-  nibble_arm_aim(p, &target);
+  nibble_arm_repeated repeated;
+  nibble_arm_aim(p, &target, &repeated);
   while (item < last) {
     nibble_arm_windows windows;
     const int64_t most = last - item < NIBBLE_ARM_POSITIONS ? last - item : NIBBLE_ARM_POSITIONS;

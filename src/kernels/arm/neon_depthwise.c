@@ -163,16 +163,19 @@ static work work_of(const nibble_conv* p, const nibble_call* call) {
   w.first_block = p->split ? call->begin : 0;
   w.last_block = p->split ? call->end : (p->out_channels + 15) / 16;
   vst1q_u8(w.zero, vdupq_n_u8((uint8_t)p->zero_point));
-  nibble_arm_aim(p, &w.target);
+
   return w;
 }
 
 /* Whole blocks by the kernel for their way, a last part by one for any. */
 static int by_three(const nibble_conv* p, const nibble_call* call, int flips) {
   work w = work_of(p, call);
-  const nibble_arm_three_by_three whole = nibble_arm_three_by_three_for(w.target.whole_way, flips);
-  const nibble_arm_three_by_three part = nibble_arm_three_by_three_for(NIBBLE_ARM_KEEP, flips);
+  nibble_arm_three_by_three whole, part;
+  nibble_arm_repeated repeated;
   int fault = NIBBLE_FINE;
+  nibble_arm_aim(p, &w.target, &repeated);
+  whole = nibble_arm_three_by_three_for(w.target.whole_way, flips);
+  part = nibble_arm_three_by_three_for(NIBBLE_ARM_KEEP, flips);
   while (w.item < w.last) {
     nibble_arm_windows windows;
     nibble_arm_runs runs;
@@ -200,7 +203,9 @@ static int by_three(const nibble_conv* p, const nibble_call* call, int flips) {
 NIBBLE_ARM_INLINE int by_pointers(const nibble_conv* p, const nibble_call* call, int flips, int pairs) {
   const uint8_t* pointers[MAX_POINTERS];
   work w = work_of(p, call);
+  nibble_arm_repeated repeated;
   int fault = NIBBLE_FINE;
+  nibble_arm_aim(p, &w.target, &repeated);
   while (w.item < w.last) {
     place o = place_of(p, w.item);
     const int64_t most = smaller(NIBBLE_ARM_POSITIONS, MAX_POINTERS / (4 * w.quads));
