@@ -392,6 +392,14 @@ NIBBLE_KINDS(NIBBLE_DECLARE_REFERENCE)
 int64_t nibble_items(int kind, const void* parameters);
 int64_t nibble_scratch(int kind, const void* parameters);
 
+/* What the kernel of a step does after its sums, for sums that something else computed: of items [begin, end) of CONV,
+ * CONV_TRANSPOSE or MATMUL, v[position][channel] without gaps, the positions and the channels of these items alone.
+ * addend[channel of the step] (NULL: zeros) is added first, in 32 bits. */
+int nibble_finish_sums(int kind, const void* parameters, const nibble_call* call, const int32_t* v,
+                       const int32_t* addend);
+/* How many sums items [begin, end) have; -1: of a kind that is not of sums, or more than 2^38. */
+int64_t nibble_sums(int kind, const void* parameters, int64_t begin, int64_t end);
+
 /* Kernels of an instruction set: for a kind, a kernel that takes these parameters, or NULL. Sets stand fastest first;
  * the last is the reference, which takes all. */
 typedef struct nibble_kernel_set {
