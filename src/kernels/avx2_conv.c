@@ -1,10 +1,14 @@
 #include "kernels/avx2.h"
 #include "kernels/conv_windows.h"
 #include "kernels/x86.h"
+#include "kernels/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma")
-#include "kernels/x86_finish.h"
+
+NIBBLE_INLINE __m256i load(const void* from) {
+  return _mm256_loadu_si256((const __m256i*)from);
+}
 
 /* Convolution by implicit GEMM in products of 16 bits: nothing saturates. A window of x is widened once, for all output
  * channels, into two halves: of each column quad (c0 c1 c2 c3) the pair (c0, c2) goes to `even`, (c1, c3) to `odd`, as
@@ -17,111 +21,142 @@ typedef struct windows {
   int64_t step, odd, quads;
 } windows;
 
-NIBBLE_INLINE void widen(const windows* to, int64_t window, int64_t column, const uint8_t* from, int64_t bytes,
-                         int is_signed) {
-  uint8_t* even = to->at + window * to->step + column;
-  uint8_t* odd = even + to->odd;
+NIBBLE_INLINE void put_halves(uint8_t* even, int64_t odd, __m256i e, __m256i o) {
+  _mm256_storeu_si256((__m256i*)even, e);
+  _mm256_storeu_si256((__m256i*)(even + odd), o);
+}
+
+NIBBLE_INLINE void widen(uint8_t* even, int64_t odd, const uint8_t* from, int64_t bytes, int is_signed) {
   for (int64_t i = 0; i < bytes; i += 32) {
-    const __m256i x = _mm256_loadu_si256((const __m256i*)(from + i));
-    const __m256i e =
-        is_signed ? _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8) : _mm256_and_si256(x, _mm256_set1_epi16(255));
-    const __m256i o = is_signed ? _mm256_srai_epi16(x, 8) : _mm256_srli_epi16(x, 8);
-    _mm256_storeu_si256((__m256i*)(even + i), e);
-    _mm256_storeu_si256((__m256i*)(odd + i), o);
+    const __m256i x = load(from + i);
+    if (is_signed)
+      put_halves(even + i, odd, _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8), _mm256_srai_epi16(x, 8));
+    else
+      put_halves(even + i, odd, _mm256_and_si256(x, _mm256_set1_epi16(255)), _mm256_srli_epi16(x, 8));
   }
 }
 
-static void fill(const windows* to, int64_t window, int64_t column, int16_t value, int64_t bytes) {
-  uint8_t* even = to->at + window * to->step + column;
-  for (int64_t i = 0; i < bytes; i += 32) {
-    _mm256_storeu_si256((__m256i*)(even + i), _mm256_set1_epi16(value));
-    _mm256_storeu_si256((__m256i*)(even + to->odd + i), _mm256_set1_epi16(value));
+/* One segment of each of `count` windows, from window `first` on, of the positions of a row from `o` on; `from`: where
+ * the first one's lies in x. `segment` has room for one that has to be built. */
+NIBBLE_INLINE void widen_segments(const nibble_conv* p, const uint8_t* x, nibble_position o, int64_t from,
+                                  int64_t count, const windows* to, int64_t first, int64_t column, uint8_t* segment,
+                                  int is_signed) {
+  const int64_t bytes = nibble_segment_bytes(p), step = p->stride[2] * p->x_stride[3];
+  uint8_t* even = to->at + first * to->step + column;
+  int64_t left, right;
+  nibble_whole_windows(p, &o, count, &left, &right);
+  for (int64_t i = 0; i < count;) {
+    for (; i >= left && i < right; ++i, even += to->step, from += step)
+      widen(even, to->odd, x + from, bytes, is_signed);
+    if (i < count) {
+      o.at[2] += i;
+      nibble_build_segment(p, &o, x, from, (uint8_t)p->zero_point, segment);
+      o.at[2] -= i;
+      widen(even, to->odd, segment, bytes, is_signed);
+      ++i, even += to->step, from += step;
+    }
   }
 }
 
-/* Widens the window at `o`. `segment` has room for one, where it has to be built. */
-NIBBLE_INLINE void widen_window(const nibble_conv* p, const uint8_t* x, const nibble_position* o, const windows* to,
-                                int64_t window, uint8_t* segment, int is_signed) {
+static void fill_segments(const nibble_conv* p, int64_t count, const windows* to, int64_t first, int64_t column) {
   const int64_t bytes = nibble_segment_bytes(p);
-  const int whole = nibble_is_dense(p) && nibble_within_row(p, o);
+  const __m256i zero = _mm256_set1_epi16((int16_t)p->zero_point);
+  uint8_t* even = to->at + first * to->step + column;
+  for (int64_t k = 0; k < count; ++k, even += to->step)
+    for (int64_t i = 0; i < bytes; i += 32) put_halves(even + i, to->odd, zero, zero);
+}
+
+/* The windows of `count` positions of one row, from `o` on. */
+NIBBLE_INLINE void widen_row(const nibble_conv* p, const uint8_t* x, const nibble_position* o, int64_t count,
+                             const windows* to, int64_t first, uint8_t* segment, int is_signed) {
   int64_t column = 0;
   for (int32_t depth = 0; depth < p->kernel[0]; ++depth)
-    for (int32_t height = 0; height < p->kernel[1]; ++height, column += bytes) {
+    for (int32_t height = 0; height < p->kernel[1]; ++height, column += nibble_segment_bytes(p)) {
       int inside;
       const int64_t from = nibble_segment_offset(p, o, depth, height, &inside);
-      if (!inside) {
-        fill(to, window, column, (int16_t)p->zero_point, bytes);
-      } else if (whole) {
-        widen(to, window, column, x + from, bytes, is_signed);
-      } else {
-        nibble_build_segment(p, o, x, from, (uint8_t)p->zero_point, segment);
-        widen(to, window, column, segment, bytes, is_signed);
-      }
+      if (inside)
+        widen_segments(p, x, *o, from, count, to, first, column, segment, is_signed);
+      else
+        fill_segments(p, count, to, first, column);
     }
 }
 
 #define SIX(ROW) ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
 
-/* `rows` positions, from window `first` on, by the 16 channels of `block`. */
-NIBBLE_INLINE void tile(int rows, nibble_finish* f, const windows* x, int64_t first, int64_t block, const int64_t* y,
-                        const int64_t* r) {
-  const nibble_conv* p = f->p;
-  const int8_t* w = (const int8_t*)p->weights + block * 64 * x->quads;
+/* The sums of `rows` windows, from `first` on, with 16 channels' weights: to v[rows][16]. */
+NIBBLE_INLINE void tile(int rows, const windows* x, int64_t first, const int8_t* w, __m256i s0, __m256i s1,
+                        int32_t* v) {
   const uint8_t *even = x->at + first * x->step, *odd = even + x->odd;
   const int64_t step = x->step;
-  const int32_t* bias = p->bias;
-  const __m256i zero = _mm256_setzero_si256();
-  const __m256i s0 = bias ? _mm256_loadu_si256((const __m256i*)(bias + block * 16)) : zero;
-  const __m256i s1 = bias ? _mm256_loadu_si256((const __m256i*)(bias + block * 16 + 8)) : zero;
 #define START(i) __m256i a##i = s0, b##i = s1;
   SIX(START)
 #undef START
-#define ROW(i)                                                                                   \
-  if (rows > i) {                                                                                \
-    const __m256i v = _mm256_castps_si256(_mm256_broadcast_ss((const float*)(half + i * step))); \
-    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(v, w0));                                     \
-    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(v, w1));                                     \
+#define ROW(i)                                                                           \
+  if (rows > i) {                                                                        \
+    const __m256i pair = _mm256_castps_si256(_mm256_broadcast_ss((const float*)(half + i * step))); \
+    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(pair, w0));                          \
+    NIBBLE_KEEP(a##i);                                                                   \
+    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(pair, w1));                          \
+    NIBBLE_KEEP(b##i);                                                                   \
   }
   for (int64_t quad = 0; quad < x->quads; ++quad, w += 64, even += 4, odd += 4) {
-    const __m256i v0 = _mm256_loadu_si256((const __m256i*)w), v1 = _mm256_loadu_si256((const __m256i*)(w + 32));
     {
-      const __m256i w0 = _mm256_srai_epi16(_mm256_slli_epi16(v0, 8), 8);
-      const __m256i w1 = _mm256_srai_epi16(_mm256_slli_epi16(v1, 8), 8);
       const uint8_t* half = even;
+      const __m256i w0 = _mm256_srai_epi16(_mm256_slli_epi16(load(w), 8), 8);
+      const __m256i w1 = _mm256_srai_epi16(_mm256_slli_epi16(load(w + 32), 8), 8);
       SIX(ROW)
     }
+    __asm__("" : "+r"(w)); /* loads the weights again, rather than keep them in registers that it has not */
     {
-      const __m256i w0 = _mm256_srai_epi16(v0, 8), w1 = _mm256_srai_epi16(v1, 8);
       const uint8_t* half = odd;
+      const __m256i w0 = _mm256_srai_epi16(load(w), 8), w1 = _mm256_srai_epi16(load(w + 32), 8);
       SIX(ROW)
     }
   }
 #undef ROW
-  {
-    const nibble_scales s = nibble_scales_of(f, block * 16);
-#define TWO(i, k) \
-  if (rows > i) nibble_finish_two(f, &s, a##i, b##i, a##k, b##k, block * 16, y + i, r + i, rows > k ? 2 : 1);
-    TWO(0, 1) TWO(2, 3) TWO(4, 5)
-#undef TWO
+#define STORE(i)                                           \
+  if (rows > i) {                                          \
+    _mm256_storeu_si256((__m256i*)(v + 16 * i), a##i);     \
+    _mm256_storeu_si256((__m256i*)(v + 16 * i + 8), b##i); \
+  }
+  SIX(STORE)
+#undef STORE
+}
+
+/* `count` windows with 16 channels' weights: to v[count][16]. */
+static void tiles(const windows* x, int64_t count, const int8_t* w, const int32_t* bias, int32_t* v) {
+  const __m256i s0 = bias ? load(bias) : _mm256_setzero_si256(), s1 = bias ? load(bias + 8) : _mm256_setzero_si256();
+  int64_t i = 0;
+  for (; count - i > 10 || count - i == 6; i += 6) tile(6, x, i, w, s0, s1, v + 16 * i);
+  for (int64_t rows; i < count; i += rows) {
+    rows = nibble_part(count - i, 6);
+    switch (rows) {
+      case 1: tile(1, x, i, w, s0, s1, v + 16 * i); break;
+      case 2: tile(2, x, i, w, s0, s1, v + 16 * i); break;
+      case 3: tile(3, x, i, w, s0, s1, v + 16 * i); break;
+      case 4: tile(4, x, i, w, s0, s1, v + 16 * i); break;
+      case 5: tile(5, x, i, w, s0, s1, v + 16 * i); break;
+      default: tile(6, x, i, w, s0, s1, v + 16 * i); break;
+    }
   }
 }
 
-static void any_tile(int64_t rows, nibble_finish* f, const windows* x, int64_t first, int64_t block, const int64_t* y,
-                     const int64_t* r) {
-  switch (rows) {
-    case 1: tile(1, f, x, first, block, y, r); break;
-    case 2: tile(2, f, x, first, block, y, r); break;
-    case 3: tile(3, f, x, first, block, y, r); break;
-    case 4: tile(4, f, x, first, block, y, r); break;
-    case 5: tile(5, f, x, first, block, y, r); break;
-    default: tile(6, f, x, first, block, y, r); break;
+/* The windows of `count` positions from *o on, and where their results go; *o moves on. */
+static void take(const nibble_conv* p, const nibble_call* call, nibble_position* o, int64_t count, const windows* x,
+                 uint8_t* segment, int64_t* y, int64_t* r) {
+  for (int64_t i = 0, run; i < count; i += run) {
+    const int64_t y0 = nibble_offset(o, p->y_stride), r0 = nibble_offset(o, p->r_stride), rest = p->out[2] - o->at[2];
+    run = count - i < rest ? count - i : rest;
+    for (int64_t k = 0; k < run; ++k) {
+      y[i + k] = y0 + k * p->y_stride[3];
+      r[i + k] = r0 + k * p->r_stride[3];
+    }
+    if (p->x_type == NIBBLE_U8)
+      widen_row(p, call->in[0], o, run, x, i, segment, 0);
+    else
+      widen_row(p, call->in[0], o, run, x, i, segment, 1);
+    nibble_move_on(p, o, run);
   }
-}
-
-/* The next of the parts, as equal as can be, into which `rest` is cut so that none exceeds `most`. */
-static int64_t part(int64_t rest, int64_t most) {
-  const int64_t parts = (rest + most - 1) / most;
-  return (rest + parts - 1) / parts;
 }
 
 static int conv(const void* parameters, const nibble_call* call) {
@@ -131,32 +166,25 @@ static int conv(const void* parameters, const nibble_call* call) {
   const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
   const int64_t from = p->split ? call->begin : 0, to = p->split ? call->end : blocks;
   const windows x = {call->scratch, 2 * half, half, nibble_window_bytes(p) / 4};
+  const int32_t* bias = p->bias;
   nibble_finish f = nibble_finish_of(p, call);
   nibble_position o = nibble_position_of(p, begin);
-  for (int64_t first = begin; first < end && from < to;) {
-    const int64_t count = part(end - first, most);
+  for (int64_t first = begin, count; first < end && from < to; first += count) {
     int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
-    for (int64_t i = 0; i < count; ++i, nibble_next_position(p, &o)) {
-      y[i] = nibble_position_offset(&o, p->y_stride);
-      r[i] = nibble_position_offset(&o, p->r_stride);
-      if (p->x_type == NIBBLE_U8)
-        widen_window(p, call->in[0], &o, &x, i, (uint8_t*)call->scratch + most * x.step, 0);
-      else
-        widen_window(p, call->in[0], &o, &x, i, (uint8_t*)call->scratch + most * x.step, 1);
+    int32_t v[NIBBLE_WINDOWS_MOST * 16];
+    count = nibble_part(end - first, most);
+    take(p, call, &o, count, &x, x.at + most * x.step, y, r);
+    for (int64_t block = from; block < to; ++block) {
+      tiles(&x, count, (const int8_t*)p->weights + block * 64 * x.quads, bias ? bias + 16 * block : NULL, v);
+      nibble_finish_rows(&f, v, count, 16 * block, y, r);
     }
-    for (int64_t block = from; block < to; ++block)
-      for (int64_t i = 0, rows; i < count; i += rows) {
-        rows = part(count - i, 6);
-        any_tile(rows, &f, &x, i, block, y + i, r + i);
-      }
-    first += count;
   }
   return f.fault;
 }
 
 nibble_kernel nibble_avx2_conv(const nibble_conv* p, const char** name) {
   if (p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 || p->groups != 1) return NULL;
-  if (!nibble_within(p->zero_point, p->zero_point, p->x_type)) return NULL;
+  if (!nibble_within_byte(p->zero_point, p->zero_point, p->x_type)) return NULL;
   *name = "gemm16";
   return conv;
 }

@@ -21,15 +21,18 @@ static inline nibble_position nibble_position_of(const nibble_conv* p, int64_t i
   return o;
 }
 
-static inline void nibble_next_position(const nibble_conv* p, nibble_position* o) {
-  for (int k = 2; k >= 0; --k) {
-    if (++o->at[k] < p->out[k]) return;
-    o->at[k] = 0;
-  }
+/* By `count` positions, at most to the end of the row. */
+static inline void nibble_move_on(const nibble_conv* p, nibble_position* o, int64_t count) {
+  if ((o->at[2] += count) < p->out[2]) return;
+  o->at[2] = 0;
+  if (++o->at[1] < p->out[1]) return;
+  o->at[1] = 0;
+  if (++o->at[0] < p->out[0]) return;
+  o->at[0] = 0;
   ++o->batch;
 }
 
-static inline int64_t nibble_position_offset(const nibble_position* o, const int64_t* strides) {
+static inline int64_t nibble_offset(const nibble_position* o, const int64_t* strides) {
   return o->batch * strides[0] + o->at[0] * strides[1] + o->at[1] * strides[2] + o->at[2] * strides[3];
 }
 
@@ -61,10 +64,15 @@ static inline int64_t nibble_segment_offset(const nibble_conv* p, const nibble_p
   return o->batch * p->x_stride[0] + d * p->x_stride[1] + h * p->x_stride[2] + w * p->x_stride[3];
 }
 
-/* Whether every tap along the width of the window at `o` lies inside x. */
-static inline int nibble_within_row(const nibble_conv* p, const nibble_position* o) {
-  const int64_t first = o->at[2] * p->stride[2] - p->pad[2];
-  return first >= 0 && first + (int64_t)(p->kernel[2] - 1) * p->dilation[2] < p->in[2];
+/* Of `count` positions of a row from `o` on, [*left, *right) are those whose segments lie in x as they are: every tap
+ * inside and side by side. */
+static inline void nibble_whole_windows(const nibble_conv* p, const nibble_position* o, int64_t count, int64_t* left,
+                                        int64_t* right) {
+  const int64_t first = o->at[2] * p->stride[2] - p->pad[2], stride = p->stride[2];
+  const int64_t room = p->in[2] - 1 - (int64_t)(p->kernel[2] - 1) * p->dilation[2] - first;
+  const int64_t from = first < 0 ? (-first + stride - 1) / stride : 0, to = room < 0 ? 0 : room / stride + 1;
+  *left = nibble_is_dense(p) && from < count ? from : count;
+  *right = to < count ? to : count;
 }
 
 /* Builds a segment tap by tap: x where it lies inside, else `fill`; `from` is where its first tap lies or would. */
@@ -77,6 +85,12 @@ static inline void nibble_build_segment(const nibble_conv* p, const nibble_posit
     const int outside = at < 0 || at >= p->in[2];
     for (int64_t c = 0; c < channels; ++c) to[c] = outside ? fill : source[c];
   }
+}
+
+/* The next of the parts, as equal as can be, into which `rest` is cut so that none exceeds `most`. */
+static inline int64_t nibble_part(int64_t rest, int64_t most) {
+  const int64_t parts = (rest + most - 1) / most;
+  return (rest + parts - 1) / parts;
 }
 
 /* How many output positions the scratch of a convolution of BLOCKED weights has windows for (items.c). */
@@ -98,6 +112,45 @@ static inline int64_t nibble_window_half(const nibble_conv* p) {
 /* Depthwise sets work on runs of positions of a row: the weights of all blocks, the columns that a run meets, and zero
  * points, in cells of 16 channels by 4 bytes, one for two rows of the kernel. */
 enum { NIBBLE_STRIP_RUN = 64, NIBBLE_STRIP_CELL = 64 };
+
+/* A row of x at the first column of a run, `step` bytes from column to column. */
+typedef struct nibble_line {
+  const uint8_t* at;
+  int64_t step;
+} nibble_line;
+
+/* Row `index` of the kernel for the windows from `o` on, from channel `channel` on; `zeros`, all at one place, where the
+ * row lies outside x. */
+static inline nibble_line nibble_line_of(const nibble_conv* p, const nibble_call* call, const nibble_position* o,
+                                       int64_t index, int64_t channel, const uint8_t* zeros) {
+  int inside;
+  const int64_t from =
+      nibble_segment_offset(p, o, (int32_t)(index / p->kernel[1]), (int32_t)(index % p->kernel[1]), &inside);
+  const nibble_line outside = {zeros, 0};
+  nibble_line found = {NULL, p->x_stride[3]};
+  if (!inside) return outside;
+  found.at = (const uint8_t*)call->in[0] + from + channel;
+  return found;
+}
+
+/* Of `columns` columns of x from the first of the window at `o` on, [*left, *right) lie inside x. */
+static inline void nibble_inner_columns(const nibble_conv* p, const nibble_position* o, int64_t columns, int64_t* left,
+                                        int64_t* right) {
+  const int64_t first = o->at[2] * p->stride[2] - p->pad[2], inside = p->in[2] - first;
+  *left = first < 0 ? (-first < columns ? -first : columns) : 0;
+  *right = inside < *left ? *left : inside < columns ? inside : columns;
+}
+
+/* How many positions of the row from `o` on are a run, `rest` at most, and where their results go. */
+static inline int64_t nibble_run(const nibble_conv* p, const nibble_position* o, int64_t rest, int64_t* y, int64_t* r) {
+  const int64_t left = p->out[2] - o->at[2], most = rest < NIBBLE_STRIP_RUN ? rest : NIBBLE_STRIP_RUN;
+  const int64_t count = left < most ? left : most;
+  for (int64_t i = 0; i < count; ++i) {
+    y[i] = nibble_offset(o, p->y_stride) + i * p->y_stride[3];
+    r[i] = nibble_offset(o, p->r_stride) + i * p->r_stride[3];
+  }
+  return count;
+}
 
 static inline int64_t nibble_strip_scratch(const nibble_conv* p) {
   const int64_t pairs = ((int64_t)p->kernel[0] * p->kernel[1] + 1) / 2, blocks = (p->out_channels + 15) / 16;

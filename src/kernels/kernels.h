@@ -80,12 +80,14 @@ enum nibble_stage_form {
  *   BLOCKED  [rows / 16][columns / 4][16][4], a row an output channel, both padded with zeros. Columns: of a
  *            convolution without groups, for each (depth, height) of the kernel a segment of width * in_channels,
  *            padded to a multiple of 4; of a depthwise one (groups = in_channels = out_channels) the kernel's taps.
- *            A weight takes w_bits: 8, signed; 4, 2 or 1, unsigned, w_low + w_step * stored, low bits first within a
- *            byte, in the same order. */
-enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED };
+ *   FOLDED   PLAIN's order; of a depthwise one [kernel][channels]
+ *
+ * In BLOCKED and FOLDED a weight takes w_bits: 8, signed; 4, 2 or 1, unsigned, w_low + w_step * stored, low bits first
+ * within a byte; a row of FOLDED (an output channel; of a depthwise one a tap) begins on a byte. */
+enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED, NIBBLE_FOLDED };
 
 /* y[p, o] = stage(bias[o] + sum over taps t and channels c of w[o, t, c] * (x[p * stride - pad + t * dilation, c] -
- * zero_point)); outside x nothing is added. BLOCKED folds: bias' = bias - zero_point * sum w, and outside x stands
+ * zero_point)); outside x nothing is added. BLOCKED and FOLDED fold: bias' = bias - zero_point * sum w, and outside x stands
  * zero_point. Extents: depth, height, width. A fully connected layer is a kernel of 1 over a width of rows.
  *
  * in[0] is x, in[1] the residual r where sum_form is not 0: with q what the stage gives,

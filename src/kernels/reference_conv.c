@@ -22,13 +22,22 @@ static position position_of(const nibble_conv* p, int64_t item) {
   return o;
 }
 
-/* Element `at` of the blocked matrix with `columns` (padded) columns. */
-static int64_t blocked(const nibble_conv* p, int64_t row, int64_t column, int64_t columns) {
-  const int64_t at = ((row / 16 * (columns / 4) + column / 4) * 16 + row % 16) * 4 + column % 4;
-  const uint8_t* bytes = p->weights;
+/* Weight `at` of w_bits each, counted from byte `begin`. */
+static int64_t packed(const nibble_conv* p, int64_t begin, int64_t at) {
+  const uint8_t* bytes = (const uint8_t*)p->weights + begin;
   const int64_t bits = p->w_bits;
-  if (bits == 8) return ((const int8_t*)p->weights)[at];
+  if (bits == 8) return (int8_t)bytes[at];
   return p->w_low + p->w_step * ((bytes[at * bits / 8] >> (at * bits % 8)) & ((1 << bits) - 1));
+}
+
+/* The blocked matrix with `columns` (padded) columns. */
+static int64_t blocked(const nibble_conv* p, int64_t row, int64_t column, int64_t columns) {
+  return packed(p, 0, ((row / 16 * (columns / 4) + column / 4) * 16 + row % 16) * 4 + column % 4);
+}
+
+/* The matrix of rows of `columns` weights. */
+static int64_t folded_weight(const nibble_conv* p, int64_t row, int64_t column, int64_t columns) {
+  return packed(p, row * ((columns * p->w_bits + 7) / 8), column);
 }
 
 static int is_depthwise(const nibble_conv* p) {
@@ -41,6 +50,9 @@ static int64_t weight(const nibble_conv* p, int64_t o, const int64_t* tap, int64
   const int64_t row = tap[0] * p->kernel[1] + tap[1], t = row * p->kernel[2] + tap[2];
   const int64_t taps = (int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2];
   if (p->w_format == NIBBLE_PLAIN) return nibble_load(p->weights, p->w_type, (o * taps + t) * per_group + c);
+  if (p->w_format == NIBBLE_FOLDED)
+    return is_depthwise(p) ? folded_weight(p, t, o, p->out_channels)
+                           : folded_weight(p, o, t * per_group + c, taps * per_group);
   if (is_depthwise(p)) return blocked(p, o, t, (taps + 3) / 4 * 4);
   {
     const int64_t segment = ((int64_t)p->kernel[2] * per_group + 3) / 4 * 4;
@@ -50,7 +62,7 @@ static int64_t weight(const nibble_conv* p, int64_t o, const int64_t* tap, int64
 
 static int64_t sum_at(const nibble_conv* p, const void* x, const position* q, int64_t o) {
   const int64_t per_group = p->in_channels / p->groups, group = o / (p->out_channels / p->groups);
-  const int folded = p->w_format == NIBBLE_BLOCKED;
+  const int folded = p->w_format != NIBBLE_PLAIN;
   int64_t sum = p->bias == NULL ? 0 : nibble_load(p->bias, p->acc_type, o), tap[3];
   for (tap[0] = 0; tap[0] < p->kernel[0]; ++tap[0])
     for (tap[1] = 0; tap[1] < p->kernel[1]; ++tap[1])

@@ -16,11 +16,15 @@ static nibble_kernel find_reference(int kind, const void* parameters, const char
 static const nibble_kernel_set reference = {"reference", everywhere, find_reference};
 
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const nibble_kernel_set nibble_avx2;
+extern const nibble_kernel_set nibble_avx512vnni, nibble_avxvnni, nibble_avx2;
+#elif defined(__aarch64__)
+extern const nibble_kernel_set nibble_neon;
 #endif
 
 const nibble_kernel_set* const nibble_kernel_sets[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
-    &nibble_avx2,
+    &nibble_avx512vnni, &nibble_avxvnni, &nibble_avx2,
+#elif defined(__aarch64__)
+    &nibble_neon,
 #endif
     &reference, NULL};

@@ -34,6 +34,9 @@
 
 #define NIBBLE_INLINE static inline __attribute__((always_inline))
 
+/* A sum stays in its register and is added to in the order written. */
+#define NIBBLE_KEEP(v) __asm__("" : "+x"(v))
+
 /* Whether the processor has the instructions and the system keeps their registers. */
 int nibble_has_avx2(void);
 int nibble_has_avxvnni(void);

@@ -41,10 +41,11 @@ ValueId NetworkBuilder::batch_norm(const std::string& name, ValueId x) {
   return put(name, graph::BatchNormalization{}, {x, scale, bias, mean, variance});
 }
 
-ValueId NetworkBuilder::max_pool(const std::string& name, ValueId x, int64_t kernel) {
+ValueId NetworkBuilder::max_pool(const std::string& name, ValueId x, const Window& window) {
   graph::MaxPool op;
-  op.kernel = op.strides = {kernel, kernel};
-  op.pads.assign(4, 0);
+  op.kernel = {window.kernel, window.kernel};
+  op.strides = {window.stride, window.stride};
+  op.pads.assign(4, window.padding < 0 ? window.kernel / 2 : window.padding);
   op.dilations = {1, 1};
   return put(name, op, {x});
 }

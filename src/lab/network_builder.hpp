@@ -39,7 +39,11 @@ class NetworkBuilder {
   ValueId twice_as_large(const std::string& name, ValueId x);
   /// [N, ...] to [N, extents].
   ValueId reshape(const std::string& name, ValueId x, Shape extents);
-  ValueId max_pool(const std::string& name, ValueId x, int64_t kernel);
+  /// The stride is the kernel's extent.
+  ValueId max_pool(const std::string& name, ValueId x, int64_t kernel) {
+    return max_pool(name, x, {.kernel = kernel, .stride = kernel, .padding = 0});
+  }
+  ValueId max_pool(const std::string& name, ValueId x, const Window& window);
   /// The mean over what is left of the image: [N, C, 1, 1].
   ValueId mean_of_image(const std::string& name, ValueId x) { return put(name, graph::GlobalAveragePool{}, {x}); }
   /// The same, flattened: [N, C].

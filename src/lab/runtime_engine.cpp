@@ -95,11 +95,21 @@ class Gathered {
   std::map<graph::ValueId, Tensor> values_;
 };
 
+lower::Options lowering_of(const RuntimeOptions& options, bool fuse) {
+  lower::Options lowering;
+  lowering.fuse = fuse;
+  if (options.fast) return lowering;
+  lowering.floats = false;
+  lowering.weights = lower::Weights::Plain;
+  lowering.bytes = lower::Bytes::AsTheyAre;
+  return lowering;
+}
+
 /// A loaded program with its context.
 class Loaded {
  public:
   Loaded(const graph::Graph& graph, const RuntimeOptions& options, bool fuse) : graph_(graph) {
-    const std::vector<uint8_t> bytes = program::write(lower::lower(graph, {options.fast, fuse}));
+    const std::vector<uint8_t> bytes = program::write(lower::lower(graph, lowering_of(options, fuse)));
     char message[512] = "";
     nibble_program* program = nullptr;
     const nibble_status status =

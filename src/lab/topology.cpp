@@ -76,6 +76,18 @@ ValueId resnet32(NetworkBuilder& net, const Topology& t) {
   return resnet(net, t, 5, false);
 }
 
+/// ImageNet's smallest ResNet. Source: He et al. 2016, shortcuts by projection.
+ValueId resnet18(NetworkBuilder& net, const Topology& t) {
+  ValueId x =
+      net.conv_bn_relu("conv1", net.input({any, 3, t.resolution, t.resolution}), 64, {.kernel = 7, .stride = 2});
+  x = net.max_pool("pool1", x, Window{.stride = 2});
+  for (int stage = 1; stage <= 4; ++stage)
+    for (int block = 1; block <= 2; ++block)
+      x = residual(net, "stage" + std::to_string(stage) + "_block" + std::to_string(block), x, int64_t{32} << stage,
+                   stage > 1 && block == 1 ? 2 : 1, false);
+  return net.fully_connected("classifier", net.global_mean("mean", x), t.classes);
+}
+
 /// Six 3x3 convolutions, a pool after each second.
 ValueId vgg_features(NetworkBuilder& net, const Topology& t) {
   ValueId x = net.input({any, 3, 32, 32});
@@ -310,11 +322,12 @@ struct Row {
   int64_t classes, resolution;
   bool scales;
 };
-constexpr std::array<Row, 17> rows{{{"mnist_cnn", mnist_cnn, 10, 0, false},
+constexpr std::array<Row, 18> rows{{{"mnist_cnn", mnist_cnn, 10, 0, false},
                                     {"lenet", lenet, 10, 0, false},
                                     {"resnet8", resnet8, 10, 0, false},
                                     {"resnet20", resnet20, 10, 0, false},
                                     {"resnet32", resnet32, 10, 0, false},
+                                    {"resnet18", resnet18, 1000, 224, false},
                                     {"vgg9", vgg9, 10, 0, true},
                                     {"vgg_small", vgg_small, 10, 0, true},
                                     {"mobilenet_v1", mobilenet_v1, 1000, 224, true},

@@ -11,7 +11,7 @@ namespace nibble::lab {
 struct Topology {
   std::string name;
   double width = 1;        ///< factor of the channels: of the MobileNets and VGGs
-  int64_t resolution = 0;  ///< height and width of the input: of the MobileNets
+  int64_t resolution = 0;  ///< height and width of the input: of the MobileNets and of ResNet-18
   int64_t classes = 0;     ///< outputs: of all but the autoencoder
 };
 

@@ -7,8 +7,8 @@
 
 namespace nibble::lower {
 
-int64_t Constants::put(std::span<const std::byte> bytes) {
-  const uint64_t hash = fnv1a({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+int64_t Constants::put(std::span<const std::byte> bytes, std::string_view type) {
+  const uint64_t hash = fnv1a({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, fnv1a(type));
   const auto [first, last] = known_.equal_range(hash);
   for (auto it = first; it != last; ++it)
     if (it->second.second == bytes.size() &&
@@ -19,6 +19,7 @@ int64_t Constants::put(std::span<const std::byte> bytes) {
   const auto* from = reinterpret_cast<const uint8_t*>(bytes.data());
   bytes_.insert(bytes_.end(), from, from + bytes.size());
   known_.emplace(hash, std::pair{offset, bytes.size()});
+  pieces_.push_back({offset, static_cast<int64_t>(bytes.size()), std::string(type)});
   return offset;
 }
 

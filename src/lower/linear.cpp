@@ -200,6 +200,45 @@ Interval range_of(const std::vector<int64_t>& values) {
   return {*low, *high};
 }
 
+/// bias - zero_point * the sum of each output channel's weights. Modulo 2^32: the whole sum fits, and its terms may come
+/// in any order.
+std::vector<int32_t> folded_bias(const Linear& l, const std::vector<int64_t>& weights) {
+  std::vector<int64_t> bias = l.bias;
+  bias.resize(static_cast<size_t>(l.p.out_channels + 15) / 16 * 16);
+  const auto per_row = static_cast<int64_t>(weights.size()) / std::max(l.p.out_channels, 1);
+  for (int64_t o = 0; o < l.p.out_channels; ++o) {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < per_row; ++i) sum += weights[static_cast<size_t>(o * per_row + i)];
+    bias[static_cast<size_t>(o)] -= l.p.zero_point * sum;
+  }
+  std::vector<int32_t> result;
+  for (int64_t b : bias) result.push_back(static_cast<int32_t>(static_cast<uint32_t>(static_cast<uint64_t>(b))));
+  return result;
+}
+
+/// Weights in as few bits as their levels take, where asked; `row`: how many begin on a byte.
+void set_weights(Lowering& lowering, nibble_conv& p, const std::vector<int8_t>& values, int64_t row) {
+  const Packing packing = lowering.options.pack ? packing_of(values) : Packing{};
+  p.w_type = NIBBLE_I8;
+  p.w_bits = packing.bits;
+  p.w_low = packing.low;
+  p.w_step = packing.step;
+  p.weights =
+      packing.bits == 8 ? lowering.constants.field(values) : lowering.constants.field(packed(values, packing, row));
+}
+
+/// [out_channels][kernel][in_channels / groups], of a depthwise one [kernel][channels].
+std::vector<int8_t> folded_order(const Linear& l, const std::vector<int64_t>& weights) {
+  std::vector<int8_t> result(weights.size());
+  const int64_t taps = l.taps(), rows = l.p.out_channels;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    const int64_t to = depthwise(l.p) ? at % taps * rows + at / taps : at;
+    result[static_cast<size_t>(to)] = static_cast<int8_t>(weights[i]);
+  }
+  return result;
+}
+
 /// Fills in weights, their format and the bias. `sums`: the accumulators' range; `input`: x's.
 void pack(Lowering& lowering, Linear& l, Interval sums, Interval input) {
   nibble_conv& p = l.p;
@@ -208,41 +247,31 @@ void pack(Lowering& lowering, Linear& l, Interval sums, Interval input) {
   const bool narrow = sums.low >= INT32_MIN && sums.high <= INT32_MAX;
   const bool bytes = l.x.type == NIBBLE_U8 || l.x.type == NIBBLE_I8;
   const bool eight = weights.low >= -128 && weights.high <= 127;
+  const Weights wanted = narrow && bytes && eight ? lowering.options.weights : Weights::Plain;
   p.acc_type = narrow ? NIBBLE_I32 : NIBBLE_I64;
   p.x_type = l.x.type;
-  p.w_bits = 8;
-  p.w_step = 1;
-  const size_t padded = static_cast<size_t>(p.out_channels + 15) / 16 * 16;
-  std::vector<int64_t> bias = l.bias;
-  const auto put_bias = [&] {
-    bias.resize(padded);
-    return narrow ? lowering.constants.field(std::vector<int32_t>(bias.begin(), bias.end()))
-                  : lowering.constants.field(bias);
-  };
-  if (lowering.options.fast && narrow && bytes && eight && (p.groups == 1 || depthwise(p))) {
+  if (wanted == Weights::Blocked && (p.groups == 1 || depthwise(p))) {
     const Matrix matrix = matrix_of(l);
     const std::vector<int8_t> packed = blocked(matrix);
     p.w_format = NIBBLE_BLOCKED;
-    p.w_type = NIBBLE_I8;
-    p.weights = lowering.constants.field(packed);
+    set_weights(lowering, p, packed, static_cast<int64_t>(packed.size()));
     p.pair_saturates =
         lowering.constants.field(pairs_that_saturate(packed, matrix, std::max(input.high, p.zero_point)));
-    bias.resize(padded);
-    const auto per_row = static_cast<int64_t>(values.size()) / std::max(p.out_channels, 1);
-    for (int64_t o = 0; o < p.out_channels; ++o) {
-      int64_t sum = 0;
-      for (int64_t i = 0; i < per_row; ++i) sum += values[static_cast<size_t>(o * per_row + i)];
-      // Modulo 2^32: the whole sum fits, and its terms may come in any order.
-      const int64_t folded = bias[static_cast<size_t>(o)] - p.zero_point * sum;
-      bias[static_cast<size_t>(o)] = static_cast<int32_t>(static_cast<uint32_t>(static_cast<uint64_t>(folded)));
-    }
-    p.bias = put_bias();
+    p.bias = lowering.constants.field(folded_bias(l, values));
+    return;
+  }
+  if (wanted == Weights::Folded) {
+    p.w_format = NIBBLE_FOLDED;
+    set_weights(lowering, p, folded_order(l, values), depthwise(p) ? p.out_channels : l.taps() * l.per_group());
+    p.bias = lowering.constants.field(folded_bias(l, values));
     return;
   }
   p.w_format = NIBBLE_PLAIN;
+  p.w_bits = 8;
+  p.w_step = 1;
   p.w_type = eight ? NIBBLE_I8 : narrowest({std::min<int64_t>(weights.low, -1), weights.high});
   p.weights = lowering.constant_field(values, p.w_type);
-  p.bias = l.bias.empty() ? nullptr : put_bias();
+  if (!l.bias.empty()) p.bias = lowering.constant_field(l.bias, p.acc_type);
 }
 
 /// A view whose channels lie side by side, position after position.
@@ -408,9 +437,9 @@ void add_linear(Lowering& lowering, int index, const Sum* sum, size_t own) {
     l.p.sum_shift = static_cast<int32_t>(mine.shift);
     l.p.sum_low = mine.levels.low, l.p.sum_high = mine.levels.high;
     l.p.sum_form = 1;
-    const auto floats = lowering.options.fast ? certified_sum(mine, lowering.hull_of(chain.result),
-                                                              lowering.hull_of(sum->terms[1 - own].source))
-                                              : std::nullopt;
+    const auto floats = lowering.options.floats ? certified_sum(mine, lowering.hull_of(chain.result),
+                                                                lowering.hull_of(sum->terms[1 - own].source))
+                                                : std::nullopt;
     if (floats) {
       l.p.sum_form = 2;
       l.p.sum_fa = (*floats)[0], l.p.sum_fb = (*floats)[1], l.p.sum_fc = (*floats)[2];
@@ -477,7 +506,7 @@ void lower_sum(Lowering& lowering, int index) {
   if (taken) return add_linear(lowering, lowering.deferred.at(sum.terms[*taken].source), &sum, *taken);
 
   const auto& [t0, t1] = sum.terms;
-  const auto floats = sum.integers && lowering.options.fast
+  const auto floats = sum.integers && lowering.options.floats
                           ? certified_sum(*sum.integers, lowering.hull_of(t0.source), lowering.hull_of(t1.source))
                           : std::nullopt;
   nibble_pointwise p{};

@@ -169,7 +169,7 @@ program::Program lower(const Graph& given, const Options& options) {
   Graph graph = of_one_example(given);
   graph::infer_shapes(graph);
   fill_bounds(graph);
-  if (options.fuse && options.fast) hold_bytes(graph, options.bytes);
+  if (options.fuse) hold_bytes(graph, options.bytes);
   Lowering lowering(graph, options);
   for (ValueId id : graph.inputs) {
     const size_t rank = graph[id].shape.size();
@@ -202,6 +202,7 @@ program::Program lower(const Graph& given, const Options& options) {
   for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed));
   for (ValueId id : graph.outputs) program.outputs.push_back(port_of(lowering, id, placed));
   program.metadata = graph.metadata;
+  program.pieces = lowering.constants.pieces();
   program.constants = lowering.constants.take();
   return program;
 }

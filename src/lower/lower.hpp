@@ -8,10 +8,16 @@ namespace nibble::lower {
 /// The sign of 8-bit activations that a machine's products want (hold.hpp).
 enum class Bytes : uint8_t { AsTheyAre, Unsigned, Signed };
 
+enum class Weights : uint8_t { Plain, Blocked, Folded };
+
 struct Options {
-  /// Weights packed for the fast kernels, and stages in floats where certified. Without it every step is as the network
-  /// says it: for tests, and machines without a floating-point unit.
-  bool fast = true;
+  /// Stages in floats where certified.
+  bool floats = true;
+  /// How weights of 8-bit convolutions lie (nibble_weights): in blocks for vectors, folded for small machines, plain as the
+  /// network says them.
+  Weights weights = Weights::Blocked;
+  /// Weights of at most 4 bits are packed.
+  bool pack = false;
   /// Several nodes in one step: convolution, requantisation, residual sum.
   bool fuse = true;
 #if defined(__aarch64__)

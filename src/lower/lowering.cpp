@@ -94,21 +94,18 @@ const View& Lowering::view(ValueId id) {
 }
 
 View Lowering::constant(const std::vector<int64_t>& values, int32_t type, const Shape& extents) {
-  std::vector<std::byte> bytes(values.size() * static_cast<size_t>(bytes_of(type)));
-  const auto fill = [&](auto kind) {
-    using T = decltype(kind);
-    auto* to = reinterpret_cast<T*>(bytes.data());
-    for (size_t i = 0; i < values.size(); ++i) to[i] = static_cast<T>(values[i]);
+  const auto put = [&](auto kind) { return constants.put(std::vector<decltype(kind)>(values.begin(), values.end())); };
+  const auto put_as = [&] {
+    switch (type) {
+      case NIBBLE_I8: return put(int8_t{});
+      case NIBBLE_U8: return put(uint8_t{});
+      case NIBBLE_I16: return put(int16_t{});
+      case NIBBLE_U16: return put(uint16_t{});
+      case NIBBLE_I32: return put(int32_t{});
+      default: return put(int64_t{});
+    }
   };
-  switch (type) {
-    case NIBBLE_I8: fill(int8_t{}); break;
-    case NIBBLE_U8: fill(uint8_t{}); break;
-    case NIBBLE_I16: fill(int16_t{}); break;
-    case NIBBLE_U16: fill(uint16_t{}); break;
-    case NIBBLE_I32: fill(int32_t{}); break;
-    default: fill(int64_t{}); break;
-  }
-  return {View::constants, constants.put(bytes) / bytes_of(type), extents, strides_of(extents), type};
+  return {View::constants, put_as() / bytes_of(type), extents, strides_of(extents), type};
 }
 
 View Lowering::temporary(const Shape& extents, int32_t type, const std::vector<size_t>& order) {
@@ -192,7 +189,7 @@ Chain Lowering::absorb(ValueId id, int64_t channels_at) {
   if (reader < 0) return chain;
   const Node& node = graph.nodes[static_cast<size_t>(reader)];
   if (node.inputs[0] != id || real(node.outputs[0]) || waits_for_sum(*this, reader)) return chain;
-  const auto stage = stage_of(graph, node, range(id), options.fast, constants);
+  const auto stage = stage_of(graph, node, range(id), options.floats, constants);
   if (!stage || (stage->fields.channels > 1 && channels_at != 1)) return chain;
   chain = {node.outputs[0], *stage};
   claim(reader);

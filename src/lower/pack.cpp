@@ -1,6 +1,7 @@
 #include "lower/pack.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace nibble::lower {
 
@@ -27,6 +28,32 @@ std::vector<uint8_t> pairs_that_saturate(const std::vector<int8_t>& packed, cons
     if (high > INT16_MAX || low < INT16_MIN) result[i / block] = 1;
   }
   return result;
+}
+
+Packing packing_of(const std::vector<int8_t>& values) {
+  if (values.empty()) return {};
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  int step = 0;
+  for (int8_t value : values) step = std::gcd(step, value - *least);
+  step = std::max(step, 1);
+  const int levels = (*most - *least) / step + 1;
+  const int bits = levels <= 2 ? 1 : levels <= 4 ? 2 : levels <= 16 ? 4 : 8;
+  return bits == 8 ? Packing{} : Packing{bits, *least, step};
+}
+
+std::vector<uint8_t> packed(const std::vector<int8_t>& values, const Packing& packing, int64_t row) {
+  std::vector<uint8_t> bytes;
+  const int per_byte = 8 / packing.bits;
+  for (size_t begin = 0; begin < values.size(); begin += static_cast<size_t>(row)) {
+    int filled = 0;
+    for (size_t i = begin; i < std::min(values.size(), begin + static_cast<size_t>(row)); ++i) {
+      if (filled % per_byte == 0) bytes.push_back(0);
+      const int level = (values[i] - packing.low) / packing.step;
+      bytes.back() = static_cast<uint8_t>(bytes.back() | level << (filled % per_byte * packing.bits));
+      ++filled;
+    }
+  }
+  return bytes;
 }
 
 }  // namespace nibble::lower

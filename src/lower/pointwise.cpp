@@ -89,7 +89,7 @@ void lower_pointwise(Lowering& lowering, const Node& node) {
     if (id != graph::absent) operands.push_back(lowering.view(id));
   if (p.op == NIBBLE_COPY || p.op == NIBBLE_RELU) {
     const auto stage =
-        stage_of(lowering.graph, node, lowering.range(node.inputs[0]), lowering.options.fast, lowering.constants);
+        stage_of(lowering.graph, node, lowering.range(node.inputs[0]), lowering.options.floats, lowering.constants);
     if (!stage) lowering.refuse(node, "an op that no step computes", "an integer op with constant parameters");
     p.op = NIBBLE_COPY;
     Chain chain{node.outputs[0], *stage};

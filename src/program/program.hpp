@@ -50,6 +50,12 @@ struct Step {
   std::string requantisation;  ///< how accumulators become levels, for people
 };
 
+/// One of a program's constants: bytes of C's type of that name. Not in the file, whose readers need none.
+struct Piece {
+  int64_t offset = 0, bytes = 0;
+  std::string type;
+};
+
 /// Of one batch: every extent is fixed.
 struct Program {
   std::string name;
@@ -60,6 +66,7 @@ struct Program {
   std::vector<Port> inputs, outputs;
   std::map<std::string, std::string> metadata;
   std::vector<uint8_t> constants;
+  std::vector<Piece> pieces;
 };
 
 inline constexpr int32_t version = 1;

@@ -215,6 +215,16 @@ static void check_conv(checker* c, const nibble_conv* p, int transposed) {
     check_constant(c, p->weights, rows * padded_columns(p) * p->w_bits / 8);
     check_constant(c, p->bias, rows * 4);
     if (p->pair_saturates != NULL) check_constant(c, p->pair_saturates, rows / 16);
+  } else if (p->w_format == NIBBLE_FOLDED) {
+    const int depthwise = p->groups > 1 && p->groups == p->in_channels && p->groups == p->out_channels;
+    const int64_t taps = (int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2];
+    const int64_t rows = depthwise ? taps : p->out_channels;
+    const int64_t columns = depthwise ? p->out_channels : weights;
+    require(c, p->w_bits == 8 || p->w_bits == 4 || p->w_bits == 2 || p->w_bits == 1, "weights of a width that is none");
+    require(c, p->zero_point >= INT32_MIN && p->zero_point <= INT32_MAX && p->acc_type == NIBBLE_I32 && !transposed,
+            "folded weights for wide sums");
+    check_constant(c, p->weights, rows * ((columns * p->w_bits + 7) / 8));
+    check_constant(c, p->bias, (int64_t)p->out_channels * 4);
   } else {
     require(c, p->w_format == NIBBLE_PLAIN && is_type(p->w_type),
             "weights of a format that this version does not know");

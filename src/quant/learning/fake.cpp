@@ -70,14 +70,15 @@ NIBBLE_INLINE Rung rung_of(float x, const Constants& c) {
 template <Rounding rounding>
 constexpr float residue_least = rounding == Rounding::Floor ? -1.0f : -0.5f;
 
-template <Rounding rounding, bool coded>
+/// What is given: y or the codes, or both.
+template <Rounding rounding, bool valued, bool coded>
 NIBBLE_INLINE void forward(const float* __restrict x, size_t count, const Constants& constants, float* __restrict y,
                            Code* __restrict codes) {
   const Constants c = constants;
   for (size_t i = 0; i < count; ++i) {
     const float value = x[i];
     const Rung rung = rung_of<rounding>(value, c);
-    y[i] = rung.level * c.scale;
+    if constexpr (valued) y[i] = rung.level * c.scale;
     if constexpr (coded) {
       const float residue = -rung.rest * c.inverse;
       float code = (residue - residue_least<rounding>)*residues + 1.5f;
@@ -177,6 +178,7 @@ struct FromInput {
 struct Kernels {
   void (*forward)(const float* x, size_t count, const Constants& constants, float* y);
   void (*forward_coded)(const float* x, size_t count, const Constants& constants, float* y, Code* codes);
+  void (*codes)(const float* x, size_t count, const Constants& constants, Code* codes);
   void (*backward_coded)(const float* g, const Code* codes, size_t count, float* dx, Lanes& sums);
   void (*backward)(const float* g, const float* x, size_t count, const Constants& constants, float* dx, Lanes& sums);
 };
@@ -185,11 +187,15 @@ struct Kernels {
   namespace set {                                                                                                      \
   template <Rounding rounding>                                                                                         \
   attributes void run_forward(const float* x, size_t count, const Constants& constants, float* y) {                    \
-    forward<rounding, false>(x, count, constants, y, nullptr);                                                         \
+    forward<rounding, true, false>(x, count, constants, y, nullptr);                                                   \
   }                                                                                                                    \
   template <Rounding rounding>                                                                                         \
   attributes void run_forward_coded(const float* x, size_t count, const Constants& constants, float* y, Code* codes) { \
-    forward<rounding, true>(x, count, constants, y, codes);                                                            \
+    forward<rounding, true, true>(x, count, constants, y, codes);                                                      \
+  }                                                                                                                    \
+  template <Rounding rounding>                                                                                         \
+  attributes void run_codes(const float* x, size_t count, const Constants& constants, Code* codes) {                   \
+    forward<rounding, false, true>(x, count, constants, nullptr, codes);                                               \
   }                                                                                                                    \
   template <Rounding rounding>                                                                                         \
   attributes void run_backward_coded(const float* g, const Code* codes, size_t count, float* dx, Lanes& sums) {        \
@@ -201,8 +207,8 @@ struct Kernels {
     in_blocks(count, sums, FromInput<rounding>{g, x, constants, dx});                                                  \
   }                                                                                                                    \
   template <Rounding rounding>                                                                                         \
-  constexpr Kernels kernels{run_forward<rounding>, run_forward_coded<rounding>, run_backward_coded<rounding>,          \
-                            run_backward<rounding>};                                                                   \
+  constexpr Kernels kernels{run_forward<rounding>, run_forward_coded<rounding>, run_codes<rounding>,                   \
+                            run_backward_coded<rounding>, run_backward<rounding>};                                     \
   }
 NIBBLE_INSTRUCTION_SETS(NIBBLE_DEFINE)
 #undef NIBBLE_DEFINE
@@ -239,6 +245,11 @@ void fake_quantise(std::span<const float> x, const Steps& steps, std::span<float
     kernels.forward(x.data(), x.size(), constants_of(steps), y.data());
   else
     kernels.forward_coded(x.data(), x.size(), constants_of(steps), y.data(), codes.data());
+}
+
+void code(std::span<const float> x, const Steps& steps, std::span<Code> codes) {
+  ensure(x.size() == codes.size(), "spans are of one length");
+  kernels_of(steps.rounding).codes(x.data(), x.size(), constants_of(steps), codes.data());
 }
 
 GradientSums fake_quantise_backward(std::span<const float> g, std::span<const Code> codes, const Steps& steps,

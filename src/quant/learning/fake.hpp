@@ -47,6 +47,8 @@ struct GradientSums {
 /// y = the staircase at x; `codes` is filled where it is not empty. NaN stays NaN. All spans are of one length and
 /// apart.
 void fake_quantise(std::span<const float> x, const Steps& steps, std::span<float> y, std::span<Code> codes = {});
+/// The codes alone.
+void code(std::span<const float> x, const Steps& steps, std::span<Code> codes);
 
 /// dx = g inside the range, else 0, and the sums, from the codes or, exactly, from x. The result is the same on every
 /// machine. The spans are apart.

@@ -9,8 +9,8 @@
 #include "passes/integerise/meaning.hpp"
 #include "passes/integerise/passes.hpp"
 #include "train/network/forward_exact.hpp"
-#include "train/network/parts.hpp"
 #include "train/network/pointwise.hpp"
+#include "train/network/reals.hpp"
 #include "train/network/tensors.hpp"
 
 namespace nibble::train {
@@ -25,24 +25,23 @@ bool integers_only(const passes::Carried& carried) {
   return std::holds_alternative<OnGrid>(carried) || std::holds_alternative<Sum>(carried);
 }
 
-/// y = scale[c] * (q - zero), rounded once; c the index of `axis`.
-void write_reals(at::Tensor& y, const at::Tensor& q, const std::vector<double>& scale, int64_t zero, int64_t axis) {
-  const at::Tensor levels = q.to(at::kFloat).contiguous();
-  const Parts parts(levels, scale.size(), scale.size() == 1 ? -1 : axis);
-  parts.each([&](int64_t part, size_t begin, size_t size) {
-    const auto factor = static_cast<float>(scale[static_cast<size_t>(parts.channel(part))]);
-    const auto offset = static_cast<float>(zero);
-    const float* __restrict from = levels.data_ptr<float>() + begin;
-    float* __restrict to = y.data_ptr<float>() + begin;
-    for (size_t i = 0; i < size; ++i) to[i] = (from[i] - offset) * factor;
-  });
-}
-
-/// One number, or one for each index of axis 1 of so many axes.
-at::Tensor along(const std::vector<double>& values, int64_t rank) {
-  std::vector<int64_t> shape(values.size() == 1 ? 0 : static_cast<size_t>(rank), 1);
-  if (!shape.empty()) shape[1] = static_cast<int64_t>(values.size());
-  return at::tensor(at::ArrayRef<double>(values), at::kDouble).reshape(shape);
+/// What a sum's integers stand for, one a channel or one for all.
+std::vector<quant::LevelReals> level_reals(const Sum& sum) {
+  std::vector<quant::LevelReals> how(std::max({sum.scale.size(), sum.shift.size(), sum.low.size(), sum.high.size()}));
+  for (const Sum::Term& term : sum.others) how.resize(std::max(how.size(), term.scale.size()));
+  using passes::element;
+  for (size_t c = 0; c < how.size(); ++c) {
+    how[c] = {{element(sum.scale, c)},
+              {static_cast<double>(sum.zero)},
+              element(sum.shift, c),
+              element(sum.low, c),
+              element(sum.high, c)};
+    for (const Sum::Term& term : sum.others) {
+      how[c].scale.push_back(element(term.scale, c));
+      how[c].zero.push_back(static_cast<double>(term.zero));
+    }
+  }
+  return how;
 }
 
 }  // namespace
@@ -148,36 +147,42 @@ std::vector<ValueId> Images::terms_of(ValueId id) const {
   return has(id) ? passes::terms_of(*walk_.find(id)) : std::vector<ValueId>();
 }
 
-at::Tensor Images::real(ValueId id) {
+Images::Image Images::image_of(ValueId id) {
   const passes::Carried& carried = *walk_.find(id);
   if (const auto* x = std::get_if<OnGrid>(&carried)) {
-    at::Tensor y = at::empty(image(x->id).sizes(), at::kFloat);
-    write_reals(y, image(x->id), x->grid.scale, x->grid.zero_point, x->grid.axis);
-    return y;
+    Sum levels;
+    levels.scale = x->grid.scale, levels.zero = x->grid.zero_point;
+    return {level_reals(levels), {image(x->id)}, x->grid.axis};
   }
   const Sum sum = passes::as_declared(std::get<Sum>(carried), walk_.from[id]);
-  const int64_t rank = image(sum.id).dim();
-  at::Tensor y = (image(sum.id).to(at::kDouble) - sum.zero) * along(sum.scale, rank);
-  for (const Sum::Term& term : sum.others)
-    y = y + (image(term.id).to(at::kDouble) - term.zero) * along(term.scale, rank);
-  if (sum.shifted()) y = y + along(sum.shift, rank);
-  if (sum.clipped()) y = at::minimum(at::maximum(y, along(sum.low, rank)), along(sum.high, rank));
-  return y.to(at::kFloat);
+  Image all{level_reals(sum), {image(sum.id)}, 1};
+  for (const Sum::Term& term : sum.others) all.integers.push_back(image(term.id));
+  return all;
 }
 
-void Images::write_over(at::Tensor& y, ValueId id) {
-  if (!y.is_contiguous()) {
-    y.detach().copy_(real(id));
-    return;
-  }
-  const auto& x = std::get<OnGrid>(*walk_.find(id));
-  write_reals(y, image(x.id), x.grid.scale, x.grid.zero_point, x.grid.axis);
+at::Tensor Images::real(ValueId id) {
+  const Image from = image_of(id);
+  return reals_of(from.how, from.integers, from.axis);
+}
+
+void Images::write_later(const at::Tensor& y, ValueId id) {
+  unwritten_[id] = y;
+}
+
+void Images::write(ValueId id) {
+  const auto found = unwritten_.find(id);
+  if (found == unwritten_.end()) return;
+  const Image from = image_of(id);
+  write_reals(found->second, from.how, from.integers, from.axis);
+  unwritten_.erase(found);
 }
 
 void Images::release(const std::vector<ValueId>& values) {
-  for (ValueId id : values)
+  for (ValueId id : values) {
+    unwritten_.erase(id);
     for (ValueId term : terms_of(id))
       if (--users_[term] == 0) image(term).reset();
+  }
 }
 
 }  // namespace nibble::train

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "passes/integerise/propagation.hpp"
+#include "quant/level_reals.hpp"
 #include "train/exact_types.hpp"
 
 /// The integers that the values of a fake-quantised network stand for, node by node as it runs: those of QD, since the
@@ -35,21 +36,32 @@ class Images {
   const passes::Carried* find(graph::ValueId id) const { return walk_.find(id); }
   /// What the image stands for, Float32.
   at::Tensor real(graph::ValueId id);
-  /// Writes what the image stands for over `y`, of the same shape: the values, not their history.
-  void write_over(at::Tensor& y, graph::ValueId id);
+  /// `y`, of the same shape, gets what the image stands for when `write` first asks for it, or never: its values, not
+  /// its history.
+  void write_later(const at::Tensor& y, graph::ValueId id);
+  void write(graph::ValueId id);
   /// Nothing reads these any more.
   void release(const std::vector<graph::ValueId>& values);
 
  private:
+  /// Integers and what they stand for.
+  struct Image {
+    std::vector<quant::LevelReals> how;
+    std::vector<at::Tensor> integers;
+    int64_t axis;
+  };
+
   bool follow(const graph::Node& followed, const std::function<void()>& carry, const Linear& linear);
   void compute(size_t node, const Linear& linear);
   at::Tensor& image(graph::ValueId id);
+  Image image_of(graph::ValueId id);
   std::vector<graph::ValueId> terms_of(graph::ValueId id) const;
 
   passes::Propagation walk_;
   ExactTypes types_;
-  std::vector<at::Tensor> images_;       ///< by value of walk_.to
-  std::map<graph::ValueId, int> users_;  ///< by value of walk_.to: live values that it is the image of
+  std::vector<at::Tensor> images_;                  ///< by value of walk_.to
+  std::map<graph::ValueId, int> users_;             ///< by value of walk_.to: live values that it is the image of
+  std::map<graph::ValueId, at::Tensor> unwritten_;  ///< by value of walk_.from
 };
 
 }  // namespace nibble::train

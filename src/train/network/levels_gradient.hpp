@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "graph/ops.hpp"
+
 /// Linear ops on levels, with the gradients of the reals that they stand for (docs/design/qat.md).
 namespace nibble::train {
 
@@ -17,5 +19,19 @@ struct AccumulatorReals {
   double beta = 1;
 };
 at::Tensor reals_of_accumulator(const at::Tensor& a, const AccumulatorReals& reals, const at::Tensor& bias);
+
+/// The levels that a convolution multiplied, and the reals whose gradients it has.
+struct ConvolvedLevels {
+  graph::Conv op;
+  at::Tensor x, weights;             ///< reals; their numbers are not read
+  at::Tensor levels, weight_levels;  ///< without their zero points
+  std::vector<double> weight_scale;  ///< one, or one an output channel
+};
+/// reals_of_accumulator of the convolution's `a`, and its own gradients in the same step: no other pass over activations.
+at::Tensor reals_of_convolution(const at::Tensor& a, const AccumulatorReals& reals, const ConvolvedLevels& of,
+                                const at::Tensor& bias);
+
+/// `reals` as the sum of terms of their shape: each has its gradient.
+at::Tensor as_sum_of(const at::Tensor& reals, const std::vector<at::Tensor>& terms);
 
 }  // namespace nibble::train

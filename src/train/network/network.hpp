@@ -99,7 +99,7 @@ class Network {
   Accumulator accumulator_of(graph::ValueId id) const;
   Accumulator accumulator_read_by(size_t node) const;
   Grid grid_of(const Accumulator& accumulator, Grid grid) const;
-  at::Tensor quantise(size_t node, const at::Tensor& x, const Mode& mode) const;
+  at::Tensor quantise(size_t node, const at::Tensor& x, const Mode& mode, Values values = Values::Here) const;
   /// Every value of a run before the first node; in inference without gradients.
   std::vector<at::Tensor> start(const at::Tensor& x, const Mode& mode) const;
   /// Computes the nodes before `end`; values that only have images come as their reals where they are `wanted`.
@@ -112,7 +112,7 @@ class Network {
   std::vector<at::Tensor> on_levels(size_t node, std::vector<at::Tensor>& values, Images& images,
                                     const Mode& mode) const;
   std::vector<at::Tensor> quantised_on_levels(size_t node, const at::Tensor& x, Images& images, const Mode& mode) const;
-  std::vector<at::Tensor> linear_on_levels(size_t node, const std::vector<at::Tensor>& inputs, Images& images,
+  std::vector<at::Tensor> linear_on_levels(size_t node, std::vector<at::Tensor>& values, Images& images,
                                            const Mode& mode) const;
   std::vector<at::Tensor> normalised_on_levels(size_t node, const std::vector<at::Tensor>& inputs, Images& images,
                                                const Mode& mode) const;

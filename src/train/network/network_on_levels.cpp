@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "graph/op_traits.hpp"
 #include "passes/integerise/meaning.hpp"
@@ -15,10 +17,14 @@ using namespace graph;
 using passes::OnGrid;
 using passes::Sum;
 
-std::vector<double> quotients(const std::vector<double>& a, double b) {
-  std::vector<double> all = a;
-  for (double& each : all) each /= b;
-  return all;
+std::vector<double> quotients(std::vector<double> a, double b) {
+  for (double& each : a) each /= b;
+  return a;
+}
+
+std::vector<double> quotients(double a, std::vector<double> b) {
+  for (double& each : b) each = a / each;
+  return b;
 }
 
 /// gain and shift of a batch-norm with these numbers, [C]; `inverse`: of the deviation.
@@ -31,6 +37,18 @@ passes::Affine affine_of(const at::Tensor& gamma, const at::Tensor& beta, const 
     affine.shift[c] -= means[c] * affine.gain[c];
   }
   return affine;
+}
+
+/// What has an image alone gets its reals where something reads them.
+void give_reals(at::Tensor& held, Images& images, ValueId id) {
+  if (held.defined())
+    images.write(id);
+  else
+    held = images.real(id);
+}
+
+bool of_one_shape(const std::vector<at::Tensor>& all) {
+  return std::all_of(all.begin(), all.end(), [&](const at::Tensor& x) { return x.sizes() == all[0].sizes(); });
 }
 
 }  // namespace
@@ -51,7 +69,7 @@ void Network::compute_on_levels(std::vector<at::Tensor>& values, size_t end, con
       const ValueId id = node.outputs[i];
       at::Tensor& held = values[static_cast<size_t>(id)];
       if (i < outputs.size()) held = outputs[i];
-      if (!held.defined() && (observe || is_wanted(id))) held = images.real(id);
+      if (observe || is_wanted(id)) give_reals(held, images, id);
       if (observe) observe(id, held);
     }
     std::vector<ValueId> released;
@@ -66,10 +84,9 @@ std::vector<at::Tensor> Network::on_levels(size_t n, std::vector<at::Tensor>& va
   const Node& node = now_->nodes[n];
   const bool folds = folded_at_[n] >= 0, trains = mode.training;
   const bool quantises = holds_alternative<Quantise>(node.op);
-  // What has an image alone gets its reals where something reads them.
   const auto inputs = [&] {
     for (ValueId id : node.inputs)
-      if (id != absent && !values[static_cast<size_t>(id)].defined()) values[static_cast<size_t>(id)] = images.real(id);
+      if (id != absent) give_reals(values[static_cast<size_t>(id)], images, id);
     return inputs_of(n, values);
   };
   if (quantises && !is_exact(n, mode)) return {quantise(n, inputs()[0], mode)};
@@ -80,9 +97,13 @@ std::vector<at::Tensor> Network::on_levels(size_t n, std::vector<at::Tensor>& va
     return outputs;
   }
   if (quantises) return quantised_on_levels(n, inputs()[0], images, mode);
-  if (is_linear(node.op)) return linear_on_levels(n, inputs(), images, mode);
+  if (is_linear(node.op)) return linear_on_levels(n, values, images, mode);
   if (holds_alternative<BatchNormalization>(node.op)) return normalised_on_levels(n, inputs(), images, mode);
-  if (trains && !holds_alternative<Dropout>(node.op)) images.carry(node);
+  const bool carried = trains && !holds_alternative<Dropout>(node.op) && images.carry(node);
+  // Of levels, so that branches of a sum need no reals of their own.
+  if (const std::vector<at::Tensor> terms = inputs_of(n, values);
+      carried && holds_alternative<Add>(node.op) && of_one_shape(terms))
+    return {as_sum_of(images.real(node.outputs[0]), terms)};
   return forward(node, inputs(), mode);
 }
 
@@ -94,20 +115,19 @@ bool Network::is_exact(size_t node, const Mode& mode) const {
 std::vector<at::Tensor> Network::quantised_on_levels(size_t n, const at::Tensor& x, Images& images,
                                                      const Mode& mode) const {
   const Node& node = now_->nodes[n];
-  at::Tensor y = quantise(n, x, mode);
-  if (!images.carry(node))
-    images.place(node, y);
-  else if (!graph_.constant(node.inputs[0]))
-    images.write_over(y, node.outputs[0]);
+  const bool carried = images.carry(node), written = !carried || graph_.constant(node.inputs[0]);
+  const at::Tensor y = quantise(n, x, mode, written ? Values::Here : Values::Elsewhere);
+  if (!carried) images.place(node, y);
+  if (!written) images.write_later(y, node.outputs[0]);
   return {y};
 }
 
 /// A linear op's accumulator from levels, in Float32 with the gradients of the reals, else without. The bias that a
 /// folded batch-norm adds is in its reals, and in the norm's image.
-std::vector<at::Tensor> Network::linear_on_levels(size_t n, const std::vector<at::Tensor>& given, Images& images,
+std::vector<at::Tensor> Network::linear_on_levels(size_t n, std::vector<at::Tensor>& values, Images& images,
                                                   const Mode& mode) const {
   Node node = now_->nodes[n];
-  std::vector<at::Tensor> inputs = given;
+  std::vector<at::Tensor> inputs = inputs_of(n, values);
   inputs.resize(3);
   if (folded_at_[n] >= 0) {
     node.inputs.resize(2);
@@ -116,28 +136,37 @@ std::vector<at::Tensor> Network::linear_on_levels(size_t n, const std::vector<at
   const auto* x = std::get_if<OnGrid>(images.find(node.inputs[0]));
   const auto* w = std::get_if<OnGrid>(images.find(node.inputs[1]));
   at::Tensor a;
-  const auto accumulate = [&](const Node& integer, const std::vector<at::Tensor>& levels, Carrier carrier) {
+  std::optional<ConvolvedLevels> convolved;
+  const auto accumulate = [&](const Node& integer, std::vector<at::Tensor> levels, Carrier carrier) {
     if (carrier != Carrier::Float32) return forward_exact(images.integers(), integer, levels, carrier, carrier)[0];
-    std::vector<at::Tensor> held = levels;
-    held[0] = as_levels_of(inputs[0], levels[0], {1.0}, -1);
-    std::vector<double> factor;
-    for (double scale : w->grid.scale) factor.push_back(x->grid.scale[0] / scale);
-    held[1] = as_levels_of(inputs[1], levels[1], factor, w->grid.axis);
-    a = forward(integer, held)[0];
+    Node plain = integer;
+    if (auto* conv = get_if<Conv>(&plain.op)) {
+      if (conv->zero_point != 0) levels[0] = levels[0] - std::exchange(conv->zero_point, 0);
+      convolved = {*conv, inputs[0], inputs[1], levels[0], levels[1], w->grid.scale};
+    } else {
+      levels[0] = as_levels_of(inputs[0], levels[0], {1.0}, -1);
+      levels[1] = as_levels_of(inputs[1], levels[1], quotients(x->grid.scale[0], w->grid.scale), w->grid.axis);
+    }
+    a = forward(plain, levels)[0];
     return a;
   };
-  if (!images.carry(node, accumulate)) return on_reals(n, given, mode);
+  const bool carried = images.carry(node, accumulate);
+  if (!carried || !a.defined())
+    for (ValueId id : node.inputs)
+      if (id != absent) give_reals(values[static_cast<size_t>(id)], images, id);
+  if (!carried) return on_reals(n, inputs_of(n, values), mode);
   const Sum sum = passes::as_declared(std::get<Sum>(*images.find(node.outputs[0])), (*now_)[node.outputs[0]]);
   if (!a.defined()) {
-    const at::Tensor z =
-        forward(node, {inputs[0], inputs[1], node.inputs.size() > 2 ? inputs[2] : at::Tensor()}, mode)[0];
+    const std::vector<at::Tensor> read = inputs_of(n, values);
+    const at::Tensor z = forward(node, {read[0], read[1], node.inputs.size() > 2 ? inputs[2] : at::Tensor()}, mode)[0];
     z.detach().copy_(images.real(node.outputs[0]));
     return {folded_at_[n] >= 0 && inputs[2].defined() ? z + along(inputs[2], z.dim(), 1) : z};
   }
   const auto* gemm = get_if<Gemm>(&node.op);
   AccumulatorReals how{sum.scale, sum.shift, quotients(sum.scale, x->grid.scale[0]), gemm ? gemm->beta : 1};
   if (folded_at_[n] >= 0 && inputs[2].defined()) how.shift = doubles(inputs[2]), how.beta = 1;
-  return {reals_of_accumulator(a, how, inputs[2])};
+  return {convolved && mode.training ? reals_of_convolution(a, how, *convolved, inputs[2])
+                                     : reals_of_accumulator(a, how, inputs[2])};
 }
 
 /// A batch-norm by the batch's own statistics has those of its image, too.

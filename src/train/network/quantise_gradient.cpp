@@ -11,13 +11,19 @@ namespace {
 
 using torch::autograd::variable_list;
 
-at::Tensor forward(const at::Tensor& x, const StepsAlong& along, const at::Tensor& codes) {
+at::Tensor forward(const at::Tensor& x, const StepsAlong& along, const at::Tensor& codes,
+                   Values values = Values::Here) {
   const Parts parts(x, along);
   at::Tensor y = at::empty(x.sizes(), x.options().requires_grad(false));
+  if (values == Values::Elsewhere && !codes.defined()) return y;
   parts.each([&](int64_t part, size_t begin, size_t size) {
-    quant::fake_quantise(part_of<const float>(x, begin, size), along.steps[static_cast<size_t>(parts.channel(part))],
-                         part_of<float>(y, begin, size),
-                         codes.defined() ? part_of<quant::Code>(codes, begin, size) : std::span<quant::Code>());
+    const auto from = part_of<const float>(x, begin, size);
+    const quant::Steps& steps = along.steps[static_cast<size_t>(parts.channel(part))];
+    const auto of = codes.defined() ? part_of<quant::Code>(codes, begin, size) : std::span<quant::Code>();
+    if (values == Values::Elsewhere)
+      quant::code(from, steps, of);
+    else
+      quant::fake_quantise(from, steps, part_of<float>(y, begin, size), of);
   });
   return y;
 }
@@ -84,11 +90,12 @@ at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along) {
   return forward(dense(x), along, {});
 }
 
-at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along, const LearnedGradient& learned) {
+at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along, const LearnedGradient& learned, Values values) {
   const at::Tensor from = dense(x);
-  if (!x.requires_grad() && !(learned.high.defined() && learned.high.requires_grad())) return forward(from, along, {});
+  if (!x.requires_grad() && !(learned.high.defined() && learned.high.requires_grad()))
+    return forward(from, along, {}, values);
   const at::Tensor codes = learned.leaf ? at::Tensor() : at::empty(from.sizes(), at::kByte);
-  at::Tensor y = forward(from, along, codes);
+  at::Tensor y = forward(from, along, codes, values);
   const auto node = backward_node<FakeQuantiseBackward>();
   node->set_next_edges(torch::autograd::collect_next_edges(x, learned.high, learned.low));
   node->kept = learned.leaf ? from : codes;

@@ -26,7 +26,12 @@ struct LearnedGradient {
   bool leaf = false;  ///< x is kept anyway (weights): sums come exactly from it, else from a byte an element
 };
 
-/// The same with gradients to x and to what is learned.
-at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along, const LearnedGradient& learned);
+/// Who writes the quantised values.
+enum class Values { Here, Elsewhere };
+
+/// The same with gradients to x and to what is learned. Values written Elsewhere are not set here: the caller knows
+/// what they are, and may never need them.
+at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along, const LearnedGradient& learned,
+                         Values values = Values::Here);
 
 }  // namespace nibble::train

@@ -113,11 +113,11 @@ std::vector<Steps> Quantiser::steps() const {
   return all;
 }
 
-at::Tensor Quantiser::forward(const at::Tensor& x, bool training, int64_t step) const {
+at::Tensor Quantiser::forward(const at::Tensor& x, bool training, int64_t step, Values values) const {
   if (!on_) return x;
   if (form_) return training ? form_->forward(x, along(), step) : form_->evaluate(x, along());
   if (!training) return fake_quantise(x, along());
-  return fake_quantise(x, along(), {recipe_.learning, learned_, low_, state_, weights_});
+  return fake_quantise(x, along(), {recipe_.learning, learned_, low_, state_, weights_}, values);
 }
 
 void Quantiser::freeze(bool frozen) {

@@ -32,7 +32,8 @@ class Quantiser {
 
   /// x Float32 to y; in training with gradients, noise that is not annealed (drawn from (seed, step) alone) and weights
   /// that are not set yet. Else what op() computes. Off: x itself.
-  at::Tensor forward(const at::Tensor& x, bool training, int64_t step) const;
+  /// Values Elsewhere: y's numbers may be left to the caller, who knows them.
+  at::Tensor forward(const at::Tensor& x, bool training, int64_t step, Values values = Values::Here) const;
 
   const std::string& name() const { return name_; }
   const QuantiserRecipe& recipe() const { return recipe_; }

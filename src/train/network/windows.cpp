@@ -49,6 +49,30 @@ at::Tensor padded(const at::Tensor& x, const Ints& begins, const Ints& ends, dou
   return none ? x : at::constant_pad_nd(x, pads, value);
 }
 
+Ints negated(Ints values) {
+  for (int64_t& each : values) each = -each;
+  return values;
+}
+
+/// A convolution's fields with ONNX's defaults filled in. Pads that differ at the two ends, or cut, come before it.
+struct ConvolutionPlaces {
+  Ints strides, dilations, begins, ends, zeros, pads;
+  bool symmetric;
+
+  ConvolutionPlaces(const graph::Conv& op, int64_t axes) : strides(op.strides), dilations(op.dilations) {
+    zeros.assign(static_cast<size_t>(axes), 0);
+    begins = ends = zeros;
+    if (strides.empty()) strides.assign(zeros.size(), 1);
+    if (dilations.empty()) dilations.assign(zeros.size(), 1);
+    if (!op.pads.empty()) {
+      begins.assign(op.pads.begin(), op.pads.begin() + axes);
+      ends.assign(op.pads.begin() + axes, op.pads.end());
+    }
+    symmetric = begins == ends && std::all_of(begins.begin(), begins.end(), [](int64_t p) { return p >= 0; });
+    pads = symmetric ? begins : zeros;
+  }
+};
+
 bool all_ones(const Ints& values) {
   return std::all_of(values.begin(), values.end(), [](int64_t value) { return value == 1; });
 }
@@ -102,17 +126,19 @@ at::Tensor window_counts(const Op& op, const Windows& windows, const at::Tensor&
 }  // namespace
 
 at::Tensor convolve(const graph::Conv& op, const at::Tensor& x, const at::Tensor& weights, const at::Tensor& bias) {
-  const size_t axes = static_cast<size_t>(x.dim() - 2);
-  const Ints ones(axes, 1), zeros(axes, 0);
-  Ints begins = zeros, ends = zeros;
-  if (!op.pads.empty()) {
-    begins.assign(op.pads.begin(), op.pads.begin() + static_cast<ptrdiff_t>(axes));
-    ends.assign(op.pads.begin() + static_cast<ptrdiff_t>(axes), op.pads.end());
-  }
-  const bool symmetric = begins == ends && std::all_of(begins.begin(), begins.end(), [](int64_t p) { return p >= 0; });
-  return at::convolution(symmetric ? x : padded(x, begins, ends, 0), weights, bias,
-                         op.strides.empty() ? ones : op.strides, symmetric ? begins : zeros,
-                         op.dilations.empty() ? ones : op.dilations, false, zeros, op.group);
+  const ConvolutionPlaces at(op, x.dim() - 2);
+  return at::convolution(at.symmetric ? x : padded(x, at.begins, at.ends, 0), weights, bias, at.strides, at.pads,
+                         at.dilations, false, at.zeros, op.group);
+}
+
+ConvolutionGradient convolve_backward(const graph::Conv& op, const at::Tensor& g, const at::Tensor& x,
+                                      const at::Tensor& weights, bool of_x, bool of_weights) {
+  const ConvolutionPlaces at(op, x.dim() - 2);
+  auto [dx, dw, db] = at::convolution_backward(g, at.symmetric ? x : padded(x, at.begins, at.ends, 0), weights,
+                                               at::OptionalIntArrayRef(), at.strides, at.pads, at.dilations, false,
+                                               at.zeros, op.group, {of_x, of_weights, false});
+  if (of_x && !at.symmetric) dx = padded(dx, negated(at.begins), negated(at.ends), 0);
+  return {dx, dw};
 }
 
 at::Tensor convolve_transposed(const graph::ConvTranspose& op, const at::Tensor& x, const at::Tensor& weights,

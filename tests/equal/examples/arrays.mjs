@@ -20,6 +20,11 @@ export function firstArray(file) {
   const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
   const raw = zip.subarray(start, start + size);
   const bytes = zip.readUInt16LE(entry + 10) === 8 ? inflateRawSync(raw) : raw;
+  return numbersOf(bytes);
+}
+
+// An npy file's numbers.
+export function numbersOf(bytes) {
   const header = bytes.readUInt16LE(8), text = bytes.toString("latin1", 10, 10 + header);
   const data = new Uint8Array(bytes.subarray(10 + header)).buffer;
   const types = { "<i8": BigInt64Array, "<i4": Int32Array, "<f4": Float32Array, "<f8": Float64Array, "|u1": Uint8Array, "|i1": Int8Array };

@@ -78,7 +78,8 @@ TEST(Experiment, AnUnknownTopologyIsNamedWithTheNearestOne) {
   EXPECT_EQ(
       network(R"({"topology": "mnist_cn"})"),
       "lab: FILE: network: topology: no 'mnist_cn' (did you mean 'mnist_cnn'?) (expected mnist_cnn, lenet, resnet8, "
-      "resnet20, resnet32, vgg9, vgg_small, mobilenet_v1, mobilenet_v2, mobilenet_3ddfa, ds_cnn, autoencoder, "
+      "resnet20, resnet32, resnet18, vgg9, vgg_small, mobilenet_v1, mobilenet_v2, mobilenet_3ddfa, ds_cnn, "
+      "autoencoder, "
       "efficientnet_tiny, "
       "mobilenet_v3_tiny, detector_silu, detector_leaky, controller)");
   EXPECT_EQ(network(R"({"topology": 8})"), "lab: FILE: network: topology: 8 (expected a string)");

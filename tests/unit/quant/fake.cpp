@@ -100,6 +100,9 @@ TEST(FakeQuantise, HasThePublishedGradientsFromTheInputAndFromABytePerElement) {
       const GradientSums formula = by_formula(g, x, steps, expected);
       const GradientSums exact = fake_quantise_backward(g, std::span<const float>(x), steps, from_input);
       const GradientSums coded = fake_quantise_backward(g, std::span<const Code>(codes), steps, from_codes);
+      std::vector<Code> alone(count);
+      code(x, steps, alone);
+      EXPECT_EQ(alone, codes);
       EXPECT_EQ(from_input, expected);
       EXPECT_EQ(from_codes, expected);
       EXPECT_NEAR(exact.inside, formula.inside, 1e-6 * std::sqrt(count));

@@ -1,0 +1,205 @@
+#ifndef NIBBLE_KERNELS_ARM_H
+#define NIBBLE_KERNELS_ARM_H
+#include "kernels/element.h"
+
+/* What the sets for Armv8-A share. A convolution is: windows (where the inputs of an output position lie), sums (the
+ * accumulators of 16 output channels, which is all that the sets differ in), and what becomes of these. */
+
+/* How many output positions are taken at a time at most; of as many the windows fit the scratch (items.c). */
+#define NIBBLE_ARM_POSITIONS 32
+#define NIBBLE_ARM_COPIES 16
+
+/* Of each position: where its window begins, how many bytes lie between its segments, where it writes and where its
+ * residual lies. */
+typedef struct nibble_arm_windows {
+  int count;
+  const int8_t* x[NIBBLE_ARM_POSITIONS];
+  int64_t gap[NIBBLE_ARM_POSITIONS];
+  int64_t y[NIBBLE_ARM_POSITIONS], r[NIBBLE_ARM_POSITIONS];
+} nibble_arm_windows;
+
+/* What becomes of the sums of 16 channels: bytes at once, where all 16 are there, the stage is FLOAT and there is no
+ * residual, by way of NIBBLE_ARM_I8 and NIBBLE_ARM_U8; else they are kept for nibble_arm_finish. */
+enum nibble_arm_way { NIBBLE_ARM_KEEP = 0, NIBBLE_ARM_I8, NIBBLE_ARM_U8 };
+typedef struct nibble_arm_target {
+  int way, whole_way; /* of this block; of a whole block */
+  const float *a, *b; /* 16 each */
+  uint8_t clip[32];   /* 16 times low, 16 times high */
+  float repeated[32]; /* a and b of a stage of one channel */
+  uint8_t* y;         /* channel 0 of the block */
+  int32_t (*sums)[16];
+} nibble_arm_target;
+
+/* bias[row] + sum over `segments` of `quads` * 4 bytes of x * w, of each position and the 16 rows of a block of weights
+ * (BLOCKED, 8 bits); x is signed. */
+typedef struct nibble_arm_block {
+  const int8_t* weights;
+  const int32_t* bias;
+  int64_t segments, quads;
+} nibble_arm_block;
+typedef void (*nibble_arm_sums)(const nibble_arm_windows* windows, const nibble_arm_block* block,
+                                const nibble_arm_target* target);
+
+/* Whether nibble_arm_conv takes these parameters: BLOCKED weights of 8 bits, bytes, no groups, 32 bits of sum. */
+int nibble_arm_takes_conv(const nibble_conv* p);
+int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_sums sums);
+
+/* Depthwise, BLOCKED weights of 8 bits. */
+int nibble_arm_takes_depthwise(const nibble_conv* p);
+nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);
+
+/* Pools, pointwise functions and reductions of bytes, or NULL. */
+nibble_kernel nibble_arm_pool(const nibble_pool* p, const char** kernel_name);
+nibble_kernel nibble_arm_pointwise(const nibble_pointwise* p, const char** kernel_name);
+nibble_kernel nibble_arm_reduce(const nibble_reduce* p, const char** kernel_name);
+
+/* What becomes of the sums, whatever the block; then of a block, kept in `sums`. */
+void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* target);
+void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t block, int32_t (*sums)[16],
+                       nibble_arm_target* target);
+/* Stages, sums with the residual and stores what was kept: 16 channels from `from` on, of out_channels. */
+void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t from,
+                       int32_t (*sums)[16], int* fault);
+/* Whether low and high are bytes of a type. */
+int nibble_arm_within(int32_t type, int64_t low, int64_t high);
+
+/* 16 zeros: the bias where there is none. */
+extern const int32_t nibble_arm_zeros[16];
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#include <string.h>
+
+#define NIBBLE_ARM_INLINE static inline __attribute__((always_inline))
+
+/* Of 16 channels. Members, not an array: they live in registers. */
+typedef struct nibble_arm_ints {
+  int32x4_t a, b, c, d;
+} nibble_arm_ints;
+
+NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_load(const int32_t* from) {
+  const nibble_arm_ints v = {vld1q_s32(from), vld1q_s32(from + 4), vld1q_s32(from + 8), vld1q_s32(from + 12)};
+  return v;
+}
+NIBBLE_ARM_INLINE void nibble_arm_keep(int32_t* to, nibble_arm_ints v) {
+  vst1q_s32(to, v.a);
+  vst1q_s32(to + 4, v.b);
+  vst1q_s32(to + 8, v.c);
+  vst1q_s32(to + 12, v.d);
+}
+
+/* rint(fma((float)v, a, b)) */
+NIBBLE_ARM_INLINE int32x4_t nibble_arm_float_staged(int32x4_t v, const float* a, const float* b) {
+  return vcvtnq_s32_f32(vfmaq_f32(vld1q_f32(b), vcvtq_f32_s32(v), vld1q_f32(a)));
+}
+NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_floats_staged(nibble_arm_ints v, const float* a, const float* b) {
+  const nibble_arm_ints q = {nibble_arm_float_staged(v.a, a, b), nibble_arm_float_staged(v.b, a + 4, b + 4),
+                             nibble_arm_float_staged(v.c, a + 8, b + 8), nibble_arm_float_staged(v.d, a + 12, b + 12)};
+  return q;
+}
+
+/* A stage's numbers of 16 channels: FLOAT a, b; PRODUCT32 m, add and minus the shift. */
+typedef struct nibble_arm_channels {
+  float a[16], b[16];
+  int32_t m[16];
+  int64_t add[16], shift[16];
+} nibble_arm_channels;
+/* Of channels [from, from + count), the others zero; of the only one, 16 times. */
+void nibble_arm_read_channels(const nibble_stage* stage, int64_t from, int64_t count, nibble_arm_channels* c);
+
+/* (v * m + add) >> d, saturated to 32 bits, of channels k to k + 3. */
+NIBBLE_ARM_INLINE int32x4_t nibble_arm_product_staged(int32x4_t v, const nibble_arm_channels* c, int k) {
+  const int32x4_t m = vld1q_s32(c->m + k);
+  const int64x2_t low = vaddq_s64(vmull_s32(vget_low_s32(v), vget_low_s32(m)), vld1q_s64(c->add + k));
+  const int64x2_t high = vaddq_s64(vmull_high_s32(v, m), vld1q_s64(c->add + k + 2));
+  return vqmovn_high_s64(vqmovn_s64(vshlq_s64(low, vld1q_s64(c->shift + k))),
+                         vshlq_s64(high, vld1q_s64(c->shift + k + 2)));
+}
+
+/* FLOAT or PRODUCT32, without the clip. */
+NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_staged(nibble_arm_ints v, const nibble_arm_channels* c, int floats) {
+  if (floats) return nibble_arm_floats_staged(v, c->a, c->b);
+  {
+    const nibble_arm_ints q = {nibble_arm_product_staged(v.a, c, 0), nibble_arm_product_staged(v.b, c, 4),
+                               nibble_arm_product_staged(v.c, c, 8), nibble_arm_product_staged(v.d, c, 12)};
+    return q;
+  }
+}
+
+/* Saturated to bytes and clipped to [clip[0], clip[16]]. */
+NIBBLE_ARM_INLINE uint8x16_t nibble_arm_bytes(nibble_arm_ints v, const uint8_t* clip, int is_signed) {
+  const int16x8_t low = vqmovn_high_s32(vqmovn_s32(v.a), v.b), high = vqmovn_high_s32(vqmovn_s32(v.c), v.d);
+  if (is_signed) {
+    const int8x16_t y = vqmovn_high_s16(vqmovn_s16(low), high);
+    return vreinterpretq_u8_s8(
+        vminq_s8(vmaxq_s8(y, vld1q_s8((const int8_t*)clip)), vld1q_s8((const int8_t*)clip + 16)));
+  }
+  return vminq_u8(vmaxq_u8(vqmovun_high_s16(vqmovun_s16(low), high), vld1q_u8(clip)), vld1q_u8(clip + 16));
+}
+
+NIBBLE_ARM_INLINE void nibble_arm_store(uint8_t* to, uint8x16_t y, int64_t rows) {
+  if (rows == 16) {
+    vst1q_u8(to, y);
+  } else {
+    uint8_t bytes[16];
+    vst1q_u8(bytes, y);
+    memcpy(to, bytes, (size_t)rows);
+  }
+}
+
+/* The sums of position i, by `way`, which is the target's. */
+NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, int way, const nibble_arm_windows* windows, int i,
+                                      nibble_arm_ints v) {
+  if (way == NIBBLE_ARM_KEEP) {
+    nibble_arm_keep(t->sums[i], v);
+  } else {
+    const nibble_arm_ints q = nibble_arm_floats_staged(v, t->a, t->b);
+    vst1q_u8(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, way == NIBBLE_ARM_I8));
+  }
+}
+
+/* Two positions' sums to bytes, written out: FLOAT, narrowing, clip (nibble_arm_bytes). `narrow` is sqxtn or sqxtun,
+ * `min` and `max` of bytes. */
+#define NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                                     \
+  "ld1 {v0.4s-v3.4s}, [%[a]]\n ld1 {v4.4s-v7.4s}, [%[b]]\n ld1 {v8.4s-v11.4s}, [%[b]]\n"                              \
+  "scvtf v16.4s, v16.4s\n scvtf v17.4s, v17.4s\n scvtf v18.4s, v18.4s\n scvtf v19.4s, v19.4s\n"                       \
+  "scvtf v20.4s, v20.4s\n scvtf v21.4s, v21.4s\n scvtf v22.4s, v22.4s\n scvtf v23.4s, v23.4s\n"                       \
+  "fmla v4.4s, v16.4s, v0.4s\n fmla v5.4s, v17.4s, v1.4s\n fmla v6.4s, v18.4s, v2.4s\n fmla v7.4s, v19.4s, v3.4s\n"   \
+  "fmla v8.4s, v20.4s, v0.4s\n fmla v9.4s, v21.4s, v1.4s\n fmla v10.4s, v22.4s, v2.4s\n fmla v11.4s, v23.4s, v3.4s\n" \
+  "ld1 {v0.16b, v1.16b}, [%[clip]]\n"                                                                                 \
+  "fcvtns v4.4s, v4.4s\n fcvtns v5.4s, v5.4s\n fcvtns v6.4s, v6.4s\n fcvtns v7.4s, v7.4s\n"                           \
+  "fcvtns v8.4s, v8.4s\n fcvtns v9.4s, v9.4s\n fcvtns v10.4s, v10.4s\n fcvtns v11.4s, v11.4s\n"                       \
+  "sqxtn v4.4h, v4.4s\n sqxtn v6.4h, v6.4s\n sqxtn v8.4h, v8.4s\n sqxtn v10.4h, v10.4s\n"                             \
+  "sqxtn2 v4.8h, v5.4s\n sqxtn2 v6.8h, v7.4s\n sqxtn2 v8.8h, v9.4s\n sqxtn2 v10.8h, v11.4s\n" narrow                  \
+  " v16.8b, v4.8h\n " narrow " v20.8b, v8.8h\n " narrow "2 v16.16b, v6.8h\n " narrow "2 v20.16b, v10.8h\n" max        \
+  " v16.16b, v16.16b, v0.16b\n " max " v20.16b, v20.16b, v0.16b\n" min " v16.16b, v16.16b, v1.16b\n " min             \
+  " v20.16b, v20.16b, v1.16b\n"
+
+/* The sums of positions i and i + 1. */
+NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, const nibble_arm_windows* windows, int i,
+                                          nibble_arm_ints v, nibble_arm_ints u) {
+  register int32x4_t v16 __asm__("v16") = v.a, v17 __asm__("v17") = v.b, v18 __asm__("v18") = v.c,
+                         v19 __asm__("v19") = v.d;
+  register int32x4_t v20 __asm__("v20") = u.a, v21 __asm__("v21") = u.b, v22 __asm__("v22") = u.c,
+                         v23 __asm__("v23") = u.d;
+#define BYTES(narrow, max, min)                                                                    \
+  __asm__(NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                \
+          : "+w"(v16), "+w"(v17), "+w"(v18), "+w"(v19), "+w"(v20), "+w"(v21), "+w"(v22), "+w"(v23) \
+          : [a] "r"(t->a), [b] "r"(t->b), [clip] "r"(t->clip), "m"(*(const float(*)[16])t->a),     \
+            "m"(*(const float(*)[16])t->b), "m"(t->clip)                                           \
+          : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11")
+  if (way == NIBBLE_ARM_KEEP) {
+    nibble_arm_keep(t->sums[i], v);
+    nibble_arm_keep(t->sums[i + 1], u);
+    return;
+  }
+  if (way == NIBBLE_ARM_I8)
+    BYTES("sqxtn", "smax", "smin");
+  else
+    BYTES("sqxtun", "umax", "umin");
+#undef BYTES
+  vst1q_u8(t->y + windows->y[i], vreinterpretq_u8_s32(v16));
+  vst1q_u8(t->y + windows->y[i + 1], vreinterpretq_u8_s32(v20));
+}
+#endif
+#endif

@@ -1,0 +1,226 @@
+#include "kernels/arm.h"
+
+#if defined(__aarch64__)
+int nibble_arm_takes_conv(const nibble_conv* p) {
+  const int bytes = p->x_type == NIBBLE_I8 || p->x_type == NIBBLE_U8;
+  const int64_t low = p->x_type == NIBBLE_U8 ? 0 : -128;
+  return p->w_format == NIBBLE_BLOCKED && p->w_bits == 8 && p->acc_type == NIBBLE_I32 && p->groups == 1 && bytes &&
+         p->zero_point >= low && p->zero_point <= low + 255;
+}
+
+/* The convolution's geometry, and the output position that is next. */
+typedef struct walk {
+  const nibble_conv* p;
+  const uint8_t* x;
+  int64_t segment, padded, segments; /* bytes of a segment, padded to 4; how many */
+  int64_t direct_gap;                /* between the segments of a window within x */
+  int has_gaps;                      /* a segment's bytes do not lie side by side */
+  int always_gathered;               /* no window is read where it lies */
+  uint8_t flip, fill;                /* x ^ flip is signed; what stands outside x, flipped */
+  int64_t inner_from, inner_to;      /* columns whose window is inside, where its rows are */
+  int64_t batch, at[3];
+  int row_inside;
+  int64_t row_x, row_y, row_r; /* offsets of column 0 */
+} walk;
+
+static int64_t first_inside(int64_t pad, int64_t stride) {
+  return (pad + stride - 1) / stride;
+}
+
+/* Columns [0, result) end before the input does. */
+static int64_t inside_until(const nibble_conv* p, int k) {
+  const int64_t room = p->in[k] - 1 - (int64_t)(p->kernel[k] - 1) * p->dilation[k] + p->pad[k];
+  return room < 0 ? 0 : room / p->stride[k] + 1;
+}
+
+static void enter_row(walk* w) {
+  const nibble_conv* p = w->p;
+  w->row_inside = 1;
+  w->row_x = w->batch * p->x_stride[0] - p->pad[2] * p->x_stride[3];
+  w->row_y = w->batch * p->y_stride[0];
+  w->row_r = w->batch * p->r_stride[0];
+  for (int k = 0; k < 2; ++k) {
+    const int64_t start = w->at[k] * p->stride[k] - p->pad[k];
+    w->row_inside &= start >= 0 && start + (int64_t)(p->kernel[k] - 1) * p->dilation[k] < p->in[k];
+    w->row_x += start * p->x_stride[k + 1];
+    w->row_y += w->at[k] * p->y_stride[k + 1];
+    w->row_r += w->at[k] * p->r_stride[k + 1];
+  }
+}
+
+static walk walk_from(const nibble_conv* p, const nibble_call* call, int64_t item) {
+  walk w;
+  int64_t rest = item;
+  w.p = p;
+  w.x = call->in[0];
+  w.segment = (int64_t)p->kernel[2] * p->in_channels;
+  w.padded = (w.segment + 3) / 4 * 4;
+  w.segments = (int64_t)p->kernel[0] * p->kernel[1];
+  w.direct_gap = (p->kernel[1] > 1 ? p->dilation[1] * p->x_stride[2] : p->dilation[0] * p->x_stride[1]) - w.padded;
+  w.flip = p->x_type == NIBBLE_U8 ? 0x80 : 0;
+  w.fill = (uint8_t)((uint8_t)p->zero_point ^ w.flip);
+  /* Segments of a few bytes are faster in one piece. Those of two axes have no single step between them. */
+  w.has_gaps = p->kernel[2] > 1 && (p->dilation[2] > 1 || p->x_stride[3] != p->in_channels);
+  w.always_gathered =
+      w.flip || (w.segments > 1 && w.segment <= 16) || (p->kernel[0] > 1 && p->kernel[1] > 1) || w.has_gaps;
+  w.inner_from = first_inside(p->pad[2], p->stride[2]);
+  w.inner_to = inside_until(p, 2);
+  for (int k = 2; k >= 0; --k) {
+    w.at[k] = rest % p->out[k];
+    rest /= p->out[k];
+  }
+  w.batch = rest;
+  enter_row(&w);
+  return w;
+}
+
+static void step_on(walk* w) {
+  const nibble_conv* p = w->p;
+  if (++w->at[2] < p->out[2]) return;
+  w->at[2] = 0;
+  if (++w->at[1] == p->out[1]) {
+    w->at[1] = 0;
+    if (++w->at[0] == p->out[0]) {
+      w->at[0] = 0;
+      ++w->batch;
+    }
+  }
+  enter_row(w);
+}
+
+/* Copies and flips; may write up to 15 bytes beyond. */
+static void copy_flipped(uint8_t* to, const uint8_t* from, int64_t bytes, uint8_t flip) {
+  const uint8x16_t mask = vdupq_n_u8(flip);
+  for (int64_t i = 0; i < bytes; i += 16) vst1q_u8(to + i, veorq_u8(vld1q_u8(from + i), mask));
+}
+
+/* Copies a segment whose row of the input is inside; `start` is its first column. */
+static void gather_row(const walk* w, uint8_t* to, const uint8_t* row, int64_t start) {
+  const nibble_conv* p = w->p;
+  const int64_t channels = p->in_channels, pitch = p->x_stride[3];
+  if (p->dilation[2] == 1 && pitch == channels) {
+    const int64_t before = start < 0 ? (-start < p->kernel[2] ? -start : p->kernel[2]) : 0;
+    const int64_t end = start + p->kernel[2], limit = end < p->in[2] ? end : p->in[2];
+    const int64_t inside = limit - start - before;
+    memset(to, w->fill, (size_t)(before * channels));
+    if (inside > 0) copy_flipped(to + before * channels, row + (start + before) * channels, inside * channels, w->flip);
+    if (end > limit) {
+      const int64_t from = before + (inside > 0 ? inside : 0);
+      memset(to + from * channels, w->fill, (size_t)((p->kernel[2] - from) * channels));
+    }
+    return;
+  }
+  for (int32_t k = 0; k < p->kernel[2]; ++k) {
+    const int64_t at = start + (int64_t)k * p->dilation[2];
+    if (at >= 0 && at < p->in[2])
+      copy_flipped(to + k * channels, row + at * pitch, channels, w->flip);
+    else
+      memset(to + k * channels, w->fill, (size_t)channels);
+  }
+}
+
+/* A window that is inside and whose segments are pieces of rows. */
+static void gather_inside(const walk* w, uint8_t* to, const uint8_t* x) {
+  const nibble_conv* p = w->p;
+  const int64_t plane = p->dilation[0] * p->x_stride[1], row = p->dilation[1] * p->x_stride[2];
+  for (int32_t i = 0; i < p->kernel[0]; ++i, x += plane)
+    for (int32_t k = 0; k < p->kernel[1]; ++k, to += w->padded) copy_flipped(to, x + k * row, w->segment, w->flip);
+}
+
+static void gather(const walk* w, uint8_t* to) {
+  const nibble_conv* p = w->p;
+  const int64_t start = w->at[2] * p->stride[2] - p->pad[2];
+  for (int32_t i = 0; i < p->kernel[0]; ++i)
+    for (int32_t k = 0; k < p->kernel[1]; ++k, to += w->padded) {
+      const int64_t depth = w->at[0] * p->stride[0] - p->pad[0] + (int64_t)i * p->dilation[0];
+      const int64_t height = w->at[1] * p->stride[1] - p->pad[1] + (int64_t)k * p->dilation[1];
+      if (depth < 0 || depth >= p->in[0] || height < 0 || height >= p->in[1])
+        memset(to, w->fill, (size_t)w->segment);
+      else
+        gather_row(w, to, w->x + w->batch * p->x_stride[0] + depth * p->x_stride[1] + height * p->x_stride[2], start);
+    }
+}
+
+/* Columns from the next one on whose windows are inside and read where they lie. */
+static int64_t direct_run(const walk* w, int64_t most) {
+  const int64_t run = w->inner_to - w->at[2];
+  if (w->always_gathered || !w->row_inside || w->at[2] < w->inner_from || run <= 0) return 0;
+  return run < most ? run : most;
+}
+
+/* The windows of positions that follow, at most `most`; those that are copied end where the scratch does. Returns
+ * whether all were copied, which makes each one segment. */
+static int windows_of(walk* w, nibble_arm_windows* windows, int64_t most, uint8_t* scratch) {
+  const nibble_conv* p = w->p;
+  const int64_t x_step = p->stride[2] * p->x_stride[3], pitch = w->segments * w->padded + NIBBLE_SLACK;
+  int copied = 0, i = 0;
+  while (i < most) {
+    const int64_t column = w->at[2], run = direct_run(w, most - i);
+    const int8_t* x = (const int8_t*)w->x + w->row_x + column * x_step;
+    int64_t y = w->row_y + column * p->y_stride[3], r = w->row_r + column * p->r_stride[3];
+    if (run > 0) {
+      const int end = i + (int)run;
+      for (; i < end; ++i, x += x_step, y += p->y_stride[3], r += p->r_stride[3]) {
+        windows->x[i] = x, windows->gap[i] = w->direct_gap;
+        windows->y[i] = y, windows->r[i] = r;
+      }
+      w->at[2] += run - 1;
+    } else {
+      uint8_t* copy = scratch + copied * pitch;
+      if (copied == NIBBLE_ARM_COPIES) break;
+      if (w->row_inside && column >= w->inner_from && column < w->inner_to && !w->has_gaps)
+        gather_inside(w, copy, (const uint8_t*)x);
+      else
+        gather(w, copy);
+      windows->x[i] = (const int8_t*)copy, windows->gap[i] = 0;
+      windows->y[i] = y, windows->r[i] = r;
+      ++copied, ++i;
+    }
+    step_on(w);
+  }
+  windows->count = i;
+  return copied == i;
+}
+
+/* bias + 128 * the sum of the weights, of 16 rows: what a flipped x lacks. */
+static void corrected_bias(const nibble_arm_block* block, const int32_t* bias, int32_t* corrected) {
+  int32x4_t sums[4];
+  for (int i = 0; i < 4; ++i) sums[i] = vdupq_n_s32(0);
+  for (int64_t q = 0; q < block->segments * block->quads; ++q)
+    for (int i = 0; i < 4; ++i) sums[i] = vpadalq_s16(sums[i], vpaddlq_s8(vld1q_s8(block->weights + 64 * q + 16 * i)));
+  for (int i = 0; i < 4; ++i) vst1q_s32(corrected + 4 * i, vaddq_s32(vld1q_s32(bias + 4 * i), vshlq_n_s32(sums[i], 7)));
+}
+
+int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_sums sums_of) {
+  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
+  const int64_t blocks = (p->out_channels + 15) / 16;
+  const int64_t last = p->split ? positions : call->end, first_block = p->split ? call->begin : 0;
+  const int64_t last_block = p->split ? call->end : blocks;
+  int64_t item = p->split ? 0 : call->begin;
+  walk w = walk_from(p, call, item);
+  const int64_t block_bytes = w.segments * w.padded * 16;
+  int fault = NIBBLE_FINE;
+  nibble_arm_target target;
+  nibble_arm_aim(p, &target);
+  while (item < last) {
+    nibble_arm_windows windows;
+    const int64_t most = last - item < NIBBLE_ARM_POSITIONS ? last - item : NIBBLE_ARM_POSITIONS;
+    const int copied = windows_of(&w, &windows, most, call->scratch);
+    nibble_arm_block block;
+    block.segments = copied ? 1 : w.segments;
+    block.quads = (copied ? w.segments : 1) * w.padded / 4;
+    for (int64_t b = first_block; b < last_block; ++b) {
+      int32_t sums[NIBBLE_ARM_POSITIONS][16], corrected[16];
+      const int32_t* bias = p->bias ? (const int32_t*)p->bias + 16 * b : nibble_arm_zeros;
+      block.weights = (const int8_t*)p->weights + b * block_bytes;
+      block.bias = w.flip ? corrected : bias;
+      if (w.flip) corrected_bias(&block, bias, corrected);
+      nibble_arm_aim_at(p, call, b, sums, &target);
+      sums_of(&windows, &block, &target);
+      if (target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, 16 * b, sums, &fault);
+    }
+    item += windows.count;
+  }
+  return fault;
+}
+#endif

@@ -1,0 +1,130 @@
+#include "kernels/arm.h"
+
+#if defined(__aarch64__)
+
+const int32_t nibble_arm_zeros[16] = {0};
+
+int nibble_arm_within(int32_t type, int64_t low, int64_t high) {
+  return type == NIBBLE_I8   ? low >= INT8_MIN && high <= INT8_MAX && low <= high
+         : type == NIBBLE_U8 ? low >= 0 && high <= UINT8_MAX && low <= high
+                             : 0;
+}
+
+void nibble_arm_read_channels(const nibble_stage* stage, int64_t from, int64_t count, nibble_arm_channels* c) {
+  memset(c, 0, sizeof *c);
+  for (int64_t k = 0; k < (stage->channels > 1 ? count : 16); ++k) {
+    const int64_t at = stage->channels > 1 ? from + k : 0;
+    if (stage->form == NIBBLE_STAGE_FLOAT) {
+      c->a[k] = ((const float*)stage->a)[at];
+      c->b[k] = ((const float*)stage->b)[at];
+    } else {
+      c->m[k] = ((const int32_t*)stage->a)[at];
+      c->add[k] = ((const int64_t*)stage->b)[at];
+      c->shift[k] = -(int64_t)((const uint8_t*)stage->d)[at];
+    }
+  }
+}
+
+void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* t) {
+  const nibble_stage* s = &p->stage;
+  const int at_once =
+      s->form == NIBBLE_STAGE_FLOAT && p->sum_form == 0 && nibble_arm_within(p->y_type, s->low, s->high);
+  t->whole_way = !at_once ? NIBBLE_ARM_KEEP : p->y_type == NIBBLE_I8 ? NIBBLE_ARM_I8 : NIBBLE_ARM_U8;
+  if (!at_once) return;
+  memset(t->clip, (uint8_t)s->low, 16);
+  memset(t->clip + 16, (uint8_t)s->high, 16);
+  for (int k = 0; k < 16 && s->channels <= 1; ++k) {
+    t->repeated[k] = *(const float*)s->a;
+    t->repeated[16 + k] = *(const float*)s->b;
+  }
+}
+
+void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t block, int32_t (*sums)[16],
+                       nibble_arm_target* t) {
+  const int64_t from = 16 * block, left = p->out_channels - from;
+  const int one = p->stage.channels <= 1;
+  t->sums = sums;
+  t->way = left < 16 ? NIBBLE_ARM_KEEP : t->whole_way;
+  if (t->way == NIBBLE_ARM_KEEP) return;
+  t->y = (uint8_t*)call->out + from;
+  t->a = one ? t->repeated : (const float*)p->stage.a + from;
+  t->b = one ? t->repeated + 16 : (const float*)p->stage.b + from;
+}
+
+/* One channel after another: every form and type. */
+static void finish_any(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t from,
+                       int64_t rows, int32_t (*sums)[16], int* fault) {
+  for (int i = 0; i < windows->count; ++i)
+    for (int64_t k = 0; k < rows; ++k) {
+      const int64_t q = nibble_staged(&p->stage, sums[i][k], from + k, fault);
+      const int64_t r = p->sum_form ? nibble_load(call->in[1], p->r_type, windows->r[i] + from + k) : 0;
+      nibble_store(call->out, p->y_type, windows->y[i] + from + k, nibble_conv_summed(p, q, r));
+    }
+}
+
+/* The residual sum of four channels, q clipped to the stage's limits before. */
+typedef struct residual {
+  float32x4_t low, high, c;
+  float a, b;
+} residual;
+
+NIBBLE_ARM_INLINE int32x4_t summed(const residual* s, int32x4_t q, int16x4_t r) {
+  const float32x4_t clipped = vminq_f32(vmaxq_f32(vcvtq_f32_s32(q), s->low), s->high);
+  return vcvtnq_s32_f32(vfmaq_n_f32(vfmaq_n_f32(s->c, vcvtq_f32_s32(vmovl_s16(r)), s->b), clipped, s->a));
+}
+
+NIBBLE_ARM_INLINE nibble_arm_ints with_residual(const residual* s, nibble_arm_ints q, const uint8_t* r, int is_signed) {
+  const uint8x16_t bytes = vld1q_u8(r);
+  const int8x16_t signed_bytes = vreinterpretq_s8_u8(bytes);
+  const int16x8_t low =
+      is_signed ? vmovl_s8(vget_low_s8(signed_bytes)) : vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(bytes)));
+  const int16x8_t high = is_signed ? vmovl_high_s8(signed_bytes) : vreinterpretq_s16_u16(vmovl_high_u8(bytes));
+  const nibble_arm_ints y = {summed(s, q.a, vget_low_s16(low)), summed(s, q.b, vget_high_s16(low)),
+                             summed(s, q.c, vget_low_s16(high)), summed(s, q.d, vget_high_s16(high))};
+  return y;
+}
+
+NIBBLE_ARM_INLINE void finish_bytes(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows,
+                                    int64_t from, int64_t rows, int32_t (*sums)[16], int floats, int sum) {
+  const residual s = {vdupq_n_f32((float)p->stage.low), vdupq_n_f32((float)p->stage.high), vdupq_n_f32(p->sum_fc),
+                      p->sum_fa, p->sum_fb};
+  const uint8_t* r = (const uint8_t*)call->in[1] + (sum ? from : 0);
+  uint8_t* y = (uint8_t*)call->out + from;
+  uint8_t clip[32];
+  nibble_arm_channels c;
+  nibble_arm_read_channels(&p->stage, from, rows, &c);
+  memset(clip, (uint8_t)(sum ? p->sum_low : p->stage.low), 16);
+  memset(clip + 16, (uint8_t)(sum ? p->sum_high : p->stage.high), 16);
+  for (int i = 0; i < windows->count; ++i) {
+    nibble_arm_ints v = nibble_arm_staged(nibble_arm_load(sums[i]), &c, floats);
+    if (sum && p->r_type == NIBBLE_I8) v = with_residual(&s, v, r + windows->r[i], 1);
+    if (sum && p->r_type != NIBBLE_I8) v = with_residual(&s, v, r + windows->r[i], 0);
+    nibble_arm_store(y + windows->y[i],
+                     p->y_type == NIBBLE_I8 ? nibble_arm_bytes(v, clip, 1) : nibble_arm_bytes(v, clip, 0), rows);
+  }
+}
+
+void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t from,
+                       int32_t (*sums)[16], int* fault) {
+  const nibble_stage* s = &p->stage;
+  const int64_t rows = p->out_channels - from < 16 ? p->out_channels - from : 16;
+  const int sum = p->sum_form == 2, floats = s->form == NIBBLE_STAGE_FLOAT;
+  const int bytes = nibble_arm_within(p->y_type, s->low, s->high) && (floats || s->form == NIBBLE_STAGE_PRODUCT32) &&
+                    (p->sum_form == 0 || (sum && nibble_arm_within(p->y_type, p->sum_low, p->sum_high) &&
+                                          (p->r_type == NIBBLE_I8 || p->r_type == NIBBLE_U8)));
+  if (bytes && floats && sum)
+    finish_bytes(p, call, windows, from, rows, sums, 1, 1);
+  else if (bytes && floats)
+    finish_bytes(p, call, windows, from, rows, sums, 1, 0);
+  else if (bytes && sum)
+    finish_bytes(p, call, windows, from, rows, sums, 0, 1);
+  else if (bytes)
+    finish_bytes(p, call, windows, from, rows, sums, 0, 0);
+  else if (s->form == NIBBLE_STAGE_NONE && p->y_type == NIBBLE_I32 && !p->sum_form && s->low <= INT32_MIN &&
+           s->high >= INT32_MAX)
+    for (int i = 0; i < windows->count; ++i)
+      memcpy((int32_t*)call->out + windows->y[i] + from, sums[i], (size_t)rows * sizeof(int32_t));
+  else
+    finish_any(p, call, windows, from, rows, sums, fault);
+}
+#endif

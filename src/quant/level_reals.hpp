@@ -1,0 +1,23 @@
+#pragma once
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace nibble::quant {
+
+/// What whole numbers of one channel stand for: real = clip(sum of scale[k] * (a[k] - zero[k]) + shift, low, high).
+struct LevelReals {
+  std::vector<double> scale, zero;  ///< one an operand
+  double shift = 0;
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+};
+
+/// y[i] of `count` elements in each operand (Element: float or double), computed in doubles and rounded once.
+template <class Element>
+void reals_of_levels(const LevelReals& how, std::span<const Element* const> a, size_t count, float* y);
+
+extern template void reals_of_levels(const LevelReals&, std::span<const float* const>, size_t, float*);
+extern template void reals_of_levels(const LevelReals&, std::span<const double* const>, size_t, float*);
+
+}  // namespace nibble::quant
