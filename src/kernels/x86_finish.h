@@ -28,6 +28,10 @@ nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call);
 void nibble_finish_rows(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y,
                         const int64_t* r);
 
+/* The sets' finisher (kernels.h). */
+int nibble_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count, int64_t channel,
+                       const int64_t* y, const int64_t* r);
+
 /* Whether [low, high] lies within the type, of 8 bits. */
 int nibble_within_byte(int64_t low, int64_t high, int32_t type);
 

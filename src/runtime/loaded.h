@@ -64,6 +64,7 @@ struct nibble_program {
   size_t library_count;
   void (*leave_backends)(nibble_program*); /* NULL: there are none, and what opens libraries is not linked */
   size_t taken_sums, taken_scratch;        /* bytes: of a context, of each thread */
+  nibble_finisher finisher;                /* of a back end's sums; NULL: the reference */
 };
 
 /* Fills in a program from its file's bytes (aligned to 64). Checks the file's form; verify checks what it says. */
@@ -73,7 +74,8 @@ nibble_status nibble_verify(const nibble_program* program, char* message, size_t
 
 /* What a step that a back end took works with. */
 typedef struct nibble_taken {
-  nibble_call call;        /* operands; the rest is filled in */
+  nibble_call call; /* operands; the rest is filled in */
+  nibble_finisher finisher;
   nibble_threads* threads; /* NULL: the caller alone */
   uint8_t* scratch;        /* a block a thread */
   size_t scratch_bytes;    /* of a block */

@@ -84,6 +84,17 @@ static void choose_kernel(nibble_loaded_step* step, const nibble_kernel_set* for
   }
 }
 
+/* Of the first set, from `forced` on, that has one. */
+static nibble_finisher choose_finisher(const nibble_kernel_set* forced) {
+  int begun = forced == NULL;
+  for (int i = 0; nibble_kernel_sets[i] != NULL; ++i) {
+    const nibble_kernel_set* set = nibble_kernel_sets[i];
+    begun = begun || set == forced;
+    if (begun && set->runs_here() && set->finish != NULL) return set->finish;
+  }
+  return NULL;
+}
+
 static nibble_status finish_loading(nibble_program* program, const char* kernels, char* message, size_t size) {
   const char* asked = kernels != NULL ? kernels : getenv("NIBBLE_KERNELS");
   const nibble_kernel_set* forced = asked == NULL || *asked == 0 ? NULL : set_named(asked);
@@ -95,6 +106,7 @@ static nibble_status finish_loading(nibble_program* program, const char* kernels
   }
   status = nibble_parse(program, message, size);
   if (status == NIBBLE_OK) status = nibble_verify(program, message, size);
+  program->finisher = choose_finisher(forced);
   for (size_t i = 0; i < program->step_count && status == NIBBLE_OK; ++i) {
     nibble_loaded_step* step = &program->steps[i];
     choose_kernel(step, forced);
@@ -462,8 +474,8 @@ static int run_step(nibble_context* context, const nibble_loaded_step* step) {
   const int together = context->thread_count > 1 && work_of(step) >= worth_a_thread;
   share_of_step job = {context, step, 0};
   if (step->backend != NULL) {
-    const nibble_taken with = {call_of(context, step), together ? context->threads : NULL, context->scratch,
-                               context->scratch_bytes, context->sums};
+    const nibble_taken with = {call_of(context, step), context->program->finisher, together ? context->threads : NULL,
+                               context->scratch,       context->scratch_bytes,     context->sums};
     return nibble_run_taken(step, &with);
   }
   if (together)

@@ -42,7 +42,7 @@ static void note(taken_job* job, int fault) {
 static void finish(taken_job* job, const nibble_call* call, const int32_t* v) {
   const nibble_loaded_step* step = job->step;
   if (step->prepared.gives == NIBBLE_BACKEND_SUMS)
-    note(job, nibble_finish_sums(step->kind, step->parameters, call, v, step->prepared.addend));
+    note(job, nibble_finish_sums(step->kind, step->parameters, call, v, step->prepared.addend, job->with->finisher));
 }
 
 /* A share's grains, each finished while its sums are near. */

@@ -182,9 +182,9 @@ Convolution::Convolution(const nibble_conv& conv) : conv_(conv), shift_(conv.x_t
   if (!parts) throw Refusal{"sums beyond 2^24, which oneDNN would round"};
   for (auto& part : *parts) primitive_->add_part(conv, part);
 
-  // x' = x + shift, and its zero point likewise: sums of w * x' are too large by shift * sum w, and BLOCKED's bias holds
-  // the zero point already.
-  const bool folded = conv.w_format == NIBBLE_BLOCKED;
+  // x' = x + shift, and its zero point likewise: sums of w * x' are too large by shift * sum w. A folded bias holds the
+  // zero point already.
+  const bool folded = conv.w_format != NIBBLE_PLAIN;
   for (int64_t out = 0; out < weights->outs; ++out) {
     int64_t sum = 0;
     for (int64_t tap = 0; tap < weights->taps; ++tap) sum += weights->sum(out, tap);

@@ -20,11 +20,17 @@ int64_t plain(const nibble_conv& conv, int64_t at) {
   }
 }
 
-int64_t packed(const nibble_conv& conv, int64_t at) {
-  if (conv.w_bits == 8) return static_cast<const int8_t*>(conv.weights)[at];
+/// Weight `at` of those that begin at a byte.
+int64_t packed(const nibble_conv& conv, int64_t begin, int64_t at) {
+  const uint8_t* bytes = static_cast<const uint8_t*>(conv.weights) + begin;
+  if (conv.w_bits == 8) return static_cast<int8_t>(bytes[at]);
   const int64_t bit = at * conv.w_bits;
-  const int64_t stored = static_cast<const uint8_t*>(conv.weights)[bit / 8] >> (bit % 8) & ((1 << conv.w_bits) - 1);
-  return conv.w_low + conv.w_step * stored;
+  return conv.w_low + int64_t{conv.w_step} * (bytes[bit / 8] >> (bit % 8) & ((1 << conv.w_bits) - 1));
+}
+
+/// The matrix of rows of `columns` weights, each beginning on a byte.
+int64_t folded(const nibble_conv& conv, int64_t row, int64_t column, int64_t columns) {
+  return packed(conv, row * ((columns * conv.w_bits + 7) / 8), column);
 }
 
 int64_t padded(int64_t columns) {
@@ -47,6 +53,19 @@ struct Blocked {
     return ((out / 16 * (columns / 4) + column / 4) * 16 + out % 16) * 4 + column % 4;
   }
 };
+
+bool is_depthwise(const nibble_conv& conv) {
+  return conv.groups > 1 && conv.groups == conv.in_channels && conv.groups == conv.out_channels;
+}
+
+/// In the program's format.
+int64_t weight(const nibble_conv& conv, const Weights& of, const Blocked& blocked, int64_t out, int64_t tap,
+               int64_t in) {
+  if (conv.w_format == NIBBLE_BLOCKED) return packed(conv, 0, blocked.at(out, tap, in));
+  const int64_t column = tap * of.ins + in;
+  if (conv.w_format == NIBBLE_PLAIN) return plain(conv, out * of.taps * of.ins + column);
+  return is_depthwise(conv) ? folded(conv, tap, out, of.outs) : folded(conv, out, column, of.taps * of.ins);
+}
 
 /// One of `count` parts of a number that add up to it and differ by 1 at most.
 int64_t part_of(int64_t number, int64_t index, int64_t count) {
@@ -94,8 +113,7 @@ std::optional<Weights> weights_of(const nibble_conv& conv) {
   for (int64_t out = 0; out < weights.outs; ++out)
     for (int64_t tap = 0; tap < weights.taps; ++tap)
       for (int64_t in = 0; in < weights.ins; ++in) {
-        const int64_t w = conv.w_format == NIBBLE_BLOCKED ? packed(conv, blocked.at(out, tap, in))
-                                                          : plain(conv, (out * weights.taps + tap) * weights.ins + in);
+        const int64_t w = weight(conv, weights, blocked, out, tap, in);
         if (w < INT8_MIN || w > INT8_MAX) return std::nullopt;
         weights.numbers.push_back(static_cast<int32_t>(w));
       }
