@@ -32,7 +32,7 @@ static inline void nibble_move_on(const nibble_conv* p, nibble_position* o, int6
   ++o->batch;
 }
 
-static inline int64_t nibble_offset(const nibble_position* o, const int64_t* strides) {
+static inline int64_t nibble_offset_of(const nibble_position* o, const int64_t* strides) {
   return o->batch * strides[0] + o->at[0] * strides[1] + o->at[1] * strides[2] + o->at[2] * strides[3];
 }
 
@@ -146,8 +146,8 @@ static inline int64_t nibble_run(const nibble_conv* p, const nibble_position* o,
   const int64_t left = p->out[2] - o->at[2], most = rest < NIBBLE_STRIP_RUN ? rest : NIBBLE_STRIP_RUN;
   const int64_t count = left < most ? left : most;
   for (int64_t i = 0; i < count; ++i) {
-    y[i] = nibble_offset(o, p->y_stride) + i * p->y_stride[3];
-    r[i] = nibble_offset(o, p->r_stride) + i * p->r_stride[3];
+    y[i] = nibble_offset_of(o, p->y_stride) + i * p->y_stride[3];
+    r[i] = nibble_offset_of(o, p->r_stride) + i * p->r_stride[3];
   }
   return count;
 }

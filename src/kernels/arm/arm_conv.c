@@ -1,4 +1,4 @@
-#include "kernels/arm.h"
+#include "kernels/arm/arm.h"
 
 #if defined(__aarch64__)
 int nibble_arm_takes_conv(const nibble_conv* p) {

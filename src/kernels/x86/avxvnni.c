@@ -1,6 +1,6 @@
 #include "kernels/conv_windows.h"
-#include "kernels/x86.h"
-#include "kernels/x86_finish.h"
+#include "kernels/x86/x86.h"
+#include "kernels/x86/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma,avxvnni")
@@ -18,7 +18,7 @@ NIBBLE_OPEN_TARGET("avx2,fma,avxvnni")
 #endif
 #define VEC_BLOCK 2
 #define TILE_ROWS 6
-#include "kernels/vnni.h"
+#include "kernels/x86/vnni.h"
 
 NIBBLE_CLOSE_TARGET
 

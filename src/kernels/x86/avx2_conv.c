@@ -1,7 +1,7 @@
-#include "kernels/avx2.h"
 #include "kernels/conv_windows.h"
-#include "kernels/x86.h"
-#include "kernels/x86_finish.h"
+#include "kernels/x86/avx2.h"
+#include "kernels/x86/x86.h"
+#include "kernels/x86/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma")
@@ -145,7 +145,8 @@ static void tiles(const windows* x, int64_t count, const int8_t* w, const int32_
 static void take(const nibble_conv* p, const nibble_call* call, nibble_position* o, int64_t count, const windows* x,
                  uint8_t* segment, int64_t* y, int64_t* r) {
   for (int64_t i = 0, run; i < count; i += run) {
-    const int64_t y0 = nibble_offset(o, p->y_stride), r0 = nibble_offset(o, p->r_stride), rest = p->out[2] - o->at[2];
+    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride),
+                  rest = p->out[2] - o->at[2];
     run = count - i < rest ? count - i : rest;
     for (int64_t k = 0; k < run; ++k) {
       y[i + k] = y0 + k * p->y_stride[3];

@@ -1,6 +1,6 @@
 #include "kernels/conv_windows.h"
-#include "kernels/x86.h"
-#include "kernels/x86_finish.h"
+#include "kernels/x86/x86.h"
+#include "kernels/x86/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
@@ -14,7 +14,7 @@ NIBBLE_OPEN_TARGET("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
 #define VEC_DOT(sum, x, w) _mm512_dpbusd_epi32(sum, x, w)
 #define VEC_BLOCK 1
 #define TILE_ROWS 12
-#include "kernels/vnni.h"
+#include "kernels/x86/vnni.h"
 
 NIBBLE_CLOSE_TARGET
 

@@ -1,4 +1,4 @@
-#include "kernels/x86.h"
+#include "kernels/x86/x86.h"
 
 #if defined(NIBBLE_X86)
 #include <cpuid.h>

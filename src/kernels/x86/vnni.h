@@ -13,7 +13,7 @@
  *
  * x of i8 is x + 128 of u8: the sum starts at bias - 128 * (sum of the weights). */
 #include "kernels/conv_windows.h"
-#include "kernels/x86_finish.h"
+#include "kernels/x86/x86_finish.h"
 
 enum { QUAD = 64, VEC_BYTES = 64 / VEC_BLOCK };
 
@@ -114,7 +114,8 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
       CASE(1)
       CASE(2)
       CASE(3)
-      CASE(4) CASE(5)
+      CASE(4)
+      CASE(5)
 #if TILE_ROWS > 6
           CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
 #endif
@@ -201,7 +202,8 @@ static void take(const nibble_conv* p, const nibble_call* call, nibble_position*
                  int in_place, int64_t* y, int64_t* r) {
   uint8_t *to = call->scratch, *segment = to + nibble_windows(p) * 2 * nibble_window_half(p);
   for (int64_t i = 0, run; i < count; i += run) {
-    const int64_t y0 = nibble_offset(o, p->y_stride), r0 = nibble_offset(o, p->r_stride), rest = p->out[2] - o->at[2];
+    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride),
+                  rest = p->out[2] - o->at[2];
     run = count - i < rest ? count - i : rest;
     for (int64_t k = 0; k < run; ++k) {
       y[i + k] = y0 + k * p->y_stride[3];
