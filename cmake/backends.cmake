@@ -11,7 +11,11 @@ function(backend name)
   install(TARGETS nibble_backend_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/nibble/backends)
 endfunction()
 
-# Debian's libdnnl-dev says nothing to find_package.
+# What a back end is written with.
+install(FILES runtime/nibble_backend.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nibble/runtime)
+install(FILES kernels/kernels.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nibble/kernels)
+
+# Its own package asks for OpenMP and OpenCL, of which it shows nothing.
 find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.hpp)
 find_library(DNNL_LIBRARY dnnl)
 if(DNNL_INCLUDE AND DNNL_LIBRARY)

@@ -1,18 +1,12 @@
 #include "kernels/x86/avx2.h"
 
-<<<<<<< HEAD:src/kernels/avx2.c
-#include "kernels/x86.h"
-#include "kernels/x86/x86_finish.h"
-    == == ==
-    =
 #include "kernels/x86/x86.h"
-        >>>>>>> main : src / kernels / x86 /
-                       avx2.c
-
+#include "kernels/x86/x86_finish.h"
+avx2.c
 #if defined(NIBBLE_X86)
 
-                       static nibble_kernel
-                       find(int kind, const void* parameters, const char** kernel_name) {
+    static nibble_kernel
+    find(int kind, const void* parameters, const char** kernel_name) {
   switch (kind) {
     case NIBBLE_KIND_CONV: {
       const nibble_kernel dense = nibble_avx2_conv(parameters, kernel_name);
