@@ -15,6 +15,7 @@ struct RuntimeOptions {
   int threads = 1;      ///< more than the runtime's 64 are 64
   std::string kernels;  ///< a kernel set's name; empty: NIBBLE_KERNELS, else the fastest
   bool fast = true;     ///< packed weights and floats where certified; else every step as the network says it
+  bool folded = false;  ///< weights as the portable kernels want them, packed where few levels allow
   bool fuse = true;     ///< several nodes in one step
   std::vector<std::string> backends{};  ///< who may take steps, in this order (runtime/nibble.h, nibble_use_backend)
 };

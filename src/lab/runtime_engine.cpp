@@ -90,6 +90,13 @@ class Gathered {
 lower::Options lowering_of(const RuntimeOptions& options, bool fuse) {
   lower::Options lowering;
   lowering.fuse = fuse;
+  if (options.folded) {
+    lowering.floats = false;
+    lowering.weights = lower::Weights::Folded;
+    lowering.pack = true;
+    lowering.bytes = lower::Bytes::AsTheyAre;
+    return lowering;
+  }
   if (options.fast) return lowering;
   lowering.floats = false;
   lowering.weights = lower::Weights::Plain;

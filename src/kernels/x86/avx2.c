@@ -2,16 +2,19 @@
 
 #include "kernels/x86/x86.h"
 #include "kernels/x86/x86_finish.h"
-avx2.c
+
 #if defined(NIBBLE_X86)
 
-    static nibble_kernel
-    find(int kind, const void* parameters, const char** kernel_name) {
+static nibble_kernel find(int kind, const void* parameters, const char** kernel_name) {
   switch (kind) {
     case NIBBLE_KIND_CONV: {
       const nibble_kernel dense = nibble_avx2_conv(parameters, kernel_name);
       return dense != NULL ? dense : nibble_avx2_depthwise(parameters, kernel_name);
     }
+    case NIBBLE_KIND_POOL: return nibble_avx2_pool(parameters, kernel_name);
+    case NIBBLE_KIND_POINTWISE: return nibble_avx2_pointwise(parameters, kernel_name);
+    case NIBBLE_KIND_MOVE: return nibble_avx2_move(parameters, kernel_name);
+    case NIBBLE_KIND_REDUCE: return nibble_avx2_reduce(parameters, kernel_name);
     default: return NULL;
   }
 }

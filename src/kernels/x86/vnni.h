@@ -60,18 +60,18 @@ NIBBLE_INLINE int32_t quad_at(const uint8_t* x) {
 NIBBLE_INLINE void tile(int rows, int two, const windows* x, int64_t first, const int8_t* w, int64_t apart,
                         const int32_t* start, int64_t start_apart, int32_t* v, int64_t behind) {
   const VEC s0 = VEC_LOAD(start), s1 = two ? VEC_LOAD(start + start_apart) : VEC_ZERO();
-  const uint8_t* at = x->at + first * x->step;
   const int64_t step = x->step;
+  const uint8_t *at = x->at + first * step, *six = at + 6 * step;
 #define START(i) VEC a##i = s0, b##i = s1;
   TWELVE(START)
 #undef START
-  for (int64_t quad = 0; quad < x->quads; ++quad, w += QUAD, at += 4) {
+  for (int64_t quad = 0; quad < x->quads; ++quad, w += QUAD, at += 4, six += 4) {
     const VEC w0 = VEC_LOAD(w), w1 = two ? VEC_LOAD(w + apart) : w0;
-#define ROW(i)                                           \
-  if (rows > i) {                                        \
-    const VEC four = VEC_SPREAD(quad_at(at + i * step)); \
-    a##i = VEC_DOT(a##i, four, w0);                      \
-    if (two) b##i = VEC_DOT(b##i, four, w1);             \
+#define ROW(i)                                                                          \
+  if (rows > i) {                                                                       \
+    const VEC four = VEC_SPREAD(quad_at(i < 6 ? at + i * step : six + (i - 6) * step)); \
+    a##i = VEC_DOT(a##i, four, w0);                                                     \
+    if (two) b##i = VEC_DOT(b##i, four, w1);                                            \
   }
     TWELVE(ROW)
 #undef ROW
@@ -118,9 +118,7 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
       CASE(5)
 #if TILE_ROWS > 6
       CASE(6)
-      CASE(7)
-      CASE(8)
-      CASE(9) CASE(10) CASE(11)
+      CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
 #endif
           default : tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind);
       break;
@@ -350,6 +348,7 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
     *kernel_name = "gemm";
     return conv;
   }
+  if (!nibble_is_depthwise(p)) return NULL;
   *kernel_name = "depthwise";
-  return nibble_is_depthwise(p) ? depthwise : NULL;
+  return depthwise;
 }

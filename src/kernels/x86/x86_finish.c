@@ -10,6 +10,14 @@ int nibble_within_byte(int64_t low, int64_t high, int32_t type) {
   return type == NIBBLE_I8 && low >= -128 && high <= 127 && low <= high;
 }
 
+nibble_conv nibble_stage_alone(const nibble_stage* stage, int32_t channels, int32_t y_type) {
+  nibble_conv p = {0};
+  p.stage = *stage;
+  p.out_channels = channels;
+  p.y_type = y_type;
+  return p;
+}
+
 nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call) {
   nibble_finish f = {p, call, NIBBLE_FINISH_ANY, NIBBLE_FINE};
   const nibble_stage* s = &p->stage;
@@ -50,8 +58,7 @@ static floats floats_of(const nibble_stage* s, int64_t channel) {
   return r;
 }
 
-/* The first `count` (1 to 15) of 16 bytes. */
-static void store_some(uint8_t* to, __m128i bytes, int64_t count) {
+void nibble_store_some(uint8_t* to, __m128i bytes, int64_t count) {
   if (count & 8) {
     _mm_storel_epi64((__m128i*)to, bytes);
     bytes = _mm_srli_si128(bytes, 8);
@@ -89,8 +96,8 @@ NIBBLE_INLINE void put_two(const bytes* o, __m256i u0, __m256i u1, __m256i v0, _
     _mm_storeu_si128((__m128i*)(o->to + y[0]), _mm256_castsi256_si128(packed));
     if (both) _mm_storeu_si128((__m128i*)(o->to + y[1]), _mm256_extracti128_si256(packed, 1));
   } else {
-    store_some(o->to + y[0], _mm256_castsi256_si128(packed), o->channels);
-    if (both) store_some(o->to + y[1], _mm256_extracti128_si256(packed, 1), o->channels);
+    nibble_store_some(o->to + y[0], _mm256_castsi256_si128(packed), o->channels);
+    if (both) nibble_store_some(o->to + y[1], _mm256_extracti128_si256(packed, 1), o->channels);
   }
 }
 
