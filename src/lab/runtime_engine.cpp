@@ -140,6 +140,7 @@ class Runner {
     if (status == NIBBLE_FAULT)
       fail("runtime", "network '" + graph_.name + "'", "a division by 0, or a value beyond a table",
            "integers that every step takes");
+    if (status == NIBBLE_NO_MEMORY) throw std::bad_alloc();
     ensure(status == NIBBLE_OK, "a checked program runs");
     std::vector<Tensor> outputs;
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {

@@ -250,5 +250,12 @@ void nibble_finish_rows(nibble_finish* f, const int32_t* v, int64_t count, int64
   }
 }
 
+int nibble_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count, int64_t channel,
+                       const int64_t* y, const int64_t* r) {
+  nibble_finish f = nibble_finish_of(p, call);
+  nibble_finish_rows(&f, v, count, channel, y, r);
+  return f.fault;
+}
+
 NIBBLE_CLOSE_TARGET
 #endif

@@ -28,6 +28,10 @@ nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call);
 void nibble_finish_rows(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y,
                         const int64_t* r);
 
+/* The sets' finisher (kernels.h). */
+int nibble_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count, int64_t channel,
+                       const int64_t* y, const int64_t* r);
+
 /* A convolution of which only the stage is, for other kinds of steps. */
 nibble_conv nibble_stage_alone(const nibble_stage* stage, int32_t channels, int32_t y_type);
 
