@@ -29,6 +29,9 @@ const Option shape{
     .value = "NAME=N",
     .help = "another extent of an input that the model leaves open, by its name (A=1,B=2 too); else what the data have",
     .repeated = true};
+const Option kernels{.name = "kernels",
+                     .value = "SET",
+                     .help = "the kernel set, where it has a kernel for a step (NIBBLE_KERNELS, else the fastest)"};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
 
 Verb reads_model(Verb verb) {
@@ -63,7 +66,7 @@ Option choice(std::string name, std::vector<std::string> choices, std::string he
 
 Verb show_row() {
   return {"show",
-          {{"MODEL", "an ONNX file at any stage"}},
+          {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
           {{.name = "memory",
             .value = "",
             .help = "the tensors that stand in memory instead: bits and bytes of each layer's input and output, all "
@@ -191,7 +194,7 @@ Verb convert_row() {
 Verb run_row() {
   return {
       "run",
-      {{"MODEL", "an ONNX file at any stage"}},
+      {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
       {{.name = "input",
         .value = "FILE",
         .help = "IN.npz (arrays by input name), IN.npy or an image",
@@ -222,7 +225,7 @@ Verb check_row() {
 
 Verb evaluate_row() {
   return {"evaluate",
-          {{"MODEL", "an ONNX file at any stage"}},
+          {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
           {dataset, preprocess, limit, engine},
           "accuracy, or the mean square error where targets are given, with its 95 % interval",
           evaluate};
@@ -230,10 +233,33 @@ Verb evaluate_row() {
 
 Verb compare_row() {
   return {"compare",
-          {{"A", "an ONNX file at any stage"}, {"B", "another"}},
+          {{"A", "an ONNX file at any stage, or a program (.nib)"}, {"B", "another"}},
           {dataset, preprocess, limit, engine},
           "runs both on the same data: differences per layer, decisions that flip, McNemar's test",
           compare};
+}
+
+Verb compile_row() {
+  return {"compile",
+          {{"ID.onnx", "an integer network"}},
+          {optional(output("MODEL.nib", ""), "the program; without it only the table is printed"),
+           choice("machine", {"host"}, "what the program is for (host: the CPU that runs it)"), kernels, from},
+          "lowers an integer network to a program: steps with their kernels and requantisation, arena, constants",
+          compile};
+}
+
+Verb bench_row() {
+  return {"bench",
+          {{"MODEL", "a program (.nib), or an integer network, which is lowered first"}},
+          {{.name = "runs", .value = "N", .help = "measured runs (as many as a second holds)"},
+           kernels,
+           {.name = "layers",
+            .value = "",
+            .help = "each step: kernel, time, multiply-accumulates a second, shares of this CPU's measured peak and "
+                    "memory bandwidth"},
+           from},
+          "latency of one inference on drawn integers: median, 5th and 95th percentile",
+          bench};
 }
 
 }  // namespace
@@ -248,7 +274,9 @@ const std::vector<Verb>& table() {
                                       reads_model(run_row()),
                                       reads_model(check_row()),
                                       reads_model(evaluate_row()),
-                                      reads_model(compare_row())};
+                                      reads_model(compare_row()),
+                                      reads_model(compile_row()),
+                                      reads_model(bench_row())};
   return rows;
 }
 

@@ -1,4 +1,4 @@
-#include "kernels/arm.h"
+#include "kernels/arm/arm.h"
 
 #if defined(__aarch64__)
 
@@ -33,6 +33,7 @@ void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* t) {
   if (!at_once) return;
   memset(t->clip, (uint8_t)s->low, 16);
   memset(t->clip + 16, (uint8_t)s->high, 16);
+  t->clips = s->high - s->low < 255;
   for (int k = 0; k < 16 && s->channels <= 1; ++k) {
     t->repeated[k] = *(const float*)s->a;
     t->repeated[16 + k] = *(const float*)s->b;
@@ -44,8 +45,10 @@ void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t bl
   const int64_t from = 16 * block, left = p->out_channels - from;
   const int one = p->stage.channels <= 1;
   t->sums = sums;
-  t->way = left < 16 ? NIBBLE_ARM_KEEP : t->whole_way;
+  t->way = t->whole_way;
+  t->rows = left < 16 ? left : 16;
   if (t->way == NIBBLE_ARM_KEEP) return;
+  if (left < 16) t->way = t->way == NIBBLE_ARM_I8 ? NIBBLE_ARM_I8_PART : NIBBLE_ARM_U8_PART;
   t->y = (uint8_t*)call->out + from;
   t->a = one ? t->repeated : (const float*)p->stage.a + from;
   t->b = one ? t->repeated + 16 : (const float*)p->stage.b + from;

@@ -1,4 +1,4 @@
-#include "kernels/arm.h"
+#include "kernels/arm/arm.h"
 
 #if defined(__aarch64__)
 
