@@ -1,8 +1,8 @@
 #include "kernels/conv_windows.h"
 #include "kernels/x86/avx2.h"
-#include "kernels/x86/x86_finish.h"
-#include "kernels/x86/x86.h"
 #include "kernels/x86/unpack.h"
+#include "kernels/x86/x86.h"
+#include "kernels/x86/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma")

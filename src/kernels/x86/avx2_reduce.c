@@ -1,7 +1,7 @@
 #include "kernels/element.h"
 #include "kernels/x86/avx2.h"
-#include "kernels/x86/x86_finish.h"
 #include "kernels/x86/x86.h"
+#include "kernels/x86/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma")

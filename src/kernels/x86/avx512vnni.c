@@ -1,6 +1,6 @@
 #include "kernels/conv_windows.h"
-#include "kernels/x86/x86_finish.h"
 #include "kernels/x86/x86.h"
+#include "kernels/x86/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 NIBBLE_OPEN_TARGET("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")

@@ -13,8 +13,8 @@
  *
  * x of i8 is x + 128 of u8: the sum starts at bias - 128 * (sum of the weights). */
 #include "kernels/conv_windows.h"
-#include "kernels/x86/x86_finish.h"
 #include "kernels/x86/unpack.h"
+#include "kernels/x86/x86_finish.h"
 
 enum { QUAD = 64, VEC_BYTES = 64 / VEC_BLOCK };
 
@@ -118,9 +118,11 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
       CASE(4)
       CASE(5)
 #if TILE_ROWS > 6
-          CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
+      CASE(6)
+      CASE(7)
+      CASE(8) CASE(9) CASE(10) CASE(11)
 #endif
-              default : tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind);
+          default : tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind);
       break;
 #undef CASE
     }
