@@ -29,8 +29,8 @@ const nibble_kernel_set* const nibble_kernel_sets[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
     &nibble_avx512vnni, &nibble_avxvnni, &nibble_avx2,
 #elif defined(__aarch64__) && defined(__linux__)
-    &nibble_i8mm, &nibble_neon_dot, &nibble_neon,
+    &nibble_i8mm,     &nibble_neon_dot, &nibble_neon,
 #elif defined(__aarch64__)
     &nibble_neon,
 #endif
-    &nibble_portable, &reference, NULL};
+    &nibble_portable,   &reference,      NULL};

@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "kernels/x86/avx2.h"
 #include "kernels/element.h"
+#include "kernels/x86/avx2.h"
 #include "kernels/x86/x86.h"
 
 #if defined(NIBBLE_X86)

@@ -1,5 +1,5 @@
-#include "kernels/x86/avx2.h"
 #include "kernels/element.h"
+#include "kernels/x86/avx2.h"
 #include "kernels/x86/x86.h"
 #include "kernels/x86/x86_finish.h"
 

@@ -277,6 +277,9 @@ inline int64_t draw_weights(Draw& draw, Case& c, nibble_conv& p, int64_t reach) 
   const int64_t columns = segments * padded(segment, 4), blocks = padded(rows, 16) / 16, codes = 1 << p.w_bits;
   const int64_t fashion = draw.between(0, 7), narrow = draw.of<int64_t>({127, 127, 60, 20});
   std::vector<uint8_t> stored(static_cast<size_t>(padded(blocks * 16 * columns * p.w_bits, 8) / 8));
+  const int64_t zero = p.w_bits == 8 ? 0 : -p.w_low / p.w_step;
+  for (int64_t at = 0; at < blocks * 16 * columns && zero != 0; ++at)
+    stored[static_cast<size_t>(at * p.w_bits / 8)] |= static_cast<uint8_t>(zero << (at * p.w_bits % 8));
   std::vector<int64_t> numbers(static_cast<size_t>(blocks * 16 * columns));
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column) {
@@ -292,7 +295,8 @@ inline int64_t draw_weights(Draw& draw, Case& c, nibble_conv& p, int64_t reach) 
       } else {
         const int64_t code = draw.between(0, codes - 1);
         numbers[static_cast<size_t>(at)] = p.w_low + p.w_step * code;
-        stored[static_cast<size_t>(at * p.w_bits / 8)] |= static_cast<uint8_t>(code << (at * p.w_bits % 8));
+        auto& byte = stored[static_cast<size_t>(at * p.w_bits / 8)];
+        byte = static_cast<uint8_t>(byte ^ (zero ^ code) << (at * p.w_bits % 8));
       }
     }
   p.weights = constant(c, stored);
@@ -376,7 +380,9 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
   }
   p.w_format = wish.grouped || draw.once_in(16) ? NIBBLE_PLAIN : NIBBLE_BLOCKED;
   p.w_bits = p.w_format == NIBBLE_BLOCKED && draw.once_in(6) ? draw.of({4, 2, 1}) : 8;
-  if (p.w_bits < 8) p.w_low = draw.of({-8, -2, -1, 0, 1}), p.w_step = draw.of({1, 1, 2});
+  // Zero is among the levels: what pads rows and columns.
+  if (p.w_bits < 8) p.w_step = draw.of({1, 1, 2}), p.w_low = -p.w_step * draw.number(0, (1 << p.w_bits) - 1);
+  if (p.w_bits == 2 && draw.once_in(6)) p.w_step = 64, p.w_low = -128;
   if (p.w_format == NIBBLE_PLAIN && draw.once_in(3)) p.w_type = NIBBLE_I16;
   const int64_t x_low = std::max<int64_t>(lowest(p.x_type), -4000), x_high = std::min<int64_t>(highest(p.x_type), 4000);
   p.zero_point = draw.once_in(3) ? 0 : draw.between(x_low, x_high);
