@@ -481,7 +481,7 @@ inline CasePointer pointwise_case(uint64_t seed) {
   nibble_pointwise p{};
   draw_shape(draw, p.rank, p.extent);
   p.op = draw.of<int32_t>({NIBBLE_COPY, NIBBLE_COPY, NIBBLE_ADD, NIBBLE_WEIGHTED, NIBBLE_WEIGHTED, NIBBLE_RELU,
-                           NIBBLE_MUL, NIBBLE_SUB, NIBBLE_MIN, NIBBLE_MAX});
+                           NIBBLE_MUL, NIBBLE_SUB, NIBBLE_MIN, NIBBLE_MAX, NIBBLE_FLOAT_SUM, NIBBLE_FLOAT_SUM});
   const int operands = p.op == NIBBLE_COPY || p.op == NIBBLE_RELU ? 1 : 2;
   const bool repeats = draw.once_in(3);
   int64_t bound = 1;
@@ -501,12 +501,16 @@ inline CasePointer pointwise_case(uint64_t seed) {
     }
     bound = 255 * (p.s[0] + p.s[3]) + 2000;
   }
+  if (p.op == NIBBLE_FLOAT_SUM) {
+    for (float& f : p.f) f = draw.once_in(3) ? 0.5F : static_cast<float>(2 * draw.real() - 0.7);
+    bound = 1024;
+  }
   const bool byte = operands == 1 && size_of(p.x_type[0]) == 1;
   const int32_t form = byte && draw.once_in(2)
                            ? NIBBLE_STAGE_TABLE
                            : draw.of<int32_t>({NIBBLE_STAGE_FLOAT, NIBBLE_STAGE_FLOAT, NIBBLE_STAGE_PRODUCT32,
                                                NIBBLE_STAGE_PRODUCT, NIBBLE_STAGE_NONE});
-  p.y_type = form == NIBBLE_STAGE_NONE ? NIBBLE_I32 : draw.of<int32_t>({NIBBLE_U8, NIBBLE_I8});
+  p.y_type = form == NIBBLE_STAGE_NONE && draw.once_in(2) ? NIBBLE_I32 : draw.of<int32_t>({NIBBLE_U8, NIBBLE_I8});
   p.channel_axis = draw.once_in(2) ? p.rank - 1 : draw.once_in(2) ? -1 : draw.number(0, p.rank - 1);
   const int32_t channels = p.channel_axis < 0 || form == NIBBLE_STAGE_TABLE ? 1 : p.extent[p.channel_axis];
   p.stage = stage(draw, *c, form, channels, form == NIBBLE_STAGE_TABLE ? 256 : bound, target(draw, p.y_type));
