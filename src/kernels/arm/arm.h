@@ -7,7 +7,8 @@
 
 /* How many output positions are taken at a time at most; of as many the windows fit the scratch (items.c). */
 #define NIBBLE_ARM_POSITIONS 32
-#define NIBBLE_ARM_COPIES 16
+/* How many times 4 columns of weights of less than a byte are unpacked at a time. */
+#define NIBBLE_ARM_PIECE 64
 
 /* Of each position: where its window begins, how many bytes lie between its segments, where it writes and where its
  * residual lies. */
@@ -47,7 +48,7 @@ typedef struct nibble_arm_block {
 typedef void (*nibble_arm_sums)(const nibble_arm_windows* windows, const nibble_arm_block* block,
                                 const nibble_arm_target* target);
 
-/* Whether nibble_arm_conv takes these parameters: BLOCKED weights of 8 bits, bytes, no groups, 32 bits of sum. */
+/* Whether nibble_arm_conv takes these parameters: BLOCKED weights, bytes, no groups, 32 bits of sum. */
 int nibble_arm_takes_conv(const nibble_conv* p);
 int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_sums sums);
 
@@ -56,7 +57,18 @@ int nibble_arm_has_dot(void);
 void nibble_arm_dot_sums_from(const nibble_arm_windows* windows, int first, const nibble_arm_block* block,
                               const nibble_arm_target* target);
 
-/* Depthwise, BLOCKED weights of 8 bits. */
+/* Columns 4 * from to 4 * (from + count) of 16 rows, of the block of BLOCKED weights that begins at `block`: in `to`, of
+ * 64 * count bytes, or where they lie. May read 15 bytes beyond. */
+const int8_t* nibble_arm_unpacked(const nibble_conv* p, const uint8_t* block, int64_t from, int64_t count, int8_t* to);
+/* Where a block's weights begin, of `quads` times 4 columns; its bias. */
+const uint8_t* nibble_arm_weights_of(const nibble_conv* p, int64_t block, int64_t quads);
+const int32_t* nibble_arm_bias_of(const nibble_conv* p, int64_t block);
+/* to = bias + 128 * the sum of the weights, of a block's 16 rows: what x lacks that is flipped to signed by 0x80. */
+void nibble_arm_correct_bias(const nibble_conv* p, int64_t block, int64_t quads, int32_t* to);
+/* Whether weights of less than a byte may be -128. */
+int nibble_arm_reaches_lowest(const nibble_conv* p);
+
+/* Depthwise, BLOCKED weights. */
 int nibble_arm_takes_depthwise(const nibble_conv* p);
 nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);
 

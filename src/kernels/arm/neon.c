@@ -236,6 +236,7 @@ static int conv_by_each(const void* parameters, const nibble_call* call) {
 /* Whether no two weights four columns apart are both -128: any two, as copied windows pair columns otherwise. */
 static int pairs_fit(const nibble_conv* p) {
   const int8_t* w = p->weights;
+  if (p->w_bits != 8) return !nibble_arm_reaches_lowest(p);
   const int64_t segment = ((int64_t)p->kernel[2] * p->in_channels + 3) / 4 * 4;
   const int64_t columns = p->kernel[0] * p->kernel[1] * segment, bytes = columns * 16;
   const int64_t blocks = ((int64_t)p->out_channels + 15) / 16;

@@ -225,7 +225,8 @@ NIBBLE_INLINE void finish_product32_sum(nibble_finish* f, const int32_t* v, int6
     const int32_t* w = both ? v + 16 : v;
     const uint8_t *first = other + r[i], *second = other + r[both ? i + 1 : i];
     put_two(&o, turned_and_added(&sum, &s, 0, v, first, r_signed),
-            turned_and_added(&sum, &s, 1, v + 8, first + 8, r_signed), turned_and_added(&sum, &s, 0, w, second, r_signed),
+            turned_and_added(&sum, &s, 1, v + 8, first + 8, r_signed),
+            turned_and_added(&sum, &s, 0, w, second, r_signed),
             turned_and_added(&sum, &s, 1, w + 8, second + 8, r_signed), y + i, both);
   }
 }
