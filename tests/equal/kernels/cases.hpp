@@ -392,16 +392,11 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
     }
   }
   p.w_format = wish.grouped || draw.once_in(16) ? NIBBLE_PLAIN : NIBBLE_BLOCKED;
-<<<<<<< HEAD
   if (wish.folded) p.w_format = NIBBLE_FOLDED;
   p.w_bits = p.w_format != NIBBLE_PLAIN && draw.once_in(wish.folded ? 2 : 6) ? draw.of({4, 2, 1}) : 8;
-  if (p.w_bits < 8) p.w_low = draw.of({-8, -2, -1, 0, 1}), p.w_step = draw.of({1, 1, 2});
-=======
-  p.w_bits = p.w_format == NIBBLE_BLOCKED && draw.once_in(6) ? draw.of({4, 2, 1}) : 8;
   // Zero is among the levels: what pads rows and columns.
   if (p.w_bits < 8) p.w_step = draw.of({1, 1, 2}), p.w_low = -p.w_step * draw.number(0, (1 << p.w_bits) - 1);
   if (p.w_bits == 2 && draw.once_in(6)) p.w_step = 64, p.w_low = -128;
->>>>>>> k2
   if (p.w_format == NIBBLE_PLAIN && draw.once_in(3)) p.w_type = NIBBLE_I16;
   const int64_t x_low = std::max<int64_t>(lowest(p.x_type), -4000), x_high = std::min<int64_t>(highest(p.x_type), 4000);
   p.zero_point = draw.once_in(3) ? 0 : draw.between(x_low, x_high);
