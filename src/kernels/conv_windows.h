@@ -122,7 +122,7 @@ typedef struct nibble_line {
 /* Row `index` of the kernel for the windows from `o` on, from channel `channel` on; `zeros`, all at one place, where the
  * row lies outside x. */
 static inline nibble_line nibble_line_of(const nibble_conv* p, const nibble_call* call, const nibble_position* o,
-                                       int64_t index, int64_t channel, const uint8_t* zeros) {
+                                         int64_t index, int64_t channel, const uint8_t* zeros) {
   int inside;
   const int64_t from =
       nibble_segment_offset(p, o, (int32_t)(index / p->kernel[1]), (int32_t)(index % p->kernel[1]), &inside);

@@ -1,5 +1,5 @@
-#include "kernels/x86/avx2.h"
 #include "kernels/conv_windows.h"
+#include "kernels/x86/avx2.h"
 #include "kernels/x86/x86.h"
 #include "kernels/x86/x86_finish.h"
 
@@ -91,13 +91,13 @@ NIBBLE_INLINE void tile(int rows, const windows* x, int64_t first, const int8_t*
 #define START(i) __m256i a##i = s0, b##i = s1;
   SIX(START)
 #undef START
-#define ROW(i)                                                                           \
-  if (rows > i) {                                                                        \
+#define ROW(i)                                                                                      \
+  if (rows > i) {                                                                                   \
     const __m256i pair = _mm256_castps_si256(_mm256_broadcast_ss((const float*)(half + i * step))); \
-    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(pair, w0));                          \
-    NIBBLE_KEEP(a##i);                                                                   \
-    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(pair, w1));                          \
-    NIBBLE_KEEP(b##i);                                                                   \
+    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(pair, w0));                                     \
+    NIBBLE_KEEP(a##i);                                                                              \
+    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(pair, w1));                                     \
+    NIBBLE_KEEP(b##i);                                                                              \
   }
   for (int64_t quad = 0; quad < x->quads; ++quad, w += 64, even += 4, odd += 4) {
     {
@@ -145,7 +145,8 @@ static void tiles(const windows* x, int64_t count, const int8_t* w, const int32_
 static void take(const nibble_conv* p, const nibble_call* call, nibble_position* o, int64_t count, const windows* x,
                  uint8_t* segment, int64_t* y, int64_t* r) {
   for (int64_t i = 0, run; i < count; i += run) {
-    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride), rest = p->out[2] - o->at[2];
+    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride),
+                  rest = p->out[2] - o->at[2];
     run = count - i < rest ? count - i : rest;
     for (int64_t k = 0; k < run; ++k) {
       y[i + k] = y0 + k * p->y_stride[3];

@@ -1,5 +1,5 @@
-#include "kernels/x86/avx2.h"
 #include "kernels/conv_windows.h"
+#include "kernels/x86/avx2.h"
 #include "kernels/x86/x86.h"
 #include "kernels/x86/x86_finish.h"
 
@@ -31,8 +31,7 @@ static void pair_weights(const nibble_conv* p, const int8_t* w, uint8_t* to) {
         const __m256i first = tap_weights(w, row * width + column, half);
         const __m256i second =
             row + 1 < rows ? tap_weights(w, (row + 1) * width + column, half) : _mm256_setzero_si256();
-        _mm256_storeu_si256((__m256i*)(to + 32 * half),
-                            _mm256_blend_epi16(first, _mm256_slli_epi32(second, 16), 0xaa));
+        _mm256_storeu_si256((__m256i*)(to + 32 * half), _mm256_blend_epi16(first, _mm256_slli_epi32(second, 16), 0xaa));
       }
 }
 
@@ -130,7 +129,8 @@ static int depthwise(const void* parameters, const nibble_call* call) {
 }
 
 nibble_kernel nibble_avx2_depthwise(const nibble_conv* p, const char** name) {
-  if (p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 || !nibble_is_depthwise(p)) return NULL;
+  if (p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 || !nibble_is_depthwise(p))
+    return NULL;
   if (!nibble_within_byte(p->zero_point, p->zero_point, p->x_type)) return NULL;
   *name = "depthwise16";
   return depthwise;

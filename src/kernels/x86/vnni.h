@@ -67,19 +67,19 @@ NIBBLE_INLINE void tile(int rows, int two, const windows* x, int64_t first, cons
 #undef START
   for (int64_t quad = 0; quad < x->quads; ++quad, w += QUAD, at += 4) {
     const VEC w0 = VEC_LOAD(w), w1 = two ? VEC_LOAD(w + apart) : w0;
-#define ROW(i)                                        \
-  if (rows > i) {                                     \
+#define ROW(i)                                           \
+  if (rows > i) {                                        \
     const VEC four = VEC_SPREAD(quad_at(at + i * step)); \
-    a##i = VEC_DOT(a##i, four, w0);                   \
-    if (two) b##i = VEC_DOT(b##i, four, w1);          \
+    a##i = VEC_DOT(a##i, four, w0);                      \
+    if (two) b##i = VEC_DOT(b##i, four, w1);             \
   }
     TWELVE(ROW)
 #undef ROW
   }
-#define STORE(i)                                       \
-  if (rows > i) {                                      \
-    VEC_STORE(v + 16 * i, a##i);                       \
-    if (two) VEC_STORE(v + 16 * i + behind, b##i);     \
+#define STORE(i)                                   \
+  if (rows > i) {                                  \
+    VEC_STORE(v + 16 * i, a##i);                   \
+    if (two) VEC_STORE(v + 16 * i + behind, b##i); \
   }
   TWELVE(STORE)
 #undef STORE
@@ -111,11 +111,13 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
     switch (rows) {
 #define CASE(n) \
   case n: tile(n, two, x, i, w, apart, start, start_apart, v + 16 * i, behind); break;
-      CASE(1) CASE(2) CASE(3) CASE(4) CASE(5)
+      CASE(1)
+      CASE(2) CASE(3) CASE(4) CASE(5)
 #if TILE_ROWS > 6
-      CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
+          CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
 #endif
-      default: tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind); break;
+              default : tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind);
+      break;
 #undef CASE
     }
   }
@@ -143,8 +145,7 @@ static int64_t some_blocks(nibble_finish* f, const windows* x, int64_t count, in
 
 NIBBLE_INLINE void copy(uint8_t* to, const uint8_t* from, int64_t bytes, __m256i turn) {
   for (int64_t i = 0; i < bytes; i += 32)
-    _mm256_storeu_si256((__m256i*)(to + i),
-                        _mm256_xor_si256(_mm256_loadu_si256((const __m256i*)(from + i)), turn));
+    _mm256_storeu_si256((__m256i*)(to + i), _mm256_xor_si256(_mm256_loadu_si256((const __m256i*)(from + i)), turn));
 }
 
 /* One segment of each of `count` windows of a row from `o` on, `step` bytes apart. */
@@ -198,7 +199,8 @@ static void take(const nibble_conv* p, const nibble_call* call, nibble_position*
                  int in_place, int64_t* y, int64_t* r) {
   uint8_t *to = call->scratch, *segment = to + nibble_windows(p) * 2 * nibble_window_half(p);
   for (int64_t i = 0, run; i < count; i += run) {
-    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride), rest = p->out[2] - o->at[2];
+    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride),
+                  rest = p->out[2] - o->at[2];
     run = count - i < rest ? count - i : rest;
     for (int64_t k = 0; k < run; ++k) {
       y[i + k] = y0 + k * p->y_stride[3];

@@ -150,15 +150,16 @@ inline std::vector<const char*> kernel_sets() {
 /// Plain steps one by one, fused ones, and what machines want: each alone, and all together.
 inline std::vector<lower::Options> options_to_try() {
   using lower::Bytes, lower::Weights;
-  return {{false, Weights::Plain, false, false, Bytes::AsTheyAre}, {true, Weights::Plain, false, true, Bytes::AsTheyAre},
-          {true, Weights::Blocked, false, true, Bytes::Unsigned},  {true, Weights::Blocked, true, true, Bytes::Signed},
-          {false, Weights::Folded, true, true, Bytes::AsTheyAre},  {true, Weights::Blocked, false, false, Bytes::AsTheyAre},
-          {false, Weights::Folded, false, true, Bytes::Signed},    {true, Weights::Blocked, true, false, Bytes::Unsigned}};
+  return {
+      {false, Weights::Plain, false, false, Bytes::AsTheyAre}, {true, Weights::Plain, false, true, Bytes::AsTheyAre},
+      {true, Weights::Blocked, false, true, Bytes::Unsigned},  {true, Weights::Blocked, true, true, Bytes::Signed},
+      {false, Weights::Folded, true, true, Bytes::AsTheyAre},  {true, Weights::Blocked, false, false, Bytes::AsTheyAre},
+      {false, Weights::Folded, false, true, Bytes::Signed},    {true, Weights::Blocked, true, false, Bytes::Unsigned}};
 }
 
 /// Options, kernel sets and 1 and 3 threads, each with each.
 inline void expect_every_way(const graph::Graph& graph, const std::vector<Meaning>& meanings) {
-  for (const lower::Options& options : {lower::Options{true, true}, {true, false}, {false, true}, {false, false}}) {
+  for (const lower::Options& options : options_to_try()) {
     const program::Program program = lower::lower(graph, options);
     for (const char* set : kernel_sets())
       for (int threads : {1, 3}) {
