@@ -4,7 +4,7 @@
 Claim: a network's mark in networks.json is what Nibble is faster by, at least, than the best of the peers at one thread.
 Peers (benchmarks/peers): ONNX Runtime in floats and on int8 QDQ pairs; oneDNN on the convolutions and fully connected
 layers alone; XNNPACK on the whole network. All programs of a network stand ready and take turns, in an order drawn anew
-each round. A figure is the median of the rounds' medians; a ratio the median of the rounds' ratios.
+each round. A figure is the median of the rounds' medians; a ratio the median of the rounds' ratios, with its quartiles.
 
 Usage: speed.py BUILD [options]     BUILD is a build folder with Nibble and its benchmarks; nothing but Python's own library
 """
@@ -23,7 +23,9 @@ import time
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-CALIBRATION = 8  # samples; quantisers' ranges do not change what a layer costs
+# What a layer costs does not depend on its ranges: the least that gives some.
+QUANTIZE = ["--range", "min_max", "--no-bias-correction"]
+SAMPLES = 2
 
 
 def said(*command):
@@ -45,7 +47,7 @@ class Network:
         self.tool = build / "benchmarks/benchmark_networks"
         self.program = None
         said_file = self.folder / "network.json"
-        asked = {"description": description["network"], "samples": CALIBRATION}
+        asked = {"description": description["network"], "samples": SAMPLES}
         if again or not said_file.exists() or json.loads(said_file.read_text())["asked"] != asked:
             self.folder.mkdir(parents=True, exist_ok=True)
             said_file.write_text(json.dumps({"asked": asked, **self.made(description["network"])}, indent=1))
@@ -56,12 +58,18 @@ class Network:
 
     def made(self, topology):
         facts = json.loads(said(self.tool, "draw", json.dumps(topology), self.file("float.onnx")))
-        write_npz(self.file("data.npz"), [CALIBRATION, *facts["shape"][1:]])
+        write_npz(self.file("data.npz"), [SAMPLES, *facts["shape"][1:]])
         data = f"npz:{self.file('data.npz')}"
-        said(self.nibble, "quantize", self.file("float.onnx"), "--data", data, "-o", self.file("fq.onnx"), "--quiet")
+        said(self.nibble, "quantize", self.file("float.onnx"), "--data", data, *QUANTIZE, "-o", self.file("fq.onnx"),
+             "--quiet")
         said(self.nibble, "integerize", self.file("fq.onnx"), "--samples", 1, "-o", self.file("id.onnx"), "--quiet")
         said(self.tool, "qdq", self.file("fq.onnx"), self.file("qdq.onnx"))
-        return facts | json.loads(said(self.tool, "layers", self.file("id.onnx"), self.file("layers.json")))
+        listed = json.loads(said(self.tool, "layers", self.file("id.onnx"), self.file("layers.json")))
+        shown = json.loads(said(self.nibble, "show", self.file("id.onnx"), "--json"))["totals"]["macs"]
+        if listed["multiply_accumulates"] != shown:
+            raise SystemExit(f"speed: {self.name}: the peers' layers multiply {listed['multiply_accumulates']} times, "
+                             f"Nibble's {shown}")
+        return facts | listed
 
     def compile(self):
         said(self.nibble, "compile", self.file("id.onnx"), "-o", self.file("model.nib"), "--quiet")
@@ -165,7 +173,9 @@ def measured(network, threads, names, peers, options):
 
 
 def spread(values):
-    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+    """The median and the quartiles: a round in which the machine did something else moves none of them far."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+    return {"median": middle, "low": low, "high": high}
 
 
 def row(network, threads, rounds, kernels):
@@ -200,7 +210,7 @@ def ratio(result, name):
 
 
 def width_of_spread(result):
-    """The widest of the medians' spreads, as a share of the median."""
+    """The widest of the programs' spreads between quartiles, as a share of the median."""
     return f"{max((s['high'] - s['low']) / s['median'] for s in result['ms'].values()):.0%}"
 
 

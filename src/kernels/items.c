@@ -52,7 +52,7 @@ int64_t nibble_items(int kind, const void* parameters) {
 int64_t nibble_scratch(int kind, const void* parameters) {
   if (kind == NIBBLE_KIND_ROW) return 8 * (int64_t)((const nibble_row*)parameters)->width;
   if (kind == NIBBLE_KIND_CONV && ((const nibble_conv*)parameters)->w_format == NIBBLE_FOLDED) {
-    /* Two positions' windows, in 16 bits. */
+    /* Two positions' windows and two rows of weights, or two windows of 16 bits. */
     const nibble_conv* p = parameters;
     return 4 * ((int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2] * p->in_channels + 8);
   }

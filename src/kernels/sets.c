@@ -13,18 +13,24 @@ static nibble_kernel find_reference(int kind, const void* parameters, const char
   switch (kind) { NIBBLE_KINDS(NIBBLE_REFERENCE_CASE) default : return NULL; }
 }
 
-static const nibble_kernel_set reference = {"reference", everywhere, find_reference};
+static const nibble_kernel_set reference = {"reference", everywhere, find_reference, NULL};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 extern const nibble_kernel_set nibble_avx512vnni, nibble_avxvnni, nibble_avx2;
 #elif defined(__aarch64__)
 extern const nibble_kernel_set nibble_neon;
+#if defined(__linux__) /* how these ask the processor */
+extern const nibble_kernel_set nibble_i8mm, nibble_neon_dot;
 #endif
+#endif
+extern const nibble_kernel_set nibble_portable;
 
 const nibble_kernel_set* const nibble_kernel_sets[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
     &nibble_avx512vnni, &nibble_avxvnni, &nibble_avx2,
+#elif defined(__aarch64__) && defined(__linux__)
+    &nibble_i8mm,     &nibble_neon_dot, &nibble_neon,
 #elif defined(__aarch64__)
     &nibble_neon,
 #endif
-    &reference, NULL};
+    &nibble_portable,   &reference,      NULL};

@@ -10,6 +10,7 @@
 #include "graph/count.hpp"
 #include "graph/op_traits.hpp"
 #include "lab/metrics.hpp"
+#include "lab/runtime_engine.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
 
@@ -26,6 +27,10 @@ struct Bench {
 
   std::unique_ptr<graph::Engine> engine(const graph::Graph& graph) const {
     return api.engine(graph, {.threads = experiment.recipe.threads});
+  }
+  /// Of integers: what is deployed.
+  std::unique_ptr<graph::Engine> integer_engine(const graph::Graph& graph) const {
+    return runtime_engine(graph, {.threads = experiment.recipe.threads, .kernels = {}});
   }
 };
 
@@ -56,7 +61,7 @@ std::vector<Row> run_variant(const Bench& bench, const graph::Graph& network, co
   const passes::IntegeriseReport report = passes::integerise(integer, {});
   write_file(folder / "certificate.json", certificate_json(report).dump(1) + "\n", "lab");
 
-  const auto fq = bench.engine(fake), qd = bench.engine(deployable), id = bench.engine(integer);
+  const auto fq = bench.engine(fake), qd = bench.engine(deployable), id = bench.integer_engine(integer);
   const std::vector<Comparison> with_integer = compare({{fake, *fq}, {deployable, *qd}}, {integer, *id}, bench.test);
   const Comparison &fake_integer = with_integer[0], &exact_integer = with_integer[1];
   std::vector<Row> rows{row_of(fake_integer.a, fake, bench.of_float),

@@ -4,17 +4,9 @@
 
 #include "base/error.hpp"
 #include "lower/lower.hpp"
-#include "runtime/nibble.h"
 
 namespace nibble::lab {
 namespace {
-
-ElementType element_of(int type) {
-  constexpr ElementType types[] = {ElementType::Int8,  ElementType::UInt8, ElementType::Int16,  ElementType::UInt16,
-                                   ElementType::Int32, ElementType::Int64, ElementType::Float64};
-  ensure(type >= 1 && type <= 7, "a program's tensor has a type");
-  return types[type - 1];
-}
 
 /// In the evaluator's types.
 Tensor widened(const nibble_port& port, const std::byte* bytes) {
@@ -101,9 +93,25 @@ class Gathered {
   std::map<graph::ValueId, Tensor> values_;
 };
 
+/// Throws UserError on an integer that the network was not proved for.
+void check_range(const nibble_port& port, const Tensor& integers) {
+  if (is_real(integers.type())) return;
+  for (int64_t q : integers.as<int64_t>())
+    if (q < port.low || q > port.high)
+      fail("runtime", "input '" + std::string(port.name) + "'", std::to_string(q),
+           "an integer from " + std::to_string(port.low) + " to " + std::to_string(port.high));
+}
+
 lower::Options lowering_of(const RuntimeOptions& options, bool fuse) {
   lower::Options lowering;
   lowering.fuse = fuse;
+  if (options.folded) {
+    lowering.floats = false;
+    lowering.weights = lower::Weights::Folded;
+    lowering.pack = true;
+    lowering.bytes = lower::Bytes::AsTheyAre;
+    return lowering;
+  }
   if (options.fast) return lowering;
   lowering.floats = false;
   lowering.weights = lower::Weights::Plain;
@@ -111,64 +119,54 @@ lower::Options lowering_of(const RuntimeOptions& options, bool fuse) {
   return lowering;
 }
 
-/// A loaded program with its context.
-class Loaded {
+/// A program that runs one example of a batch at a time.
+class Runner {
  public:
-  Loaded(const graph::Graph& graph, const RuntimeOptions& options, bool fuse) : graph_(graph) {
-    const std::vector<uint8_t> bytes = program::write(lower::lower(graph, lowering_of(options, fuse)));
-    char message[512] = "";
-    nibble_program* program = nullptr;
-    const nibble_status status =
-        nibble_open_memory(bytes.data(), bytes.size(), options.kernels.empty() ? nullptr : options.kernels.c_str(),
-                           &program, message, sizeof message);
-    if (status == NIBBLE_BAD_ARGUMENT) fail("runtime", "kernels", message, "a kernel set that this CPU runs");
-    if (status != NIBBLE_OK) throw InternalError("the runtime takes what was lowered: " + std::string(message));
-    program_.reset(program);
-    nibble_context* context = nullptr;
-    ensure(nibble_context_create(program, options.threads, &context) == NIBBLE_OK, "a context is to be had");
-    context_.reset(context);
-  }
+  Runner(const graph::Graph& graph, LoadedProgram program) : graph_(graph), program_(std::move(program)) {}
 
   /// One example of the inputs; `see` is told of what the program keeps.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs, int64_t example, nibble_observer see, void* user) {
+    nibble_context* context = program_.context();
     for (size_t i = 0; i < inputs.size(); ++i) {
       nibble_port port;
-      ensure(nibble_input(program_.get(), i, &port) == NIBBLE_OK, "a program has its graph's inputs");
+      ensure(nibble_input(program_.program(), i, &port) == NIBBLE_OK, "a program has its graph's inputs");
       const Tensor part = example_of(inputs[i], batch_axis(graph_[graph_.inputs[i]].shape), example);
-      ensure(nibble_set(context_.get(), i, part.cast(element_of(port.type)).bytes().data()) == NIBBLE_OK,
-             "prepared inputs are in range");
+      check_range(port, part);
+      ensure(nibble_set(context, i, part.cast(element_of(port.type)).bytes().data()) == NIBBLE_OK,
+             "inputs in range are taken");
     }
-    nibble_observe(context_.get(), see, user);
-    const nibble_status status = nibble_run(context_.get());
+    nibble_observe(context, see, user);
+    const nibble_status status = nibble_run(context);
     if (status == NIBBLE_FAULT)
       fail("runtime", "network '" + graph_.name + "'", "a division by 0, or a value beyond a table",
            "integers that every step takes");
+    if (status == NIBBLE_NO_MEMORY) throw std::bad_alloc();
     ensure(status == NIBBLE_OK, "a checked program runs");
     std::vector<Tensor> outputs;
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       nibble_port port;
-      ensure(nibble_output(program_.get(), i, &port) == NIBBLE_OK, "a program has its graph's outputs");
+      ensure(nibble_output(program_.program(), i, &port) == NIBBLE_OK, "a program has its graph's outputs");
       std::vector<std::byte> bytes(port.bytes);
-      ensure(nibble_get(context_.get(), i, bytes.data()) == NIBBLE_OK, "an output can be read");
+      ensure(nibble_get(context, i, bytes.data()) == NIBBLE_OK, "an output can be read");
       outputs.push_back(widened(port, bytes.data()));
     }
     return outputs;
   }
 
  private:
-  struct Release {
-    void operator()(nibble_program* program) const { nibble_release(program); }
-    void operator()(nibble_context* context) const { nibble_context_release(context); }
-  };
   const graph::Graph& graph_;
-  std::unique_ptr<nibble_program, Release> program_;
-  std::unique_ptr<nibble_context, Release> context_;
+  LoadedProgram program_;
 };
+
+LoadedProgram lowered(const graph::Graph& graph, const RuntimeOptions& options, bool fuse) {
+  return LoadedProgram(program::write(lower::lower(graph, lowering_of(options, fuse))), options);
+}
 
 class Runtime : public graph::Engine {
  public:
-  Runtime(const graph::Graph& graph, const RuntimeOptions& options)
-      : graph_(graph), options_(options), fused_(graph, options, options.fuse) {
+  /// `options` of how the graph is lowered once more, node by node; without them observers see what the program keeps.
+  Runtime(const graph::Graph& graph, LoadedProgram program, std::optional<RuntimeOptions> options)
+      : graph_(graph), options_(std::move(options)), fused_(graph, std::move(program)) {
     for (size_t i = 0; i < graph.values.size(); ++i)
       names_.emplace(graph.values[i].name, static_cast<graph::ValueId>(i));
   }
@@ -178,9 +176,11 @@ class Runtime : public graph::Engine {
     const int64_t batch = batch_of(graph_, inputs);
     Gathered outputs(graph_, batch), seen(graph_, batch);
     for (int64_t example = 0; example < batch; ++example) {
-      const std::vector<Tensor> own = fused_.run(inputs, example, nullptr, nullptr);
+      Watch watch{this, &seen, example};
+      const bool sees = observer && !options_;
+      const std::vector<Tensor> own = fused_.run(inputs, example, sees ? see : nullptr, &watch);
       for (size_t i = 0; i < own.size(); ++i) outputs.add(graph_.outputs[i], example, own[i]);
-      if (observer) watch(inputs, example, own, seen);
+      if (observer && options_) run_whole(inputs, own, watch);
     }
     if (observer) tell(inputs, seen, observer);
     std::vector<Tensor> results;
@@ -199,18 +199,21 @@ class Runtime : public graph::Engine {
   };
 
   /// Runs node by node too, so that every value is seen; the outputs are the same.
-  void watch(const std::vector<Tensor>& inputs, int64_t example, const std::vector<Tensor>& own, Gathered& seen) {
-    if (!whole_) whole_.emplace(graph_, options_, false);
-    Watch watch{this, &seen, example};
-    const std::vector<Tensor> again = whole_->run(inputs, example, see, &watch);
+  void run_whole(const std::vector<Tensor>& inputs, const std::vector<Tensor>& own, Watch& watch) {
+    if (!whole_) whole_.emplace(graph_, lowered(graph_, *options_, false));
+    const std::vector<Tensor> again = whole_->run(inputs, watch.example, see, &watch);
     ensure(again == own, "a program gives the integers of its nodes one by one");
   }
 
   void tell(const std::vector<Tensor>& inputs, const Gathered& seen, const graph::Observer& observer) const {
     for (size_t i = 0; i < inputs.size(); ++i) observer(graph_.inputs[i], inputs[i]);
+    const auto tell_of = [&](graph::ValueId id) {
+      if (const auto found = seen.values().find(id); found != seen.values().end()) observer(id, found->second);
+    };
     for (const graph::Node& node : graph_.nodes)
-      for (graph::ValueId id : node.outputs)
-        if (const auto found = seen.values().find(id); found != seen.values().end()) observer(id, found->second);
+      for (graph::ValueId id : node.outputs) tell_of(id);
+    if (!options_)
+      for (size_t i = 0; i < graph_.values.size(); ++i) tell_of(static_cast<graph::ValueId>(i));
   }
 
   /// A batch of no examples.
@@ -231,16 +234,20 @@ class Runtime : public graph::Engine {
   }
 
   const graph::Graph& graph_;
-  RuntimeOptions options_;
-  Loaded fused_;
-  std::optional<Loaded> whole_;  ///< made when first observed
+  std::optional<RuntimeOptions> options_;
+  Runner fused_;
+  std::optional<Runner> whole_;  ///< made when first observed
   std::map<std::string, graph::ValueId, std::less<>> names_;
 };
 
 }  // namespace
 
 std::unique_ptr<graph::Engine> runtime_engine(const graph::Graph& graph, const RuntimeOptions& options) {
-  return std::make_unique<Runtime>(graph, options);
+  return std::make_unique<Runtime>(graph, lowered(graph, options, options.fuse), options);
+}
+
+std::unique_ptr<graph::Engine> program_engine(const graph::Graph& network, LoadedProgram program) {
+  return std::make_unique<Runtime>(network, std::move(program), std::nullopt);
 }
 
 }  // namespace nibble::lab

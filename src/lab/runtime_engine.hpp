@@ -1,20 +1,17 @@
 #pragma once
 #include <memory>
-#include <string>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "lab/loaded_program.hpp"
 
 namespace nibble::lab {
-
-struct RuntimeOptions {
-  int threads = 1;
-  std::string kernels;  ///< a kernel set's name; empty: NIBBLE_KERNELS, else the fastest
-  bool fast = true;     ///< packed weights and floats where certified; else every step as the network says it
-  bool fuse = true;     ///< several nodes in one step
-};
 
 /// An ID graph lowered and run as a program, example after example. For an observer it is run a second time node by node,
 /// and the outputs compared. Throws UserError where the graph cannot be lowered, or a step finds a fault.
 std::unique_ptr<graph::Engine> runtime_engine(const graph::Graph& graph, const RuntimeOptions& options = {});
+
+/// A program that is loaded already; `network` is network_of it and outlives the engine. An observer is told of what the
+/// steps keep: what stands within a step, it does not see.
+std::unique_ptr<graph::Engine> program_engine(const graph::Graph& network, LoadedProgram program);
 
 }  // namespace nibble::lab

@@ -46,14 +46,21 @@ Place place_of(const View& view, const Plan& plan) {
   return {Place::Where::Arena, plan.offsets[static_cast<size_t>(view.buffer)] + bytes};
 }
 
-program::Value value_of(const std::string& name, const View& view, const Plan& plan) {
-  return {name, view.type, view.extents, view.strides, place_of(view, plan)};
+/// The axis of a value that the network leaves open, or -1.
+int batch_axis(const Graph& graph, ValueId id) {
+  const Shape& shape = graph[id].shape;
+  const auto found = std::find(shape.begin(), shape.end(), any);
+  return found == shape.end() ? -1 : static_cast<int>(found - shape.begin());
 }
 
-Port port_of(Lowering& lowering, ValueId id, const Plan& plan) {
+program::Value value_of(const graph::Value& value, const View& view, const Plan& plan, int batch) {
+  return {value.name, view.type, view.extents, view.strides, place_of(view, plan), batch};
+}
+
+Port port_of(Lowering& lowering, ValueId id, const Plan& plan, int batch) {
   const graph::Value& value = lowering.graph[id];
   Port port;
-  port.value = value_of(value.name, lowering.view(id), plan);
+  port.value = value_of(value, lowering.view(id), plan, batch);
   const Interval range = lowering.hull_of(id);
   port.low = range.low, port.high = range.high;
   if (value.grid) {
@@ -66,7 +73,7 @@ Port port_of(Lowering& lowering, ValueId id, const Plan& plan) {
   return port;
 }
 
-Step step_of(const Lowering& lowering, const Draft& draft, const Plan& plan, const std::vector<View>& views) {
+Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std::vector<View>& views) {
   Step step;
   step.kind = draft.kind;
   step.name = draft.name;
@@ -75,7 +82,7 @@ Step step_of(const Lowering& lowering, const Draft& draft, const Plan& plan, con
   for (const View& view : draft.in) step.in.push_back(place_of(view, plan));
   step.out = place_of(draft.out, plan);
   for (ValueId id : draft.completes)
-    step.values.push_back(value_of(lowering.graph[id].name, views[static_cast<size_t>(id)], plan));
+    step.values.push_back(value_of(given[id], views[static_cast<size_t>(id)], plan, batch_axis(given, id)));
   step.operations = draft.operations;
   step.requantisation = draft.requantisation;
   return step;
@@ -200,13 +207,16 @@ program::Program lower(const Graph& given, const Options& options) {
   program.name = graph.name;
   program.arena = placed.bytes + NIBBLE_SLACK;
   program.lower_bound = placed.lower_bound + NIBBLE_SLACK;
-  for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(lowering, draft, placed, views));
+  for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(given, draft, placed, views));
   program.scratch = scratch_of(program.steps);
-  for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed));
-  for (ValueId id : graph.outputs) program.outputs.push_back(port_of(lowering, id, placed));
+  for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
+  for (ValueId id : graph.outputs) program.outputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
   program.metadata = graph.metadata;
   program.pieces = lowering.constants.pieces();
   program.constants = lowering.constants.take();
+  for (size_t i = 0; i < lowering.buffers.size(); ++i)
+    if (const Buffer& buffer = lowering.buffers[i]; placed.offsets[i] >= 0)
+      program.buffers.push_back({placed.offsets[i], buffer.bytes, buffer.first, buffer.last});
   return program;
 }
 

@@ -25,6 +25,7 @@ struct Value {
   Shape extents;
   std::vector<int64_t> strides;
   Place place;
+  int batch = -1;  ///< the axis that the network leaves open: a program runs one example of it
 };
 
 /// An input or output of the network. Without scales its integers stand for themselves.
@@ -56,6 +57,13 @@ struct Piece {
   std::string type;
 };
 
+/// A piece of the arena, and the steps that need it.
+struct Buffer {
+  int64_t offset = 0, bytes = 0;
+  int first = -1, last = -1;  ///< written, read last; -1: before the steps, their number: behind them
+  bool operator==(const Buffer&) const = default;
+};
+
 /// Of one batch: every extent is fixed.
 struct Program {
   std::string name;
@@ -67,6 +75,7 @@ struct Program {
   std::map<std::string, std::string> metadata;
   std::vector<uint8_t> constants;
   std::vector<Piece> pieces;
+  std::vector<Buffer> buffers;  ///< the plan of the arena, for people
 };
 
 inline constexpr int32_t version = 1;

@@ -25,7 +25,8 @@ Value read_value(const file::Value& from) {
           from.type(),
           list(from.extents()),
           list(from.strides()),
-          {from.constant() ? Place::Where::Constants : Place::Where::Arena, from.offset()}};
+          {from.constant() ? Place::Where::Constants : Place::Where::Arena, from.offset()},
+          from.batch()};
 }
 
 Port read_port(const file::Port& from) {
@@ -79,6 +80,9 @@ Program read(std::span<const uint8_t> bytes, const std::string& place) {
     for (const file::Entry* entry : *from.metadata())
       program.metadata.emplace(text(entry->key()), text(entry->value()));
   program.constants = list(from.constants());
+  if (from.buffers() != nullptr)
+    for (const file::Buffer* buffer : *from.buffers())
+      program.buffers.push_back({buffer->offset(), buffer->bytes(), buffer->first(), buffer->last()});
   return program;
 }
 

@@ -16,7 +16,7 @@ int64_t packed(const Place& place) {
 Offset<file::Value> written(FlatBufferBuilder& builder, const Value& value) {
   return file::CreateValue(builder, builder.CreateString(value.name), static_cast<int8_t>(value.type),
                            builder.CreateVector(value.extents), builder.CreateVector(value.strides),
-                           value.place.where == Place::Where::Constants, value.place.offset);
+                           value.place.where == Place::Where::Constants, value.place.offset, value.batch);
 }
 
 Offset<file::Port> written(FlatBufferBuilder& builder, const Port& port) {
@@ -55,10 +55,15 @@ std::vector<uint8_t> write(const Program& program) {
   const auto steps = all_written(builder, program.steps);
   const auto inputs = all_written(builder, program.inputs), outputs = all_written(builder, program.outputs);
   const auto name = builder.CreateString(program.name);
+  std::vector<file::Buffer> buffers;
+  for (const Buffer& buffer : program.buffers)
+    buffers.emplace_back(buffer.offset, buffer.bytes, buffer.first, buffer.last);
+  const auto plan = builder.CreateVectorOfStructs(buffers);
   builder.ForceVectorAlignment(program.constants.size(), 1, 32);
   const auto constants = builder.CreateVector(program.constants);
-  file::FinishProgramBuffer(builder, file::CreateProgram(builder, version, name, program.arena, program.lower_bound,
-                                                         program.scratch, steps, inputs, outputs, metadata, constants));
+  file::FinishProgramBuffer(
+      builder, file::CreateProgram(builder, version, name, program.arena, program.lower_bound, program.scratch, steps,
+                                   inputs, outputs, metadata, constants, plan));
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 

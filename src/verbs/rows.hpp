@@ -15,6 +15,10 @@ Result run(const Call& call);
 Result check(const Call& call);
 Result evaluate(const Call& call);
 Result compare(const Call& call);
+Result generate(const Call& call);
+Result machines(const Call& call);
+Result compile(const Call& call);
+Result bench(const Call& call);
 
 /// The dialects, for the help of convert.
 std::string list_dialects();

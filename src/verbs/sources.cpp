@@ -7,6 +7,7 @@
 #include "lab/runtime_engine.hpp"
 #include "passes/integerise/meaning.hpp"
 #include "verbs/arrays.hpp"
+#include "verbs/programs.hpp"
 #include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
@@ -96,18 +97,30 @@ NamedEngine engine_named(const Call& call, const graph::Graph& graph, const std:
     if (graph.stage != graph::Stage::ID)
       fail("verbs", call.place("engine"), "runtime, for a network of stage " + std::string(to_string(graph.stage)),
            "reference or torch, or a network of stage ID");
-    return {name, lab::runtime_engine(graph, {call.threads(), {}, true, true})};
+    return {name, lab::runtime_engine(graph, runtime_options(call))};
   }
   return {name, torch_api(call.place("engine")).engine(graph, {.threads = call.threads()})};
 }
 
 /// For a graph of integers the runtime; the other engine where it cannot be lowered.
 NamedEngine engine_or(const Call& call, const graph::Graph& graph, const std::string& other) {
+  if (call.takes("backend") && call.has("backend")) {
+    if (call.text("engine", "runtime") != "runtime")
+      fail("verbs", call.place("backend"), "with the engine " + call.text("engine"),
+           "the runtime, which has back ends");
+    if (graph.stage != graph::Stage::ID)
+      fail("verbs", call.place("backend"), "for a network of stage " + std::string(to_string(graph.stage)),
+           "a network of stage ID");
+    return engine_named(call, graph, "runtime");
+  }
   if (call.has("engine")) return engine_named(call, graph, call.text("engine"));
-  if (graph.stage == graph::Stage::ID) try {
+  if (graph.stage == graph::Stage::ID) {
+    lab::require_kernels({});
+    try {
       return engine_named(call, graph, "runtime");
     } catch (const UserError&) {
     }
+  }
   return engine_named(call, graph, other);
 }
 
@@ -161,6 +174,8 @@ std::map<std::string, Shape, std::less<>> data_shapes(const Call& call, const on
 }  // namespace
 
 graph::Graph model_of(const Call& call, std::string_view argument) {
+  if (is_program(call.path(argument)))
+    fail("verbs", call.text(argument), "a program", "an ONNX file, as 'nibble compile' was given");
   onnx::ReadOptions options = read_options_of(call);
   const onnx::Header header = onnx::read_header(call.path(argument));
   if (header.open) options.data = data_shapes(call, header);

@@ -18,17 +18,24 @@ typedef struct nibble_arm_windows {
   int64_t y[NIBBLE_ARM_POSITIONS], r[NIBBLE_ARM_POSITIONS];
 } nibble_arm_windows;
 
-/* What becomes of the sums of 16 channels: bytes at once, where all 16 are there, the stage is FLOAT and there is no
- * residual, by way of NIBBLE_ARM_I8 and NIBBLE_ARM_U8; else they are kept for nibble_arm_finish. */
-enum nibble_arm_way { NIBBLE_ARM_KEEP = 0, NIBBLE_ARM_I8, NIBBLE_ARM_U8 };
+/* What becomes of the sums of 16 channels: bytes at once, where the stage is FLOAT and there is no residual, by way of
+ * NIBBLE_ARM_I8 and NIBBLE_ARM_U8, or of the other two where the block is the last and not all 16 are there; else they
+ * are kept for nibble_arm_finish. */
+enum nibble_arm_way { NIBBLE_ARM_KEEP = 0, NIBBLE_ARM_I8, NIBBLE_ARM_U8, NIBBLE_ARM_I8_PART, NIBBLE_ARM_U8_PART };
 typedef struct nibble_arm_target {
   int way, whole_way; /* of this block; of a whole block */
-  const float *a, *b; /* 16 each */
-  uint8_t clip[32];   /* 16 times low, 16 times high */
-  float repeated[32]; /* a and b of a stage of one channel */
-  uint8_t* y;         /* channel 0 of the block */
+  int clips;          /* whether [low, high] is less than all bytes */
+  int64_t rows;
+  const float *a, *b;  /* 16 each */
+  const uint8_t* clip; /* 16 times low, 16 times high */
+  uint8_t* y;          /* channel 0 of the block */
   int32_t (*sums)[16];
 } nibble_arm_target;
+/* What a target's pointers may point to: a and b of a stage of one channel, and its clip. */
+typedef struct nibble_arm_repeated {
+  float a[16], b[16];
+  uint8_t clip[32];
+} nibble_arm_repeated;
 
 /* bias[row] + sum over `segments` of `quads` * 4 bytes of x * w, of each position and the 16 rows of a block of weights
  * (BLOCKED, 8 bits); x is signed. */
@@ -44,6 +51,11 @@ typedef void (*nibble_arm_sums)(const nibble_arm_windows* windows, const nibble_
 int nibble_arm_takes_conv(const nibble_conv* p);
 int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_sums sums);
 
+/* The sums of positions from `first` on by dot products, where the processor has them. */
+int nibble_arm_has_dot(void);
+void nibble_arm_dot_sums_from(const nibble_arm_windows* windows, int first, const nibble_arm_block* block,
+                              const nibble_arm_target* target);
+
 /* Depthwise, BLOCKED weights of 8 bits. */
 int nibble_arm_takes_depthwise(const nibble_conv* p);
 nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);
@@ -54,7 +66,7 @@ nibble_kernel nibble_arm_pointwise(const nibble_pointwise* p, const char** kerne
 nibble_kernel nibble_arm_reduce(const nibble_reduce* p, const char** kernel_name);
 
 /* What becomes of the sums, whatever the block; then of a block, kept in `sums`. */
-void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* target);
+void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* target, nibble_arm_repeated* repeated);
 void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t block, int32_t (*sums)[16],
                        nibble_arm_target* target);
 /* Stages, sums with the residual and stores what was kept: 16 channels from `from` on, of out_channels. */
@@ -89,12 +101,14 @@ NIBBLE_ARM_INLINE void nibble_arm_keep(int32_t* to, nibble_arm_ints v) {
 }
 
 /* rint(fma((float)v, a, b)) */
-NIBBLE_ARM_INLINE int32x4_t nibble_arm_float_staged(int32x4_t v, const float* a, const float* b) {
-  return vcvtnq_s32_f32(vfmaq_f32(vld1q_f32(b), vcvtq_f32_s32(v), vld1q_f32(a)));
+NIBBLE_ARM_INLINE int32x4_t nibble_arm_float_staged(int32x4_t v, float32x4_t a, float32x4_t b) {
+  return vcvtnq_s32_f32(vfmaq_f32(b, vcvtq_f32_s32(v), a));
 }
 NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_floats_staged(nibble_arm_ints v, const float* a, const float* b) {
-  const nibble_arm_ints q = {nibble_arm_float_staged(v.a, a, b), nibble_arm_float_staged(v.b, a + 4, b + 4),
-                             nibble_arm_float_staged(v.c, a + 8, b + 8), nibble_arm_float_staged(v.d, a + 12, b + 12)};
+  const float32x4x4_t m = vld1q_f32_x4(a), add = vld1q_f32_x4(b);
+  const nibble_arm_ints q = {
+      nibble_arm_float_staged(v.a, m.val[0], add.val[0]), nibble_arm_float_staged(v.b, m.val[1], add.val[1]),
+      nibble_arm_float_staged(v.c, m.val[2], add.val[2]), nibble_arm_float_staged(v.d, m.val[3], add.val[3])};
   return q;
 }
 
@@ -127,24 +141,52 @@ NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_staged(nibble_arm_ints v, const nib
 }
 
 /* Saturated to bytes and clipped to [clip[0], clip[16]]. */
-NIBBLE_ARM_INLINE uint8x16_t nibble_arm_bytes(nibble_arm_ints v, const uint8_t* clip, int is_signed) {
+NIBBLE_ARM_INLINE uint8x16_t nibble_arm_bytes(nibble_arm_ints v, const uint8_t* clip, int clips, int is_signed) {
   const int16x8_t low = vqmovn_high_s32(vqmovn_s32(v.a), v.b), high = vqmovn_high_s32(vqmovn_s32(v.c), v.d);
   if (is_signed) {
     const int8x16_t y = vqmovn_high_s16(vqmovn_s16(low), high);
+    if (!clips) return vreinterpretq_u8_s8(y);
     return vreinterpretq_u8_s8(
         vminq_s8(vmaxq_s8(y, vld1q_s8((const int8_t*)clip)), vld1q_s8((const int8_t*)clip + 16)));
+  } else {
+    const uint8x16_t y = vqmovun_high_s16(vqmovun_s16(low), high);
+    return clips ? vminq_u8(vmaxq_u8(y, vld1q_u8(clip)), vld1q_u8(clip + 16)) : y;
   }
-  return vminq_u8(vmaxq_u8(vqmovun_high_s16(vqmovun_s16(low), high), vld1q_u8(clip)), vld1q_u8(clip + 16));
 }
 
 NIBBLE_ARM_INLINE void nibble_arm_store(uint8_t* to, uint8x16_t y, int64_t rows) {
+  uint8x8_t left = vget_low_u8(y);
   if (rows == 16) {
     vst1q_u8(to, y);
-  } else {
-    uint8_t bytes[16];
-    vst1q_u8(bytes, y);
-    memcpy(to, bytes, (size_t)rows);
+    return;
   }
+  if (rows & 8) {
+    vst1_u8(to, left);
+    left = vget_high_u8(y);
+    to += 8;
+  }
+  if (rows & 4) {
+    const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(left), 0);
+    memcpy(to, &four, 4);
+    left = vext_u8(left, left, 4);
+    to += 4;
+  }
+  if (rows & 2) {
+    const uint16_t two = vget_lane_u16(vreinterpret_u16_u8(left), 0);
+    memcpy(to, &two, 2);
+    left = vext_u8(left, left, 2);
+    to += 2;
+  }
+  if (rows & 1) *to = vget_lane_u8(left, 0);
+}
+NIBBLE_ARM_INLINE void nibble_arm_store_by(int way, uint8_t* to, uint8x16_t y, int64_t rows) {
+  if (way <= NIBBLE_ARM_U8)
+    vst1q_u8(to, y);
+  else
+    nibble_arm_store(to, y, rows);
+}
+NIBBLE_ARM_INLINE int nibble_arm_way_is_signed(int way) {
+  return way == NIBBLE_ARM_I8 || way == NIBBLE_ARM_I8_PART;
 }
 
 /* The sums of position i, by `way`, which is the target's. */
@@ -154,7 +196,8 @@ NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, int way, const
     nibble_arm_keep(t->sums[i], v);
   } else {
     const nibble_arm_ints q = nibble_arm_floats_staged(v, t->a, t->b);
-    vst1q_u8(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, way == NIBBLE_ARM_I8));
+    nibble_arm_store_by(way, t->y + windows->y[i],
+                        nibble_arm_bytes(q, t->clip, t->clips, nibble_arm_way_is_signed(way)), t->rows);
   }
 }
 
@@ -166,14 +209,14 @@ NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, int way, const
   "scvtf v20.4s, v20.4s\n scvtf v21.4s, v21.4s\n scvtf v22.4s, v22.4s\n scvtf v23.4s, v23.4s\n"                       \
   "fmla v4.4s, v16.4s, v0.4s\n fmla v5.4s, v17.4s, v1.4s\n fmla v6.4s, v18.4s, v2.4s\n fmla v7.4s, v19.4s, v3.4s\n"   \
   "fmla v8.4s, v20.4s, v0.4s\n fmla v9.4s, v21.4s, v1.4s\n fmla v10.4s, v22.4s, v2.4s\n fmla v11.4s, v23.4s, v3.4s\n" \
-  "ld1 {v0.16b, v1.16b}, [%[clip]]\n"                                                                                 \
   "fcvtns v4.4s, v4.4s\n fcvtns v5.4s, v5.4s\n fcvtns v6.4s, v6.4s\n fcvtns v7.4s, v7.4s\n"                           \
   "fcvtns v8.4s, v8.4s\n fcvtns v9.4s, v9.4s\n fcvtns v10.4s, v10.4s\n fcvtns v11.4s, v11.4s\n"                       \
   "sqxtn v4.4h, v4.4s\n sqxtn v6.4h, v6.4s\n sqxtn v8.4h, v8.4s\n sqxtn v10.4h, v10.4s\n"                             \
   "sqxtn2 v4.8h, v5.4s\n sqxtn2 v6.8h, v7.4s\n sqxtn2 v8.8h, v9.4s\n sqxtn2 v10.8h, v11.4s\n" narrow                  \
-  " v16.8b, v4.8h\n " narrow " v20.8b, v8.8h\n " narrow "2 v16.16b, v6.8h\n " narrow "2 v20.16b, v10.8h\n" max        \
-  " v16.16b, v16.16b, v0.16b\n " max " v20.16b, v20.16b, v0.16b\n" min " v16.16b, v16.16b, v1.16b\n " min             \
-  " v20.16b, v20.16b, v1.16b\n"
+  " v16.8b, v4.8h\n " narrow " v20.8b, v8.8h\n " narrow "2 v16.16b, v6.8h\n " narrow                                  \
+  "2 v20.16b, v10.8h\n"                                                                                               \
+  "cbz %[clips], 1f\n ld1 {v0.16b, v1.16b}, [%[clip]]\n " max " v16.16b, v16.16b, v0.16b\n " max                      \
+  " v20.16b, v20.16b, v0.16b\n " min " v16.16b, v16.16b, v1.16b\n " min " v20.16b, v20.16b, v1.16b\n 1:\n"
 
 /* The sums of positions i and i + 1. */
 NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, const nibble_arm_windows* windows, int i,
@@ -182,24 +225,24 @@ NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, c
                          v19 __asm__("v19") = v.d;
   register int32x4_t v20 __asm__("v20") = u.a, v21 __asm__("v21") = u.b, v22 __asm__("v22") = u.c,
                          v23 __asm__("v23") = u.d;
-#define BYTES(narrow, max, min)                                                                    \
-  __asm__(NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                \
-          : "+w"(v16), "+w"(v17), "+w"(v18), "+w"(v19), "+w"(v20), "+w"(v21), "+w"(v22), "+w"(v23) \
-          : [a] "r"(t->a), [b] "r"(t->b), [clip] "r"(t->clip), "m"(*(const float(*)[16])t->a),     \
-            "m"(*(const float(*)[16])t->b), "m"(t->clip)                                           \
+#define BYTES(narrow, max, min)                                                                                 \
+  __asm__(NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                             \
+          : "+w"(v16), "+w"(v17), "+w"(v18), "+w"(v19), "+w"(v20), "+w"(v21), "+w"(v22), "+w"(v23)              \
+          : [a] "r"(t->a), [b] "r"(t->b), [clip] "r"(t->clip), [clips] "r"((int64_t)t->clips),                  \
+            "m"(*(const float(*)[16])t->a), "m"(*(const float(*)[16])t->b), "m"(*(const uint8_t(*)[32])t->clip) \
           : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11")
   if (way == NIBBLE_ARM_KEEP) {
     nibble_arm_keep(t->sums[i], v);
     nibble_arm_keep(t->sums[i + 1], u);
     return;
   }
-  if (way == NIBBLE_ARM_I8)
+  if (nibble_arm_way_is_signed(way))
     BYTES("sqxtn", "smax", "smin");
   else
     BYTES("sqxtun", "umax", "umin");
 #undef BYTES
-  vst1q_u8(t->y + windows->y[i], vreinterpretq_u8_s32(v16));
-  vst1q_u8(t->y + windows->y[i + 1], vreinterpretq_u8_s32(v20));
+  nibble_arm_store_by(way, t->y + windows->y[i], vreinterpretq_u8_s32(v16), t->rows);
+  nibble_arm_store_by(way, t->y + windows->y[i + 1], vreinterpretq_u8_s32(v20), t->rows);
 }
 #endif
 #endif

@@ -119,12 +119,22 @@ static void gather_row(const walk* w, uint8_t* to, const uint8_t* row, int64_t s
   }
 }
 
-/* A window that is inside and whose segments are pieces of rows. */
-static void gather_inside(const walk* w, uint8_t* to, const uint8_t* x) {
+/* Copies windows that are inside, `count` of them from x on, x_step apart; their segments are pieces of rows. */
+static void gather_inside(const walk* w, uint8_t* to, int64_t pitch, const uint8_t* x, int64_t x_step, int64_t count) {
   const nibble_conv* p = w->p;
   const int64_t plane = p->dilation[0] * p->x_stride[1], row = p->dilation[1] * p->x_stride[2];
-  for (int32_t i = 0; i < p->kernel[0]; ++i, x += plane)
-    for (int32_t k = 0; k < p->kernel[1]; ++k, to += w->padded) copy_flipped(to, x + k * row, w->segment, w->flip);
+  const int64_t bytes = w->segment, padded = w->padded;
+  const uint8x16_t mask = vdupq_n_u8(w->flip);
+  for (; count > 0; --count, to += pitch, x += x_step) {
+    uint8_t* segment = to;
+    for (int32_t i = 0; i < p->kernel[0]; ++i) {
+      const uint8_t* from = x + i * plane;
+      for (int32_t k = p->kernel[1]; k > 0; --k, segment += padded, from += row) {
+        vst1q_u8(segment, veorq_u8(vld1q_u8(from), mask));
+        for (int64_t at = 16; at < bytes; at += 16) vst1q_u8(segment + at, veorq_u8(vld1q_u8(from + at), mask));
+      }
+    }
+  }
 }
 
 static void gather(const walk* w, uint8_t* to) {
@@ -141,10 +151,10 @@ static void gather(const walk* w, uint8_t* to) {
     }
 }
 
-/* Columns from the next one on whose windows are inside and read where they lie. */
-static int64_t direct_run(const walk* w, int64_t most) {
+/* Columns from the next one on whose windows are inside and whose segments are pieces of rows. */
+static int64_t inside_run(const walk* w, int64_t most) {
   const int64_t run = w->inner_to - w->at[2];
-  if (w->always_gathered || !w->row_inside || w->at[2] < w->inner_from || run <= 0) return 0;
+  if (w->has_gaps || !w->row_inside || w->at[2] < w->inner_from || run <= 0) return 0;
   return run < most ? run : most;
 }
 
@@ -152,33 +162,36 @@ static int64_t direct_run(const walk* w, int64_t most) {
  * whether all were copied, which makes each one segment. */
 static int windows_of(walk* w, nibble_arm_windows* windows, int64_t most, uint8_t* scratch) {
   const nibble_conv* p = w->p;
-  const int64_t x_step = p->stride[2] * p->x_stride[3], pitch = w->segments * w->padded + NIBBLE_SLACK;
-  int copied = 0, i = 0;
+  const int64_t x_step = p->stride[2] * p->x_stride[3], bytes = w->segments * w->padded;
+  /* Copies are written 16 bytes at a time. */
+  const int64_t pitch = bytes + 16, copies = NIBBLE_ARM_COPIES * (bytes + NIBBLE_SLACK) / pitch;
+  int64_t copied = 0, i = 0;
   while (i < most) {
-    const int64_t column = w->at[2], run = direct_run(w, most - i);
-    const int8_t* x = (const int8_t*)w->x + w->row_x + column * x_step;
+    const int64_t column = w->at[2];
+    const uint8_t* x = w->x + w->row_x + column * x_step;
+    const int8_t* from = (const int8_t*)x;
     int64_t y = w->row_y + column * p->y_stride[3], r = w->row_r + column * p->r_stride[3];
-    if (run > 0) {
-      const int end = i + (int)run;
-      for (; i < end; ++i, x += x_step, y += p->y_stride[3], r += p->r_stride[3]) {
-        windows->x[i] = x, windows->gap[i] = w->direct_gap;
-        windows->y[i] = y, windows->r[i] = r;
-      }
-      w->at[2] += run - 1;
-    } else {
+    int64_t run = inside_run(w, most - i), step = x_step, gap = w->direct_gap;
+    if (run == 0 || w->always_gathered) {
       uint8_t* copy = scratch + copied * pitch;
-      if (copied == NIBBLE_ARM_COPIES) break;
-      if (w->row_inside && column >= w->inner_from && column < w->inner_to && !w->has_gaps)
-        gather_inside(w, copy, (const uint8_t*)x);
-      else
+      if (copied == copies) break;
+      if (run > copies - copied) run = copies - copied;
+      if (run == 0)
         gather(w, copy);
-      windows->x[i] = (const int8_t*)copy, windows->gap[i] = 0;
+      else
+        gather_inside(w, copy, pitch, x, x_step, run);
+      run += run == 0;
+      copied += run;
+      from = (const int8_t*)copy, step = pitch, gap = 0;
+    }
+    w->at[2] += run - 1;
+    for (; run > 0; --run, ++i, from += step, y += p->y_stride[3], r += p->r_stride[3]) {
+      windows->x[i] = from, windows->gap[i] = gap;
       windows->y[i] = y, windows->r[i] = r;
-      ++copied, ++i;
     }
     step_on(w);
   }
-  windows->count = i;
+  windows->count = (int)i;
   return copied == i;
 }
 
@@ -201,7 +214,8 @@ int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_su
   const int64_t block_bytes = w.segments * w.padded * 16;
   int fault = NIBBLE_FINE;
   nibble_arm_target target;
-  nibble_arm_aim(p, &target);
+  nibble_arm_repeated repeated;
+  nibble_arm_aim(p, &target, &repeated);
   while (item < last) {
     nibble_arm_windows windows;
     const int64_t most = last - item < NIBBLE_ARM_POSITIONS ? last - item : NIBBLE_ARM_POSITIONS;

@@ -56,13 +56,13 @@
   "addp v20.4s, v24.4s, v25.4s\n addp v21.4s, v26.4s, v27.4s\n addp v22.4s, v28.4s, v29.4s\n addp v23.4s, v30.4s, " \
   "v31.4s\n"
 
-/* Per segment: steps of eight columns, two in a round; then the four that are left, if any. */
-#define SEGMENTS(STEP, LAST, NEXT)                                            \
-  "1:\n subs %[n], %[pairs], #2\n b.lo 3f\n"                                  \
-  "2:\n subs %[n], %[n], #2\n" STEP STEP                                      \
-  "b.hs 2b\n"                                                                 \
-  "3:\n tbz %[n], #0, 4f\n" STEP "4:\n tbz %[odd], #0, 5f\n" LAST "5:\n" NEXT \
-  "subs %[segments], %[segments], #1\n b.ne 1b\n"
+/* Per segment: steps of eight columns, four in a round; then the four that are left, if any. */
+#define SEGMENTS(STEP, LAST, NEXT)                                                                    \
+  "1:\n subs %[n], %[pairs], #4\n b.lo 3f\n"                                                          \
+  "2:\n subs %[n], %[n], #4\n" STEP STEP STEP STEP                                                    \
+  "b.hs 2b\n"                                                                                         \
+  "3:\n tbz %[n], #1, 4f\n" STEP STEP "4:\n tbz %[n], #0, 5f\n" STEP "5:\n tbz %[odd], #0, 6f\n" LAST \
+  "6:\n subs %[segments], %[segments], #1\n b.eq 7f\n" NEXT "b 1b\n 7:\n"
 
 #define OTHER_REGISTERS                                                                                          \
   "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", \
@@ -117,6 +117,36 @@ typedef struct two_sums {
       return sums;                                                                                                     \
     }                                                                                                                  \
   }
+/* The first eight rows at two positions, of a last block that has no more. */
+#define EIGHT_ROWS "ld1 {v4.16b, v5.16b}, [%[w]], %[row]\n"
+#define EIGHT_ROWS_STEP                                                                 \
+  "ld2r {v0.4s, v1.4s}, [%[x]], #8\n" EIGHT_ROWS                                        \
+  "ld2r {v2.4s, v3.4s}, [%[z]], #8\n ld1 {v8.16b, v9.16b}, [%[w]], %[row]\n" TWO_PAIRS( \
+      "4", "8", "16", "17", "24", "25") TWO_PAIRS("5", "9", "18", "19", "26", "27")
+NIBBLE_ARM_INLINE two_sums eight_rows_by_pairs(const int8_t* x, const int8_t* z, int64_t gap, int64_t gap2,
+                                               nibble_arm_block block, const int32_t* bias) {
+  int64_t n;
+  SUMS_OF_FIRST;
+  SUMS_OF_SECOND;
+  __asm__ volatile(
+      "ld1 {v16.4s-v19.4s}, [%[bias]]\n ld1 {v24.4s-v27.4s}, [%[bias]]\n" SEGMENTS(
+          EIGHT_ROWS_STEP,
+          "ld1r {v0.4s}, [%[x]], #4\n ld1r {v2.4s}, [%[z]], #4\n" EIGHT_ROWS TWO_SINGLE(
+              "4", "0", "2", "16", "17", "24", "25") TWO_SINGLE("5", "0", "2", "18", "19", "26", "27"),
+          "add %[x], %[x], %[gap]\n add %[z], %[z], %[gap2]\n")
+      "addp v16.4s, v16.4s, v17.4s\n addp v17.4s, v18.4s, v19.4s\n"
+      "addp v20.4s, v24.4s, v25.4s\n addp v21.4s, v26.4s, v27.4s\n"
+      : [x] "+&r"(x), [z] "+&r"(z), [w] "+&r"(block.weights), [segments] "+&r"(block.segments), [n] "=&r"(n),
+        "=&w"(s0), "=&w"(s1), "=&w"(s2), "=&w"(s3), "=&w"(s4), "=&w"(s5), "=&w"(s6), "=&w"(s7)
+      : [bias] "r"(bias), [pairs] "r"((uint64_t)block.quads / 2), [odd] "r"(block.quads), [gap] "r"(gap),
+        [gap2] "r"(gap2), [row] "r"((int64_t)64)
+      : OTHER_REGISTERS);
+  {
+    const two_sums sums = {{s0, s1, s2, s3}, {s4, s5, s6, s7}};
+    return sums;
+  }
+}
+
 DEFINE_ONE(one_by_pairs, ONE_PAIRS)
 DEFINE_ONE(one_by_each, ONE_EACH)
 DEFINE_TWO(two_by_pairs, TWO_PAIRS)
@@ -125,6 +155,7 @@ DEFINE_TWO(two_by_each, TWO_EACH)
 NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_block* block,
                                const nibble_arm_target* target, int way, int pairs) {
   const nibble_arm_block b = *block;
+  const nibble_arm_target t = *target; /* which no store can change */
   const int count = v->count;
   int32_t bias[32];
   int i = 0;
@@ -136,23 +167,57 @@ NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_blo
   for (; i + 2 <= count; i += 2) {
     const two_sums sums = pairs ? two_by_pairs(v->x[i], v->x[i + 1], v->gap[i], v->gap[i + 1], b, bias)
                                 : two_by_each(v->x[i], v->x[i + 1], v->gap[i], v->gap[i + 1], b, bias);
-    nibble_arm_put_two(target, way, v, i, sums.first, sums.second);
+    nibble_arm_put_two(&t, way, v, i, sums.first, sums.second);
   }
   if (i < count) {
     const nibble_arm_ints sums =
         pairs ? one_by_pairs(v->x[i], v->gap[i], b, bias) : one_by_each(v->x[i], v->gap[i], b, bias);
-    nibble_arm_put(target, way, v, i, sums);
+    nibble_arm_put(&t, way, v, i, sums);
+  }
+}
+
+/* Eight rows at two positions are 16 numbers, which take one way to bytes. */
+static void put_eight_rows(const nibble_arm_target* t, const nibble_arm_windows* v, int i, two_sums sums) {
+  const nibble_arm_ints both = {sums.first.a, sums.first.b, sums.second.a, sums.second.b};
+  const uint8x16_t y =
+      nibble_arm_bytes(nibble_arm_floats_staged(both, t->a, t->b), t->clip, t->clips, nibble_arm_way_is_signed(t->way));
+  nibble_arm_store(t->y + v->y[i], y, t->rows);
+  if (i + 1 < v->count) nibble_arm_store(t->y + v->y[i + 1], vextq_u8(y, y, 8), t->rows);
+}
+
+static void sums_of_eight_rows(const nibble_arm_windows* v, const nibble_arm_block* block,
+                               const nibble_arm_target* target) {
+  nibble_arm_target t = *target;
+  nibble_arm_repeated two;
+  int32_t bias[16];
+  for (int k = 0; k < 8; ++k) bias[2 * k] = block->bias[k], bias[2 * k + 1] = 0;
+  for (int k = 0; k < 16 && t.way != NIBBLE_ARM_KEEP; ++k) two.a[k] = t.a[k % 8], two.b[k] = t.b[k % 8];
+  t.a = two.a;
+  t.b = two.b;
+  for (int i = 0; i < v->count; i += 2) {
+    const int k = i + 1 < v->count ? i + 1 : i;
+    const two_sums sums = eight_rows_by_pairs(v->x[i], v->x[k], v->gap[i], v->gap[k], *block, bias);
+    if (t.way != NIBBLE_ARM_KEEP) {
+      put_eight_rows(&t, v, i, sums);
+    } else {
+      nibble_arm_keep(t.sums[i], sums.first);
+      nibble_arm_keep(t.sums[k], sums.second);
+    }
   }
 }
 
 static void sums_by_pairs(const nibble_arm_windows* windows, const nibble_arm_block* block,
                           const nibble_arm_target* target) {
-  if (target->way == NIBBLE_ARM_I8)
-    sums_of(windows, block, target, NIBBLE_ARM_I8, 1);
-  else if (target->way == NIBBLE_ARM_U8)
-    sums_of(windows, block, target, NIBBLE_ARM_U8, 1);
-  else
-    sums_of(windows, block, target, NIBBLE_ARM_KEEP, 1);
+  if (target->rows <= 8) {
+    sums_of_eight_rows(windows, block, target);
+    return;
+  }
+  switch (target->way) {
+    case NIBBLE_ARM_I8: sums_of(windows, block, target, NIBBLE_ARM_I8, 1); break;
+    case NIBBLE_ARM_U8: sums_of(windows, block, target, NIBBLE_ARM_U8, 1); break;
+    case NIBBLE_ARM_KEEP: sums_of(windows, block, target, NIBBLE_ARM_KEEP, 1); break;
+    default: sums_of(windows, block, target, target->way, 1); break;
+  }
 }
 
 static void sums_by_each(const nibble_arm_windows* windows, const nibble_arm_block* block,
@@ -198,5 +263,5 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return NULL;
 }
 
-const nibble_kernel_set nibble_neon = {"neon", runs_here, find};
+const nibble_kernel_set nibble_neon = {"neon", runs_here, find, NULL};
 #endif

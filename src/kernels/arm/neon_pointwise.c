@@ -104,8 +104,8 @@ NIBBLE_ARM_INLINE void run_through(const nibble_pointwise* p, const rows* r, con
     nibble_arm_ints q;
     if (at->channel < 0) nibble_arm_read_channels(&p->stage, stage_from + i, left, &c);
     q = nibble_arm_staged(f, &c, floats);
-    nibble_arm_store(at->y + i, p->y_type == NIBBLE_I8 ? nibble_arm_bytes(q, clip, 1) : nibble_arm_bytes(q, clip, 0),
-                     left);
+    nibble_arm_store(at->y + i,
+                     p->y_type == NIBBLE_I8 ? nibble_arm_bytes(q, clip, 1, 1) : nibble_arm_bytes(q, clip, 1, 0), left);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/x86/avx2.h"
 
 #include "kernels/x86/x86.h"
+#include "kernels/x86/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 
@@ -10,10 +11,14 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
       const nibble_kernel dense = nibble_avx2_conv(parameters, kernel_name);
       return dense != NULL ? dense : nibble_avx2_depthwise(parameters, kernel_name);
     }
+    case NIBBLE_KIND_POOL: return nibble_avx2_pool(parameters, kernel_name);
+    case NIBBLE_KIND_POINTWISE: return nibble_avx2_pointwise(parameters, kernel_name);
+    case NIBBLE_KIND_MOVE: return nibble_avx2_move(parameters, kernel_name);
+    case NIBBLE_KIND_REDUCE: return nibble_avx2_reduce(parameters, kernel_name);
     default: return NULL;
   }
 }
 
-const nibble_kernel_set nibble_avx2 = {"avx2", nibble_has_avx2, find};
+const nibble_kernel_set nibble_avx2 = {"avx2", nibble_has_avx2, find, nibble_finish_tile};
 
 #endif

@@ -9,6 +9,7 @@ enum nibble_finish_form {
   NIBBLE_FINISH_FLOAT,
   NIBBLE_FINISH_FLOAT_SUM, /* FLOAT, then sum_form 2 */
   NIBBLE_FINISH_PRODUCT32,
+  NIBBLE_FINISH_PRODUCT32_SUM, /* PRODUCT32, then sum_form 2 */
   NIBBLE_FINISH_INTEGERS /* NONE, to I32 */
 };
 
@@ -27,6 +28,19 @@ nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call);
  * y[count] of the output; residuals are at r[count]. Channels beyond out_channels are left out. */
 void nibble_finish_rows(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y,
                         const int64_t* r);
+
+/* The sets' finisher (kernels.h). */
+int nibble_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count, int64_t channel,
+                       const int64_t* y, const int64_t* r);
+
+/* A convolution of which only the stage is, for other kinds of steps. */
+nibble_conv nibble_stage_alone(const nibble_stage* stage, int32_t channels, int32_t y_type);
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+/* The first `count` (1 to 15) of 16 bytes. */
+void nibble_store_some(uint8_t* to, __m128i bytes, int64_t count);
+#endif
 
 /* Whether [low, high] lies within the type, of 8 bits. */
 int nibble_within_byte(int64_t low, int64_t high, int32_t type);

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "lab/metrics.hpp"
+#include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
-#include "verbs/sources.hpp"
 #include "verbs/tables/columns.hpp"
 #include "verbs/translated_engine.hpp"
 
@@ -40,12 +40,13 @@ std::string describe(const lab::Comparison& result) {
 }  // namespace
 
 Result compare(const Call& call) {
-  const graph::Graph a = model_of(call, "A"), b = model_of(call, "B");
+  const Runnable model_a = runnable_of(call, "A"), model_b = runnable_of(call, "B");
+  const graph::Graph &a = model_a.graph, &b = model_b.graph;
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, a, progress, "comparing");
   feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());
-  const NamedEngine engine_a = engine_of(call, a);
-  NamedEngine engine_b = engine_of(call, b);
+  const NamedEngine engine_a = engine_of(call, model_a);
+  NamedEngine engine_b = engine_of(call, model_b);
   const bool pixels = feed.set->sample(0).x.type() == ElementType::UInt8;
   if (pixels && carried_preprocess(b))
     engine_b.engine = translated(std::move(engine_b.engine), feed.preprocess, preprocess_of(call, b), call.text("B"));

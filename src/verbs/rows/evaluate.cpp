@@ -4,8 +4,8 @@
 
 #include <limits>
 
+#include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
-#include "verbs/sources.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -22,11 +22,12 @@ std::string sentence(const lab::Evaluation& result, const std::string& engine) {
 }  // namespace
 
 Result evaluate(const Call& call) {
-  const graph::Graph graph = model_of(call, "MODEL");
+  const Runnable model = runnable_of(call, "MODEL");
+  const graph::Graph& graph = model.graph;
   Progress progress(call.quiet());
   lab::Feed feed = feed_of(call, graph, progress, "evaluating");
   feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());
-  const NamedEngine engine = engine_of(call, graph);
+  const NamedEngine engine = engine_of(call, model);
   const lab::Evaluation result = lab::evaluate(graph, *engine.engine, feed);
   Json json = lab::to_json(result);
   json["engine"] = engine.name;

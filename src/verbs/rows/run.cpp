@@ -7,8 +7,8 @@
 #include "base/error.hpp"
 #include "quant/range.hpp"
 #include "verbs/arrays.hpp"
+#include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
-#include "verbs/sources.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -23,7 +23,7 @@ Tensor declared(const graph::Value& value, const Tensor& tensor) {
 /// The outputs of an integer network that its file declares as reals.
 class Border {
  public:
-  explicit Border(const onnx::Header& header) : reals_(header.reals) {}
+  explicit Border(const std::set<std::string, std::less<>>& reals) : reals_(reals) {}
 
   bool holds(const graph::Value& value) const {
     return value.grid && !is_real(value.type) && reals_.contains(value.name);
@@ -145,11 +145,12 @@ void check(Result& result, const graph::Graph& graph, const Tensors& expected, c
 }  // namespace
 
 Result run(const Call& call) {
-  const graph::Graph graph = model_of(call, "MODEL");
-  const Border border(onnx::read_header(call.path("MODEL")));
+  const Runnable model = runnable_of(call, "MODEL");
+  const graph::Graph& graph = model.graph;
+  const Border border(model.reals);
   const std::vector<Tensor> inputs = read_inputs(call, graph);
   const Tensors expected = call.has("expect") ? expected_of(call, graph) : Tensors{};
-  const auto engine = engine_or_reference(call, graph).engine;
+  const auto engine = engine_or_reference(call, model).engine;
   std::optional<Trace> trace;
   if (call.has("trace")) trace.emplace(call.path("trace"));
   Tensors seen;

@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
-#include "verbs/sources.hpp"
 #include "verbs/tables/columns.hpp"
 #include "verbs/tables/layers.hpp"
 #include "verbs/tables/memory.hpp"
+#include "verbs/tables/program_tables.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -95,6 +96,40 @@ std::vector<std::string> tail_of(const graph::Graph& graph) {
   return tail;
 }
 
+std::string describe_metadata(const program::Program& program) {
+  std::string text;
+  for (const auto& [key, value] : program.metadata)
+    text += fmt::format("{}: {}\n", key, value.size() <= 100 ? value : value.substr(0, 97) + "...");
+  return text;
+}
+
+Result show_program(const Call& call) {
+  refuse_shaping(call);
+  const std::filesystem::path file = call.path("MODEL");
+  const program::Program program = lab::read_program(file);
+  const lab::LoadedProgram loaded(file, {});
+  int64_t macs = 0;
+  for (const program::Step& step : program.steps) macs += step.operations;
+  Json json = sizes_json(program);
+  json["stage"] = "ID";
+  json["name"] = program.name;
+  json["version"] = program::version;
+  json["inputs"] = ports_json(program.inputs);
+  json["outputs"] = ports_json(program.outputs);
+  json["layers"] = steps_json(program, loaded.program());
+  json["memory"] = memory_json(program);
+  json["metadata"] = program.metadata;
+  json["totals"] = {{"layers", program.steps.size()}, {"macs", macs}, {"bytes", program.constants.size()}};
+  const std::string memory = describe_memory(program);
+  if (call.has("memory")) return {json, memory + "\n" + describe_sizes(program) + "\n"};
+  const std::string metadata = describe_metadata(program);
+  return {json, fmt::format("program '{}', version {}\n\n", program.name, program::version) + describe_ports(program) +
+                    "\n" + describe_steps(program, loaded.program()) + "\n" + memory + "\n" + metadata +
+                    (metadata.empty() ? "" : "\n") +
+                    fmt::format("{} steps, {} MACs an example\n", program.steps.size(), macs) +
+                    describe_sizes(program) + "\n"};
+}
+
 Result show_memory(const graph::Graph& graph) {
   const passes::MemoryTable table = passes::memory_of(graph);
   return {{{"stage", graph::to_string(graph.stage)}, {"memory", passes::to_json(table)}}, describe(table)};
@@ -103,6 +138,7 @@ Result show_memory(const graph::Graph& graph) {
 }  // namespace
 
 Result show(const Call& call) {
+  if (is_program(call.path("MODEL"))) return show_program(call);
   const graph::Graph graph = model_of(call, "MODEL");
   if (call.has("memory")) return show_memory(graph);
   const bool quantised = graph.stage != graph::Stage::FP;

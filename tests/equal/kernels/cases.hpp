@@ -253,7 +253,7 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
 /// What a convolution is to be like; the rest is drawn.
 struct ConvWish {
   int32_t x_type = NIBBLE_U8;
-  bool depthwise = false, grouped = false;
+  bool depthwise = false, grouped = false, folded = false;
   int64_t products = 40000;  ///< about as many
 };
 
@@ -273,6 +273,12 @@ inline int64_t draw_weights(Draw& draw, Case& c, nibble_conv& p, int64_t reach) 
     const auto& bytes = c.constants.emplace_back(tensor(draw, p.w_type, rows * taps * per_group, low, high));
     p.weights = bytes.data();
     return std::max(-low, high) * reach * taps * per_group;
+  }
+  if (p.w_format == NIBBLE_FOLDED) {
+    const int64_t folded_rows = depthwise ? taps : rows, folded_columns = depthwise ? rows : taps * per_group;
+    const int64_t bytes = folded_rows * ((folded_columns * p.w_bits + 7) / 8);
+    p.weights = c.constants.emplace_back(tensor(draw, NIBBLE_U8, bytes, 0, 255)).data();
+    return std::max<int64_t>(128, std::abs(p.w_low) + (std::abs(p.w_step) << p.w_bits)) * reach * taps * per_group;
   }
   const int64_t columns = segments * padded(segment, 4), blocks = padded(rows, 16) / 16, codes = 1 << p.w_bits;
   const int64_t fashion = draw.between(0, 7), narrow = draw.of<int64_t>({127, 127, 60, 20});
@@ -375,7 +381,8 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
     }
   }
   p.w_format = wish.grouped || draw.once_in(16) ? NIBBLE_PLAIN : NIBBLE_BLOCKED;
-  p.w_bits = p.w_format == NIBBLE_BLOCKED && draw.once_in(6) ? draw.of({4, 2, 1}) : 8;
+  if (wish.folded) p.w_format = NIBBLE_FOLDED;
+  p.w_bits = p.w_format != NIBBLE_PLAIN && draw.once_in(wish.folded ? 2 : 6) ? draw.of({4, 2, 1}) : 8;
   if (p.w_bits < 8) p.w_low = draw.of({-8, -2, -1, 0, 1}), p.w_step = draw.of({1, 1, 2});
   if (p.w_format == NIBBLE_PLAIN && draw.once_in(3)) p.w_type = NIBBLE_I16;
   const int64_t x_low = std::max<int64_t>(lowest(p.x_type), -4000), x_high = std::min<int64_t>(highest(p.x_type), 4000);

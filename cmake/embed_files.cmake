@@ -1,0 +1,10 @@
+# Run by embed(): writes a C++ source that holds the texts of FILES.
+set(text "#include \"base/embedded.hpp\"\n\nconst std::vector<nibble::Embedded>& ${FUNCTION}() {\n")
+string(APPEND text "  static const std::vector<nibble::Embedded> files{\n")
+foreach(file IN LISTS FILES)
+  file(RELATIVE_PATH name ${BASE} ${file})
+  file(READ ${file} content)
+  string(APPEND text "      {\"${name}\", R\"~~~(${content})~~~\"},\n")
+endforeach()
+string(APPEND text "  };\n  return files;\n}\n")
+file(WRITE ${OUTPUT} "${text}")

@@ -1,0 +1,90 @@
+#include "codegen/kernel_table.hpp"
+
+#include <functional>
+#include <string>
+
+#include "kernels/portable/portable.h"
+
+namespace nibble::codegen {
+namespace {
+
+/// A row a kernel: what it takes is asked of the parameters alone, so that any machine can answer.
+struct Row {
+  int kind;
+  std::function<bool(const void*)> takes;
+  Kernel kernel;
+};
+
+bool anything(const void*) {
+  return true;
+}
+
+template <class Parameters>
+std::function<bool(const void*)> asks(int (*takes)(const Parameters*)) {
+  return [takes](const void* parameters) { return takes(static_cast<const Parameters*>(parameters)) != 0; };
+}
+
+bool is_depthwise(const void* parameters) {
+  const auto* p = static_cast<const nibble_conv*>(parameters);
+  return p->groups > 1 && nibble_portable_takes_conv(p) != 0 && p->kernel[0] * p->kernel[1] * p->kernel[2] <= 64;
+}
+
+bool is_without_groups(const void* parameters) {
+  const auto* p = static_cast<const nibble_conv*>(parameters);
+  return p->groups == 1 && nibble_portable_takes_conv(p) != 0;
+}
+
+#define NIBBLE_SHARED "kernels/reference/reference.c", "kernels/reference/wide.c"
+#define NIBBLE_SUMS NIBBLE_SHARED, "kernels/reference/reference_conv.c", "kernels/reference/reference_real_linear.c"
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> all{
+      {NIBBLE_KIND_CONV,
+       is_without_groups,
+       {"portable", "nibble_conv_portable", {"kernels/portable/conv.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
+       is_depthwise,
+       {"portable", "nibble_depthwise_portable", {"kernels/portable/depthwise.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_POOL,
+       asks<nibble_pool>([](const nibble_pool* p) { return nibble_portable_takes_pool(p); }),
+       {"portable", "nibble_pool_portable", {"kernels/portable/pool.c", NIBBLE_SHARED}}},
+      {NIBBLE_KIND_CONV, anything, {"reference", "nibble_conv_reference", {NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV_TRANSPOSE, anything, {"reference", "nibble_conv_transpose_reference", {NIBBLE_SUMS}}},
+      {NIBBLE_KIND_MATMUL,
+       anything,
+       {"reference", "nibble_matmul_reference", {"kernels/reference/reference_matmul.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_POOL,
+       anything,
+       {"reference", "nibble_pool_reference", {"kernels/reference/reference_pool.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_POINTWISE,
+       anything,
+       {"reference", "nibble_pointwise_reference", {"kernels/reference/reference_pointwise.c", NIBBLE_SHARED}}},
+      {NIBBLE_KIND_MOVE,
+       anything,
+       {"reference", "nibble_move_reference", {"kernels/reference/reference_move.c", NIBBLE_SHARED}}},
+      {NIBBLE_KIND_GATHER,
+       anything,
+       {"reference", "nibble_gather_reference", {"kernels/reference/reference_gather.c", NIBBLE_SHARED}}},
+      {NIBBLE_KIND_REDUCE,
+       anything,
+       {"reference", "nibble_reduce_reference", {"kernels/reference/reference_reduce.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_ROW,
+       anything,
+       {"reference", "nibble_row_reference", {"kernels/reference/reference_row.c", NIBBLE_SHARED}}},
+      {NIBBLE_KIND_REAL,
+       anything,
+       {"reference", "nibble_real_reference", {"kernels/reference/reference_real.c", NIBBLE_SHARED}}},
+  };
+  return all;
+}
+
+}  // namespace
+
+const Kernel* kernel_for(const std::vector<std::string>& sets, int kind, const void* parameters) {
+  for (const std::string& set : sets)
+    for (const Row& row : rows())
+      if (row.kind == kind && row.kernel.set == set && row.takes(parameters)) return &row.kernel;
+  return nullptr;
+}
+
+}  // namespace nibble::codegen

@@ -1,0 +1,16 @@
+#pragma once
+#include <string_view>
+#include <vector>
+
+namespace nibble::codegen {
+
+/// One kernel as generated code calls it.
+struct Kernel {
+  std::string_view set, function;
+  std::vector<std::string_view> files;  ///< that it needs, below src/
+};
+
+/// The first kernel, in the order of the sets, that takes the step. nullptr where none does.
+const Kernel* kernel_for(const std::vector<std::string>& sets, int kind, const void* parameters);
+
+}  // namespace nibble::codegen

@@ -1,0 +1,36 @@
+#include "codegen/memory.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/kernels.h"
+
+namespace nibble::codegen {
+
+// Kernels for small machines read nothing beyond the end.
+int64_t scratch_at(const program::Program& program) {
+  return program.arena - NIBBLE_SLACK;
+}
+
+bool is_dense(const program::Value& value) {
+  std::vector<size_t> order(value.extents.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return value.strides[a] > value.strides[b]; });
+  int64_t stride = 1;
+  for (size_t k = order.size(); k-- > 0;) {
+    if (value.extents[order[k]] == 1) continue;
+    if (value.strides[order[k]] != stride) return false;
+    stride *= value.extents[order[k]];
+  }
+  return true;
+}
+
+Footprint footprint(const program::Program& program) {
+  Footprint bytes;
+  for (const program::Piece& piece : program.pieces) bytes.constants += piece.bytes;
+  bytes.scratch = program.scratch;
+  bytes.arena = std::max<int64_t>(scratch_at(program) + program.scratch, 8);
+  return bytes;
+}
+
+}  // namespace nibble::codegen

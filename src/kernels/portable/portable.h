@@ -1,0 +1,26 @@
+#ifndef NIBBLE_KERNELS_PORTABLE_H
+#define NIBBLE_KERNELS_PORTABLE_H
+#include "kernels/kernels.h"
+
+/* Kernels in C99 for processors without vectors: 8-bit activations, FOLDED weights, sums of 32 bits. What each takes is a
+ * question about its parameters that any machine can answer. */
+
+static inline int nibble_is_byte(int32_t type) {
+  return type == NIBBLE_I8 || type == NIBBLE_U8;
+}
+
+/* Whole weights, sums of 32 bits; depthwise or without groups. */
+static inline int nibble_portable_takes_conv(const nibble_conv* p) {
+  return p->w_format == NIBBLE_FOLDED && p->bias != 0 && nibble_is_byte(p->x_type) && p->y_type <= NIBBLE_I32 &&
+         p->acc_type == NIBBLE_I32 &&
+         (p->groups == 1 || (p->groups == p->in_channels && p->groups == p->out_channels)) && p->sum_form < 2;
+}
+static inline int nibble_portable_takes_pool(const nibble_pool* p) {
+  return nibble_is_byte(p->x_type) && nibble_is_byte(p->y_type) && p->op == 0;
+}
+
+int nibble_conv_portable(const void* parameters, const nibble_call* call);
+int nibble_depthwise_portable(const void* parameters, const nibble_call* call);
+int nibble_pool_portable(const void* parameters, const nibble_call* call);
+
+#endif
