@@ -121,7 +121,9 @@ bool has_bias_of_rows(const Lowering& lowering, const Node& node) {
 }  // namespace
 
 bool multiplies_rows(const Lowering& lowering, const Node& node) {
-  if (node.inputs.size() < 2 || lowering.graph.constant(node.inputs[1]) == nullptr) return false;
+  if (node.inputs.size() < 2) return false;
+  const Tensor* weights = lowering.graph.constant(node.inputs[1]);
+  if (weights == nullptr || weights->size() == 0) return false;
   if (graph::holds_alternative<graph::Gemm>(node.op)) return has_bias_of_rows(lowering, node);
   return graph::holds_alternative<graph::MatMul>(node.op) && lowering.shape(node.inputs[1]).size() == 2 &&
          lowering.shape(node.inputs[0]).size() > 1;

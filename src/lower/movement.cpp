@@ -47,7 +47,9 @@ void lower_reshape(Lowering& lowering, const Node& node) {
     lowering.turned.emplace(out, x);
     return;
   }
-  lowering.alias(out, *reshaped(lowering.plain(node, x), lowering.shape(out)));
+  const auto view = reshaped(lowering.plain(node, x), lowering.shape(out));
+  ensure(view.has_value(), "a plain view takes any shape");
+  lowering.alias(out, *view);
 }
 
 View sliced(const View& x, size_t axis, const graph::Cut& cut) {

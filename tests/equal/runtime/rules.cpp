@@ -70,6 +70,17 @@ TEST(LoweredProducts, OfAChannelsLastRowWithAnyBiasHaveTheirWeightsTurnedOrTheRo
   }
 }
 
+TEST(LoweredReshapes, SplitAndJoinAxesWhoseExtentsDoNotDivideEachOther) {
+  for (const Shape& shape : {Shape{3, 4}, {4, 3}, {6, 2}, {12}, {1, 3, 1, 2, 2}, {2, 1, 6}}) {
+    SCOPED_TRACE(to_string(shape));
+    IntegerNet net;
+    const ValueId x = net.input({2, 3, 2}, bytes);
+    const ValueId turned = net.node(graph::Transpose{{1, 0, 2}}, {x});
+    expect_every_way(net.give({net.node(graph::Abs{}, {net.node(graph::Reshape{shape, false}, {x})}),
+                               net.node(graph::Abs{}, {net.node(graph::Reshape{shape, false}, {turned})})}));
+  }
+}
+
 TEST(LoweredConvolutions, HaveAnyZeroPointBesidePads) {
   for (int64_t zero_point : {-1, 0, 255, 256, -400, 70000})
     for (const Interval& range : {bytes, Interval{-128, 127}}) {

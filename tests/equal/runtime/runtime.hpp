@@ -159,7 +159,7 @@ inline std::vector<lower::Options> options_to_try() {
 
 /// Options, kernel sets and 1 and 3 threads, each with each.
 inline void expect_every_way(const graph::Graph& graph, const std::vector<Meaning>& meanings) {
-  for (const lower::Options& options : {lower::Options{true, true}, {true, false}, {false, true}, {false, false}}) {
+  for (const lower::Options& options : options_to_try()) {
     const program::Program program = lower::lower(graph, options);
     for (const char* set : kernel_sets())
       for (int threads : {1, 3}) {
