@@ -53,6 +53,7 @@ lab::RuntimeOptions runtime_options(const Call& call) {
   lab::RuntimeOptions options;
   options.threads = call.threads();
   if (call.takes("kernels")) options.kernels = call.text("kernels", "");
+  if (call.takes("backend")) options.backends = call.texts("backend");
   return options;
 }
 
