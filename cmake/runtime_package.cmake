@@ -33,8 +33,8 @@ foreach(library nibble_rt nibble_rt_static)
   target_include_directories(${library} INTERFACE $<BUILD_INTERFACE:${rt_headers}>
                                                   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endforeach()
-target_link_libraries(nibble_rt PRIVATE m Threads::Threads)
-target_link_libraries(nibble_rt_static INTERFACE m Threads::Threads)
+target_link_libraries(nibble_rt PRIVATE m Threads::Threads ${CMAKE_DL_LIBS})
+target_link_libraries(nibble_rt_static INTERFACE m Threads::Threads ${CMAKE_DL_LIBS})
 
 # nibble_rt.pc finds the rest from where it lies.
 file(RELATIVE_PATH NIBBLE_RT_INCLUDES ${CMAKE_INSTALL_FULL_LIBDIR} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
