@@ -43,8 +43,8 @@ TEST(RuntimeEngine, GivesABatchOfRandomNetworksExampleAfterExample) {
 
 TEST(RuntimeEngine, GathersExamplesWhoseRowsStandUnderOneAxis) {
   IntegerNet net;
-  const ValueId x = net.input({any, 3, 4}, bytes);
-  const ValueId rows = net.node(graph::Reshape{{-1, 4}, false}, {x});
+  const graph::ValueId x = net.input({any, 3, 4}, bytes);
+  const graph::ValueId rows = net.node(graph::Reshape{{-1, 4}, false}, {x});
   const graph::Graph& graph = net.give({net.requantise(rows, 3, 1, 2, bytes)});
   Tensor input(ElementType::Int64, {5, 3, 4});
   for (size_t i = 0; i < input.size(); ++i) input.as<int64_t>()[i] = static_cast<int64_t>(4 * i);

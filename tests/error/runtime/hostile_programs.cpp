@@ -2,6 +2,7 @@
 #include <set>
 
 #include "equal/runtime/runtime.hpp"
+#include "kernels/kernels.h"
 #include "equal/runtime/wild_networks.hpp"
 
 /// A file decides nothing that is not checked: whatever a field says, the program is refused with a reason, or runs within
