@@ -479,29 +479,51 @@ bool can_wait(const Lowering& lowering, int index) {
   return sum_behind(lowering, next.outputs[0]) >= 0;
 }
 
+/// No bias, or a constant that is one number, or one a column.
+bool has_bias_of_rows(const Lowering& lowering, const Node& node) {
+  if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return true;
+  const Tensor* bias = lowering.graph.constant(node.inputs[2]);
+  if (bias == nullptr) return false;
+  const int64_t columns = lowering.shape(node.outputs[0]).back();
+  const bool row = !bias->shape().empty() && bias->shape().back() == columns;
+  return bias->size() == 1 || (row && static_cast<int64_t>(bias->size()) == columns);
+}
+
 }  // namespace
 
+bool multiplies_rows(const Lowering& lowering, const Node& node) {
+  if (node.inputs.size() < 2) return false;
+  const Tensor* weights = lowering.graph.constant(node.inputs[1]);
+  if (weights == nullptr || weights->size() == 0) return false;
+  if (graph::holds_alternative<graph::Gemm>(node.op)) return has_bias_of_rows(lowering, node);
+  return graph::holds_alternative<graph::MatMul>(node.op) && lowering.shape(node.inputs[1]).size() == 2 &&
+         lowering.shape(node.inputs[0]).size() > 1;
+}
+
 bool waits_for_sum(const Lowering& lowering, int index) {
+  if (!graph::holds_alternative<graph::Requantise>(lowering.graph.nodes[static_cast<size_t>(index)].op)) return false;
   const ValueId out = lowering.graph.nodes[static_cast<size_t>(index)].outputs[0];
   const int reader = lowering.uses.only_reader(out);
   if (reader < 0 || !is_sum(lowering, reader)) return false;
   return term_of(lowering, out, reader).source != out;
 }
 
-void lower_linear(Lowering& lowering, int index) {
+bool lower_linear(Lowering& lowering, int index) {
   const Node& node = lowering.graph.nodes[static_cast<size_t>(index)];
+  if (!graph::holds_alternative<Conv>(node.op) && !multiplies_rows(lowering, node)) return false;
   if (lowering.options.fuse && can_wait(lowering, index)) {
     const int reader = lowering.uses.only_reader(node.outputs[0]);
     lowering.deferred[lowering.graph.nodes[static_cast<size_t>(reader)].outputs[0]] = index;
     lowering.claim(reader);
-    return;
+    return true;
   }
   add_linear(lowering, index, nullptr, 0);
+  return true;
 }
 
-void lower_sum(Lowering& lowering, int index) {
+bool lower_sum(Lowering& lowering, int index) {
   const Node& node = lowering.graph.nodes[static_cast<size_t>(index)];
-  if (!is_sum(lowering, index)) return lower_pointwise(lowering, node);
+  if (!is_sum(lowering, index)) return false;
   const Sum sum = sum_of(lowering, index);
   // Which branch waits, and can be taken in: the later one; any other is written now.
   std::optional<size_t> taken;
@@ -514,7 +536,10 @@ void lower_sum(Lowering& lowering, int index) {
     const auto waits = lowering.deferred.find(sum.terms[i].source);
     if (waits != lowering.deferred.end() && taken != i) add_linear(lowering, waits->second, nullptr, 0);
   }
-  if (taken) return add_linear(lowering, lowering.deferred.at(sum.terms[*taken].source), &sum, *taken);
+  if (taken) {
+    add_linear(lowering, lowering.deferred.at(sum.terms[*taken].source), &sum, *taken);
+    return true;
+  }
 
   const auto& [t0, t1] = sum.terms;
   const auto floats = sum.integers && lowering.options.floats
@@ -529,6 +554,7 @@ void lower_sum(Lowering& lowering, int index) {
   stage.fields.low = sum.stage.fields.low, stage.fields.high = sum.stage.fields.high;
   if (floats) stage.form = "float sum";
   add_pointwise(lowering, node, p, {lowering.view(t0.source), lowering.view(t1.source)}, {sum.result, stage});
+  return true;
 }
 
 }  // namespace nibble::lower
