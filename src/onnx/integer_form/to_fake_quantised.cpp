@@ -83,12 +83,32 @@ class Lifter {
   void lift_input(ValueId id) {
     const graph::Value& value = from_[id];
     if (!value.grid) throw Refusal{"an input without a scale"};
-    if (value.grid->per_channel()) throw Refusal{"an input with a scale for each channel"};
     if (uses_.readers[static_cast<size_t>(id)].empty() && !uses_.is_output[static_cast<size_t>(id)])
       throw Refusal{"an input that nothing reads"};
     const ValueId real = to_.add_value(value.name, ElementType::Float32, value.shape);
     to_.inputs.push_back(real);
-    quantise(value.name + "_q", value.name + "_q", id, real, *value.grid);
+    Grid grid = *value.grid;
+    const ValueId scaled = grid.per_channel() ? on_one_scale(value, real, grid) : real;
+    quantise(value.name + "_q", value.name + "_q", id, scaled, grid);
+  }
+
+  /// An input with a scale for each channel times what brings all to the largest, which `grid` has then; powers of two
+  /// round nothing.
+  ValueId on_one_scale(const graph::Value& value, ValueId real, Grid& grid) {
+    const double largest = *std::max_element(grid.scale.begin(), grid.scale.end());
+    std::vector<float> factors;
+    for (double scale : grid.scale) {
+      int exponent = 0;
+      if (grid.axis != 1 || std::frexp(largest / scale, &exponent) != 0.5)
+        throw Refusal{"an input with a scale for each channel"};
+      factors.push_back(static_cast<float>(largest / scale));
+    }
+    Shape shape(value.shape.size(), 1);
+    shape[1] = static_cast<int64_t>(factors.size());
+    grid.axis = -1;
+    grid.scale = {largest};
+    const ValueId constant = to_.add_constant(value.name + "_factors", Tensor(shape, factors));
+    return step(value.name + "_equalised", graph::Mul{}, {real, constant}, value.shape);
   }
 
   /// A quantiser behind `source`, which is the network's value `id` under `name`.
@@ -171,16 +191,18 @@ class Lifter {
     if (waiting_.contains(node.inputs[0])) lift_raw_sum(node.inputs[0]);
     if (channelled_.contains(node.inputs[0])) keep_channels(node);
     const Lifted first = to_fake_quantised(node.inputs[0]);
+    const auto& held = from_[node.outputs[0]].grid;
+    const bool of_channels = held && held->per_channel() && holds_alternative<graph::Concat>(node.op);
     for (ValueId id : node.inputs) {
       if (id == absent || from_.constant(id)) {
         inputs.push_back(id == absent ? absent : to_.add_constant(from_[id].name, *from_.constant(id)));
         continue;
       }
       const Lifted& each = to_fake_quantised(id);
-      if (each.grid != first.grid) throw Refusal{"joins values on two grids"};
+      if (each.grid != first.grid && !of_channels) throw Refusal{"joins values on two grids"};
       inputs.push_back(each.real);
     }
-    emit(node, node.op, std::move(inputs), first.grid);
+    emit(node, node.op, std::move(inputs), of_channels ? *held : first.grid);
   }
 
   /// Sums with a scale for each channel are moved only where axis 1 stays the channels.
