@@ -129,8 +129,7 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
       CASE(10)
       CASE(11)
 #endif
-          default : tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind);
-      break;
+      default: tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind); break;
 #undef CASE
     }
   }
