@@ -80,7 +80,7 @@ double reads() {
 
 struct Shape {
   std::string name;
-  int in_channels, out_channels, in, kernel, stride, groups, residual;
+  int in_channels, out_channels, in, kernel, stride, groups, residual, bits = 8;
   int out() const { return (in + stride - 1) / stride; }
   double products() const {
     return static_cast<double>(kernel) * kernel * in_channels / groups * out_channels * out() * out();
@@ -94,8 +94,10 @@ std::vector<Shape> shapes() {
     std::istringstream words(line);
     Shape s;
     if (line.starts_with("#")) continue;
-    if (words >> s.name >> s.in_channels >> s.out_channels >> s.in >> s.kernel >> s.stride >> s.groups >> s.residual)
+    if (words >> s.name >> s.in_channels >> s.out_channels >> s.in >> s.kernel >> s.stride >> s.groups >> s.residual) {
+      if (!(words >> s.bits)) s.bits = 8;
       found.push_back(s);
+    }
   }
   return found;
 }
@@ -122,11 +124,13 @@ Step::Step(const Shape& s) {
   };
   const int blocks = (s.out_channels + 15) / 16, segment = (s.kernel * s.in_channels + 3) / 4 * 4;
   const int columns = s.groups > 1 ? (s.kernel * s.kernel + 3) / 4 * 4 : s.kernel * segment;
-  weights = bytes(int64_t{blocks} * 16 * columns), saturates = std::vector<uint8_t>(static_cast<size_t>(blocks), 1);
+  weights = bytes(int64_t{blocks} * 16 * columns * s.bits / 8),
+  saturates = std::vector<uint8_t>(static_cast<size_t>(blocks), 1);
   x = bytes(int64_t{s.in} * s.in * s.in_channels), y = bytes(int64_t{s.out()} * s.out() * s.out_channels), r = y;
   bias.assign(static_cast<size_t>(blocks * 16), 7), a.assign(bias.size(), 0.001F), b.assign(bias.size(), 100);
   p.x_type = p.y_type = p.r_type = NIBBLE_U8, p.w_type = NIBBLE_I8, p.acc_type = NIBBLE_I32;
-  p.w_format = NIBBLE_BLOCKED, p.w_bits = 8, p.batch = 1, p.zero_point = 3;
+  p.w_format = NIBBLE_BLOCKED, p.w_bits = s.bits, p.w_low = -(1 << s.bits) / 2, p.w_step = 1, p.batch = 1,
+  p.zero_point = 3;
   p.in_channels = s.in_channels, p.out_channels = s.out_channels, p.groups = s.groups;
   for (int k = 0; k < 3; ++k) {
     p.in[k] = k ? s.in : 1, p.out[k] = k ? s.out() : 1, p.kernel[k] = k ? s.kernel : 1;
@@ -152,7 +156,7 @@ void run(benchmark::State& state, const Shape& shape, const nibble_kernel_set* s
   const nibble_kernel kernel = set->find(NIBBLE_KIND_CONV, &step.p, &name);
   double best = 1e9, peak = 0;
   // Large layers of one row read other weights each time, which no cache has kept.
-  std::vector<std::vector<uint8_t>> copies(shape.in == 1 && step.weights.size() > 8 << 20 ? 8 : 1, step.weights);
+  std::vector<std::vector<uint8_t>> copies(shape.in == 1 && shape.products() > 8 << 20 ? 8 : 1, step.weights);
   size_t next = 0;
   for (auto _ : state) {
     step.p.weights = copies[next++ % copies.size()].data();

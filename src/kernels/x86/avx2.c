@@ -8,9 +8,11 @@
 static nibble_kernel find(int kind, const void* parameters, const char** kernel_name) {
   switch (kind) {
     case NIBBLE_KIND_CONV: {
-      const nibble_kernel dense = nibble_avx2_conv(parameters, kernel_name);
-      return dense != NULL ? dense : nibble_avx2_depthwise(parameters, kernel_name);
+      nibble_kernel kernel = nibble_avx2_stream(parameters, kernel_name);
+      if (kernel == NULL) kernel = nibble_avx2_conv(parameters, kernel_name);
+      return kernel != NULL ? kernel : nibble_avx2_depthwise(parameters, kernel_name);
     }
+    case NIBBLE_KIND_MATMUL: return nibble_avx2_matmul(parameters, kernel_name);
     case NIBBLE_KIND_POOL: return nibble_avx2_pool(parameters, kernel_name);
     case NIBBLE_KIND_POINTWISE: return nibble_avx2_pointwise(parameters, kernel_name);
     case NIBBLE_KIND_MOVE: return nibble_avx2_move(parameters, kernel_name);

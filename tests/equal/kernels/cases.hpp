@@ -261,6 +261,7 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
 struct ConvWish {
   int32_t x_type = NIBBLE_U8;
   bool depthwise = false, grouped = false, folded = false;
+  bool connected = false;    ///< fully connected, one row
   int64_t products = 40000;  ///< about as many
 };
 
@@ -325,14 +326,15 @@ inline int64_t draw_weights(Draw& draw, Case& c, nibble_conv& p, int64_t reach) 
 }
 
 inline void draw_extents(Draw& draw, nibble_conv& p, const ConvWish& wish) {
-  const bool flat = !draw.once_in(10), pointwise = !wish.depthwise && draw.once_in(3), row = draw.once_in(6);
+  const bool flat = !draw.once_in(10), row = draw.once_in(6);
+  const bool pointwise = wish.connected || (!wish.depthwise && draw.once_in(3));
   for (int k = 0; k < 3; ++k) {
     const bool absent = (k == 0 && flat) || (k == 1 && row);
     p.kernel[k] = absent || pointwise ? 1 : draw.of({1, 2, 3, 3, 3, 5});
     p.stride[k] = absent ? 1 : draw.of({1, 1, 1, 2, 2, 3});
     p.dilation[k] = p.kernel[k] > 1 && draw.once_in(6) ? draw.number(2, 3) : 1;
     p.pad[k] = absent || pointwise ? 0 : draw.number(0, p.kernel[k] - 1);
-    p.in[k] = absent ? 1 : draw.number(1, 14);
+    p.in[k] = absent || wish.connected ? 1 : draw.number(1, 14);
     const int64_t behind = draw.number(0, p.pad[k]), window = int64_t{p.kernel[k] - 1} * p.dilation[k] + 1;
     const int64_t reach = p.in[k] + p.pad[k] + behind - window;
     p.out[k] = reach < 0 ? 1 : static_cast<int32_t>(reach / p.stride[k] + 1);
@@ -370,7 +372,7 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
   auto c = std::make_unique<Case>();
   nibble_conv p{};
   c->seed = seed;
-  p.x_type = wish.x_type, p.w_type = NIBBLE_I8, p.batch = draw.once_in(4) ? draw.number(2, 3) : 1;
+  p.x_type = wish.x_type, p.w_type = NIBBLE_I8, p.batch = !wish.connected && draw.once_in(4) ? draw.number(2, 3) : 1;
   draw_extents(draw, p, wish);
   const int64_t positions = int64_t{p.batch} * p.out[0] * p.out[1] * p.out[2];
   const int64_t taps = int64_t{p.kernel[0]} * p.kernel[1] * p.kernel[2];
@@ -644,6 +646,7 @@ inline CasePointer any_case(uint64_t seed) {
     case 7:
     case 8:
     case 9: return conv_case(seed, {.x_type = byte, .depthwise = true});
+    case 10: return conv_case(seed, {.x_type = byte, .connected = true});
     default: return conv_case(seed, {.x_type = byte});
   }
 }
