@@ -21,7 +21,8 @@ typedef struct walk {
   int64_t batch, at[3];
   int row_inside;
   int64_t row_x, row_y, row_r; /* offsets of column 0 */
-  int64_t pitch, copies;       /* of copied windows, as many as the scratch holds */
+  int64_t room, pitch, copies; /* bytes of scratch; of copied windows, as many as it holds */
+  int strips;                  /* windows are of rectangles of positions, whose inputs are copied where they need be */
 } walk;
 
 static int64_t first_inside(int64_t pad, int64_t stride) {
@@ -64,6 +65,10 @@ static walk walk_from(const nibble_conv* p, const nibble_call* call, int64_t ite
   w.has_gaps = p->kernel[2] > 1 && (p->dilation[2] > 1 || p->x_stride[3] != p->in_channels);
   w.always_gathered = w.flip || p->w_bits != 8 || (w.segments > 1 && w.segment <= 16) ||
                       (p->kernel[0] > 1 && p->kernel[1] > 1) || w.has_gaps;
+  w.strips =
+      !w.has_gaps && p->kernel[0] == 1 && p->w_bits == 8 && (w.segments == 1 || w.segment > 16) &&
+      p->stride[1] <= p->kernel[1] && p->stride[2] <= p->kernel[2] &&
+      (w.flip || p->pad[1] > 0 || p->pad[2] > 0 || inside_until(p, 1) < p->out[1] || inside_until(p, 2) < p->out[2]);
   w.inner_from = first_inside(p->pad[2], p->stride[2]);
   w.inner_to = inside_until(p, 2);
   for (int k = 2; k >= 0; --k) {
@@ -92,7 +97,14 @@ static void step_on(walk* w) {
 /* Copies and flips; may write up to 15 bytes beyond. */
 static void copy_flipped(uint8_t* to, const uint8_t* from, int64_t bytes, uint8_t flip) {
   const uint8x16_t mask = vdupq_n_u8(flip);
-  for (int64_t i = 0; i < bytes; i += 16) vst1q_u8(to + i, veorq_u8(vld1q_u8(from + i), mask));
+  int64_t i = 0;
+  for (; i + 64 <= bytes; i += 64) {
+    uint8x16x4_t v = vld1q_u8_x4(from + i);
+    v.val[0] = veorq_u8(v.val[0], mask), v.val[1] = veorq_u8(v.val[1], mask);
+    v.val[2] = veorq_u8(v.val[2], mask), v.val[3] = veorq_u8(v.val[3], mask);
+    vst1q_u8_x4(to + i, v);
+  }
+  for (; i < bytes; i += 16) vst1q_u8(to + i, veorq_u8(vld1q_u8(from + i), mask));
 }
 
 /* Copies a segment whose row of the input is inside; `start` is its first column. */
@@ -131,14 +143,8 @@ static void gather_inside(const walk* w, uint8_t* to, int64_t pitch, const uint8
     for (int32_t i = 0; i < p->kernel[0]; ++i) {
       const uint8_t* from = x + i * plane;
       for (int32_t k = p->kernel[1]; k > 0; --k, segment += padded, from += row) {
-        int64_t at = 0;
-        for (; at + 64 <= bytes; at += 64) {
-          uint8x16x4_t v = vld1q_u8_x4(from + at);
-          v.val[0] = veorq_u8(v.val[0], mask), v.val[1] = veorq_u8(v.val[1], mask);
-          v.val[2] = veorq_u8(v.val[2], mask), v.val[3] = veorq_u8(v.val[3], mask);
-          vst1q_u8_x4(segment + at, v);
-        }
-        for (; at < bytes; at += 16) vst1q_u8(segment + at, veorq_u8(vld1q_u8(from + at), mask));
+        vst1q_u8(segment, veorq_u8(vld1q_u8(from), mask));
+        if (bytes > 16) copy_flipped(segment + 16, from + 16, bytes - 16, w->flip);
       }
     }
   }
@@ -165,12 +171,111 @@ static int64_t inside_run(const walk* w, int64_t most) {
   return run < most ? run : most;
 }
 
+/* A rectangle of output positions of one plane, from the next one on, and of the inputs that they read. */
+typedef struct rectangle {
+  int64_t rows, columns;            /* of positions: whole rows, or one */
+  int64_t top, left, height, width; /* of x, which they may leave */
+} rectangle;
+
+static rectangle rectangle_of(const walk* w, int64_t rows, int64_t columns) {
+  const nibble_conv* p = w->p;
+  rectangle r;
+  r.rows = rows;
+  r.columns = columns;
+  r.top = w->at[1] * p->stride[1] - p->pad[1];
+  r.left = w->at[2] * p->stride[2] - p->pad[2];
+  r.height = (rows - 1) * p->stride[1] + (int64_t)(p->kernel[1] - 1) * p->dilation[1] + 1;
+  r.width = (columns - 1) * p->stride[2] + p->kernel[2];
+  return r;
+}
+
+/* As large as `most` positions and the scratch allow. */
+static rectangle next_rectangle(const walk* w, int64_t most) {
+  const nibble_conv* p = w->p;
+  const int64_t width = p->out[2] - w->at[2], channels = p->in_channels;
+  int64_t columns = width < most ? width : most, rows = w->at[2] == 0 && columns == width ? most / width : 1;
+  rectangle r;
+  if (rows > p->out[1] - w->at[1]) rows = p->out[1] - w->at[1];
+  for (r = rectangle_of(w, rows, columns); r.height * r.width * channels + 16 > w->room && rows * columns > 1;
+       r = rectangle_of(w, rows, columns)) {
+    if (rows > 1)
+      --rows;
+    else
+      --columns;
+  }
+  return r;
+}
+
+/* Copies a rectangle's inputs, rows of `width` positions side by side; what is outside x is `fill`. */
+static void copy_strip(const walk* w, const rectangle* r, uint8_t* to) {
+  const nibble_conv* p = w->p;
+  const int64_t channels = p->in_channels, pitch = r->width * channels;
+  const int64_t before = r->left < 0 ? (-r->left < r->width ? -r->left : r->width) : 0;
+  const int64_t limit = p->in[2] - r->left < r->width ? p->in[2] - r->left : r->width;
+  const int64_t inside = limit > before ? limit - before : 0;
+  const int64_t depth = w->at[0] * p->stride[0] - p->pad[0];
+  const uint8_t* plane = w->x + w->batch * p->x_stride[0] + depth * p->x_stride[1];
+  for (int64_t i = 0; i < r->height; ++i, to += pitch) {
+    const int64_t row = r->top + i;
+    if (row < 0 || row >= p->in[1] || depth < 0 || depth >= p->in[0] || inside == 0) {
+      memset(to, w->fill, (size_t)pitch);
+      continue;
+    }
+    {
+      const uint8_t* from = plane + row * p->x_stride[2] + (r->left + before) * p->x_stride[3];
+      memset(to, w->fill, (size_t)(before * channels));
+      if (p->x_stride[3] == channels)
+        copy_flipped(to + before * channels, from, inside * channels, w->flip);
+      else
+        for (int64_t k = 0; k < inside; ++k)
+          copy_flipped(to + (before + k) * channels, from + k * p->x_stride[3], channels, w->flip);
+      memset(to + (before + inside) * channels, w->fill, (size_t)((r->width - before - inside) * channels));
+    }
+  }
+}
+
+static void leave_rectangle(walk* w, const rectangle* r) {
+  w->at[2] += r->columns - 1;
+  w->at[1] += r->rows - 1;
+  step_on(w);
+}
+
+/* The windows of the next rectangle: in x where all of them are inside and need no flip, else in a copy. */
+static void windows_of_rectangle(walk* w, nibble_arm_windows* windows, int64_t most, uint8_t* scratch) {
+  const nibble_conv* p = w->p;
+  const rectangle r = next_rectangle(w, most);
+  const int64_t channels = p->in_channels;
+  const int inside = r.top >= 0 && r.top + r.height <= p->in[1] && r.left >= 0 && r.left + r.width <= p->in[2] &&
+                     w->at[0] * p->stride[0] >= p->pad[0] && w->at[0] * p->stride[0] - p->pad[0] < p->in[0];
+  const int direct = inside && !w->flip;
+  const int64_t row = direct ? p->x_stride[2] : r.width * channels, column = direct ? p->x_stride[3] : channels;
+  const uint8_t* x = direct ? w->x + w->row_x + w->at[2] * p->stride[2] * p->x_stride[3] : scratch;
+  int count = 0;
+  if (!direct) copy_strip(w, &r, scratch);
+  for (int64_t i = 0; i < r.rows; ++i) {
+    const uint8_t* from = x + i * p->stride[1] * row;
+    int64_t y = w->row_y + i * p->y_stride[2] + w->at[2] * p->y_stride[3];
+    int64_t residual = w->row_r + i * p->r_stride[2] + w->at[2] * p->r_stride[3];
+    for (int64_t k = 0; k < r.columns; ++k, ++count) {
+      windows->x[count] = (const int8_t*)from, windows->gap[count] = p->dilation[1] * row - w->padded;
+      windows->y[count] = y, windows->r[count] = residual;
+      from += p->stride[2] * column, y += p->y_stride[3], residual += p->r_stride[3];
+    }
+  }
+  windows->count = count;
+  leave_rectangle(w, &r);
+}
+
 /* The windows of positions that follow, at most `most`; those that are copied end where the scratch does. Returns
  * whether all were copied, which makes each one segment. */
 static int windows_of(walk* w, nibble_arm_windows* windows, int64_t most, uint8_t* scratch) {
   const nibble_conv* p = w->p;
   const int64_t x_step = p->stride[2] * p->x_stride[3], pitch = w->pitch, copies = w->copies;
   int64_t copied = 0, i = 0;
+  if (w->strips) {
+    windows_of_rectangle(w, windows, most, scratch);
+    return 0;
+  }
   while (i < most) {
     const int64_t column = w->at[2];
     const uint8_t* x = w->x + w->row_x + column * x_step;
@@ -235,8 +340,10 @@ static int32_t* share_scratch(walk* w, const nibble_call* call, int64_t first, i
   /* Copies are written 16 bytes at a time. */
   w->pitch = bytes + 16;
   w->copies = scratch / w->pitch;
+  w->room = scratch;
   if (!w->flip || room < enough * w->pitch) return NULL;
   w->copies = room / w->pitch;
+  w->room = room;
   corrected = (int32_t*)(void*)((uint8_t*)call->scratch + room);
   for (int64_t b = first; b < last; ++b) nibble_arm_correct_bias(p, b, quads, corrected + 16 * (b - first));
   return corrected;
