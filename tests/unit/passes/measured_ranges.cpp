@@ -228,7 +228,9 @@ TEST(MeasuredRanges, OfAnOutputThatJoinsBoxesAndScoresArePiecesOfItsOwn) {
     const size_t inner = turned ? 1 : 80;
     for (size_t i = 0; i < real.size(); ++i) {
       EXPECT_NEAR(of_fake[i], of_id[i], 1e-3 * (1 + std::abs(of_fake[i]))) << i;
-      if (i / inner % 7 >= 4) EXPECT_NEAR(real[i], of_id[i], 0.05) << i;
+      if (i / inner % 7 >= 4) {
+        EXPECT_NEAR(real[i], of_id[i], 0.05) << i;
+      }
     }
   }
 }
