@@ -159,15 +159,11 @@ static work work_of(const nibble_conv* p, const nibble_call* call) {
   return w;
 }
 
-/* Whole blocks by the kernel for their way, a last part by one for any. */
 static int by_three(const nibble_conv* p, const nibble_call* call, int flips) {
   work w = work_of(p, call);
-  nibble_arm_three_by_three whole, part;
   nibble_arm_repeated repeated;
   int fault = NIBBLE_FINE;
   nibble_arm_aim(p, &w.target, &repeated);
-  whole = nibble_arm_three_by_three_for(w.target.whole_way, flips);
-  part = nibble_arm_three_by_three_for(NIBBLE_ARM_KEEP, flips);
   while (w.item < w.last) {
     nibble_arm_windows windows;
     nibble_arm_runs runs;
@@ -186,7 +182,8 @@ static int by_three(const nibble_conv* p, const nibble_call* call, int flips) {
       const int32_t* bias = w.corrected ? w.corrected + 16 * (b - w.first_block) : nibble_arm_bias_of(p, b);
       int32_t sums[NIBBLE_ARM_POSITIONS][16];
       nibble_arm_aim_at(p, call, b, sums, &w.target);
-      (w.target.way == w.target.whole_way ? whole : part)(&runs, 16 * b, weights, bias, &windows, &w.target);
+      nibble_arm_three_by_three_for(w.target.way, w.target.rows, flips)(&runs, 16 * b, weights, bias, &windows,
+                                                                        &w.target);
       if (w.target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, 16 * b, sums, &fault);
     }
   }
