@@ -15,14 +15,14 @@ NETWORKS = "lab/topology.cpp"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MOST = {"NIBBLE_STRUCTURED_OPS": 8, "NIBBLE_REAL_FUNCTIONS": 6, "NIBBLE_INTEGER_FUNCTIONS": 8}
 # Functions that nothing singles out: one list more of them all, and these are one file too many.
-FEWER = {"Elu": 3, "Erf": 3, "Selu": 3, "Shrink": 3, "LeakyRelu": 5, "InterpolatedTable": 6, "TableSoftmax": 6, "RoundedDivision": 6,
+FEWER = {"Elu": 3, "Erf": 4, "Selu": 3, "Shrink": 3, "LeakyRelu": 6, "InterpolatedTable": 6, "TableSoftmax": 6, "RoundedDivision": 6,
          "IntegerNormalization": 6}
 # Whose name is what the code is about: reason, and for each op the most files.
 EXCEPTIONS = {
     "passes, planners and writers of layers are about the linear ops, each of which weighs differently":
         {"Conv": 42, "Gemm": 39, "MatMul": 32, "ConvTranspose": 22, "BatchNormalization": 20},
     "arithmetic is what passes match and emit, and every dialect spells in its own way":
-        {"Add": 50, "Mul": 38, "Sub": 26, "Div": 26, "Neg": 13, "Clip": 46, "Relu": 18, "Identity": 26, "Abs": 11, "Pow": 9,
+        {"Add": 52, "Mul": 39, "Sub": 26, "Div": 26, "Neg": 13, "Clip": 46, "Relu": 18, "Identity": 26, "Abs": 11, "Pow": 9,
          "Min": 11, "Max": 12, "Where": 15},
     "quantisers and what becomes of them are what the product is about":
         {"Quantise": 56, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,
@@ -33,11 +33,11 @@ EXCEPTIONS = {
         {"Concat": 31, "Pad": 27, "Resize": 25, "Transpose": 23, "Reshape": 25, "Unsqueeze": 20, "Flatten": 20,
          "Gather": 19, "Squeeze": 17, "Split": 15, "Slice": 15, "Dropout": 12},
     "a mask and a quantiser are planned around it": {"Softmax": 15},
-    "a pass makes it of its parts": {"LayerNormalization": 10},
-    "alone raises the opset of a file": {"Gelu": 9},
-    "norms are read and recognised in pieces of them": {"RmsNormalization": 9, "ReduceMax": 9, "Sqrt": 8},
+    "a pass makes it of its parts, and a file of an opset without it has them": {"LayerNormalization": 11, "HardSwish": 7},
+    "alone raises the opset of a file, and is in pieces in older ones": {"Gelu": 10},
+    "norms are read, recognised and written in pieces of them": {"RmsNormalization": 10, "ReduceMax": 9, "Sqrt": 9},
     "ways of rounding bear the name too": {"Floor": 36, "Ceil": 9},
-    "has a quantised form of its own in two dialects": {"Sigmoid": 8},
+    "has a quantised form of its own in two dialects, and is a piece of others": {"Sigmoid": 9},
 }
 
 

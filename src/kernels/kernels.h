@@ -41,7 +41,8 @@ typedef int (*nibble_kernel)(const void* parameters, const nibble_call* call);
  *
  *   NONE        clip(v)
  *   PRODUCT     clip((v * a[c] + b[c]) >> d[c])               a int64, b int64, d uint8; 128 bits where `wide`
- *   PRODUCT32   the same, a int32, b int64, d uint8: the product of 32 bits by 32, the sum in 64
+ *   PRODUCT32   the same, a int32, b int64, d uint8: the product of 32 bits by 32, the sum below 2^62 and, shifted, of
+ *               32 bits: proven
  *   FLOAT       clip(rint(fma((float)v, a[c], b[c])))         a, b float; halves to even; |result| < 2^31 proven
  *   DIVIDE      clip(floor((v * a[c] + b[c]) / d[c]))         int64, d > 0, 128 bits
  *   THRESHOLDS  low + number of t in a[c][steps] with v >= t  int64; d[c] (uint8) not 0: with v <= t

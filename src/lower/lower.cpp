@@ -120,24 +120,27 @@ bool has_bias_of_rows(const Lowering& lowering, const Node& node) {
 
 }  // namespace
 
+bool multiplies_rows(const Lowering& lowering, const Node& node) {
+  if (node.inputs.size() < 2) return false;
+  const Tensor* weights = lowering.graph.constant(node.inputs[1]);
+  if (weights == nullptr || weights->size() == 0) return false;
+  if (graph::holds_alternative<graph::Gemm>(node.op)) return has_bias_of_rows(lowering, node);
+  return graph::holds_alternative<graph::MatMul>(node.op) && lowering.shape(node.inputs[1]).size() == 2 &&
+         lowering.shape(node.inputs[0]).size() > 1;
+}
+
 void lower_node(Lowering& lowering, int index) {
   const Node& node = lowering.graph.nodes[static_cast<size_t>(index)];
   const auto real = [&](ValueId id) { return id != graph::absent && lowering.real(id); };
   if (std::any_of(node.inputs.begin(), node.inputs.end(), real) ||
       std::any_of(node.outputs.begin(), node.outputs.end(), real))
     return lower_real(lowering, node);
-  const bool constant = node.inputs.size() > 1 && lowering.graph.constant(node.inputs[1]) != nullptr;
+  const auto product = [&] {
+    multiplies_rows(lowering, node) ? lower_linear(lowering, index) : lower_product(lowering, node);
+  };
   graph::match(
-      node.op, [&](const graph::Conv&) { lower_linear(lowering, index); },
-      [&](const graph::Gemm&) {
-        constant&& has_bias_of_rows(lowering, node) ? lower_linear(lowering, index) : lower_product(lowering, node);
-      },
-      [&](const graph::MatMul&) {
-        const bool matrix =
-            constant && lowering.shape(node.inputs[1]).size() == 2 && lowering.shape(node.inputs[0]).size() > 1;
-        matrix ? lower_linear(lowering, index) : lower_product(lowering, node);
-      },
-      [&](const graph::ConvTranspose&) { lower_pool(lowering, node); },
+      node.op, [&](const graph::Conv&) { lower_linear(lowering, index); }, [&](const graph::Gemm&) { product(); },
+      [&](const graph::MatMul&) { product(); }, [&](const graph::ConvTranspose&) { lower_pool(lowering, node); },
       [&](const graph::MaxPool&) { lower_pool(lowering, node); },
       [&](const graph::SumPool&) { lower_pool(lowering, node); },
       [&](const graph::ReduceSum&) { lower_reduction(lowering, node); },

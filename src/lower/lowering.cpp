@@ -138,6 +138,12 @@ std::vector<int64_t> Lowering::encoded(int kind, const void* parameters) const {
 }
 
 void Lowering::add(Draft draft) {
+  // Nothing is written.
+  if (draft.out.count() == 0) {
+    if (!drafts.empty())
+      drafts.back().completes.insert(drafts.back().completes.end(), draft.completes.begin(), draft.completes.end());
+    return;
+  }
   const auto step = static_cast<int>(drafts.size());
   const auto used = [&](const View& view) {
     if (view.buffer < 0) return;

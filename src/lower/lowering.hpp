@@ -126,6 +126,8 @@ void lower_node(Lowering& lowering, int index);
 /// A step over elements: the op and its scalars are filled in, extents, strides, types and the stage are not.
 void add_pointwise(Lowering& lowering, const graph::Node& node, const nibble_pointwise& p, std::vector<View> operands,
                    const Chain& chain);
+/// A Gemm or MatMul whose rows meet a constant matrix, as lower_linear takes it.
+bool multiplies_rows(const Lowering& lowering, const graph::Node& node);
 /// A Requantise that is a branch of a sum, and done with it.
 bool waits_for_sum(const Lowering& lowering, int index);
 

@@ -21,10 +21,9 @@ bool turns_weights(const Lowering& lowering, ValueId id) {
   const int reader = lowering.uses.only_reader(id);
   if (reader < 0 || !lowering.options.fuse) return false;
   const Node& node = lowering.graph.nodes[static_cast<size_t>(reader)];
-  if (node.inputs[0] != id || lowering.graph.constant(node.inputs[1]) == nullptr || lowering.real(node.outputs[0]))
-    return false;
-  if (const auto* gemm = graph::get_if<graph::Gemm>(&node.op)) return !gemm->transpose_a;
-  return graph::holds_alternative<graph::MatMul>(node.op) && lowering.shape(node.inputs[1]).size() == 2;
+  if (node.inputs[0] != id || lowering.real(node.outputs[0]) || !multiplies_rows(lowering, node)) return false;
+  const auto* gemm = graph::get_if<graph::Gemm>(&node.op);
+  return gemm == nullptr || !gemm->transpose_a;
 }
 
 /// Every element lies in one run of memory, in any order.
@@ -48,7 +47,9 @@ void lower_reshape(Lowering& lowering, const Node& node) {
     lowering.turned.emplace(out, x);
     return;
   }
-  lowering.alias(out, *reshaped(lowering.plain(node, x), lowering.shape(out)));
+  const auto view = reshaped(lowering.plain(node, x), lowering.shape(out));
+  ensure(view.has_value(), "a plain view takes any shape");
+  lowering.alias(out, *view);
 }
 
 View sliced(const View& x, size_t axis, const graph::Cut& cut) {

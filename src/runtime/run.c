@@ -293,8 +293,9 @@ static cursor begin_of(const nibble_value* value) {
   return c;
 }
 
-static void advance(cursor* c) {
-  for (int k = c->value->rank - 1; k >= 0; --k) {
+/* The next along the first `axes` axes. */
+static void advance_along(cursor* c, int axes) {
+  for (int k = axes - 1; k >= 0; --k) {
     c->offset += c->value->strides[k];
     if (++c->at[k] < c->value->extents[k]) return;
     c->offset -= c->at[k] * c->value->strides[k];
@@ -302,8 +303,60 @@ static void advance(cursor* c) {
   }
 }
 
+static void advance(cursor* c) {
+  advance_along(c, c->value->rank);
+}
+
 static uint8_t* address_of(nibble_context* context, const nibble_value* value) {
   return (value->constant ? (uint8_t*)(uintptr_t)context->program->constants : context->arena) + value->offset;
+}
+
+/* Elements of `size` bytes, `to_step` and `from_step` elements apart. */
+#define NIBBLE_COPY_ROW(SIZE) \
+  for (int64_t i = 0; i < count; ++i) memcpy(to + i * to_step * (SIZE), from + i * from_step * (SIZE), SIZE);
+static void copy_row(uint8_t* to, int64_t to_step, const uint8_t* from, int64_t from_step, int64_t count,
+                     int64_t size) {
+  if (to_step == 1 && from_step == 1) {
+    memcpy(to, from, (size_t)(count * size));
+    return;
+  }
+  switch (size) {
+    case 1: NIBBLE_COPY_ROW(1) break;
+    case 2: NIBBLE_COPY_ROW(2) break;
+    case 4: NIBBLE_COPY_ROW(4) break;
+    default: NIBBLE_COPY_ROW(8)
+  }
+}
+
+typedef enum direction { INTO_TENSOR, OUT_OF_TENSOR } direction;
+
+/* Between row-major `data` and the tensor at `base`, row by row of its last axis. */
+static void copy_tensor(const nibble_value* value, uint8_t* base, uint8_t* data, direction way) {
+  const int outer = value->rank > 0 ? value->rank - 1 : 0;
+  const int64_t size = nibble_size_of(value->type);
+  const int64_t width = value->rank > 0 ? value->extents[outer] : 1, step = value->rank > 0 ? value->strides[outer] : 1;
+  const int64_t rows = width == 0 ? 0 : count_of(value) / width;
+  cursor c = begin_of(value);
+  for (int64_t row = 0; row < rows; ++row, data += width * size, advance_along(&c, outer)) {
+    uint8_t* at = base + c.offset * size;
+    if (way == INTO_TENSOR)
+      copy_row(at, step, data, 1, width, size);
+    else
+      copy_row(data, 1, at, step, width, size);
+  }
+}
+
+/* Every integer is one that the input takes. */
+static int in_range(const nibble_loaded_port* port, const void* data, int64_t count) {
+  const int type = port->value.type;
+  if (type == NIBBLE_F64 || (type == NIBBLE_U8 && port->low <= 0 && port->high >= UINT8_MAX) ||
+      (type == NIBBLE_I8 && port->low <= INT8_MIN && port->high >= INT8_MAX))
+    return 1;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t q = nibble_load(data, type, i);
+    if (q < port->low || q > port->high) return 0;
+  }
+  return 1;
 }
 
 nibble_status nibble_set(nibble_context* context, size_t index, const void* data) {
@@ -311,19 +364,8 @@ nibble_status nibble_set(nibble_context* context, size_t index, const void* data
   if (index >= program->input_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_loaded_port* port = &program->inputs[index];
-    const nibble_value* value = &port->value;
-    const int64_t count = count_of(value);
-    uint8_t* to = address_of(context, value);
-    cursor c = begin_of(value);
-    for (int64_t i = 0; i < count; ++i, advance(&c)) {
-      if (value->type == NIBBLE_F64) {
-        ((double*)to)[c.offset] = ((const double*)data)[i];
-        continue;
-      }
-      const int64_t q = nibble_load(data, value->type, i);
-      if (q < port->low || q > port->high) return NIBBLE_BAD_INPUT;
-      nibble_store(to, value->type, c.offset, q);
-    }
+    if (!in_range(port, data, count_of(&port->value))) return NIBBLE_BAD_INPUT;
+    copy_tensor(&port->value, address_of(context, &port->value), (uint8_t*)(uintptr_t)data, INTO_TENSOR);
   }
   return NIBBLE_OK;
 }
@@ -367,15 +409,7 @@ nibble_status nibble_get(nibble_context* context, size_t index, void* data) {
   if (index >= context->program->output_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_value* value = &context->program->outputs[index].value;
-    const uint8_t* from = address_of(context, value);
-    const int64_t count = count_of(value);
-    cursor c = begin_of(value);
-    for (int64_t i = 0; i < count; ++i, advance(&c)) {
-      if (value->type == NIBBLE_F64)
-        ((double*)data)[i] = ((const double*)from)[c.offset];
-      else
-        nibble_store(data, value->type, i, nibble_load(from, value->type, c.offset));
-    }
+    copy_tensor(value, address_of(context, value), data, OUT_OF_TENSOR);
   }
   return NIBBLE_OK;
 }
@@ -460,14 +494,7 @@ static void show(nibble_context* context, size_t index) {
 
 void nibble_copy_seen(const nibble_seen* seen, void* data) {
   const seen_inside* inside = seen->inside;
-  const nibble_value* value = inside->value;
-  cursor c = begin_of(value);
-  for (size_t i = 0; i < seen->port.elements; ++i, advance(&c)) {
-    if (value->type == NIBBLE_F64)
-      ((double*)data)[i] = ((const double*)inside->from)[c.offset];
-    else
-      nibble_store(data, value->type, (int64_t)i, nibble_load(inside->from, value->type, c.offset));
-  }
+  copy_tensor(inside->value, (uint8_t*)(uintptr_t)inside->from, data, OUT_OF_TENSOR);
 }
 
 static int run_step(nibble_context* context, const nibble_loaded_step* step) {

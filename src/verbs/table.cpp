@@ -255,6 +255,29 @@ Verb compile_row() {
           compile};
 }
 
+Verb generate_row() {
+  Option data = dataset;
+  data.required = false;
+  data.name = "golden";
+  data.help = "examples for test/, in place of drawn ones: " + data::dataset_forms();
+  return {
+      "generate",
+      {{"ID.onnx", "an integer network"}},
+      {output("DIR", "C99 that is the network: a header, its code, weights, kernels, goldens, build files"),
+       {.name = "machine", .value = "NAME", .help = "what it is for: a name of 'nibble machines', or a file (host)"},
+       {.name = "prefix", .value = "NAME", .help = "of every name in the code (model)"},
+       data,
+       preprocess,
+       {.name = "samples", .value = "N", .help = "goldens (2)"},
+       from},
+      "writes a network as standalone C99 for a machine",
+      generate};
+}
+
+Verb machines_row() {
+  return {"machines", {}, {}, "the machines that code can be generated for", machines};
+}
+
 Verb bench_row() {
   return {"bench",
           {{"MODEL", "a program (.nib), or an integer network, which is lowered first"}},
@@ -284,7 +307,9 @@ const std::vector<Verb>& table() {
                                       reads_model(evaluate_row()),
                                       reads_model(compare_row()),
                                       reads_model(compile_row()),
-                                      reads_model(bench_row())};
+                                      reads_model(bench_row()),
+                                      reads_model(generate_row()),
+                                      machines_row()};
   return rows;
 }
 

@@ -55,8 +55,8 @@ NIBBLE_ARM_INLINE int8x16_t next_x(const uint8_t** x, int64_t pitch, int flips) 
     column.a = column.b = column.c = zero;                                                     \
   }                                                                                            \
   ++at;
-#define OUTPUT(x, y, z)                                                   \
-  nibble_arm_put(target, way, windows, i++, nine_taps(bias, w, x, y, z)); \
+#define OUTPUT(x, y, z)                                               \
+  nibble_arm_put(&t, way, windows, i++, nine_taps(bias, w, x, y, z)); \
   if (i == end) continue;
 
 NIBBLE_ARM_INLINE void three_by_three(const nibble_arm_runs* runs, int64_t offset, const int8_t* weights,
@@ -69,6 +69,7 @@ NIBBLE_ARM_INLINE void three_by_three(const nibble_arm_runs* runs, int64_t offse
       vzip2q_s8(w0.val[1], w1.val[0]), vzip1q_s8(w0.val[2], w1.val[1]), vzip2q_s8(w0.val[2], w1.val[1]),
       vzip1q_s8(w1.val[2], w1.val[3]), vzip2q_s8(w1.val[2], w1.val[3]), w2.val[0]};
   const int8x16_t zero = nibble_arm_signed_x(runs->zero, flips);
+  const nibble_arm_target t = *target; /* which no store can change */
   const nibble_arm_run* run = runs->run;
   int i = 0;
   for (int left = runs->count; left > 0; --left, ++run) {

@@ -1,5 +1,5 @@
-#ifndef NIBBLE_KERNELS_AVX2_H
-#define NIBBLE_KERNELS_AVX2_H
+#ifndef NIBBLE_KERNELS_X86_AVX2_H
+#define NIBBLE_KERNELS_X86_AVX2_H
 #include "kernels/kernels.h"
 
 /* The kernels of the set `avx2`, a kind each: one that takes these parameters, or NULL. */

@@ -13,6 +13,7 @@
  *
  * x of i8 is x + 128 of u8: the sum starts at bias - 128 * (sum of the weights). */
 #include "kernels/conv_windows.h"
+#include "kernels/x86/unpack.h"
 #include "kernels/x86/x86_finish.h"
 
 enum { QUAD = 64, VEC_BYTES = 64 / VEC_BLOCK };
@@ -117,10 +118,14 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
       CASE(4)
       CASE(5)
 #if TILE_ROWS > 6
-          CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
+      CASE(6)
+      CASE(7)
+      CASE(8)
+      CASE(9)
+      CASE(10)
+      CASE(11)
 #endif
-              default : tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind);
-      break;
+      default: tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind); break;
 #undef CASE
     }
   }
@@ -129,10 +134,15 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
 /* Blocks [block, to), as many as a tile takes; returns how many. */
 static int64_t some_blocks(nibble_finish* f, const windows* x, int64_t count, int64_t block, int64_t to,
                            const int64_t* y, const int64_t* r) {
+  void* scratch = f->call->scratch;
   const int64_t size = QUAD * x->quads;
-  const int8_t* w = (const int8_t*)f->p->weights + block * size;
+  const int8_t* w = NULL;
   int32_t v[2 * NIBBLE_WINDOWS_MOST * 16], start[32];
   const int64_t behind = NIBBLE_WINDOWS_MOST * 16, taken = VEC_BLOCK == 1 && count > 1 && to - block > 1 ? 2 : 1;
+  for (int64_t k = 0; k < taken; ++k) {
+    const int8_t* one = nibble_block_weights(f->p, block + k, x->quads, nibble_unpacked(f->p, scratch) + k * size);
+    if (k == 0) w = one;
+  }
   for (int64_t k = 0; k < taken; ++k) start_of(f->p, block + k, w + k * size, x->quads, start + 16 * k);
   if (count == 1)
     stream(x->at, x->quads, w, start, v);
@@ -318,7 +328,8 @@ static int depthwise(const void* parameters, const nibble_call* call) {
   if (begin >= end) return NIBBLE_FINE;
   for (int i = 0; i < CELL; ++i) zeros[i] = (uint8_t)p->zero_point;
   for (int64_t block = from; block < to; ++block)
-    four_weights(p, (const int8_t*)p->weights + block * quads * QUAD, weights + (block - from) * cells);
+    four_weights(p, nibble_block_weights(p, block, quads, (int8_t*)zeros + nibble_conv_scratch(p) - quads * CELL),
+                 weights + (block - from) * cells);
   for (int64_t item = begin, count; item < end; item += count) {
     const nibble_position o = nibble_position_of(p, item);
     count = nibble_run(p, &o, end - item, y, r);
@@ -340,7 +351,7 @@ static int depthwise(const void* parameters, const nibble_call* call) {
 
 static nibble_kernel find(int kind, const void* parameters, const char** kernel_name) {
   const nibble_conv* p = parameters;
-  if (kind != NIBBLE_KIND_CONV || p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 ||
+  if (kind != NIBBLE_KIND_CONV || p->w_format != NIBBLE_BLOCKED || !nibble_are_bytes(p) || p->acc_type != NIBBLE_I32 ||
       !nibble_within_byte(p->zero_point, p->zero_point, p->x_type))
     return NULL;
   if (p->groups == 1) {

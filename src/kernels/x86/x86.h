@@ -1,15 +1,15 @@
-#ifndef NIBBLE_KERNELS_X86_H
-#define NIBBLE_KERNELS_X86_H
+#ifndef NIBBLE_KERNELS_X86_X86_H
+#define NIBBLE_KERNELS_X86_X86_H
 
 /* What the x86 sets share: who runs here, and how a file says for which instructions it is compiled. A file includes
  * every header first, then opens its target, so that inline code of shared headers is compiled for any machine.
  *
  * With NIBBLE_EMULATED the instructions are SIMDe's, and nothing is a target: how a test runs a set that the machine
  * has not (tests/equal/kernels). */
+#include "kernels/element.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define NIBBLE_X86 1
-
-#include "kernels/element.h"
 
 #if defined(NIBBLE_EMULATED)
 #define SIMDE_ENABLE_NATIVE_ALIASES

@@ -9,7 +9,8 @@ enum nibble_finish_form {
   NIBBLE_FINISH_FLOAT,
   NIBBLE_FINISH_FLOAT_SUM, /* FLOAT, then sum_form 2 */
   NIBBLE_FINISH_PRODUCT32,
-  NIBBLE_FINISH_INTEGERS /* NONE, to I32 */
+  NIBBLE_FINISH_PRODUCT32_SUM, /* PRODUCT32, then sum_form 2 */
+  NIBBLE_FINISH_INTEGERS       /* NONE, to I32 */
 };
 
 /* One call's. p: the convolution whose stage, out_channels, y_type and residual count; `fault` is what the call returns.
