@@ -62,24 +62,36 @@ static int find_file(const char* name, char* path, size_t size) {
   return 0;
 }
 
-/* Names of the files NAME.so there, after what stands in `list`. */
-static void list_folder(const char* folder, char* list, size_t size) {
+#define NAMES 32
+#define NAME_BYTES 32
+
+/* Names of the files NAME.so there, behind those that are held: as many as fit. */
+static int add_names(const char* folder, char (*names)[NAME_BYTES], int count) {
   DIR* opened = opendir(folder);
   const struct dirent* entry = NULL;
-  if (opened == NULL) return;
-  while ((entry = readdir(opened)) != NULL) {
-    const size_t length = strlen(entry->d_name), used = strlen(list);
-    if (length <= 3 || strcmp(entry->d_name + length - 3, ".so") != 0) continue;
-    snprintf(list + used, size - used, "%s%.*s", used > 0 ? ", " : "", (int)(length - 3), entry->d_name);
+  if (opened == NULL) return count;
+  while (count < NAMES && (entry = readdir(opened)) != NULL) {
+    const size_t length = strlen(entry->d_name);
+    if (length <= 3 || length - 3 >= NAME_BYTES || strcmp(entry->d_name + length - 3, ".so") != 0) continue;
+    memcpy(names[count], entry->d_name, length - 3);
+    names[count++][length - 3] = 0;
   }
   closedir(opened);
+  return count;
+}
+
+static int by_name(const void* a, const void* b) {
+  return strcmp(a, b);
 }
 
 static void say_what_there_is(words message) {
-  char list[512] = "", folder[PATH_MAX], text[768];
-  for (size_t i = 0; folder_at(i, folder, sizeof folder); ++i) list_folder(folder, list, sizeof list);
-  snprintf(text, sizeof text, "no library of this name (there %s %s)", strchr(list, ',') == NULL ? "is" : "are",
-           *list ? list : "none");
+  char names[NAMES][NAME_BYTES], folder[PATH_MAX], list[NAMES * (NAME_BYTES + 2)] = "none", text[sizeof list + 64];
+  int count = 0;
+  for (size_t i = 0; folder_at(i, folder, sizeof folder); ++i) count = add_names(folder, names, count);
+  qsort(names, (size_t)count, NAME_BYTES, by_name);
+  for (int i = 0, at = 0; i < count; ++i)
+    at += snprintf(list + at, sizeof list - (size_t)at, "%s%s", i > 0 ? ", " : "", names[i]);
+  snprintf(text, sizeof text, "no library of this name (there %s %s)", count > 1 ? "are" : "is", list);
   say(message, text, "");
 }
 

@@ -2,8 +2,8 @@
 #include <set>
 
 #include "equal/runtime/runtime.hpp"
-#include "kernels/kernels.h"
 #include "equal/runtime/wild_networks.hpp"
+#include "kernels/kernels.h"
 
 /// A file decides nothing that is not checked: whatever a field says, the program is refused with a reason, or runs within
 /// its own memory (the address sanitizer looks on).
