@@ -52,17 +52,19 @@ std::vector<uint8_t> laid_bytes(const Tensor& tensor, const program::Value& valu
   return bytes;
 }
 
-/// Inputs drawn over all that the network takes.
+/// Inputs drawn over all that the network takes; of wide integers over bytes, whose sums are in no danger.
 std::vector<Tensor> drawn_inputs(const program::Program& program, Random& random) {
   std::vector<Tensor> inputs;
   for (const program::Port& port : program.inputs) {
     Tensor tensor(port.value.type == NIBBLE_F64 ? ElementType::Float64 : ElementType::Int64, port.value.extents);
-    const auto range = static_cast<uint64_t>(port.high - port.low + 1);
+    const bool wide = port.low < -65536 || port.high > 65536;
+    const int64_t low = wide ? std::max<int64_t>(port.low, -128) : port.low;
+    const auto range = static_cast<uint64_t>((wide ? std::min<int64_t>(port.high, 127) : port.high) - low + 1);
     for (size_t i = 0; i < tensor.size(); ++i) {
       if (port.value.type == NIBBLE_F64)
         tensor.as<double>()[i] = random.normal();
       else
-        tensor.as<int64_t>()[i] = port.low + static_cast<int64_t>(random.below(range));
+        tensor.as<int64_t>()[i] = low + static_cast<int64_t>(random.below(range));
     }
     inputs.push_back(std::move(tensor));
   }
