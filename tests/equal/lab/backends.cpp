@@ -176,6 +176,28 @@ size_t taken_steps(const graph::Graph& graph, const std::string& name) {
   return count;
 }
 
+/// A fully connected layer whose sums are odd numbers beyond 2^24, and are the outputs.
+class SumNetwork : public IntegerNetwork {
+ public:
+  using IntegerNetwork::IntegerNetwork;
+
+  graph::Graph make() {
+    const Live x = input({1, 3000}, {200, 255});
+    gemm(x, 20, {119, 127}, true, 0, true);
+    return finish(1);
+  }
+};
+
+TEST(OneDnn, SumsBeyondTheIntegersOfAFloatAreExact) {
+  if (!has_onednn()) GTEST_SKIP() << "built without oneDNN";
+  const BackendFolders folders;
+  const graph::Graph graph = SumNetwork(7).make();
+  expect_the_evaluators_integers(graph, 7, "onednn");
+  const auto sums = graph::reference_engine(graph)->run(random_integers(graph, 7), {}).front().to_integers();
+  EXPECT_TRUE(std::any_of(sums.begin(), sums.end(), [](int64_t sum) { return sum > 1 << 25 && sum % 2 != 0; }));
+  EXPECT_EQ(taken_steps(graph, "onednn"), 1u);
+}
+
 TEST(Backends, TakeTheStepsThatTheySayAndLeaveTheOthersWithAReason) {
   const BackendFolders folders;
   size_t naive = 0, onednn = 0;
