@@ -9,6 +9,10 @@
 
 #include "runtime/loaded.h"
 
+/* Where an installed binary is, and where the library was to be installed. */
+#ifndef NIBBLE_BACKENDS_FROM_BINARY
+#define NIBBLE_BACKENDS_FROM_BINARY "../lib/nibble/backends"
+#endif
 #ifndef NIBBLE_INSTALLED_BACKENDS
 #define NIBBLE_INSTALLED_BACKENDS "/usr/local/lib/nibble/backends"
 #endif
@@ -42,16 +46,17 @@ static int folder_at(size_t index, char* folder, size_t size) {
     }
     return *named != 0 && snprintf(folder, size, "%.*s", (int)strcspn(named, ":"), named) < (int)size;
   }
-  if (index == 0) {
+  if (index == 2) return snprintf(folder, size, "%s", NIBBLE_INSTALLED_BACKENDS) < (int)size;
+  if (index < 2) {
     char here[PATH_MAX] = "";
     const ssize_t length = readlink("/proc/self/exe", here, sizeof here - 1);
     char* slash = NULL;
     if (length > 0) here[length] = 0;
     slash = strrchr(here, '/');
     if (slash != NULL) *slash = 0;
-    return snprintf(folder, size, "%s/backends", here) < (int)size;
+    return snprintf(folder, size, "%s/%s", here, index == 0 ? "backends" : NIBBLE_BACKENDS_FROM_BINARY) < (int)size;
   }
-  return index == 1 && snprintf(folder, size, "%s", NIBBLE_INSTALLED_BACKENDS) < (int)size;
+  return 0;
 }
 
 static int find_file(const char* name, char* path, size_t size) {
@@ -62,24 +67,38 @@ static int find_file(const char* name, char* path, size_t size) {
   return 0;
 }
 
-/* Names of the files NAME.so there, after what stands in `list`. */
-static void list_folder(const char* folder, char* list, size_t size) {
+#define NAMES 32
+#define NAME_BYTES 32
+
+/* Names of the files NAME.so there, behind those that are held: as many as fit. */
+static int add_names(const char* folder, char (*names)[NAME_BYTES], int count) {
   DIR* opened = opendir(folder);
   const struct dirent* entry = NULL;
-  if (opened == NULL) return;
-  while ((entry = readdir(opened)) != NULL) {
-    const size_t length = strlen(entry->d_name), used = strlen(list);
-    if (length <= 3 || strcmp(entry->d_name + length - 3, ".so") != 0) continue;
-    snprintf(list + used, size - used, "%s%.*s", used > 0 ? ", " : "", (int)(length - 3), entry->d_name);
+  if (opened == NULL) return count;
+  while (count < NAMES && (entry = readdir(opened)) != NULL) {
+    const size_t length = strlen(entry->d_name);
+    if (length <= 3 || length - 3 >= NAME_BYTES || strcmp(entry->d_name + length - 3, ".so") != 0) continue;
+    memcpy(names[count], entry->d_name, length - 3);
+    names[count++][length - 3] = 0;
   }
   closedir(opened);
+  return count;
+}
+
+static int by_name(const void* a, const void* b) {
+  return strcmp(a, b);
 }
 
 static void say_what_there_is(words message) {
-  char list[512] = "", folder[PATH_MAX], text[768];
-  for (size_t i = 0; folder_at(i, folder, sizeof folder); ++i) list_folder(folder, list, sizeof list);
-  snprintf(text, sizeof text, "no library of this name (there %s %s)", strchr(list, ',') == NULL ? "is" : "are",
-           *list ? list : "none");
+  char names[NAMES][NAME_BYTES], folder[PATH_MAX], list[NAMES * (NAME_BYTES + 2)] = "none", text[sizeof list + 64];
+  int count = 0, said = 0;
+  for (size_t i = 0; folder_at(i, folder, sizeof folder); ++i) count = add_names(folder, names, count);
+  qsort(names, (size_t)count, NAME_BYTES, by_name);
+  for (int i = 0, at = 0; i < count; ++i) {
+    if (i > 0 && strcmp(names[i], names[i - 1]) == 0) continue; /* the same folder twice */
+    at += snprintf(list + at, sizeof list - (size_t)at, "%s%s", said++ > 0 ? ", " : "", names[i]);
+  }
+  snprintf(text, sizeof text, "no library of this name (there %s %s)", said > 1 ? "are" : "is", list);
   say(message, text, "");
 }
 

@@ -73,12 +73,13 @@ const int32_t* Border::missing(const std::array<int32_t, 3>& reach) const {
   return missing_.data() + at * channels_;
 }
 
-void Border::add_to(int32_t* v) const {
+void Border::add_to(int32_t* v, int64_t first, int64_t last) const {
   if (missing_.empty()) return;
   for (int64_t image = 0; image < batch_; ++image)
     for (int32_t depth : axes_[0].reach_at)
-      for (int32_t height : axes_[1].reach_at)
+      for (int64_t row = first; row < last; ++row)
         for (int32_t width : axes_[2].reach_at) {
+          const int32_t height = axes_[1].reach_at[static_cast<size_t>(row)];
           if (depth >= 0 || height >= 0 || width >= 0) {
             const int32_t* more = missing({depth, height, width});
             for (int64_t c = 0; c < channels_; ++c)

@@ -17,8 +17,8 @@ class Border {
 
   /// Bytes that the table takes.
   static int64_t bytes(const nibble_conv& conv);
-  /// v: all sums of the convolution, [position][out channel].
-  void add_to(int32_t* v) const;
+  /// v: the sums of output rows [first, last) of every plane, [position][out channel].
+  void add_to(int32_t* v, int64_t first, int64_t last) const;
 
  private:
   /// Along one axis: which of `reaches` the window at each output index has; -1: it lies inside.

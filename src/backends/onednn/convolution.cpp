@@ -1,49 +1,14 @@
 #include "backends/onednn/convolution.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <oneapi/dnnl/dnnl.hpp>
-
-// Of the OpenMP that oneDNN is built with; absent where it is built with another.
-extern "C" {
-int omp_get_max_threads() __attribute__((weak));
-void omp_set_num_threads(int) __attribute__((weak));
-}
 
 namespace nibble::backends {
 namespace {
 
-using dnnl::memory;
-using enum memory::data_type;
-
 constexpr int64_t most_elements = int64_t{1} << 28;
 constexpr int64_t most_border_bytes = int64_t{1} << 20;
-
-/// The caller's thread alone, as long as it lives.
-class OneThread {
- public:
-  OneThread() {
-    if (omp_get_max_threads != nullptr) before_ = omp_get_max_threads();
-    if (before_ > 1) omp_set_num_threads(1);
-  }
-  ~OneThread() {
-    if (before_ > 1) omp_set_num_threads(before_);
-  }
-  OneThread(const OneThread&) = delete;
-
- private:
-  int before_ = 1;
-};
-
-const dnnl::engine& cpu() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
-
-dnnl::stream& stream_here() {
-  static thread_local dnnl::stream stream(cpu());
-  return stream;
-}
+constexpr int64_t band_bytes = int64_t{128} << 10;     ///< of sums, which a core's cache holds
+constexpr int64_t worth_two_bands = int64_t{2} << 20;  ///< multiply-accumulates that two threads may share
 
 size_t rounded(size_t bytes) {
   return (bytes + 63) / 64 * 64;
@@ -51,57 +16,6 @@ size_t rounded(size_t bytes) {
 
 int64_t positions(const nibble_conv& conv) {
   return int64_t{conv.batch} * conv.out[0] * conv.out[1] * conv.out[2];
-}
-
-/// Axes that oneDNN sees: without the depth where there is none.
-int first_axis(const nibble_conv& conv) {
-  return conv.in[0] == 1 && conv.out[0] == 1 && conv.kernel[0] == 1 && conv.pad[0] == 0 ? 1 : 0;
-}
-
-memory::dims spatial(const nibble_conv& conv, const auto& of) {
-  memory::dims dims;
-  for (int axis = first_axis(conv); axis < 3; ++axis) dims.push_back(of[axis]);
-  return dims;
-}
-
-memory::dims image(const nibble_conv& conv, int64_t channels, const auto& extents) {
-  memory::dims dims{conv.batch, channels};
-  for (int64_t extent : spatial(conv, extents)) dims.push_back(extent);
-  return dims;
-}
-
-memory::dims filter(const nibble_conv& conv) {
-  memory::dims dims{conv.out_channels / conv.groups, conv.in_channels / conv.groups};
-  if (conv.groups > 1) dims.insert(dims.begin(), conv.groups);
-  for (int64_t extent : spatial(conv, conv.kernel)) dims.push_back(extent);
-  return dims;
-}
-
-/// [group][out][tap][in], as Weights' parts are.
-memory::desc filter_in_parts(const nibble_conv& conv) {
-  using enum memory::format_tag;
-  const bool grouped = conv.groups > 1, flat = first_axis(conv) == 1;
-  const memory::format_tag tag = grouped ? (flat ? gohwi : godhwi) : (flat ? ohwi : odhwi);
-  return {filter(conv), s8, tag};
-}
-
-dnnl::convolution_forward::primitive_desc described(const nibble_conv& conv, const int64_t* extents) {
-  using Tag = memory::format_tag;
-  const Tag last = first_axis(conv) == 1 ? Tag::nhwc : Tag::ndhwc;
-  memory::dims before, after, dilation;
-  for (int axis = first_axis(conv); axis < 3; ++axis) {
-    const int64_t reach = int64_t{conv.kernel[axis] - 1} * conv.dilation[axis] + 1;
-    before.push_back(conv.pad[axis]);
-    after.push_back(int64_t{conv.out[axis] - 1} * conv.stride[axis] + reach - extents[axis] - conv.pad[axis]);
-    dilation.push_back(conv.dilation[axis] - 1);
-  }
-  const dnnl::convolution_forward::desc wanted(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-      {image(conv, conv.in_channels, extents), u8, last}, {filter(conv), s8, Tag::any},
-      {image(conv, conv.out_channels, conv.out), s32, last}, spatial(conv, conv.stride), dilation, before, after);
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return {wanted, attributes, cpu()};
 }
 
 /// Whether an implementation is known to add four products in 32 bits.
@@ -112,39 +26,12 @@ bool sums_in_32_bits(const std::string& implementation) {
 
 }  // namespace
 
-struct Convolution::Primitive {
-  dnnl::convolution_forward::primitive_desc description;
-  dnnl::convolution_forward primitive;
-  std::vector<memory> parts;
-
-  explicit Primitive(const dnnl::convolution_forward::primitive_desc& of) : description(of), primitive(of) {}
-
-  void add_part(const nibble_conv& conv, std::vector<int8_t>& numbers) {
-    memory from(filter_in_parts(conv), cpu(), numbers.data());
-    memory& to = parts.emplace_back(description.weights_desc(), cpu());
-    dnnl::reorder(from, to).execute(stream_here(), from, to);
-    stream_here().wait();
-  }
-  void run(const memory& part, const uint8_t* x, void* scratchpad, int32_t* v) const {
-    const memory in(description.src_desc(), cpu(), const_cast<uint8_t*>(x)), out(description.dst_desc(), cpu(), v);
-    const memory own(description.scratchpad_desc(), cpu(), scratchpad);
-    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, in.get()},
-                                         {DNNL_ARG_WEIGHTS, part.get()},
-                                         {DNNL_ARG_DST, out.get()},
-                                         {DNNL_ARG_SCRATCHPAD, own.get()}};
-    dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive.get(), stream_here().get(), 4, arguments),
-                            "a convolution");
-    stream_here().wait();
-  }
-};
-
 std::string Convolution::refusal(const nibble_conv& conv) {
   if (conv.x_type != NIBBLE_U8 && conv.x_type != NIBBLE_I8) return "activations wider than 8 bits";
   if (conv.acc_type != NIBBLE_I32) return "sums wider than 32 bits";
   if (positions(conv) == 0) return "no output positions";
-  for (int axis = 0; axis < 3; ++axis) {
+  for (int axis = 0; axis < 3; ++axis)
     if (conv.kernel[axis] < 1 || conv.in[axis] < 1) return "an empty axis";
-  }
   if (positions(conv) > most_elements / conv.out_channels) return "more sums than it counts";
   if (int64_t{conv.batch} * conv.in[0] > most_elements || int64_t{conv.in[1]} * conv.in[2] > most_elements ||
       conv.batch * int64_t{conv.in[0]} * conv.in[1] * conv.in[2] > most_elements / conv.in_channels)
@@ -166,54 +53,103 @@ void Convolution::find_extents() {
   gathers_ = gathers_ || shift_ != 0 || (conv_.batch > 1 && conv_.x_stride[0] != stride);
 }
 
+/// x' = x + shift, and its zero point likewise: sums of w * x' are too large by shift * sum w. A folded bias holds the zero
+/// point already.
+void Convolution::fill_addend(const Weights& weights) {
+  const bool folded = conv_.w_format != NIBBLE_PLAIN;
+  for (int64_t out = 0; out < weights.outs; ++out) {
+    int64_t sum = 0;
+    for (int64_t tap = 0; tap < weights.taps; ++tap) sum += weights.sum(out, tap);
+    const int64_t bias = conv_.bias == nullptr ? 0 : static_cast<const int32_t*>(conv_.bias)[out];
+    const int64_t addend = bias - (shift_ + (folded ? 0 : conv_.zero_point)) * sum;
+    addend_.push_back(static_cast<int32_t>(static_cast<uint32_t>(addend)));
+  }
+}
+
+const Primitive& Convolution::shaped(int64_t x_rows, int64_t pad, int64_t rows) {
+  const std::array<int64_t, 3> wanted{x_rows, pad, rows};
+  for (const Shaped& known : shapes_)
+    if (known.rows == wanted) return *known.primitive;
+  nibble_conv part = conv_;
+  const int64_t extents[] = {extent_[0], x_rows, extent_[2]};
+  part.pad[1] = static_cast<int32_t>(pad);
+  part.out[1] = static_cast<int32_t>(rows);
+  shapes_.push_back({wanted, std::make_unique<Primitive>(part, extents)});
+  return *shapes_.back().primitive;
+}
+
+int64_t Convolution::rows_a_band() const {
+  const int64_t all = conv_.out[1], row = 4 * int64_t{conv_.out[2]} * conv_.out_channels;
+  if (has_depth(conv_) || conv_.batch > 1 || conv_.split || gathers_) return all;
+  const int64_t window = int64_t{conv_.kernel[1]} * conv_.kernel[2] * conv_.in_channels / conv_.groups;
+  const bool two = positions(conv_) * conv_.out_channels * window >= worth_two_bands;
+  return std::clamp<int64_t>(std::min(band_bytes / row, two ? (all + 1) / 2 : all), 1, all);
+}
+
+/// Into bands of so many rows; not where a band meets nothing of x, or has no primitive of the same weights.
+bool Convolution::cut(int64_t rows) {
+  bands_.clear();
+  const int64_t reach = int64_t{conv_.kernel[1] - 1} * conv_.dilation[1] + 1;
+  for (int64_t row = 0; row < conv_.out[1]; row += rows) {
+    const int64_t own = std::min(rows, conv_.out[1] - row);
+    const int64_t from = row * conv_.stride[1] - conv_.pad[1], to = from + (own - 1) * conv_.stride[1] + reach;
+    const int64_t first = std::max<int64_t>(from, 0), last = std::min(to, extent_[1]);
+    if (own < conv_.out[1] && first >= last) return false;
+    const bool whole = own == conv_.out[1];
+    const Primitive& primitive =
+        whole ? shaped(extent_[1], conv_.pad[1], own) : shaped(last - first, first - from, own);
+    if (primitive.weights_description() != shapes_.front().primitive->weights_description() ||
+        primitive.implementation() != shapes_.front().primitive->implementation())
+      return false;
+    bands_.push_back({row, own, whole ? 0 : first * extent_[2] * conv_.in_channels, &primitive});
+  }
+  return true;
+}
+
 Convolution::Convolution(const nibble_conv& conv) : conv_(conv), shift_(conv.x_type == NIBBLE_I8 ? 128 : 0) {
   const OneThread alone;
   find_extents();
   const auto weights = weights_of(conv);
   if (!weights) throw Refusal{"weights wider than 8 bits"};
   try {
-    primitive_ = std::make_unique<Primitive>(described(conv, extent_));
+    if (!cut(rows_a_band())) {
+      shapes_.clear();
+      cut(conv.out[1]);
+    }
   } catch (const dnnl::error&) {
     throw Refusal{"a window that oneDNN does not implement"};
   }
-  const std::string implementation = primitive_->description.impl_info_str();
+  const std::string implementation = shapes_.front().primitive->implementation();
   if (implementation.starts_with("ref")) throw Refusal{"oneDNN has only its reference for it, which is slow"};
   auto parts = exact_parts(*weights, {.pairs = !sums_in_32_bits(implementation)});
   if (!parts) throw Refusal{"sums beyond 2^24, which oneDNN would round"};
-  for (auto& part : *parts) primitive_->add_part(conv, part);
-
-  // x' = x + shift, and its zero point likewise: sums of w * x' are too large by shift * sum w. A folded bias holds the
-  // zero point already.
-  const bool folded = conv.w_format != NIBBLE_PLAIN;
-  for (int64_t out = 0; out < weights->outs; ++out) {
-    int64_t sum = 0;
-    for (int64_t tap = 0; tap < weights->taps; ++tap) sum += weights->sum(out, tap);
-    const int64_t bias = conv.bias == nullptr ? 0 : static_cast<const int32_t*>(conv.bias)[out];
-    const int64_t addend = bias - (shift_ + (folded ? 0 : conv.zero_point)) * sum;
-    addend_.push_back(static_cast<int32_t>(static_cast<uint32_t>(addend)));
-  }
+  for (auto& part : *parts) parts_.push_back(shapes_.front().primitive->weights(conv, part));
+  fill_addend(*weights);
   border_ = std::make_unique<Border>(conv, *weights, conv.zero_point + shift_);
 }
-
-Convolution::~Convolution() = default;
 
 size_t Convolution::gathered_bytes() const {
   const int64_t elements = conv_.batch * extent_[0] * extent_[1] * extent_[2] * conv_.in_channels;
   return gathers_ ? rounded(static_cast<size_t>(elements) + NIBBLE_SLACK) : 0;
 }
 
+int64_t Convolution::sums_of(const Band& band) const {
+  return positions(conv_) / conv_.out[1] * band.rows * conv_.out_channels;
+}
+
 size_t Convolution::sums_bytes() const {
-  const int64_t sums = positions(conv_) * conv_.out_channels;
-  return primitive_->parts.size() > 1 ? rounded(4 * static_cast<size_t>(sums) + NIBBLE_SLACK) : 0;
+  return parts_.size() > 1 ? rounded(4 * static_cast<size_t>(sums_of(bands_.front())) + NIBBLE_SLACK) : 0;
 }
 
 size_t Convolution::scratch() const {
-  return gathered_bytes() + sums_bytes() + rounded(primitive_->description.scratchpad_desc().get_size());
+  size_t most = 0;
+  for (const Shaped& shape : shapes_) most = std::max(most, shape.primitive->scratch());
+  return gathered_bytes() + sums_bytes() + rounded(most);
 }
 
 std::string Convolution::kernel() const {
-  const size_t parts = primitive_->parts.size();
-  return primitive_->description.impl_info_str() + (parts > 1 ? ", " + std::to_string(parts) + " parts" : "");
+  return shapes_.front().primitive->implementation() +
+         (parts_.size() > 1 ? ", " + std::to_string(parts_.size()) + " parts" : "");
 }
 
 void Convolution::gather(const void* x, uint8_t* to) const {
@@ -229,24 +165,24 @@ void Convolution::gather(const void* x, uint8_t* to) const {
         }
 }
 
-void Convolution::run(const void* x, void* scratch, int32_t* v) const {
+void Convolution::run(const void* x, int64_t begin, void* scratch, int32_t* v) const {
   const OneThread alone;
+  const Band& band = bands_[bands_.size() > 1 ? static_cast<size_t>(begin / grain()) : 0];
   auto* own = static_cast<uint8_t*>(scratch);
   auto* more = reinterpret_cast<int32_t*>(own + gathered_bytes());
   void* scratchpad = own + gathered_bytes() + sums_bytes();
-  const auto* from = static_cast<const uint8_t*>(x);
+  const uint8_t* from = static_cast<const uint8_t*>(x) + band.x;
   if (gathers_) {
     gather(x, own);
     from = own;
   }
-  const int64_t count = positions(conv_) * conv_.out_channels;
-  primitive_->run(primitive_->parts[0], from, scratchpad, v);
-  for (size_t i = 1; i < primitive_->parts.size(); ++i) {
-    primitive_->run(primitive_->parts[i], from, scratchpad, more);
-    for (int64_t k = 0; k < count; ++k)
+  band.primitive->run(parts_[0], from, scratchpad, v);
+  for (size_t i = 1; i < parts_.size(); ++i) {
+    band.primitive->run(parts_[i], from, scratchpad, more);
+    for (int64_t k = 0; k < sums_of(band); ++k)
       v[k] = static_cast<int32_t>(static_cast<uint32_t>(v[k]) + static_cast<uint32_t>(more[k]));
   }
-  border_->add_to(v);
+  border_->add_to(v, band.row, band.row + band.rows);
 }
 
 }  // namespace nibble::backends

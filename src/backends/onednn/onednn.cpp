@@ -4,7 +4,7 @@
 #include "backends/onednn/convolution.hpp"
 #include "runtime/nibble_backend.h"
 
-/// The back end `onednn`: convolutions and fully connected layers of 8 bits. Sums, all in one call.
+/// The back end `onednn`: convolutions and fully connected layers of 8 bits.
 namespace nibble::backends {
 namespace {
 
@@ -25,6 +25,7 @@ int prepare(const nibble_backend_step* step, nibble_backend_prepared* prepared, 
   try {
     auto convolution = std::make_unique<Convolution>(*static_cast<const nibble_conv*>(step->parameters));
     prepared->gives = NIBBLE_BACKEND_SUMS;
+    prepared->grain = convolution->grain();
     prepared->scratch = convolution->scratch();
     prepared->addend = convolution->addend();
     say(prepared->kernel, sizeof prepared->kernel, convolution->kernel());
@@ -41,7 +42,7 @@ int prepare(const nibble_backend_step* step, nibble_backend_prepared* prepared, 
 /// What oneDNN cannot do was found when it was prepared; memory may still end.
 int run(void* handle, const nibble_call* call, int32_t* v) {
   try {
-    static_cast<const Convolution*>(handle)->run(call->in[0], call->scratch, v);
+    static_cast<const Convolution*>(handle)->run(call->in[0], call->begin, call->scratch, v);
     return NIBBLE_FINE;
   } catch (const std::exception&) {
     return NIBBLE_BACKEND_NO_MEMORY;

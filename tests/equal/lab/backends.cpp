@@ -40,10 +40,14 @@ class Taken {
     for (size_t i = 0; i < case_.in.size(); ++i) call.in[i] = case_.in[i].data();
     call.out = out.data() + 128;
     call.scratch = scratch.data() + (64 - reinterpret_cast<uintptr_t>(scratch.data()) % 64) % 64;
-    call.end = items;
-    *fault = backend_.run(prepared_.handle, &call, v.data());
-    if (*fault == NIBBLE_FINE)
-      *fault = nibble_finish_sums(case_.kind, case_.parameters.get(), &call, v.data(), prepared_.addend, finisher);
+    *fault = NIBBLE_FINE;
+    const int64_t grain = prepared_.grain > 0 ? prepared_.grain : items;
+    for (int64_t begin = 0; begin < items && *fault == NIBBLE_FINE; begin += grain) {
+      call.begin = begin, call.end = std::min(begin + grain, items);
+      *fault = backend_.run(prepared_.handle, &call, v.data());
+      if (*fault == NIBBLE_FINE)
+        *fault = nibble_finish_sums(case_.kind, case_.parameters.get(), &call, v.data(), prepared_.addend, finisher);
+    }
     for (size_t i = static_cast<size_t>(sums); i < v.size(); ++i) EXPECT_EQ(v[i], 77) << "beyond the sums";
     return out;
   }
@@ -125,6 +129,38 @@ TEST(Backends, GiveTheEvaluatorsIntegersOnRandomNetworks) {
     }
 }
 
+/// Images that are large enough to be cut into bands: any window, and full zero points.
+class ImageNetwork : public IntegerNetwork {
+ public:
+  using IntegerNetwork::IntegerNetwork;
+
+  graph::Graph make() {
+    const Interval levels = chance(2) ? Interval{0, 255} : Interval{-128, 127};
+    Live x = input({1, one_of<int64_t>({3, 8, 16}), between(40, 60), between(40, 60)}, levels);
+    for (int64_t layer = 0; layer < 2; ++layer) {
+      graph::Conv op;
+      const int64_t kernel = one_of<int64_t>({1, 3, 3, 5}), stride = between(1, 2), channels = shape(x)[1];
+      op.strides = {stride, stride}, op.dilations = {between(1, 2), 1};
+      for (int i = 0; i < 4; ++i) op.pads.push_back(between(0, kernel - 1));
+      op.zero_point = chance(3) ? 0 : between(levels.low, levels.high);
+      const bool depthwise = layer == 1 && chance(2);
+      const Live sum = conv(x, depthwise ? channels : one_of<int64_t>({16, 24, 40}), depthwise ? channels : 1,
+                            {-128, 127}, op, kernel, chance(2));
+      x = requantise(sum, levels, true, 12, false);
+    }
+    return finish(1);
+  }
+};
+
+TEST(OneDnn, GivesTheEvaluatorsIntegersOnImagesThatAreCutIntoBands) {
+  if (!has_onednn()) GTEST_SKIP() << "built without oneDNN";
+  const BackendFolders folders;
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    expect_the_evaluators_integers(ImageNetwork(seed).make(), seed, "onednn");
+    if (HasFatalFailure()) return;
+  }
+}
+
 /// How many steps of a network a back end takes.
 size_t taken_steps(const graph::Graph& graph, const std::string& name) {
   lab::RuntimeOptions options;
@@ -138,6 +174,28 @@ size_t taken_steps(const graph::Graph& graph, const std::string& name) {
     count += info.set == name ? 1 : 0;
   }
   return count;
+}
+
+/// A fully connected layer whose sums are odd numbers beyond 2^24, and are the outputs.
+class SumNetwork : public IntegerNetwork {
+ public:
+  using IntegerNetwork::IntegerNetwork;
+
+  graph::Graph make() {
+    const Live x = input({1, 3000}, {200, 255});
+    gemm(x, 20, {119, 127}, true, 0, true);
+    return finish(1);
+  }
+};
+
+TEST(OneDnn, SumsBeyondTheIntegersOfAFloatAreExact) {
+  if (!has_onednn()) GTEST_SKIP() << "built without oneDNN";
+  const BackendFolders folders;
+  const graph::Graph graph = SumNetwork(7).make();
+  expect_the_evaluators_integers(graph, 7, "onednn");
+  const auto sums = graph::reference_engine(graph)->run(random_integers(graph, 7), {}).front().to_integers();
+  EXPECT_TRUE(std::any_of(sums.begin(), sums.end(), [](int64_t sum) { return sum > 1 << 25 && sum % 2 != 0; }));
+  EXPECT_EQ(taken_steps(graph, "onednn"), 1u);
 }
 
 TEST(Backends, TakeTheStepsThatTheySayAndLeaveTheOthersWithAReason) {
