@@ -22,7 +22,7 @@ EXCEPTIONS = {
     "passes, planners and writers of layers are about the linear ops, each of which weighs differently":
         {"Conv": 43, "Gemm": 41, "MatMul": 35, "ConvTranspose": 24, "BatchNormalization": 20},
     "arithmetic is what passes match and emit, and every dialect spells in its own way":
-        {"Add": 56, "Mul": 41, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 48, "Relu": 19, "Identity": 26, "Abs": 13, "Pow": 10,
+        {"Add": 56, "Mul": 43, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 49, "Relu": 19, "Identity": 26, "Abs": 13, "Pow": 10,
          "Min": 13, "Max": 14, "Where": 20},
     "quantisers and what becomes of them are what the product is about":
         {"Quantise": 56, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,
@@ -30,7 +30,7 @@ EXCEPTIONS = {
     "a mean is summed, divided or refused, in each dialect by another window":
         {"AveragePool": 22, "GlobalAveragePool": 14, "ReduceMean": 22, "SumPool": 23, "ReduceSum": 27, "MaxPool": 24},
     "passes move data over other ops, each kind by its own axes, and dialects place it":
-        {"Concat": 33, "Pad": 28, "Resize": 25, "Transpose": 24, "Reshape": 25, "Unsqueeze": 20, "Flatten": 20,
+        {"Concat": 36, "Pad": 28, "Resize": 25, "Transpose": 26, "Reshape": 25, "Unsqueeze": 20, "Flatten": 20,
          "Gather": 19, "Squeeze": 17, "Split": 15, "Slice": 16, "Dropout": 12},
     "is lowered as integers and, in a tail, as reals": {"ArgMax": 11},
     "a mask and a quantiser are planned around it": {"Softmax": 15},

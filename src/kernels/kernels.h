@@ -84,7 +84,8 @@ enum nibble_stage_form {
  *   FOLDED   PLAIN's order; of a depthwise one [kernel][channels]
  *
  * In BLOCKED and FOLDED a weight takes w_bits: 8, signed; 4, 2 or 1, unsigned, w_low + w_step * stored, low bits first
- * within a byte; a row of FOLDED (an output channel; of a depthwise one a tap) begins on a byte. */
+ * within a byte. Where BLOCKED is padded, zero is among the levels; a row of FOLDED (an output channel; of a depthwise one
+ * a tap) begins on a byte. */
 enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED, NIBBLE_FOLDED };
 
 /* y[p, o] = stage(bias[o] + sum over taps t and channels c of w[o, t, c] * (x[p * stride - pad + t * dilation, c] -

@@ -43,7 +43,8 @@ Place place_of(const View& view, const Plan& plan) {
   if (!view.exists()) return {};
   const int64_t bytes = view.offset * bytes_of(view.type);
   if (view.buffer == View::constants) return {Place::Where::Constants, bytes};
-  return {Place::Where::Arena, plan.offsets[static_cast<size_t>(view.buffer)] + bytes};
+  // What no step writes has no element, and no room: it may stand anywhere.
+  return {Place::Where::Arena, std::max<int64_t>(plan.offsets[static_cast<size_t>(view.buffer)], 0) + bytes};
 }
 
 /// The axis of a value that the network leaves open, or -1.
