@@ -31,25 +31,25 @@ const int32_t* nibble_arm_bias_of(const nibble_conv* p, int64_t block) {
   return p->bias ? (const int32_t*)p->bias + 16 * block : nibble_arm_zeros;
 }
 
+/* Neighbouring columns are summed in 16 bits, which a piece does not leave: 64 times two of at most 128. */
 void nibble_arm_correct_bias(const nibble_conv* p, int64_t block, int64_t quads, int32_t* to) {
   const uint8_t* weights = nibble_arm_weights_of(p, block, quads);
   const int32_t* bias = nibble_arm_bias_of(p, block);
   int8_t buffer[64 * NIBBLE_ARM_PIECE];
-  int32x4_t a = vdupq_n_s32(0), b = a, c = a, d = a;
+  int32x4_t sums[4] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
   for (int64_t from = 0; from < quads; from += NIBBLE_ARM_PIECE) {
     const int64_t count = quads - from < NIBBLE_ARM_PIECE ? quads - from : NIBBLE_ARM_PIECE;
     const int8_t* w = nibble_arm_unpacked(p, weights, from, count, buffer);
-    for (int64_t q = 0; q < count; ++q, w += 64) {
-      a = vpadalq_s16(a, vpaddlq_s8(vld1q_s8(w)));
-      b = vpadalq_s16(b, vpaddlq_s8(vld1q_s8(w + 16)));
-      c = vpadalq_s16(c, vpaddlq_s8(vld1q_s8(w + 32)));
-      d = vpadalq_s16(d, vpaddlq_s8(vld1q_s8(w + 48)));
+    int16x8_t a = vdupq_n_s16(0), b = a, c = a, d = a;
+    for (const int8_t* end = w + 64 * count; w != end; w += 64) {
+      const int8x16x4_t v = vld1q_s8_x4(w);
+      a = vpadalq_s8(a, v.val[0]), b = vpadalq_s8(b, v.val[1]);
+      c = vpadalq_s8(c, v.val[2]), d = vpadalq_s8(d, v.val[3]);
     }
+    sums[0] = vpadalq_s16(sums[0], a), sums[1] = vpadalq_s16(sums[1], b);
+    sums[2] = vpadalq_s16(sums[2], c), sums[3] = vpadalq_s16(sums[3], d);
   }
-  vst1q_s32(to, vaddq_s32(vld1q_s32(bias), vshlq_n_s32(a, 7)));
-  vst1q_s32(to + 4, vaddq_s32(vld1q_s32(bias + 4), vshlq_n_s32(b, 7)));
-  vst1q_s32(to + 8, vaddq_s32(vld1q_s32(bias + 8), vshlq_n_s32(c, 7)));
-  vst1q_s32(to + 12, vaddq_s32(vld1q_s32(bias + 12), vshlq_n_s32(d, 7)));
+  for (int k = 0; k < 4; ++k) vst1q_s32(to + 4 * k, vaddq_s32(vld1q_s32(bias + 4 * k), vshlq_n_s32(sums[k], 7)));
 }
 
 int nibble_arm_reaches_lowest(const nibble_conv* p) {
