@@ -397,7 +397,8 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
                            ? NIBBLE_STAGE_FLOAT
                            : draw.of<int32_t>({NIBBLE_STAGE_PRODUCT32, NIBBLE_STAGE_PRODUCT32, NIBBLE_STAGE_PRODUCT,
                                                NIBBLE_STAGE_FLOAT, NIBBLE_STAGE_THRESHOLDS});
-  p.y_type = form == NIBBLE_STAGE_NONE ? (p.acc_type == NIBBLE_I32 && !draw.once_in(3) ? NIBBLE_I32 : NIBBLE_I64)
+  p.y_type = form == NIBBLE_STAGE_NONE && !draw.once_in(4)
+                 ? (p.acc_type == NIBBLE_I32 && !draw.once_in(3) ? NIBBLE_I32 : NIBBLE_I64)
              : form == NIBBLE_STAGE_FLOAT && draw.once_in(12) ? NIBBLE_I32
              : draw.once_in(12)                               ? NIBBLE_I16
                                                               : draw.of<int32_t>({NIBBLE_U8, NIBBLE_I8});
@@ -477,7 +478,7 @@ inline CasePointer pointwise_case(uint64_t seed) {
   nibble_pointwise p{};
   draw_shape(draw, p.rank, p.extent);
   p.op = draw.of<int32_t>({NIBBLE_COPY, NIBBLE_COPY, NIBBLE_ADD, NIBBLE_WEIGHTED, NIBBLE_WEIGHTED, NIBBLE_RELU,
-                           NIBBLE_MUL, NIBBLE_SUB, NIBBLE_MIN, NIBBLE_MAX});
+                           NIBBLE_MUL, NIBBLE_SUB, NIBBLE_MIN, NIBBLE_MAX, NIBBLE_FLOAT_SUM});
   const int operands = p.op == NIBBLE_COPY || p.op == NIBBLE_RELU ? 1 : 2;
   const bool repeats = draw.once_in(3);
   int64_t bound = 1;
@@ -497,12 +498,15 @@ inline CasePointer pointwise_case(uint64_t seed) {
     }
     bound = 255 * (p.s[0] + p.s[3]) + 2000;
   }
+  if (p.op == NIBBLE_FLOAT_SUM)
+    for (float& factor : p.f) factor = draw.once_in(3) ? 0.5F : static_cast<float>(4 * draw.real() - 2);
   const bool byte = operands == 1 && size_of(p.x_type[0]) == 1;
-  const int32_t form = byte && draw.once_in(2)
+  const int32_t form = p.op == NIBBLE_FLOAT_SUM ? NIBBLE_STAGE_NONE
+                       : byte && draw.once_in(2)
                            ? NIBBLE_STAGE_TABLE
                            : draw.of<int32_t>({NIBBLE_STAGE_FLOAT, NIBBLE_STAGE_FLOAT, NIBBLE_STAGE_PRODUCT32,
                                                NIBBLE_STAGE_PRODUCT, NIBBLE_STAGE_NONE});
-  p.y_type = form == NIBBLE_STAGE_NONE ? NIBBLE_I32 : draw.of<int32_t>({NIBBLE_U8, NIBBLE_I8});
+  p.y_type = form == NIBBLE_STAGE_NONE && draw.once_in(2) ? NIBBLE_I32 : draw.of<int32_t>({NIBBLE_U8, NIBBLE_I8});
   p.channel_axis = draw.once_in(2) ? p.rank - 1 : draw.once_in(2) ? -1 : draw.number(0, p.rank - 1);
   const int32_t channels = p.channel_axis < 0 || form == NIBBLE_STAGE_TABLE ? 1 : p.extent[p.channel_axis];
   p.stage = stage(draw, *c, form, channels, form == NIBBLE_STAGE_TABLE ? 256 : bound, target(draw, p.y_type));
