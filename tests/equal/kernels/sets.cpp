@@ -47,18 +47,19 @@ TEST(KernelSets, AreTheReferenceInEveryByteOnRandomSteps) {
   }
 }
 
-TEST(KernelSets, TakeEveryConvolutionOfBytesAndBlockedWeights) {
+TEST(KernelSets, OfVectorsTakeEveryConvolutionOfBytesAndBlockedWeights) {
   int taken = 0;
   for (uint64_t seed = 0; seed < 400; ++seed) {
     const auto c = conv_case(seed, {.x_type = NIBBLE_U8, .depthwise = seed % 2 == 0});
     const auto& p = *static_cast<const nibble_conv*>(c->parameters.get());
     if (p.w_format != NIBBLE_BLOCKED || p.w_bits != 8 || p.acc_type != NIBBLE_I32) continue;
     for (const nibble_kernel_set* set : sets()) {
+      if (set->name == std::string("portable")) continue;
       EXPECT_TRUE(found(*set, *c)) << set->name << ":" << c->text;
       ++taken;
     }
   }
-  EXPECT_TRUE(sets().empty() || taken > 0);
+  EXPECT_TRUE(sets().size() < 2 || taken > 0);
 }
 
 namespace {
