@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts the instructions of the Arm kernels under qemu: arm.py [--set neon] [--cpu cortex-a72] [--layers] [NETWORK..]
+"""Counts the instructions of the Arm kernels under qemu: arm.py [--set neon] [--cpu cortex-a72] [--activations u8] [--layers] [NETWORK..]
 
 Claim: an inference takes at most 0.8 times the instructions of the better of ONNX Runtime and XNNPACK on a Cortex-A72.
 Networks are lists of layers; each distinct layer runs once through its kernel (benchmarks/arm/layer.c) and is counted
@@ -7,7 +7,6 @@ by a plugin of qemu (../shared/tools/qcount.c, or NIBBLE_QCOUNT). Needs aarch64-
 """
 import argparse
 import collections
-import concurrent.futures
 import os
 import pathlib
 import re
@@ -97,7 +96,7 @@ def products(layer):
 def build(folder):
     program, plugin = folder / "layer", folder / "qcount.so"
     qcount = os.environ.get("NIBBLE_QCOUNT", ROOT.parent / "shared" / "tools" / "qcount.c")
-    sources = [*(ROOT / "src" / "kernels").glob("*.c"), ROOT / "benchmarks" / "arm" / "layer.c"]
+    sources = [*(ROOT / "src" / "kernels").rglob("*.c"), ROOT / "benchmarks" / "arm" / "layer.c"]
     subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu99", "-O2", "-static", "-I", ROOT / "src", *sources, "-lm", "-o",
                     program], check=True)
     subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-w", qcount, "-o", plugin], check=True)
@@ -106,8 +105,9 @@ def build(folder):
     return program, f"{plugin},start=0x{address['count_begin']},stop=0x{address['count_end']}"
 
 
-def count(program, plugin, cpu, kernels, layer):
-    command = ["qemu-aarch64", "-cpu", cpu, "-plugin", plugin, "-d", "plugin", program, kernels, *map(str, layer)]
+def count(program, plugin, cpu, kernels, activations, layer):
+    command = ["qemu-aarch64", "-cpu", cpu, "-plugin", plugin, "-d", "plugin", program, kernels, activations,
+               *map(str, layer)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = re.search(r"window runs=1 insns=(\d+)", done.stderr + done.stdout)
     return int(found.group(1)), done.stdout.split("\n")[0]
@@ -117,14 +117,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", default="neon")
     parser.add_argument("--cpu", default="cortex-a72")
+    parser.add_argument("--activations", choices=["i8", "u8"], default="u8")
     parser.add_argument("--layers", action="store_true", help="each layer by itself")
     parser.add_argument("networks", nargs="*", default=list(NETWORKS))
     options = parser.parse_args()
+    measured = lambda layer: count(program, plugin, options.cpu, options.set, options.activations, layer)
     with tempfile.TemporaryDirectory() as folder:
         program, plugin = build(pathlib.Path(folder))
         distinct = {layer for name in options.networks for layer in NETWORKS[name]}
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            counts = dict(zip(distinct, pool.map(lambda l: count(program, plugin, options.cpu, options.set, l), distinct)))
+        counts = {layer: measured(layer) for layer in distinct}
     for name in options.networks:
         layers, kinds = NETWORKS[name], collections.Counter()
         for layer in layers:

@@ -1,10 +1,10 @@
 /* One layer of a network through the kernels of a set, for an emulator that counts the instructions between
  * count_begin and count_end:
  *
- *   layer SET conv|depthwise HEIGHT WIDTH IN OUT KERNEL_HEIGHT KERNEL_WIDTH STRIDE [residual]
- *   layer SET mean|add HEIGHT WIDTH CHANNELS
+ *   layer SET i8|u8 conv|depthwise HEIGHT WIDTH IN OUT KERNEL_HEIGHT KERNEL_WIDTH STRIDE [residual]
+ *   layer SET i8|u8 mean|add HEIGHT WIDTH CHANNELS
  *
- * Signed bytes, stage FLOAT. Prints the kernel's name. */
+ * Activations of bytes, signed or not; stage FLOAT. Prints the kernel's name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@ __attribute__((noinline)) void count_end(void) {
   __asm__ volatile("");
 }
 
+static int32_t type, lowest, highest; /* of activations */
 static uint32_t state = 1;
 static int32_t between(int32_t low, int32_t high) {
   state = state * 1664525u + 1013904223u;
@@ -41,8 +42,8 @@ static void set_stage(nibble_stage* s, int32_t channels, float gain) {
   s->channels = channels;
   s->a = a;
   s->b = b;
-  s->low = -128;
-  s->high = 127;
+  s->low = lowest;
+  s->high = highest;
 }
 
 static void set_strides(int64_t* strides, const int32_t* extents, int32_t channels) {
@@ -72,7 +73,8 @@ static void run(const char* set_name, int kind, const void* p, const int8_t* x, 
 static void run_conv(const char* set, int depthwise, char** v, int residual) {
   nibble_conv p;
   memset(&p, 0, sizeof p);
-  p.x_type = p.y_type = p.r_type = p.w_type = NIBBLE_I8;
+  p.x_type = p.y_type = p.r_type = type;
+  p.w_type = NIBBLE_I8;
   p.acc_type = NIBBLE_I32;
   p.w_format = NIBBLE_BLOCKED;
   p.w_bits = 8;
@@ -100,8 +102,8 @@ static void run_conv(const char* set, int depthwise, char** v, int residual) {
   set_stage(&p.stage, p.out_channels, 0.01f / (float)columns);
   p.sum_form = residual ? 2 : 0;
   p.sum_fa = p.sum_fb = 0.7f;
-  p.sum_low = -128;
-  p.sum_high = 127;
+  p.sum_low = lowest;
+  p.sum_high = highest;
   run(set, NIBBLE_KIND_CONV, &p, bytes((size_t)p.in[1] * (size_t)p.x_stride[2], -128),
       bytes((size_t)p.out[1] * (size_t)p.y_stride[2], -128), (size_t)p.out[1] * (size_t)p.y_stride[2]);
 }
@@ -110,7 +112,7 @@ static void run_mean(const char* set, char** v) {
   nibble_pool p;
   memset(&p, 0, sizeof p);
   p.op = 1;
-  p.x_type = p.y_type = NIBBLE_I8;
+  p.x_type = p.y_type = type;
   p.batch = 1;
   p.channels = atoi(v[2]);
   for (int k = 0; k < 3; ++k) p.in[k] = p.out[k] = p.kernel[k] = p.stride[k] = p.dilation[k] = 1;
@@ -126,7 +128,7 @@ static void run_add(const char* set, char** v) {
   nibble_pointwise p;
   memset(&p, 0, sizeof p);
   p.op = NIBBLE_WEIGHTED;
-  p.y_type = p.x_type[0] = p.x_type[1] = p.x_type[2] = NIBBLE_I8;
+  p.y_type = p.x_type[0] = p.x_type[1] = p.x_type[2] = type;
   p.rank = 3;
   for (int k = 0; k < 3; ++k) p.extent[k] = atoi(v[k]);
   p.y_stride[2] = 1;
@@ -143,13 +145,17 @@ static void run_add(const char* set, char** v) {
 }
 
 int main(int n, char** v) {
-  const int conv = n >= 10 && strcmp(v[2], "conv") == 0, depthwise = n >= 10 && strcmp(v[2], "depthwise") == 0;
+  if (n < 7) return 2;
+  const int conv = n >= 11 && strcmp(v[3], "conv") == 0, depthwise = n >= 11 && strcmp(v[3], "depthwise") == 0;
+  type = strcmp(v[2], "u8") == 0 ? NIBBLE_U8 : NIBBLE_I8;
+  lowest = type == NIBBLE_U8 ? 0 : -128;
+  highest = lowest + 255;
   if (conv || depthwise)
-    run_conv(v[1], depthwise, v + 3, n == 11);
-  else if (n == 6 && strcmp(v[2], "mean") == 0)
-    run_mean(v[1], v + 3);
-  else if (n == 6 && strcmp(v[2], "add") == 0)
-    run_add(v[1], v + 3);
+    run_conv(v[1], depthwise, v + 4, n == 12);
+  else if (n == 7 && strcmp(v[3], "mean") == 0)
+    run_mean(v[1], v + 4);
+  else if (n == 7 && strcmp(v[3], "add") == 0)
+    run_add(v[1], v + 4);
   else
     return 2;
   return 0;

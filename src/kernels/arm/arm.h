@@ -7,7 +7,8 @@
 
 /* How many output positions are taken at a time at most; of as many the windows fit the scratch (items.c). */
 #define NIBBLE_ARM_POSITIONS 32
-#define NIBBLE_ARM_COPIES 16
+/* How many times 4 columns of weights of less than a byte are unpacked at a time. */
+#define NIBBLE_ARM_PIECE 64
 
 /* Of each position: where its window begins, how many bytes lie between its segments, where it writes and where its
  * residual lies. */
@@ -24,14 +25,18 @@ typedef struct nibble_arm_windows {
 enum nibble_arm_way { NIBBLE_ARM_KEEP = 0, NIBBLE_ARM_I8, NIBBLE_ARM_U8, NIBBLE_ARM_I8_PART, NIBBLE_ARM_U8_PART };
 typedef struct nibble_arm_target {
   int way, whole_way; /* of this block; of a whole block */
+  int clips;          /* whether [low, high] is less than all bytes */
   int64_t rows;
-  const float *a, *b; /* 16 each */
-  int64_t clips;      /* whether [low, high] is less than all bytes */
-  uint8_t clip[32];   /* 16 times low, 16 times high */
-  float repeated[32]; /* a and b of a stage of one channel */
-  uint8_t* y;         /* channel 0 of the block */
+  const float *a, *b;  /* 16 each */
+  const uint8_t* clip; /* 16 times low, 16 times high */
+  uint8_t* y;          /* channel 0 of the block */
   int32_t (*sums)[16];
 } nibble_arm_target;
+/* What a target's pointers may point to: a and b of a stage of one channel, and its clip. */
+typedef struct nibble_arm_repeated {
+  float a[16], b[16];
+  uint8_t clip[32];
+} nibble_arm_repeated;
 
 /* bias[row] + sum over `segments` of `quads` * 4 bytes of x * w, of each position and the 16 rows of a block of weights
  * (BLOCKED, 8 bits); x is signed. */
@@ -43,7 +48,7 @@ typedef struct nibble_arm_block {
 typedef void (*nibble_arm_sums)(const nibble_arm_windows* windows, const nibble_arm_block* block,
                                 const nibble_arm_target* target);
 
-/* Whether nibble_arm_conv takes these parameters: BLOCKED weights of 8 bits, bytes, no groups, 32 bits of sum. */
+/* Whether nibble_arm_conv takes these parameters: BLOCKED weights, bytes, no groups, 32 bits of sum. */
 int nibble_arm_takes_conv(const nibble_conv* p);
 int nibble_arm_conv(const nibble_conv* p, const nibble_call* call, nibble_arm_sums sums);
 
@@ -52,7 +57,18 @@ int nibble_arm_has_dot(void);
 void nibble_arm_dot_sums_from(const nibble_arm_windows* windows, int first, const nibble_arm_block* block,
                               const nibble_arm_target* target);
 
-/* Depthwise, BLOCKED weights of 8 bits. */
+/* Columns 4 * from to 4 * (from + count) of 16 rows, of the block of BLOCKED weights that begins at `block`: in `to`, of
+ * 64 * count bytes, or where they lie. May read 15 bytes beyond. */
+const int8_t* nibble_arm_unpacked(const nibble_conv* p, const uint8_t* block, int64_t from, int64_t count, int8_t* to);
+/* Where a block's weights begin, of `quads` times 4 columns; its bias. */
+const uint8_t* nibble_arm_weights_of(const nibble_conv* p, int64_t block, int64_t quads);
+const int32_t* nibble_arm_bias_of(const nibble_conv* p, int64_t block);
+/* to = bias + 128 * the sum of the weights, of a block's 16 rows: what x lacks that is flipped to signed by 0x80. */
+void nibble_arm_correct_bias(const nibble_conv* p, int64_t block, int64_t quads, int32_t* to);
+/* Whether weights of less than a byte may be -128. */
+int nibble_arm_reaches_lowest(const nibble_conv* p);
+
+/* Depthwise, BLOCKED weights. */
 int nibble_arm_takes_depthwise(const nibble_conv* p);
 nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);
 
@@ -62,7 +78,7 @@ nibble_kernel nibble_arm_pointwise(const nibble_pointwise* p, const char** kerne
 nibble_kernel nibble_arm_reduce(const nibble_reduce* p, const char** kernel_name);
 
 /* What becomes of the sums, whatever the block; then of a block, kept in `sums`. */
-void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* target);
+void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* target, nibble_arm_repeated* repeated);
 void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t block, int32_t (*sums)[16],
                        nibble_arm_target* target);
 /* Stages, sums with the residual and stores what was kept: 16 channels from `from` on, of out_channels. */
@@ -97,12 +113,14 @@ NIBBLE_ARM_INLINE void nibble_arm_keep(int32_t* to, nibble_arm_ints v) {
 }
 
 /* rint(fma((float)v, a, b)) */
-NIBBLE_ARM_INLINE int32x4_t nibble_arm_float_staged(int32x4_t v, const float* a, const float* b) {
-  return vcvtnq_s32_f32(vfmaq_f32(vld1q_f32(b), vcvtq_f32_s32(v), vld1q_f32(a)));
+NIBBLE_ARM_INLINE int32x4_t nibble_arm_float_staged(int32x4_t v, float32x4_t a, float32x4_t b) {
+  return vcvtnq_s32_f32(vfmaq_f32(b, vcvtq_f32_s32(v), a));
 }
 NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_floats_staged(nibble_arm_ints v, const float* a, const float* b) {
-  const nibble_arm_ints q = {nibble_arm_float_staged(v.a, a, b), nibble_arm_float_staged(v.b, a + 4, b + 4),
-                             nibble_arm_float_staged(v.c, a + 8, b + 8), nibble_arm_float_staged(v.d, a + 12, b + 12)};
+  const float32x4x4_t m = vld1q_f32_x4(a), add = vld1q_f32_x4(b);
+  const nibble_arm_ints q = {
+      nibble_arm_float_staged(v.a, m.val[0], add.val[0]), nibble_arm_float_staged(v.b, m.val[1], add.val[1]),
+      nibble_arm_float_staged(v.c, m.val[2], add.val[2]), nibble_arm_float_staged(v.d, m.val[3], add.val[3])};
   return q;
 }
 
@@ -135,14 +153,17 @@ NIBBLE_ARM_INLINE nibble_arm_ints nibble_arm_staged(nibble_arm_ints v, const nib
 }
 
 /* Saturated to bytes and clipped to [clip[0], clip[16]]. */
-NIBBLE_ARM_INLINE uint8x16_t nibble_arm_bytes(nibble_arm_ints v, const uint8_t* clip, int is_signed) {
+NIBBLE_ARM_INLINE uint8x16_t nibble_arm_bytes(nibble_arm_ints v, const uint8_t* clip, int clips, int is_signed) {
   const int16x8_t low = vqmovn_high_s32(vqmovn_s32(v.a), v.b), high = vqmovn_high_s32(vqmovn_s32(v.c), v.d);
   if (is_signed) {
     const int8x16_t y = vqmovn_high_s16(vqmovn_s16(low), high);
+    if (!clips) return vreinterpretq_u8_s8(y);
     return vreinterpretq_u8_s8(
         vminq_s8(vmaxq_s8(y, vld1q_s8((const int8_t*)clip)), vld1q_s8((const int8_t*)clip + 16)));
+  } else {
+    const uint8x16_t y = vqmovun_high_s16(vqmovun_s16(low), high);
+    return clips ? vminq_u8(vmaxq_u8(y, vld1q_u8(clip)), vld1q_u8(clip + 16)) : y;
   }
-  return vminq_u8(vmaxq_u8(vqmovun_high_s16(vqmovun_s16(low), high), vld1q_u8(clip)), vld1q_u8(clip + 16));
 }
 
 NIBBLE_ARM_INLINE void nibble_arm_store(uint8_t* to, uint8x16_t y, int64_t rows) {
@@ -187,8 +208,8 @@ NIBBLE_ARM_INLINE void nibble_arm_put(const nibble_arm_target* t, int way, const
     nibble_arm_keep(t->sums[i], v);
   } else {
     const nibble_arm_ints q = nibble_arm_floats_staged(v, t->a, t->b);
-    nibble_arm_store_by(way, t->y + windows->y[i], nibble_arm_bytes(q, t->clip, nibble_arm_way_is_signed(way)),
-                        t->rows);
+    nibble_arm_store_by(way, t->y + windows->y[i],
+                        nibble_arm_bytes(q, t->clip, t->clips, nibble_arm_way_is_signed(way)), t->rows);
   }
 }
 
@@ -216,11 +237,11 @@ NIBBLE_ARM_INLINE void nibble_arm_put_two(const nibble_arm_target* t, int way, c
                          v19 __asm__("v19") = v.d;
   register int32x4_t v20 __asm__("v20") = u.a, v21 __asm__("v21") = u.b, v22 __asm__("v22") = u.c,
                          v23 __asm__("v23") = u.d;
-#define BYTES(narrow, max, min)                                                                                       \
-  __asm__(NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                                   \
-          : "+w"(v16), "+w"(v17), "+w"(v18), "+w"(v19), "+w"(v20), "+w"(v21), "+w"(v22), "+w"(v23)                    \
-          : [a] "r"(t->a), [b] "r"(t->b), [clip] "r"(t->clip), [clips] "r"(t->clips), "m"(*(const float(*)[16])t->a), \
-            "m"(*(const float(*)[16])t->b), "m"(t->clip)                                                              \
+#define BYTES(narrow, max, min)                                                                                 \
+  __asm__(NIBBLE_ARM_BYTES_OF_TWO(narrow, max, min)                                                             \
+          : "+w"(v16), "+w"(v17), "+w"(v18), "+w"(v19), "+w"(v20), "+w"(v21), "+w"(v22), "+w"(v23)              \
+          : [a] "r"(t->a), [b] "r"(t->b), [clip] "r"(t->clip), [clips] "r"((int64_t)t->clips),                  \
+            "m"(*(const float(*)[16])t->a), "m"(*(const float(*)[16])t->b), "m"(*(const uint8_t(*)[32])t->clip) \
           : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11")
   if (way == NIBBLE_ARM_KEEP) {
     nibble_arm_keep(t->sums[i], v);

@@ -23,8 +23,8 @@ typedef struct nibble_arm_runs {
 typedef void (*nibble_arm_three_by_three)(const nibble_arm_runs* runs, int64_t offset, const int8_t* weights,
                                           const int32_t* bias, const nibble_arm_windows* windows,
                                           const nibble_arm_target* target);
-/* For a way; x is flipped by 0x80 or not. Sums of two products fit 16 bits where no channel has two weights of -128. */
-nibble_arm_three_by_three nibble_arm_three_by_three_for(int way, int flips);
+/* For a block's way and how many of its rows are there; x is flipped by 0x80 or not. Sums of two products fit 16 bits where no channel has two weights of -128. */
+nibble_arm_three_by_three nibble_arm_three_by_three_for(int way, int64_t rows, int flips);
 
 NIBBLE_ARM_INLINE int8x16_t nibble_arm_signed_x(const uint8_t* x, int flips) {
   const uint8x16_t v = vld1q_u8(x);

@@ -25,33 +25,36 @@ void nibble_arm_read_channels(const nibble_stage* stage, int64_t from, int64_t c
   }
 }
 
-void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* t) {
+void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* t, nibble_arm_repeated* repeated) {
   const nibble_stage* s = &p->stage;
   const int at_once =
       s->form == NIBBLE_STAGE_FLOAT && p->sum_form == 0 && nibble_arm_within(p->y_type, s->low, s->high);
   t->whole_way = !at_once ? NIBBLE_ARM_KEEP : p->y_type == NIBBLE_I8 ? NIBBLE_ARM_I8 : NIBBLE_ARM_U8;
   if (!at_once) return;
-  memset(t->clip, (uint8_t)s->low, 16);
-  memset(t->clip + 16, (uint8_t)s->high, 16);
+  t->clip = repeated->clip;
+  memset(repeated->clip, (uint8_t)s->low, 16);
+  memset(repeated->clip + 16, (uint8_t)s->high, 16);
   t->clips = s->high - s->low < 255;
+  t->a = repeated->a;
+  t->b = repeated->b;
   for (int k = 0; k < 16 && s->channels <= 1; ++k) {
-    t->repeated[k] = *(const float*)s->a;
-    t->repeated[16 + k] = *(const float*)s->b;
+    repeated->a[k] = *(const float*)s->a;
+    repeated->b[k] = *(const float*)s->b;
   }
 }
 
 void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t block, int32_t (*sums)[16],
                        nibble_arm_target* t) {
   const int64_t from = 16 * block, left = p->out_channels - from;
-  const int one = p->stage.channels <= 1;
   t->sums = sums;
   t->way = t->whole_way;
   t->rows = left < 16 ? left : 16;
   if (t->way == NIBBLE_ARM_KEEP) return;
   if (left < 16) t->way = t->way == NIBBLE_ARM_I8 ? NIBBLE_ARM_I8_PART : NIBBLE_ARM_U8_PART;
   t->y = (uint8_t*)call->out + from;
-  t->a = one ? t->repeated : (const float*)p->stage.a + from;
-  t->b = one ? t->repeated + 16 : (const float*)p->stage.b + from;
+  if (p->stage.channels <= 1) return;
+  t->a = (const float*)p->stage.a + from;
+  t->b = (const float*)p->stage.b + from;
 }
 
 /* One channel after another: every form and type. */
@@ -103,7 +106,7 @@ NIBBLE_ARM_INLINE void finish_bytes(const nibble_conv* p, const nibble_call* cal
     if (sum && p->r_type == NIBBLE_I8) v = with_residual(&s, v, r + windows->r[i], 1);
     if (sum && p->r_type != NIBBLE_I8) v = with_residual(&s, v, r + windows->r[i], 0);
     nibble_arm_store(y + windows->y[i],
-                     p->y_type == NIBBLE_I8 ? nibble_arm_bytes(v, clip, 1) : nibble_arm_bytes(v, clip, 0), rows);
+                     p->y_type == NIBBLE_I8 ? nibble_arm_bytes(v, clip, 1, 1) : nibble_arm_bytes(v, clip, 1, 0), rows);
   }
 }
 

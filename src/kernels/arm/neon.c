@@ -155,6 +155,7 @@ DEFINE_TWO(two_by_each, TWO_EACH)
 NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_block* block,
                                const nibble_arm_target* target, int way, int pairs) {
   const nibble_arm_block b = *block;
+  const nibble_arm_target t = *target; /* which no store can change */
   const int count = v->count;
   int32_t bias[32];
   int i = 0;
@@ -166,24 +167,42 @@ NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_blo
   for (; i + 2 <= count; i += 2) {
     const two_sums sums = pairs ? two_by_pairs(v->x[i], v->x[i + 1], v->gap[i], v->gap[i + 1], b, bias)
                                 : two_by_each(v->x[i], v->x[i + 1], v->gap[i], v->gap[i + 1], b, bias);
-    nibble_arm_put_two(target, way, v, i, sums.first, sums.second);
+    nibble_arm_put_two(&t, way, v, i, sums.first, sums.second);
   }
   if (i < count) {
     const nibble_arm_ints sums =
         pairs ? one_by_pairs(v->x[i], v->gap[i], b, bias) : one_by_each(v->x[i], v->gap[i], b, bias);
-    nibble_arm_put(target, way, v, i, sums);
+    nibble_arm_put(&t, way, v, i, sums);
   }
+}
+
+/* Eight rows at two positions are 16 numbers, which take one way to bytes. */
+static void put_eight_rows(const nibble_arm_target* t, const nibble_arm_windows* v, int i, two_sums sums) {
+  const nibble_arm_ints both = {sums.first.a, sums.first.b, sums.second.a, sums.second.b};
+  const uint8x16_t y =
+      nibble_arm_bytes(nibble_arm_floats_staged(both, t->a, t->b), t->clip, t->clips, nibble_arm_way_is_signed(t->way));
+  nibble_arm_store(t->y + v->y[i], y, t->rows);
+  if (i + 1 < v->count) nibble_arm_store(t->y + v->y[i + 1], vextq_u8(y, y, 8), t->rows);
 }
 
 static void sums_of_eight_rows(const nibble_arm_windows* v, const nibble_arm_block* block,
                                const nibble_arm_target* target) {
+  nibble_arm_target t = *target;
+  nibble_arm_repeated two;
   int32_t bias[16];
   for (int k = 0; k < 8; ++k) bias[2 * k] = block->bias[k], bias[2 * k + 1] = 0;
+  for (int k = 0; k < 16 && t.way != NIBBLE_ARM_KEEP; ++k) two.a[k] = t.a[k % 8], two.b[k] = t.b[k % 8];
+  t.a = two.a;
+  t.b = two.b;
   for (int i = 0; i < v->count; i += 2) {
     const int k = i + 1 < v->count ? i + 1 : i;
     const two_sums sums = eight_rows_by_pairs(v->x[i], v->x[k], v->gap[i], v->gap[k], *block, bias);
-    nibble_arm_put(target, target->way, v, i, sums.first);
-    if (k > i) nibble_arm_put(target, target->way, v, k, sums.second);
+    if (t.way != NIBBLE_ARM_KEEP) {
+      put_eight_rows(&t, v, i, sums);
+    } else {
+      nibble_arm_keep(t.sums[i], sums.first);
+      nibble_arm_keep(t.sums[k], sums.second);
+    }
   }
 }
 
@@ -217,6 +236,7 @@ static int conv_by_each(const void* parameters, const nibble_call* call) {
 /* Whether no two weights four columns apart are both -128: any two, as copied windows pair columns otherwise. */
 static int pairs_fit(const nibble_conv* p) {
   const int8_t* w = p->weights;
+  if (p->w_bits != 8) return !nibble_arm_reaches_lowest(p);
   const int64_t segment = ((int64_t)p->kernel[2] * p->in_channels + 3) / 4 * 4;
   const int64_t columns = p->kernel[0] * p->kernel[1] * segment, bytes = columns * 16;
   const int64_t blocks = ((int64_t)p->out_channels + 15) / 16;
@@ -244,5 +264,5 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return NULL;
 }
 
-const nibble_kernel_set nibble_neon = {"neon", runs_here, find};
+const nibble_kernel_set nibble_neon = {"neon", runs_here, find, NULL};
 #endif

@@ -12,9 +12,9 @@ int nibble_arm_takes_depthwise(const nibble_conv* p) {
   const int bytes = p->x_type == NIBBLE_I8 || p->x_type == NIBBLE_U8;
   const int64_t low = p->x_type == NIBBLE_U8 ? 0 : -128;
   const int64_t taps = (int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2];
-  return p->w_format == NIBBLE_BLOCKED && p->w_bits == 8 && p->acc_type == NIBBLE_I32 && p->groups > 1 &&
-         p->groups == p->in_channels && p->groups == p->out_channels && bytes && p->zero_point >= low &&
-         p->zero_point <= low + 255 && taps <= MAX_POINTERS - 3;
+  return p->w_format == NIBBLE_BLOCKED && p->acc_type == NIBBLE_I32 && p->groups > 1 && p->groups == p->in_channels &&
+         p->groups == p->out_channels && bytes && p->zero_point >= low && p->zero_point <= low + 255 &&
+         taps <= (p->w_bits == 8 ? MAX_POINTERS : 4 * NIBBLE_ARM_PIECE) - 3;
 }
 
 NIBBLE_ARM_INLINE nibble_arm_ints widened(nibble_arm_ints s, int16x8_t low, int16x8_t high) {
@@ -53,18 +53,6 @@ NIBBLE_ARM_INLINE void any_taps(const uint8_t* const* pointers, int64_t offset, 
     }
     nibble_arm_put(target, target->way, windows, i, s);
   }
-}
-
-/* Bias of 16 channels, made up for the flip: 128 * the sum of the taps' weights. */
-static const int32_t* bias_of(const nibble_conv* p, int64_t block, const int8_t* weights, int64_t quads,
-                              int32_t* corrected) {
-  const int32_t* bias = p->bias ? (const int32_t*)p->bias + 16 * block : nibble_arm_zeros;
-  if (p->x_type == NIBBLE_I8) return bias;
-  for (int k = 0; k < 16; ++k) {
-    corrected[k] = bias[k];
-    for (int64_t i = 0; i < 4 * quads; ++i) corrected[k] += 128 * weights[64 * (i / 4) + 4 * k + i % 4];
-  }
-  return corrected;
 }
 
 /* ---- positions ---------------------------------------------------------------------------------------------------- */
@@ -149,6 +137,7 @@ typedef struct work {
   const nibble_conv* p;
   const uint8_t* x;
   int64_t quads, item, last, first_block, last_block;
+  const int32_t* corrected; /* of these blocks, where x is flipped */
   uint8_t zero[16];
   nibble_arm_target target;
 } work;
@@ -162,17 +151,19 @@ static work work_of(const nibble_conv* p, const nibble_call* call) {
   w.last = p->split ? (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2] : call->end;
   w.first_block = p->split ? call->begin : 0;
   w.last_block = p->split ? call->end : (p->out_channels + 15) / 16;
+  w.corrected = p->x_type == NIBBLE_U8 ? call->scratch : NULL;
+  for (int64_t b = w.first_block; b < w.last_block && w.corrected != NULL; ++b)
+    nibble_arm_correct_bias(p, b, w.quads, (int32_t*)call->scratch + 16 * (b - w.first_block));
   vst1q_u8(w.zero, vdupq_n_u8((uint8_t)p->zero_point));
-  nibble_arm_aim(p, &w.target);
+
   return w;
 }
 
-/* Whole blocks by the kernel for their way, a last part by one for any. */
 static int by_three(const nibble_conv* p, const nibble_call* call, int flips) {
   work w = work_of(p, call);
-  const nibble_arm_three_by_three whole = nibble_arm_three_by_three_for(w.target.whole_way, flips);
-  const nibble_arm_three_by_three part = nibble_arm_three_by_three_for(NIBBLE_ARM_KEEP, flips);
+  nibble_arm_repeated repeated;
   int fault = NIBBLE_FINE;
+  nibble_arm_aim(p, &w.target, &repeated);
   while (w.item < w.last) {
     nibble_arm_windows windows;
     nibble_arm_runs runs;
@@ -186,11 +177,13 @@ static int by_three(const nibble_conv* p, const nibble_call* call, int flips) {
       w.item += count;
     }
     for (int64_t b = w.first_block; b < w.last_block; ++b) {
-      const int8_t* weights = (const int8_t*)p->weights + 64 * w.quads * b;
-      int32_t corrected[16], sums[NIBBLE_ARM_POSITIONS][16];
-      const int32_t* bias = bias_of(p, b, weights, w.quads, corrected);
+      int8_t buffer[64 * NIBBLE_ARM_PIECE];
+      const int8_t* weights = nibble_arm_unpacked(p, nibble_arm_weights_of(p, b, w.quads), 0, w.quads, buffer);
+      const int32_t* bias = w.corrected ? w.corrected + 16 * (b - w.first_block) : nibble_arm_bias_of(p, b);
+      int32_t sums[NIBBLE_ARM_POSITIONS][16];
       nibble_arm_aim_at(p, call, b, sums, &w.target);
-      (w.target.way == w.target.whole_way ? whole : part)(&runs, 16 * b, weights, bias, &windows, &w.target);
+      nibble_arm_three_by_three_for(w.target.way, w.target.rows, flips)(&runs, 16 * b, weights, bias, &windows,
+                                                                        &w.target);
       if (w.target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, 16 * b, sums, &fault);
     }
   }
@@ -200,7 +193,9 @@ static int by_three(const nibble_conv* p, const nibble_call* call, int flips) {
 NIBBLE_ARM_INLINE int by_pointers(const nibble_conv* p, const nibble_call* call, int flips, int pairs) {
   const uint8_t* pointers[MAX_POINTERS];
   work w = work_of(p, call);
+  nibble_arm_repeated repeated;
   int fault = NIBBLE_FINE;
+  nibble_arm_aim(p, &w.target, &repeated);
   while (w.item < w.last) {
     place o = place_of(p, w.item);
     const int64_t most = smaller(NIBBLE_ARM_POSITIONS, MAX_POINTERS / (4 * w.quads));
@@ -210,9 +205,10 @@ NIBBLE_ARM_INLINE int by_pointers(const nibble_conv* p, const nibble_call* call,
     add_offsets(p, &o, count, &windows);
     for (int i = 0; i < count; ++i, ++o.at[2]) point(p, w.x, &o, w.zero, w.quads, pointers + 4 * w.quads * i);
     for (int64_t b = w.first_block; b < w.last_block; ++b) {
-      const int8_t* weights = (const int8_t*)p->weights + 64 * w.quads * b;
-      int32_t corrected[16], sums[NIBBLE_ARM_POSITIONS][16];
-      const int32_t* bias = bias_of(p, b, weights, w.quads, corrected);
+      int8_t buffer[64 * NIBBLE_ARM_PIECE];
+      const int8_t* weights = nibble_arm_unpacked(p, nibble_arm_weights_of(p, b, w.quads), 0, w.quads, buffer);
+      const int32_t* bias = w.corrected ? w.corrected + 16 * (b - w.first_block) : nibble_arm_bias_of(p, b);
+      int32_t sums[NIBBLE_ARM_POSITIONS][16];
       nibble_arm_aim_at(p, call, b, sums, &w.target);
       any_taps(pointers, 16 * b, w.zero, w.quads, weights, bias, &windows, &w.target, flips, pairs);
       if (w.target.way == NIBBLE_ARM_KEEP) nibble_arm_finish(p, call, &windows, 16 * b, sums, &fault);
@@ -239,6 +235,7 @@ static int any_by_each(const void* parameters, const nibble_call* call) {
 /* Whether no channel has two weights of -128. */
 static int pairs_fit(const nibble_conv* p, int64_t quads) {
   const int8_t* w = p->weights;
+  if (p->w_bits != 8) return !nibble_arm_reaches_lowest(p);
   for (int64_t channel = 0; channel < p->out_channels; ++channel) {
     int lowest = 0;
     for (int64_t i = 0; i < 4 * quads; ++i)

@@ -37,6 +37,39 @@ NIBBLE_ARM_INLINE nibble_arm_ints nine_taps(const int32_t* bias, const int8x16_t
   return v;
 }
 
+/* The first eight channels alone. */
+#define NINE_TAPS_OF_EIGHT \
+  "ldp %q[a], %q[b], [%[bias]]\n zip1 %[s].16b, %[x2].16b, %[y2].16b\n" TWO_PAIRS("x0", "w0", "y0", "w2", "a", "b") \
+      TWO_PAIRS(                                                                                                    \
+          "z0", "w4", "s", "w6", "a",                                                                               \
+          "b") "smull %[s].8h, %[z2].8b, %[w8].8b\n saddw %[a].4s, %[a].4s, %[s].4h\n saddw2 %[b].4s, %[b].4s, "    \
+               "%[s].8h\n"
+
+NIBBLE_ARM_INLINE nibble_arm_ints nine_taps_of_eight(const int32_t* bias, const int8x16_t* w, column3 x, column3 y,
+                                                     column3 z) {
+  nibble_arm_ints v = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
+  int16x8_t s, t;
+  __asm__(NINE_TAPS_OF_EIGHT
+          : [a] "=&w"(v.a), [b] "=&w"(v.b), [s] "=&w"(s), [t] "=&w"(t)
+          : [bias] "r"(bias),
+            "m"(*(const int32_t(*)[8])bias), [w0] "w"(w[0]), [w2] "w"(w[2]), [w4] "w"(w[4]), [w6] "w"(w[6]),
+            [w8] "w"(w[8]), [x0] "w"(x.a), [x2] "w"(x.c), [y0] "w"(y.a), [y2] "w"(y.c), [z0] "w"(z.a), [z2] "w"(z.c));
+  return v;
+}
+
+NIBBLE_ARM_INLINE void put_eight(const nibble_arm_target* t, const nibble_arm_windows* windows, int i,
+                                 nibble_arm_ints v) {
+  if (t->way == NIBBLE_ARM_KEEP) {
+    nibble_arm_keep(t->sums[i], v);
+  } else {
+    const int32x4_t low = nibble_arm_float_staged(v.a, vld1q_f32(t->a), vld1q_f32(t->b));
+    const int32x4_t high = nibble_arm_float_staged(v.b, vld1q_f32(t->a + 4), vld1q_f32(t->b + 4));
+    const nibble_arm_ints q = {low, high, low, high};
+    nibble_arm_store(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, t->clips, nibble_arm_way_is_signed(t->way)),
+                     t->rows);
+  }
+}
+
 /* As nibble_arm_signed_x; x goes on by the pitch in the same instruction. */
 NIBBLE_ARM_INLINE int8x16_t next_x(const uint8_t** x, int64_t pitch, int flips) {
   uint8x16_t v;
@@ -55,13 +88,16 @@ NIBBLE_ARM_INLINE int8x16_t next_x(const uint8_t** x, int64_t pitch, int flips) 
     column.a = column.b = column.c = zero;                                                     \
   }                                                                                            \
   ++at;
-#define OUTPUT(x, y, z)                                                   \
-  nibble_arm_put(target, way, windows, i++, nine_taps(bias, w, x, y, z)); \
+#define OUTPUT(x, y, z)                                                 \
+  if (eight)                                                            \
+    put_eight(&t, windows, i++, nine_taps_of_eight(bias, w, x, y, z));  \
+  else                                                                  \
+    nibble_arm_put(&t, way, windows, i++, nine_taps(bias, w, x, y, z)); \
   if (i == end) continue;
 
 NIBBLE_ARM_INLINE void three_by_three(const nibble_arm_runs* runs, int64_t offset, const int8_t* weights,
                                       const int32_t* bias, const nibble_arm_windows* windows,
-                                      const nibble_arm_target* target, int way, int flips) {
+                                      const nibble_arm_target* target, int way, int flips, int eight) {
   const int8x16x4_t w0 = vld4q_s8(weights), w1 = vld4q_s8(weights + 64), w2 = vld4q_s8(weights + 128);
   /* Taps 0 3, 1 4, 2 5 are columns' upper rows, 6 7 the lowest row's first two. */
   const int8x16_t w[9] = {
@@ -69,6 +105,7 @@ NIBBLE_ARM_INLINE void three_by_three(const nibble_arm_runs* runs, int64_t offse
       vzip2q_s8(w0.val[1], w1.val[0]), vzip1q_s8(w0.val[2], w1.val[1]), vzip2q_s8(w0.val[2], w1.val[1]),
       vzip1q_s8(w1.val[2], w1.val[3]), vzip2q_s8(w1.val[2], w1.val[3]), w2.val[0]};
   const int8x16_t zero = nibble_arm_signed_x(runs->zero, flips);
+  const nibble_arm_target t = *target; /* which no store can change */
   const nibble_arm_run* run = runs->run;
   int i = 0;
   for (int left = runs->count; left > 0; --left, ++run) {
@@ -94,17 +131,20 @@ NIBBLE_ARM_INLINE void three_by_three(const nibble_arm_runs* runs, int64_t offse
   }
 }
 
-#define THREE_BY_THREE(name, way, flips)                                                                    \
+#define THREE_BY_THREE(name, way, flips, eight)                                                             \
   static void name(const nibble_arm_runs* runs, int64_t offset, const int8_t* weights, const int32_t* bias, \
                    const nibble_arm_windows* windows, const nibble_arm_target* target) {                    \
-    three_by_three(runs, offset, weights, bias, windows, target, way, flips);                               \
+    three_by_three(runs, offset, weights, bias, windows, target, way, flips, eight);                        \
   }
-THREE_BY_THREE(i8_to_i8, NIBBLE_ARM_I8, 0)
-THREE_BY_THREE(u8_to_u8, NIBBLE_ARM_U8, 1)
-THREE_BY_THREE(i8_to_any, target->way, 0)
-THREE_BY_THREE(u8_to_any, target->way, 1)
+THREE_BY_THREE(i8_to_i8, NIBBLE_ARM_I8, 0, 0)
+THREE_BY_THREE(u8_to_u8, NIBBLE_ARM_U8, 1, 0)
+THREE_BY_THREE(i8_to_any, target->way, 0, 0)
+THREE_BY_THREE(u8_to_any, target->way, 1, 0)
+THREE_BY_THREE(eight_of_i8, target->way, 0, 1)
+THREE_BY_THREE(eight_of_u8, target->way, 1, 1)
 
-nibble_arm_three_by_three nibble_arm_three_by_three_for(int way, int flips) {
+nibble_arm_three_by_three nibble_arm_three_by_three_for(int way, int64_t rows, int flips) {
+  if (rows <= 8) return flips ? eight_of_u8 : eight_of_i8;
   if (flips) return way == NIBBLE_ARM_U8 ? u8_to_u8 : u8_to_any;
   return way == NIBBLE_ARM_I8 ? i8_to_i8 : i8_to_any;
 }

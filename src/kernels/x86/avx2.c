@@ -1,6 +1,7 @@
 #include "kernels/x86/avx2.h"
 
 #include "kernels/x86/x86.h"
+#include "kernels/x86/x86_finish.h"
 
 #if defined(NIBBLE_X86)
 
@@ -20,6 +21,6 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   }
 }
 
-const nibble_kernel_set nibble_avx2 = {"avx2", nibble_has_avx2, find};
+const nibble_kernel_set nibble_avx2 = {"avx2", nibble_has_avx2, find, nibble_finish_tile};
 
 #endif

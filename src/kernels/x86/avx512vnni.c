@@ -29,8 +29,8 @@ NIBBLE_OPEN_TARGET("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
 NIBBLE_CLOSE_TARGET
 
 #if defined(NIBBLE_EMULATED)
-const nibble_kernel_set nibble_avx512vnni_emulated = {"avx512vnni_emulated", nibble_has_avx2, find};
+const nibble_kernel_set nibble_avx512vnni_emulated = {"avx512vnni_emulated", nibble_has_avx2, find, nibble_finish_tile};
 #else
-const nibble_kernel_set nibble_avx512vnni = {"avx512vnni", nibble_has_avx512vnni, find};
+const nibble_kernel_set nibble_avx512vnni = {"avx512vnni", nibble_has_avx512vnni, find, nibble_finish_tile};
 #endif
 #endif

@@ -27,8 +27,8 @@ NIBBLE_OPEN_TARGET("avx2,fma,avxvnni")
 NIBBLE_CLOSE_TARGET
 
 #if defined(NIBBLE_EMULATED)
-const nibble_kernel_set nibble_avxvnni_emulated = {"avxvnni_emulated", nibble_has_avx2, find};
+const nibble_kernel_set nibble_avxvnni_emulated = {"avxvnni_emulated", nibble_has_avx2, find, nibble_finish_tile};
 #else
-const nibble_kernel_set nibble_avxvnni = {"avxvnni", nibble_has_avxvnni, find};
+const nibble_kernel_set nibble_avxvnni = {"avxvnni", nibble_has_avxvnni, find, nibble_finish_tile};
 #endif
 #endif

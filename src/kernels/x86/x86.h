@@ -6,10 +6,10 @@
  *
  * With NIBBLE_EMULATED the instructions are SIMDe's, and nothing is a target: how a test runs a set that the machine
  * has not (tests/equal/kernels). */
+#include "kernels/element.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define NIBBLE_X86 1
-
-#include "kernels/element.h"
 
 #if defined(NIBBLE_EMULATED)
 #define SIMDE_ENABLE_NATIVE_ALIASES

@@ -212,6 +212,13 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
     if (draw.once_in(32)) ia[i] = draw.of({INT32_MIN, INT32_MAX});
     la[i] = form == NIBBLE_STAGE_DIVIDE ? draw.between(-1000, 1000) : ia[i];
     lb[i] = static_cast<int64_t>(std::clamp(add * up, -0x1p61, 0x1p61)) + draw.between(-3, 3);
+    if (form == NIBBLE_STAGE_PRODUCT32) {
+      // Proven of such a stage: sums below 2^62, of 32 bits when shifted.
+      const auto largest = [&] {
+        return std::abs(static_cast<double>(ia[i])) * reach + std::abs(static_cast<double>(lb[i]));
+      };
+      while (largest() >= 0x1.fp61 || largest() / up >= 0x1.fp30) ia[i] /= 2, lb[i] /= 2;
+    }
     ld[i] = draw.between(1, 1 << draw.between(1, 20));
   }
   switch (form) {
@@ -253,7 +260,7 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
 /// What a convolution is to be like; the rest is drawn.
 struct ConvWish {
   int32_t x_type = NIBBLE_U8;
-  bool depthwise = false, grouped = false;
+  bool depthwise = false, grouped = false, folded = false;
   bool connected = false;    ///< fully connected, one row
   int64_t products = 40000;  ///< about as many
 };
@@ -275,9 +282,18 @@ inline int64_t draw_weights(Draw& draw, Case& c, nibble_conv& p, int64_t reach) 
     p.weights = bytes.data();
     return std::max(-low, high) * reach * taps * per_group;
   }
+  if (p.w_format == NIBBLE_FOLDED) {
+    const int64_t folded_rows = depthwise ? taps : rows, folded_columns = depthwise ? rows : taps * per_group;
+    const int64_t bytes = folded_rows * ((folded_columns * p.w_bits + 7) / 8);
+    p.weights = c.constants.emplace_back(tensor(draw, NIBBLE_U8, bytes, 0, 255)).data();
+    return std::max<int64_t>(128, std::abs(p.w_low) + (std::abs(p.w_step) << p.w_bits)) * reach * taps * per_group;
+  }
   const int64_t columns = segments * padded(segment, 4), blocks = padded(rows, 16) / 16, codes = 1 << p.w_bits;
   const int64_t fashion = draw.between(0, 7), narrow = draw.of<int64_t>({127, 127, 60, 20});
   std::vector<uint8_t> stored(static_cast<size_t>(padded(blocks * 16 * columns * p.w_bits, 8) / 8));
+  const int64_t zero = p.w_bits == 8 ? 0 : -p.w_low / p.w_step;
+  for (int64_t at = 0; at < blocks * 16 * columns && zero != 0; ++at)
+    stored[static_cast<size_t>(at * p.w_bits / 8)] |= static_cast<uint8_t>(zero << (at * p.w_bits % 8));
   std::vector<int64_t> numbers(static_cast<size_t>(blocks * 16 * columns));
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column) {
@@ -293,7 +309,8 @@ inline int64_t draw_weights(Draw& draw, Case& c, nibble_conv& p, int64_t reach) 
       } else {
         const int64_t code = draw.between(0, codes - 1);
         numbers[static_cast<size_t>(at)] = p.w_low + p.w_step * code;
-        stored[static_cast<size_t>(at * p.w_bits / 8)] |= static_cast<uint8_t>(code << (at * p.w_bits % 8));
+        auto& byte = stored[static_cast<size_t>(at * p.w_bits / 8)];
+        byte = static_cast<uint8_t>(byte ^ (zero ^ code) << (at * p.w_bits % 8));
       }
     }
   p.weights = constant(c, stored);
@@ -377,8 +394,11 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
     }
   }
   p.w_format = wish.grouped || draw.once_in(16) ? NIBBLE_PLAIN : NIBBLE_BLOCKED;
-  p.w_bits = p.w_format == NIBBLE_BLOCKED && draw.once_in(6) ? draw.of({4, 2, 1}) : 8;
-  if (p.w_bits < 8) p.w_low = draw.of({-8, -2, -1, 0, 1}), p.w_step = draw.of({1, 1, 2});
+  if (wish.folded) p.w_format = NIBBLE_FOLDED;
+  p.w_bits = p.w_format != NIBBLE_PLAIN && draw.once_in(wish.folded ? 2 : 6) ? draw.of({4, 2, 1}) : 8;
+  // Zero is among the levels: what pads rows and columns.
+  if (p.w_bits < 8) p.w_step = draw.of({1, 1, 2}), p.w_low = -p.w_step * draw.number(0, (1 << p.w_bits) - 1);
+  if (p.w_bits == 2 && draw.once_in(6)) p.w_step = 64, p.w_low = -128;
   if (p.w_format == NIBBLE_PLAIN && draw.once_in(3)) p.w_type = NIBBLE_I16;
   const int64_t x_low = std::max<int64_t>(lowest(p.x_type), -4000), x_high = std::min<int64_t>(highest(p.x_type), 4000);
   p.zero_point = draw.once_in(3) ? 0 : draw.between(x_low, x_high);
@@ -478,7 +498,7 @@ inline CasePointer pointwise_case(uint64_t seed) {
   nibble_pointwise p{};
   draw_shape(draw, p.rank, p.extent);
   p.op = draw.of<int32_t>({NIBBLE_COPY, NIBBLE_COPY, NIBBLE_ADD, NIBBLE_WEIGHTED, NIBBLE_WEIGHTED, NIBBLE_RELU,
-                           NIBBLE_MUL, NIBBLE_SUB, NIBBLE_MIN, NIBBLE_MAX, NIBBLE_FLOAT_SUM});
+                           NIBBLE_MUL, NIBBLE_SUB, NIBBLE_MIN, NIBBLE_MAX, NIBBLE_FLOAT_SUM, NIBBLE_FLOAT_SUM});
   const int operands = p.op == NIBBLE_COPY || p.op == NIBBLE_RELU ? 1 : 2;
   const bool repeats = draw.once_in(3);
   int64_t bound = 1;
@@ -498,11 +518,12 @@ inline CasePointer pointwise_case(uint64_t seed) {
     }
     bound = 255 * (p.s[0] + p.s[3]) + 2000;
   }
-  if (p.op == NIBBLE_FLOAT_SUM)
-    for (float& factor : p.f) factor = draw.once_in(3) ? 0.5F : static_cast<float>(4 * draw.real() - 2);
+  if (p.op == NIBBLE_FLOAT_SUM) {
+    for (float& f : p.f) f = draw.once_in(3) ? 0.5F : static_cast<float>(2 * draw.real() - 0.7);
+    bound = 1024;
+  }
   const bool byte = operands == 1 && size_of(p.x_type[0]) == 1;
-  const int32_t form = p.op == NIBBLE_FLOAT_SUM ? NIBBLE_STAGE_NONE
-                       : byte && draw.once_in(2)
+  const int32_t form = byte && draw.once_in(2)
                            ? NIBBLE_STAGE_TABLE
                            : draw.of<int32_t>({NIBBLE_STAGE_FLOAT, NIBBLE_STAGE_FLOAT, NIBBLE_STAGE_PRODUCT32,
                                                NIBBLE_STAGE_PRODUCT, NIBBLE_STAGE_NONE});
