@@ -163,7 +163,8 @@ static products products_of(const nibble_stage* s, int64_t channel) {
   int32_t a[16], excess[16];
   products r;
   for (int i = 0; i < 16; ++i) {
-    const int64_t c = s->channels > 1 ? channel + i : 0;
+    /* A row may begin at any channel: beyond the last nothing is stored. */
+    const int64_t own = channel + i < s->channels ? channel + i : 0, c = s->channels > 1 ? own : 0;
     const int at = i / 8 * 8 + i % 2 * 4 + i % 8 / 2;
     const uint8_t given = ((const uint8_t*)s->d)[c], shift = given > 62 ? 62 : given;
     a[i] = ((const int32_t*)s->a)[c];
