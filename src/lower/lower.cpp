@@ -43,7 +43,8 @@ Place place_of(const View& view, const Plan& plan) {
   if (!view.exists()) return {};
   const int64_t bytes = view.offset * bytes_of(view.type);
   if (view.buffer == View::constants) return {Place::Where::Constants, bytes};
-  return {Place::Where::Arena, plan.offsets[static_cast<size_t>(view.buffer)] + bytes};
+  // What no step writes has no element, and no room: it may stand anywhere.
+  return {Place::Where::Arena, std::max<int64_t>(plan.offsets[static_cast<size_t>(view.buffer)], 0) + bytes};
 }
 
 /// The axis of a value that the network leaves open, or -1.
@@ -81,8 +82,10 @@ Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std
   step.numbers = draft.numbers;
   for (const View& view : draft.in) step.in.push_back(place_of(view, plan));
   step.out = place_of(draft.out, plan);
+  // What lowering adds to the network is not seen.
   for (ValueId id : draft.completes)
-    step.values.push_back(value_of(given[id], views[static_cast<size_t>(id)], plan, batch_axis(given, id)));
+    if (static_cast<size_t>(id) < given.values.size())
+      step.values.push_back(value_of(given[id], views[static_cast<size_t>(id)], plan, batch_axis(given, id)));
   step.operations = draft.operations;
   step.requantisation = draft.requantisation;
   return step;

@@ -214,7 +214,9 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
     lb[i] = static_cast<int64_t>(std::clamp(add * up, -0x1p61, 0x1p61)) + draw.between(-3, 3);
     if (form == NIBBLE_STAGE_PRODUCT32) {
       // Proven of such a stage: sums below 2^62, of 32 bits when shifted.
-      const auto largest = [&] { return std::abs(static_cast<double>(ia[i])) * reach + std::abs(static_cast<double>(lb[i])); };
+      const auto largest = [&] {
+        return std::abs(static_cast<double>(ia[i])) * reach + std::abs(static_cast<double>(lb[i]));
+      };
       while (largest() >= 0x1.fp61 || largest() / up >= 0x1.fp30) ia[i] /= 2, lb[i] /= 2;
     }
     ld[i] = draw.between(1, 1 << draw.between(1, 20));

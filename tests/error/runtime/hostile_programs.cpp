@@ -3,6 +3,7 @@
 
 #include "equal/runtime/runtime.hpp"
 #include "equal/runtime/wild_networks.hpp"
+#include "kernels/kernels.h"
 
 /// A file decides nothing that is not checked: whatever a field says, the program is refused with a reason, or runs within
 /// its own memory (the address sanitizer looks on).
@@ -21,8 +22,10 @@ bool opens_and_runs(const std::vector<uint8_t>& bytes) {
     return false;
   }
   if (nibble_arena_bytes(raw) > 1 << 20) return true;
-  const ContextPointer context = context_of(raw);
-  if (context == nullptr) return true;
+  nibble_context* made = nullptr;
+  // Scratch may be more than there is.
+  if (nibble_context_create(raw, 1, &made) != NIBBLE_OK) return true;
+  const ContextPointer context(made);
   for (size_t i = 0; i < nibble_inputs(raw); ++i) {
     nibble_port port;
     nibble_input(raw, i, &port);
