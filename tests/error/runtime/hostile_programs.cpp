@@ -96,8 +96,8 @@ TEST(HostilePrograms, AreRefusedOrRunWithinTheirMemoryWhateverOneFieldSays) {
   for (const program::Program& program : small_programs()) {
     ASSERT_TRUE(opens_and_runs(program::write(program)));
     const auto attempt = [&](const program::Program& changed) {
-      // One in 12 of them; NIBBLE_ALL_FIELDS=1: all.
-      if (all == nullptr && random.below(12) != 0) return;
+      // One in 24 of them; NIBBLE_ALL_FIELDS=1: all.
+      if (all == nullptr && random.below(24) != 0) return;
       ++(opens_and_runs(program::write(changed)) ? granted : refused);
     };
     program::Program changed = program;
@@ -144,8 +144,8 @@ TEST(HostilePrograms, AreRefusedOrRunWithinTheirMemoryWhateverOneFieldSays) {
     }
   }
   EXPECT_GE(kinds.size(), 9U);
-  EXPECT_GT(granted, 100);
-  EXPECT_GT(refused, 1000);
+  EXPECT_GT(granted, 50);
+  EXPECT_GT(refused, 200);
 }
 
 TEST(HostilePrograms, AreRefusedOrRunWhateverTheirBytesSay) {
