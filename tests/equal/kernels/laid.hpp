@@ -236,6 +236,10 @@ inline std::unique_ptr<OwnedStage> any_stage(Random& random, int32_t channels, I
     const int64_t shift = between(random, 0, 40), multiplier = between(random, -(1 << 20), 1 << 20);
     o.a[c] = o.a32[c] = static_cast<int32_t>(multiplier);
     o.b[c] = between(random, -1000, 1000) * (int64_t{1} << shift) / 8;
+    // Proven of such a stage: results of 32 bits. Sums are below 2^62 here.
+    while (o.stage.form == NIBBLE_STAGE_PRODUCT32 &&
+           (std::abs(int64_t{o.a32[c]}) * magnitude + std::abs(o.b[c])) >> shift >= INT32_MAX)
+      o.a32[c] /= 2, o.b[c] /= 2;
     o.d[c] = between(random, 1, 100000);
     o.d8[c] = static_cast<uint8_t>(shift);
     o.fa[c] = static_cast<float>(random.normal() * std::ldexp(1.0, -static_cast<int>(random.below(12))));
