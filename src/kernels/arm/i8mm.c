@@ -82,6 +82,8 @@ MATRIX static void sums(const nibble_arm_windows* v, const nibble_arm_block* blo
   switch (target->way) {
     case NIBBLE_ARM_I8: sums_by(v, block, target, NIBBLE_ARM_I8); break;
     case NIBBLE_ARM_U8: sums_by(v, block, target, NIBBLE_ARM_U8); break;
+    case NIBBLE_ARM_I8_PRODUCT: sums_by(v, block, target, NIBBLE_ARM_I8_PRODUCT); break;
+    case NIBBLE_ARM_U8_PRODUCT: sums_by(v, block, target, NIBBLE_ARM_U8_PRODUCT); break;
     default: sums_by(v, block, target, target->way); break;
   }
 }
