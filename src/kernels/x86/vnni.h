@@ -119,7 +119,8 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
 #if TILE_ROWS > 6
       CASE(6)
       CASE(7)
-      CASE(8) CASE(9) CASE(10) CASE(11)
+      CASE(8)
+      CASE(9) CASE(10) CASE(11)
 #endif
           default : tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind);
       break;
