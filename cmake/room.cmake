@@ -1,6 +1,10 @@
 # room(name uses...): the library nibble_<name> of every source file in src/<name>, which may include the rooms that it
 # uses and nothing else. tests/layers reads the same lines and checks the #includes.
 function(room name)
+  if(name STREQUAL "backends")
+    include(backends) # modules, loaded when asked for
+    return()
+  endif()
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*/*.c
                                       ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp
                                       ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*/*.cpp)
@@ -8,8 +12,13 @@ function(room name)
     return()
   endif()
   add_library(nibble_${name} STATIC ${sources})
-  add_library(nibble::${name} ALIAS nibble_${name})
-  set_target_properties(nibble_${name} PROPERTIES EXPORT_NAME ${name})
+  if(name STREQUAL runtime)
+    # nibble::runtime is the library of cmake/runtime_package.cmake.
+    set_target_properties(nibble_runtime PROPERTIES EXPORT_NAME runtime_room)
+  else()
+    add_library(nibble::${name} ALIAS nibble_${name})
+    set_target_properties(nibble_${name} PROPERTIES EXPORT_NAME ${name})
+  endif()
   target_include_directories(nibble_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
                                                    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/nibble>)
   target_compile_features(nibble_${name} PUBLIC cxx_std_20)

@@ -3,7 +3,7 @@
 
 A function of one real needs three: its formula, its row in the table of what is read, libtorch's form; passes and
 dialects that are about it name it besides. An op with rules of its own needs its struct, its row of traits, shapes,
-meaning, range, its row of what is read, reading, libtorch's form. A private list of ops makes one file more of each that
+meaning, range, its row of what is read, reading, libtorch's form, its lowering. A private list of ops makes one file more of each that
 it names, and fails here. Remarks and sentences in quotes name nothing.
 """
 import pathlib
@@ -13,31 +13,32 @@ import sys
 # Networks to train, which are made of ops as a file is.
 NETWORKS = "lab/topology.cpp"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-MOST = {"NIBBLE_STRUCTURED_OPS": 8, "NIBBLE_REAL_FUNCTIONS": 6, "NIBBLE_INTEGER_FUNCTIONS": 8}
+MOST = {"NIBBLE_STRUCTURED_OPS": 9, "NIBBLE_REAL_FUNCTIONS": 6, "NIBBLE_INTEGER_FUNCTIONS": 10}
 # Functions that nothing singles out: one list more of them all, and these are one file too many.
-FEWER = {"Elu": 3, "Erf": 3, "Selu": 3, "Shrink": 3, "LeakyRelu": 5, "InterpolatedTable": 6, "TableSoftmax": 6, "RoundedDivision": 6,
-         "IntegerNormalization": 6}
+FEWER = {"Elu": 3, "Erf": 4, "Selu": 3, "Shrink": 3, "LeakyRelu": 6, "InterpolatedTable": 6, "TableSoftmax": 7, "RoundedDivision": 6,
+         "IntegerNormalization": 7}
 # Whose name is what the code is about: reason, and for each op the most files.
 EXCEPTIONS = {
     "passes, planners and writers of layers are about the linear ops, each of which weighs differently":
-        {"Conv": 42, "Gemm": 39, "MatMul": 32, "ConvTranspose": 22, "BatchNormalization": 20},
+        {"Conv": 43, "Gemm": 41, "MatMul": 35, "ConvTranspose": 24, "BatchNormalization": 20},
     "arithmetic is what passes match and emit, and every dialect spells in its own way":
-        {"Add": 50, "Mul": 38, "Sub": 26, "Div": 26, "Neg": 13, "Clip": 46, "Relu": 18, "Identity": 26, "Abs": 11, "Pow": 9,
-         "Min": 11, "Max": 12, "Where": 15},
+        {"Add": 56, "Mul": 43, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 49, "Relu": 19, "Identity": 26, "Abs": 13, "Pow": 10,
+         "Min": 13, "Max": 14, "Where": 20},
     "quantisers and what becomes of them are what the product is about":
         {"Quantise": 56, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,
          "Table": 18},
     "a mean is summed, divided or refused, in each dialect by another window":
-        {"AveragePool": 22, "GlobalAveragePool": 13, "ReduceMean": 22, "SumPool": 23, "ReduceSum": 25, "MaxPool": 23},
+        {"AveragePool": 22, "GlobalAveragePool": 14, "ReduceMean": 22, "SumPool": 23, "ReduceSum": 27, "MaxPool": 24},
     "passes move data over other ops, each kind by its own axes, and dialects place it":
-        {"Concat": 31, "Pad": 27, "Resize": 25, "Transpose": 23, "Reshape": 25, "Unsqueeze": 20, "Flatten": 20,
-         "Gather": 19, "Squeeze": 17, "Split": 15, "Slice": 15, "Dropout": 12},
+        {"Concat": 36, "Pad": 28, "Resize": 25, "Transpose": 26, "Reshape": 25, "Unsqueeze": 20, "Flatten": 20,
+         "Gather": 19, "Squeeze": 17, "Split": 15, "Slice": 16, "Dropout": 12},
+    "is lowered as integers and, in a tail, as reals": {"ArgMax": 11},
     "a mask and a quantiser are planned around it": {"Softmax": 15},
-    "a pass makes it of its parts": {"LayerNormalization": 10},
-    "alone raises the opset of a file": {"Gelu": 9},
-    "norms are read and recognised in pieces of them": {"RmsNormalization": 9, "ReduceMax": 9, "Sqrt": 8},
+    "a pass makes it of its parts, and a file of an opset without it has them": {"LayerNormalization": 11, "HardSwish": 7},
+    "alone raises the opset of a file, and is in pieces in older ones": {"Gelu": 10},
+    "norms are read, recognised and written in pieces of them": {"RmsNormalization": 10, "ReduceMax": 12, "Sqrt": 9},
     "ways of rounding bear the name too": {"Floor": 36, "Ceil": 9},
-    "has a quantised form of its own in two dialects": {"Sigmoid": 8},
+    "has a quantised form of its own in two dialects, and is a piece of others": {"Sigmoid": 9},
 }
 
 

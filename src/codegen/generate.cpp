@@ -279,6 +279,11 @@ class Writer {
         "#include \"{0}.h\"\n\n#include <string.h>\n\n#include \"kernels/kernels.h\"\n#include \"{0}_weights.h\"\n\n",
         p_);
     text += fmt::format("#ifndef {0}_HOOK\n#define {0}_HOOK(step, name, out) ((void)0)\n#endif\n\n", upper_);
+    std::set<std::string_view> functions;
+    for (const Kernel* kernel : kernels_) functions.insert(kernel->function);
+    for (std::string_view function : functions)
+      text += fmt::format("int {}(const void*, const nibble_call*);\n", function);
+    text += "\n";
     for (size_t i = 0; i < program_.steps.size(); ++i) text += parameters(i) + "\n";
     text += fmt::format("int {0}_init(const {0}_arena* arena) {{\n  return (uintptr_t)arena % 8 == 0 ? 0 : -1;\n}}\n\n",
                         p_);

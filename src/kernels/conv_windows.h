@@ -109,8 +109,8 @@ static inline int64_t nibble_window_half(const nibble_conv* p) {
   return (nibble_window_bytes(p) + 31) / 32 * 32 + 32;
 }
 
-/* Depthwise sets work on runs of positions of a row: the weights of all blocks, the columns that a run meets, and zero
- * points, in cells of 16 channels by 4 bytes, one for two rows of the kernel. */
+/* Depthwise sets work on runs of positions of a row: the weights of all blocks, the columns that a run meets, zero
+ * points and one block's unpacked weights, in cells of 16 channels by 4 bytes, one for two rows of the kernel. */
 enum { NIBBLE_STRIP_RUN = 64, NIBBLE_STRIP_CELL = 64 };
 
 /* A row of x at the first column of a run, `step` bytes from column to column. */
@@ -156,15 +156,23 @@ static inline int64_t nibble_strip_scratch(const nibble_conv* p) {
   const int64_t pairs = ((int64_t)p->kernel[0] * p->kernel[1] + 1) / 2, blocks = (p->out_channels + 15) / 16;
   const int64_t run = p->out[2] < NIBBLE_STRIP_RUN ? p->out[2] : NIBBLE_STRIP_RUN;
   const int64_t columns = (run - 1) * p->stride[2] + (int64_t)(p->kernel[2] - 1) * p->dilation[2] + 1;
-  return NIBBLE_STRIP_CELL * (1 + pairs * (blocks * p->kernel[2] + columns));
+  const int64_t quads = ((int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2] + 3) / 4;
+  return NIBBLE_STRIP_CELL * (1 + pairs * (blocks * p->kernel[2] + columns) + quads);
 }
 
 /* Of BLOCKED weights. Without groups: windows in halves of 16 bits, or in bytes with pointers to their segments; a
- * segment to build one in, and one of zero points. */
+ * segment to build one in, and one of zero points; two blocks of weights, unpacked. */
 static inline int64_t nibble_conv_scratch(const nibble_conv* p) {
   const int64_t pointers = 8 * (int64_t)p->kernel[0] * p->kernel[1];
+  const int64_t unpacked = p->w_bits == 8 ? 0 : 2 * 16 * nibble_window_bytes(p);
   if (nibble_is_depthwise(p)) return nibble_strip_scratch(p);
-  return nibble_windows(p) * (2 * nibble_window_half(p) + pointers) + 2 * (nibble_segment_bytes(p) + NIBBLE_SLACK);
+  return nibble_windows(p) * (2 * nibble_window_half(p) + pointers) +
+         (2 * (nibble_segment_bytes(p) + NIBBLE_SLACK) + 63) / 64 * 64 + unpacked;
+}
+
+/* Where in scratch the unpacked weights of a convolution without groups stand. */
+static inline int8_t* nibble_unpacked(const nibble_conv* p, void* scratch) {
+  return (int8_t*)scratch + nibble_conv_scratch(p) - 2 * 16 * nibble_window_bytes(p);
 }
 
 #endif

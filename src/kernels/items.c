@@ -50,6 +50,11 @@ int64_t nibble_items(int kind, const void* parameters) {
 }
 
 int64_t nibble_scratch(int kind, const void* parameters) {
+  if (kind == NIBBLE_KIND_MATMUL) {
+    /* Four rows of a, in 16 bits. */
+    const nibble_matmul* p = parameters;
+    return 4 * 2 * (((int64_t)p->inner + 15) / 16 * 16);
+  }
   if (kind == NIBBLE_KIND_ROW) return 8 * (int64_t)((const nibble_row*)parameters)->width;
   if (kind == NIBBLE_KIND_CONV && ((const nibble_conv*)parameters)->w_format == NIBBLE_FOLDED) {
     /* Two positions' windows and two rows of weights, or two windows of 16 bits. */

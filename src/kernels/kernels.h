@@ -41,7 +41,8 @@ typedef int (*nibble_kernel)(const void* parameters, const nibble_call* call);
  *
  *   NONE        clip(v)
  *   PRODUCT     clip((v * a[c] + b[c]) >> d[c])               a int64, b int64, d uint8; 128 bits where `wide`
- *   PRODUCT32   the same, a int32, b int64, d uint8: the product of 32 bits by 32, the sum in 64
+ *   PRODUCT32   the same, a int32, b int64, d uint8: the product of 32 bits by 32, the sum below 2^62 and, shifted, of
+ *               32 bits: proven
  *   FLOAT       clip(rint(fma((float)v, a[c], b[c])))         a, b float; halves to even; |result| < 2^31 proven
  *   DIVIDE      clip(floor((v * a[c] + b[c]) / d[c]))         int64, d > 0, 128 bits
  *   THRESHOLDS  low + number of t in a[c][steps] with v >= t  int64; d[c] (uint8) not 0: with v <= t
@@ -83,7 +84,8 @@ enum nibble_stage_form {
  *   FOLDED   PLAIN's order; of a depthwise one [kernel][channels]
  *
  * In BLOCKED and FOLDED a weight takes w_bits: 8, signed; 4, 2 or 1, unsigned, w_low + w_step * stored, low bits first
- * within a byte; a row of FOLDED (an output channel; of a depthwise one a tap) begins on a byte. */
+ * within a byte. Where BLOCKED is padded, zero is among the levels; a row of FOLDED (an output channel; of a depthwise one
+ * a tap) begins on a byte. */
 enum nibble_weights { NIBBLE_PLAIN = 0, NIBBLE_BLOCKED, NIBBLE_FOLDED };
 
 /* y[p, o] = stage(bias[o] + sum over taps t and channels c of w[o, t, c] * (x[p * stride - pad + t * dilation, c] -
@@ -394,12 +396,29 @@ NIBBLE_KINDS(NIBBLE_DECLARE_REFERENCE)
 int64_t nibble_items(int kind, const void* parameters);
 int64_t nibble_scratch(int kind, const void* parameters);
 
+/* Stage and residual of `count` (at most NIBBLE_TILE) positions by the 16 channels from `channel` on, a multiple of 16:
+ * sums v[count][16], to the offsets y[count] of the output; residuals are at r[count]. Channels beyond out_channels are
+ * left out. */
+#define NIBBLE_TILE 32
+typedef int (*nibble_finisher)(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count,
+                               int64_t channel, const int64_t* y, const int64_t* r);
+
+/* What the kernel of a step does after its sums, for sums that something else computed: of items [begin, end) of CONV,
+ * CONV_TRANSPOSE or MATMUL, v[position][channel] without gaps, the positions and the channels of these items alone.
+ * addend[channel of the step] (NULL: zeros) is added first, in 32 bits. `finisher` is a kernel set's; NULL: the
+ * specification. */
+int nibble_finish_sums(int kind, const void* parameters, const nibble_call* call, const int32_t* v,
+                       const int32_t* addend, nibble_finisher finisher);
+/* How many sums items [begin, end) have; -1: of a kind that is not of sums, or more than 2^38. */
+int64_t nibble_sums(int kind, const void* parameters, int64_t begin, int64_t end);
+
 /* Kernels of an instruction set: for a kind, a kernel that takes these parameters, or NULL. Sets stand fastest first;
  * the last is the reference, which takes all. */
 typedef struct nibble_kernel_set {
   const char* name;
   int (*runs_here)(void);
   nibble_kernel (*find)(int kind, const void* parameters, const char** kernel_name);
+  nibble_finisher finish; /* NULL: as the reference */
 } nibble_kernel_set;
 extern const nibble_kernel_set* const nibble_kernel_sets[]; /* ended by NULL */
 

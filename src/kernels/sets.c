@@ -13,7 +13,7 @@ static nibble_kernel find_reference(int kind, const void* parameters, const char
   switch (kind) { NIBBLE_KINDS(NIBBLE_REFERENCE_CASE) default : return NULL; }
 }
 
-static const nibble_kernel_set reference = {"reference", everywhere, find_reference};
+static const nibble_kernel_set reference = {"reference", everywhere, find_reference, NULL};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 extern const nibble_kernel_set nibble_avx512vnni, nibble_avxvnni, nibble_avx2;

@@ -18,8 +18,10 @@ struct Sums {
   double signal = 0, noise = 0, other = 0, product = 0;
 };
 
+/// The same integer stands for the same real; how far they go may differ.
 bool on_one_grid(const graph::Value& a, const graph::Value& b) {
-  return a.grid && b.grid && *a.grid == *b.grid;
+  return a.grid && b.grid && a.grid->scale == b.grid->scale && a.grid->axis == b.grid->axis &&
+         a.grid->zero_point == b.grid->zero_point;
 }
 
 void add_integers(Sums& sums, const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
@@ -54,7 +56,8 @@ bool says_reals(const graph::Value& value) {
   return is_real(value.type) || value.grid;
 }
 
-/// Values of one name in both graphs, in a's order; neither constants nor what has a meaning in one of them alone.
+/// Values of one name in both graphs, in a's order; no constants. A program says of its inputs and outputs alone what
+/// their integers stand for: of another value there is nothing to compare.
 std::vector<std::pair<graph::ValueId, graph::ValueId>> shared_values(const graph::Graph& a, const graph::Graph& b) {
   std::map<std::string, graph::ValueId> of_b;
   for (size_t i = 0; i < b.values.size(); ++i)
@@ -64,8 +67,9 @@ std::vector<std::pair<graph::ValueId, graph::ValueId>> shared_values(const graph
   const auto take = [&](graph::ValueId id) {
     if (a[id].constant || !taken.insert(id).second) return;
     const auto found = of_b.find(a[id].name);
-    if (found != of_b.end() && says_reals(a[id]) == says_reals(b[found->second]))
-      shared.emplace_back(id, found->second);
+    if (found == of_b.end()) return;
+    const bool of_program = a.nodes.empty() || b.nodes.empty();
+    if (!of_program || says_reals(a[id]) == says_reals(b[found->second])) shared.emplace_back(id, found->second);
   };
   for (graph::ValueId id : a.inputs) take(id);
   for (const graph::Node& node : a.nodes)

@@ -93,6 +93,11 @@ LoadedProgram::LoadedProgram(const std::filesystem::path& file, const RuntimeOpt
 
 void LoadedProgram::take(nibble_program* program, const RuntimeOptions& options) {
   program_.reset(program);
+  char message[1024] = "";
+  for (const std::string& name : options.backends)
+    if (nibble_use_backend(program, name.c_str(), nullptr, message, sizeof message) != NIBBLE_OK)
+      fail("runtime", "back end '" + name + "'", message,
+           "a library NAME.so of NIBBLE_BACKENDS, or a path with a slash");
   threads_ = std::clamp(options.threads, 1, most_threads);
   nibble_context* context = nullptr;
   if (nibble_context_create(program, threads_, &context) != NIBBLE_OK) throw std::bad_alloc();

@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "graph/graph.hpp"
 #include "program/program.hpp"
@@ -16,6 +17,7 @@ struct RuntimeOptions {
   bool fast = true;     ///< packed weights and floats where certified; else every step as the network says it
   bool folded = false;  ///< weights as the portable kernels want them, packed where few levels allow
   bool fuse = true;     ///< several nodes in one step
+  std::vector<std::string> backends{};  ///< who may take steps, in this order (runtime/nibble.h, nibble_use_backend)
 };
 
 /// Throws UserError where a kernel set is asked for, by the options or NIBBLE_KERNELS, that this CPU does not run.
@@ -24,7 +26,7 @@ void require_kernels(const RuntimeOptions& options);
 /// A program in the runtime, with a context.
 class LoadedProgram {
  public:
-  /// Throws UserError on a kernel set that this CPU does not run; bytes that are no program are an InternalError.
+  /// Throws UserError on a kernel set that this CPU does not run, or a back end that is not to be had; bytes that are no program are an InternalError.
   LoadedProgram(std::span<const uint8_t> bytes, const RuntimeOptions& options);
   /// Maps the file. Throws UserError naming the file and what is wrong with it.
   LoadedProgram(const std::filesystem::path& file, const RuntimeOptions& options);

@@ -54,10 +54,16 @@ Tensor example_of(const Tensor& whole, int64_t axis, int64_t example) {
   return part;
 }
 
+/// An example's own extent along the axis may be more than 1: rows of several axes under one.
 void put_example(Tensor& whole, int64_t axis, int64_t example, const Tensor& part) {
-  each_run(whole, axis < 0 ? 0 : axis, axis < 0 ? 0 : example, [&](size_t from, size_t to, size_t count) {
-    std::memcpy(whole.bytes().data() + to, part.bytes().data() + from, count);
-  });
+  const Shape& shape = part.shape();
+  const int64_t own = shape[static_cast<size_t>(axis)];
+  const auto run = static_cast<size_t>(own * strides_of(shape)[static_cast<size_t>(axis)]) * size_of(whole.type());
+  const size_t outer = run == 0 ? 0 : part.bytes().size() / run,
+               examples = own == 0 ? 0 : static_cast<size_t>(whole.shape()[static_cast<size_t>(axis)] / own);
+  for (size_t i = 0; i < outer; ++i)
+    std::memcpy(whole.bytes().data() + (i * examples + static_cast<size_t>(example)) * run,
+                part.bytes().data() + i * run, run);
 }
 
 /// Values of a batch, gathered example by example.
@@ -74,7 +80,7 @@ class Gathered {
     auto held = values_.find(id);
     if (held == values_.end()) {
       Shape shape = part.shape();
-      shape[static_cast<size_t>(axis)] = batch_;
+      shape[static_cast<size_t>(axis)] *= batch_;
       held = values_.emplace(id, Tensor(part.type(), shape)).first;
     }
     put_example(held->second, axis, example, part);
@@ -86,6 +92,15 @@ class Gathered {
   int64_t batch_;
   std::map<graph::ValueId, Tensor> values_;
 };
+
+/// Throws UserError on an integer that the network was not proved for.
+void check_range(const nibble_port& port, const Tensor& integers) {
+  if (is_real(integers.type())) return;
+  for (int64_t q : integers.as<int64_t>())
+    if (q < port.low || q > port.high)
+      fail("runtime", "input '" + std::string(port.name) + "'", std::to_string(q),
+           "an integer from " + std::to_string(port.low) + " to " + std::to_string(port.high));
+}
 
 lower::Options lowering_of(const RuntimeOptions& options, bool fuse) {
   lower::Options lowering;
@@ -116,14 +131,16 @@ class Runner {
       nibble_port port;
       ensure(nibble_input(program_.program(), i, &port) == NIBBLE_OK, "a program has its graph's inputs");
       const Tensor part = example_of(inputs[i], batch_axis(graph_[graph_.inputs[i]].shape), example);
+      check_range(port, part);
       ensure(nibble_set(context, i, part.cast(element_of(port.type)).bytes().data()) == NIBBLE_OK,
-             "prepared inputs are in range");
+             "inputs in range are taken");
     }
     nibble_observe(context, see, user);
     const nibble_status status = nibble_run(context);
     if (status == NIBBLE_FAULT)
       fail("runtime", "network '" + graph_.name + "'", "a division by 0, or a value beyond a table",
            "integers that every step takes");
+    if (status == NIBBLE_NO_MEMORY) throw std::bad_alloc();
     ensure(status == NIBBLE_OK, "a checked program runs");
     std::vector<Tensor> outputs;
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {

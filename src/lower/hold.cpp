@@ -16,15 +16,13 @@ using graph::Node;
 using graph::ValueId;
 
 /// Gives its input's elements, some of them or in another order: input and output shift together.
-bool moves(const graph::Op& op) {
-  return holds_alternative<graph::MaxPool>(op) || holds_alternative<graph::Reshape>(op) ||
-         holds_alternative<graph::Flatten>(op) || holds_alternative<graph::Squeeze>(op) ||
-         holds_alternative<graph::Unsqueeze>(op) || holds_alternative<graph::Transpose>(op) ||
-         holds_alternative<graph::Slice>(op) || holds_alternative<graph::Split>(op) ||
-         holds_alternative<graph::Concat>(op);
+bool shifts_along(const graph::Op& op) {
+  // A Pad has a value, a Gather an index beside its elements.
+  if (holds_alternative<graph::Pad>(op) || holds_alternative<graph::Gather>(op)) return false;
+  return graph::moves_data(op);
 }
 
-bool is_linear(const Graph& graph, const Node& node, ValueId x) {
+bool multiplies(const Graph& graph, const Node& node, ValueId x) {
   if (node.inputs[0] != x) return false;
   if (holds_alternative<graph::Conv>(node.op)) return true;
   const bool product = holds_alternative<graph::Gemm>(node.op) || holds_alternative<graph::MatMul>(node.op);
@@ -33,7 +31,7 @@ bool is_linear(const Graph& graph, const Node& node, ValueId x) {
 
 /// Subtracts what x is shifted by somewhere in its own fields, or can be given a Requantise that does.
 bool can_unshift(const Graph& graph, const Node& node, ValueId x) {
-  if (is_linear(graph, node, x) || holds_alternative<graph::Add>(node.op)) return true;
+  if (multiplies(graph, node, x) || holds_alternative<graph::Add>(node.op)) return true;
   return node.inputs[0] == x &&
          (holds_alternative<graph::SumPool>(node.op) || holds_alternative<graph::ReduceSum>(node.op) ||
           holds_alternative<graph::Requantise>(node.op) || holds_alternative<graph::Table>(node.op));
@@ -46,7 +44,7 @@ class Holder {
     from_ = bytes == Bytes::Unsigned ? Interval{-128, 127} : Interval{0, 255};
     std::iota(group_.begin(), group_.end(), 0);
     for (const Node& node : graph.nodes)
-      if (moves(node.op)) {
+      if (shifts_along(node.op)) {
         for (ValueId id : node.inputs) join(id, node.outputs[0]);
         for (ValueId id : node.outputs) join(id, node.outputs[0]);
       }
@@ -103,13 +101,13 @@ class Holder {
       if (writer < 0) return false;
       const graph::Op& op = graph_.nodes[static_cast<size_t>(writer)].op;
       const auto* requantise = get_if<graph::Requantise>(&op);
-      if (!moves(op) && (requantise == nullptr || !has_room(*requantise))) return false;
+      if (!shifts_along(op) && (requantise == nullptr || !has_room(*requantise))) return false;
       for (int reader : uses_.readers[i]) {
         const Node& node = graph_.nodes[static_cast<size_t>(reader)];
-        if (moves(node.op)) continue;
+        if (shifts_along(node.op)) continue;
         if (!can_unshift(graph_, node, id)) return false;
         if (const auto* next = get_if<graph::Requantise>(&node.op); next != nullptr && !has_room(*next)) return false;
-        linear = linear || is_linear(graph_, node, id);
+        linear = linear || multiplies(graph_, node, id);
       }
     }
     return linear && outside;
@@ -131,7 +129,7 @@ class Holder {
 
   void unshift(ValueId id, int reader) {
     Node& node = graph_.nodes[static_cast<size_t>(reader)];
-    if (moves(node.op)) return;
+    if (shifts_along(node.op)) return;
     if (auto* conv = get_if<graph::Conv>(&node.op))
       conv->zero_point += by_;
     else if (auto* gemm = get_if<graph::Gemm>(&node.op))

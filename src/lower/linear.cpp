@@ -245,7 +245,9 @@ void pack(Lowering& lowering, Linear& l, Interval sums, Interval input) {
   const std::vector<int64_t> values = all_weights(l);
   const Interval weights = range_of(values);
   const bool narrow = sums.low >= INT32_MIN && sums.high <= INT32_MAX;
-  const bool bytes = l.x.type == NIBBLE_U8 || l.x.type == NIBBLE_I8;
+  // Outside x stands the zero point: a byte too.
+  const bool bytes = (l.x.type == NIBBLE_U8 && p.zero_point >= 0 && p.zero_point <= UINT8_MAX) ||
+                     (l.x.type == NIBBLE_I8 && p.zero_point >= INT8_MIN && p.zero_point <= INT8_MAX);
   const bool eight = weights.low >= -128 && weights.high <= 127;
   const Weights wanted = narrow && bytes && eight ? lowering.options.weights : Weights::Plain;
   p.acc_type = narrow ? NIBBLE_I32 : NIBBLE_I64;
@@ -320,6 +322,10 @@ struct Sum {
   Stage stage;                         ///< of the sum else
 };
 
+bool fits_64(int128 x) {
+  return x >= INT64_MIN && x <= INT64_MAX;
+}
+
 Sum::Term term_of(const Lowering& lowering, ValueId id, int sum) {
   Sum::Term term{id};
   const int writer = lowering.uses.writer[static_cast<size_t>(id)];
@@ -327,11 +333,12 @@ Sum::Term term_of(const Lowering& lowering, ValueId id, int sum) {
   const Node& node = lowering.graph.nodes[static_cast<size_t>(writer)];
   const auto* op = graph::get_if<graph::Requantise>(&node.op);
   if (op == nullptr || op->multiplier.size() != 1 || lowering.claimed(writer)) return term;
-  // Without a clip that cuts: floor((x m + b) / 2^d) at both ends.
+  // In 64 bits, and without a clip that cuts: floor((x m + b) / 2^d) at both ends.
   const Interval x = lowering.hull_of(node.inputs[0]);
   for (int64_t end : {x.low, x.high}) {
-    const int128 level = (static_cast<int128>(end) * op->multiplier[0] + op->addend[0]) >> op->shift[0];
-    if (level < op->low || level > op->high) return term;
+    const int128 product = static_cast<int128>(end) * op->multiplier[0], moved = product + op->addend[0];
+    const int128 level = moved >> op->shift[0];
+    if (!fits_64(product) || !fits_64(moved) || level < op->low || level > op->high) return term;
   }
   return Sum::Term{node.inputs[0], op->multiplier[0], op->addend[0], op->shift[0]};
 }
@@ -408,6 +415,11 @@ Sum sum_of(Lowering& lowering, int index) {
   return sum;
 }
 
+/// The axis of a linear node's result along which its columns or channels lie, -1 where a stage cannot tell them apart.
+int64_t channels_at(const Lowering& lowering, const Node& node) {
+  return graph::holds_alternative<Conv>(node.op) || lowering.shape(node.outputs[0]).size() == 2 ? 1 : -1;
+}
+
 /// Writes one linear step: alone, or with the sum that takes its result in as term `own`.
 void add_linear(Lowering& lowering, int index, const Sum* sum, size_t own) {
   const Node& node = lowering.graph.nodes[static_cast<size_t>(index)];
@@ -415,8 +427,7 @@ void add_linear(Lowering& lowering, int index, const Sum* sum, size_t own) {
   const ValueId out = node.outputs[0];
   const Interval sums = lowering.hull_of(out), input = lowering.hull_of(node.inputs[0]);
   const bool spatial = graph::holds_alternative<Conv>(node.op);
-  const int64_t channels_at = spatial || lowering.shape(out).size() == 2 ? 1 : -1;
-  const Chain chain = lowering.absorb(out, channels_at);
+  const Chain chain = lowering.absorb(out, channels_at(lowering, node));
   pack(lowering, l, sums, input);
   l.p.stage = chain.stage.fields;
   const ValueId result = sum == nullptr ? chain.result : sum->result;
@@ -459,38 +470,60 @@ void add_linear(Lowering& lowering, int index, const Sum* sum, size_t own) {
 bool can_wait(const Lowering& lowering, int index) {
   const Node& node = lowering.graph.nodes[static_cast<size_t>(index)];
   if (lowering.turned.contains(node.inputs[0])) return false;
-  ValueId id = node.outputs[0];
-  const int reader = lowering.uses.only_reader(id);
+  const int reader = lowering.uses.only_reader(node.outputs[0]);
   if (reader < 0) return false;
-  const bool direct = sum_behind(lowering, id) >= 0 &&
-                      graph::holds_alternative<graph::Add>(lowering.graph.nodes[static_cast<size_t>(reader)].op);
-  if (direct) return false;  // accumulators are summed as they are
-  return sum_behind(lowering, lowering.graph.nodes[static_cast<size_t>(reader)].outputs[0]) >= 0;
+  const Node& next = lowering.graph.nodes[static_cast<size_t>(reader)];
+  const auto* op = graph::get_if<graph::Requantise>(&next.op);
+  // As add_linear absorbs it.
+  if (op == nullptr || (op->multiplier.size() > 1 && channels_at(lowering, node) != 1)) return false;
+  return sum_behind(lowering, next.outputs[0]) >= 0;
+}
+
+/// No bias, or a constant that is one number, or one a column.
+bool has_bias_of_rows(const Lowering& lowering, const Node& node) {
+  if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return true;
+  const Tensor* bias = lowering.graph.constant(node.inputs[2]);
+  if (bias == nullptr) return false;
+  const int64_t columns = lowering.shape(node.outputs[0]).back();
+  const bool row = !bias->shape().empty() && bias->shape().back() == columns;
+  return bias->size() == 1 || (row && static_cast<int64_t>(bias->size()) == columns);
 }
 
 }  // namespace
 
+bool multiplies_rows(const Lowering& lowering, const Node& node) {
+  if (node.inputs.size() < 2) return false;
+  const Tensor* weights = lowering.graph.constant(node.inputs[1]);
+  if (weights == nullptr || weights->size() == 0) return false;
+  if (graph::holds_alternative<graph::Gemm>(node.op)) return has_bias_of_rows(lowering, node);
+  return graph::holds_alternative<graph::MatMul>(node.op) && lowering.shape(node.inputs[1]).size() == 2 &&
+         lowering.shape(node.inputs[0]).size() > 1;
+}
+
 bool waits_for_sum(const Lowering& lowering, int index) {
+  if (!graph::holds_alternative<graph::Requantise>(lowering.graph.nodes[static_cast<size_t>(index)].op)) return false;
   const ValueId out = lowering.graph.nodes[static_cast<size_t>(index)].outputs[0];
   const int reader = lowering.uses.only_reader(out);
   if (reader < 0 || !is_sum(lowering, reader)) return false;
   return term_of(lowering, out, reader).source != out;
 }
 
-void lower_linear(Lowering& lowering, int index) {
+bool lower_linear(Lowering& lowering, int index) {
   const Node& node = lowering.graph.nodes[static_cast<size_t>(index)];
+  if (!graph::holds_alternative<Conv>(node.op) && !multiplies_rows(lowering, node)) return false;
   if (lowering.options.fuse && can_wait(lowering, index)) {
     const int reader = lowering.uses.only_reader(node.outputs[0]);
     lowering.deferred[lowering.graph.nodes[static_cast<size_t>(reader)].outputs[0]] = index;
     lowering.claim(reader);
-    return;
+    return true;
   }
   add_linear(lowering, index, nullptr, 0);
+  return true;
 }
 
-void lower_sum(Lowering& lowering, int index) {
+bool lower_sum(Lowering& lowering, int index) {
   const Node& node = lowering.graph.nodes[static_cast<size_t>(index)];
-  if (!is_sum(lowering, index)) return lower_pointwise(lowering, node);
+  if (!is_sum(lowering, index)) return false;
   const Sum sum = sum_of(lowering, index);
   // Which branch waits, and can be taken in: the later one; any other is written now.
   std::optional<size_t> taken;
@@ -503,7 +536,10 @@ void lower_sum(Lowering& lowering, int index) {
     const auto waits = lowering.deferred.find(sum.terms[i].source);
     if (waits != lowering.deferred.end() && taken != i) add_linear(lowering, waits->second, nullptr, 0);
   }
-  if (taken) return add_linear(lowering, lowering.deferred.at(sum.terms[*taken].source), &sum, *taken);
+  if (taken) {
+    add_linear(lowering, lowering.deferred.at(sum.terms[*taken].source), &sum, *taken);
+    return true;
+  }
 
   const auto& [t0, t1] = sum.terms;
   const auto floats = sum.integers && lowering.options.floats
@@ -518,6 +554,7 @@ void lower_sum(Lowering& lowering, int index) {
   stage.fields.low = sum.stage.fields.low, stage.fields.high = sum.stage.fields.high;
   if (floats) stage.form = "float sum";
   add_pointwise(lowering, node, p, {lowering.view(t0.source), lowering.view(t1.source)}, {sum.result, stage});
+  return true;
 }
 
 }  // namespace nibble::lower

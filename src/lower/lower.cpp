@@ -43,7 +43,8 @@ Place place_of(const View& view, const Plan& plan) {
   if (!view.exists()) return {};
   const int64_t bytes = view.offset * bytes_of(view.type);
   if (view.buffer == View::constants) return {Place::Where::Constants, bytes};
-  return {Place::Where::Arena, plan.offsets[static_cast<size_t>(view.buffer)] + bytes};
+  // What no step writes has no element, and no room: it may stand anywhere.
+  return {Place::Where::Arena, std::max<int64_t>(plan.offsets[static_cast<size_t>(view.buffer)], 0) + bytes};
 }
 
 /// The axis of a value that the network leaves open, or -1.
@@ -108,16 +109,6 @@ void note_views(Lowering& lowering, const Node& node) {
     if (lowering.written(id) && std::count(completes.begin(), completes.end(), id) == 0) completes.push_back(id);
 }
 
-/// No bias, or a constant that is one number, or one a column.
-bool has_bias_of_rows(const Lowering& lowering, const Node& node) {
-  if (node.inputs.size() < 3 || node.inputs[2] == graph::absent) return true;
-  const Tensor* bias = lowering.graph.constant(node.inputs[2]);
-  if (bias == nullptr) return false;
-  const int64_t columns = lowering.shape(node.outputs[0]).back();
-  const bool row = !bias->shape().empty() && bias->shape().back() == columns;
-  return bias->size() == 1 || (row && static_cast<int64_t>(bias->size()) == columns);
-}
-
 }  // namespace
 
 void lower_node(Lowering& lowering, int index) {
@@ -126,48 +117,10 @@ void lower_node(Lowering& lowering, int index) {
   if (std::any_of(node.inputs.begin(), node.inputs.end(), real) ||
       std::any_of(node.outputs.begin(), node.outputs.end(), real))
     return lower_real(lowering, node);
-  const bool constant = node.inputs.size() > 1 && lowering.graph.constant(node.inputs[1]) != nullptr;
-  graph::match(
-      node.op, [&](const graph::Conv&) { lower_linear(lowering, index); },
-      [&](const graph::Gemm&) {
-        constant&& has_bias_of_rows(lowering, node) ? lower_linear(lowering, index) : lower_product(lowering, node);
-      },
-      [&](const graph::MatMul&) {
-        const bool matrix =
-            constant && lowering.shape(node.inputs[1]).size() == 2 && lowering.shape(node.inputs[0]).size() > 1;
-        matrix ? lower_linear(lowering, index) : lower_product(lowering, node);
-      },
-      [&](const graph::ConvTranspose&) { lower_pool(lowering, node); },
-      [&](const graph::MaxPool&) { lower_pool(lowering, node); },
-      [&](const graph::SumPool&) { lower_pool(lowering, node); },
-      [&](const graph::ReduceSum&) { lower_reduction(lowering, node); },
-      [&](const graph::ReduceMax&) { lower_reduction(lowering, node); },
-      [&](const graph::ArgMax&) { lower_reduction(lowering, node); },
-      [&](const graph::Add&) { lower_sum(lowering, index); },
-      [&](const graph::Requantise&) {
-        if (!waits_for_sum(lowering, index)) lower_pointwise(lowering, node);
-      },
-      [&](const graph::TableSoftmax&) { lower_rows(lowering, node); },
-      [&](const graph::IntegerNormalization&) { lower_rows(lowering, node); },
-      [&](const graph::ISoftmax&) { lower_rows(lowering, node); },
-      [&](const graph::ItaMax&) { lower_rows(lowering, node); },
-      [&](const graph::ItaPartialMax&) { lower_rows(lowering, node); },
-      [&](const graph::ILayerNorm&) { lower_rows(lowering, node); },
-      [&](const graph::IRmsNorm&) { lower_rows(lowering, node); },
-      [&](const graph::Concat&) { lower_movement(lowering, node); },
-      [&](const graph::Split&) { lower_movement(lowering, node); },
-      [&](const graph::Slice&) { lower_movement(lowering, node); },
-      [&](const graph::Pad&) { lower_movement(lowering, node); },
-      [&](const graph::Flatten&) { lower_movement(lowering, node); },
-      [&](const graph::Reshape&) { lower_movement(lowering, node); },
-      [&](const graph::Transpose&) { lower_movement(lowering, node); },
-      [&](const graph::Squeeze&) { lower_movement(lowering, node); },
-      [&](const graph::Unsqueeze&) { lower_movement(lowering, node); },
-      [&](const graph::Gather&) { lower_movement(lowering, node); },
-      [&](const graph::Resize&) { lower_movement(lowering, node); },
-      [&](const graph::Identity&) { lower_movement(lowering, node); },
-      [&](const graph::Dropout&) { lower_movement(lowering, node); },
-      [&](const auto&) { lower_pointwise(lowering, node); });
+  const bool done = waits_for_sum(lowering, index) || lower_linear(lowering, index) || lower_product(lowering, node) ||
+                    lower_sum(lowering, index) || lower_pool(lowering, node) || lower_reduction(lowering, node) ||
+                    lower_rows(lowering, node) || lower_movement(lowering, node);
+  if (!done) lower_pointwise(lowering, node);
 }
 
 program::Program lower(const Graph& given, const Options& options) {

@@ -17,7 +17,7 @@ struct Options {
   /// network says them.
   Weights weights = Weights::Blocked;
   /// Weights of at most 4 bits are packed.
-  bool pack = false;
+  bool pack = true;
   /// Several nodes in one step: convolution, requantisation, residual sum.
   bool fuse = true;
 #if defined(__aarch64__)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "graph/op_traits.hpp"
 #include "kernels/fields.h"
 #include "lower/loops.hpp"
 
@@ -14,12 +15,8 @@ using graph::ValueId;
 
 /// Ops whose result is another's buffer, seen otherwise.
 bool only_views(const graph::Op& op) {
-  using graph::holds_alternative;
-  return holds_alternative<graph::Reshape>(op) || holds_alternative<graph::Flatten>(op) ||
-         holds_alternative<graph::Squeeze>(op) || holds_alternative<graph::Unsqueeze>(op) ||
-         holds_alternative<graph::Transpose>(op) || holds_alternative<graph::Slice>(op) ||
-         holds_alternative<graph::Split>(op) || holds_alternative<graph::Identity>(op) ||
-         holds_alternative<graph::Dropout>(op);
+  return graph::elements_of(op) == graph::Elements::Same || graph::reorders(op) ||
+         graph::holds_alternative<graph::Slice>(op) || graph::holds_alternative<graph::Split>(op);
 }
 
 }  // namespace
@@ -138,6 +135,12 @@ std::vector<int64_t> Lowering::encoded(int kind, const void* parameters) const {
 }
 
 void Lowering::add(Draft draft) {
+  // Nothing is written.
+  if (draft.out.count() == 0) {
+    if (!drafts.empty())
+      drafts.back().completes.insert(drafts.back().completes.end(), draft.completes.begin(), draft.completes.end());
+    return;
+  }
   const auto step = static_cast<int>(drafts.size());
   const auto used = [&](const View& view) {
     if (view.buffer < 0) return;

@@ -126,19 +126,23 @@ void lower_node(Lowering& lowering, int index);
 /// A step over elements: the op and its scalars are filled in, extents, strides, types and the stage are not.
 void add_pointwise(Lowering& lowering, const graph::Node& node, const nibble_pointwise& p, std::vector<View> operands,
                    const Chain& chain);
+/// A Gemm or MatMul whose rows meet a constant matrix, as lower_linear takes it.
+bool multiplies_rows(const Lowering& lowering, const graph::Node& node);
 /// A Requantise that is a branch of a sum, and done with it.
 bool waits_for_sum(const Lowering& lowering, int index);
 
-void lower_linear(Lowering& lowering, int index);
-void lower_sum(Lowering& lowering, int index);
-void lower_pool(Lowering& lowering, const graph::Node& node);
+/// Each lowers the ops that are its own, and says whether the node was one.
+bool lower_linear(Lowering& lowering, int index);
+bool lower_sum(Lowering& lowering, int index);
+bool lower_pool(Lowering& lowering, const graph::Node& node);
 /// A ReduceSum's step, from x to y, without a stage.
 void add_sum(Lowering& lowering, const graph::Node& node, const View& x, const View& y);
-void lower_reduction(Lowering& lowering, const graph::Node& node);
+bool lower_reduction(Lowering& lowering, const graph::Node& node);
+/// What is left: functions of elements. Refuses any other.
 void lower_pointwise(Lowering& lowering, const graph::Node& node);
-void lower_movement(Lowering& lowering, const graph::Node& node);
-void lower_rows(Lowering& lowering, const graph::Node& node);
-void lower_product(Lowering& lowering, const graph::Node& node);
+bool lower_movement(Lowering& lowering, const graph::Node& node);
+bool lower_rows(Lowering& lowering, const graph::Node& node);
+bool lower_product(Lowering& lowering, const graph::Node& node);
 void lower_real(Lowering& lowering, const graph::Node& node);
 
 }  // namespace nibble::lower

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "graph/evaluate/evaluate.hpp"
+#include "graph/op_traits.hpp"
 #include "graph/windows.hpp"
 #include "lower/loops.hpp"
 #include "lower/lowering.hpp"
@@ -21,10 +22,9 @@ bool turns_weights(const Lowering& lowering, ValueId id) {
   const int reader = lowering.uses.only_reader(id);
   if (reader < 0 || !lowering.options.fuse) return false;
   const Node& node = lowering.graph.nodes[static_cast<size_t>(reader)];
-  if (node.inputs[0] != id || lowering.graph.constant(node.inputs[1]) == nullptr || lowering.real(node.outputs[0]))
-    return false;
-  if (const auto* gemm = graph::get_if<graph::Gemm>(&node.op)) return !gemm->transpose_a;
-  return graph::holds_alternative<graph::MatMul>(node.op) && lowering.shape(node.inputs[1]).size() == 2;
+  if (node.inputs[0] != id || lowering.real(node.outputs[0]) || !multiplies_rows(lowering, node)) return false;
+  const auto* gemm = graph::get_if<graph::Gemm>(&node.op);
+  return gemm == nullptr || !gemm->transpose_a;
 }
 
 /// Every element lies in one run of memory, in any order.
@@ -48,7 +48,9 @@ void lower_reshape(Lowering& lowering, const Node& node) {
     lowering.turned.emplace(out, x);
     return;
   }
-  lowering.alias(out, *reshaped(lowering.plain(node, x), lowering.shape(out)));
+  const auto view = reshaped(lowering.plain(node, x), lowering.shape(out));
+  ensure(view.has_value(), "a plain view takes any shape");
+  lowering.alias(out, *view);
 }
 
 View sliced(const View& x, size_t axis, const graph::Cut& cut) {
@@ -193,18 +195,26 @@ void lower_gather(Lowering& lowering, const Node& node, const graph::Gather& op)
 
 }  // namespace
 
-void lower_movement(Lowering& lowering, const Node& node) {
-  if (const auto* op = graph::get_if<graph::Slice>(&node.op)) return lower_slice(lowering, node, *op);
-  if (const auto* op = graph::get_if<graph::Split>(&node.op)) return lower_split(lowering, node, *op);
-  if (const auto* op = graph::get_if<graph::Transpose>(&node.op)) return lower_transpose(lowering, node, *op);
-  if (const auto* op = graph::get_if<graph::Concat>(&node.op)) return lower_concat(lowering, node, *op);
-  if (const auto* op = graph::get_if<graph::Gather>(&node.op)) return lower_gather(lowering, node, *op);
-  if (const auto* op = graph::get_if<graph::Pad>(&node.op))
-    return lower_listed(lowering, node, static_cast<int64_t>(op->value));
-  if (graph::holds_alternative<graph::Resize>(node.op)) return lower_listed(lowering, node, 0);
-  if (graph::holds_alternative<graph::Identity>(node.op) || graph::holds_alternative<graph::Dropout>(node.op))
-    return lowering.alias(node.outputs[0], View(lowering.view(node.inputs[0])));
-  lower_reshape(lowering, node);
+bool lower_movement(Lowering& lowering, const Node& node) {
+  if (const auto* slice = graph::get_if<graph::Slice>(&node.op))
+    lower_slice(lowering, node, *slice);
+  else if (const auto* split = graph::get_if<graph::Split>(&node.op))
+    lower_split(lowering, node, *split);
+  else if (const auto* transpose = graph::get_if<graph::Transpose>(&node.op))
+    lower_transpose(lowering, node, *transpose);
+  else if (const auto* concat = graph::get_if<graph::Concat>(&node.op))
+    lower_concat(lowering, node, *concat);
+  else if (const auto* gather = graph::get_if<graph::Gather>(&node.op))
+    lower_gather(lowering, node, *gather);
+  else if (const auto* pad = graph::get_if<graph::Pad>(&node.op))
+    lower_listed(lowering, node, static_cast<int64_t>(pad->value));
+  else if (graph::holds_alternative<graph::Resize>(node.op) && graph::moves_data(node.op))
+    lower_listed(lowering, node, 0);
+  else if (graph::reshapes(node.op) || graph::elements_of(node.op) == graph::Elements::Same)
+    lower_reshape(lowering, node);
+  else
+    return false;
+  return true;
 }
 
 }  // namespace nibble::lower

@@ -48,19 +48,22 @@ void set_batch(Lowering& lowering, const Node& node, nibble_matmul& p, const Sha
 
 }  // namespace
 
-void lower_product(Lowering& lowering, const Node& node) {
+bool lower_product(Lowering& lowering, const Node& node) {
+  const auto* matmul = graph::get_if<graph::MatMul>(&node.op);
+  const auto* gemm = graph::get_if<graph::Gemm>(&node.op);
+  if (matmul == nullptr && gemm == nullptr) return false;
   nibble_matmul p{};
   View a = lowering.view(node.inputs[0]), b = lowering.view(node.inputs[1]);
   bool addend = false;
-  if (const auto* gemm = graph::get_if<graph::Gemm>(&node.op)) {
+  if (gemm != nullptr) {
+    if (gemm->alpha != 1 || gemm->beta != 1) lowering.refuse(node, "alpha or beta beside 1", "1");
     a = transposed(a, gemm->transpose_a);
     b = transposed(b, gemm->transpose_b);
     p.zero_a = gemm->zero_point;
     addend = node.inputs.size() > 2 && node.inputs[2] != graph::absent;
   } else {
-    const auto& op = graph::get<graph::MatMul>(node.op);
-    p.zero_a = op.zero_point_a;
-    p.zero_b = op.zero_point_b;
+    p.zero_a = matmul->zero_point_a;
+    p.zero_b = matmul->zero_point_b;
   }
   const bool row = a.rank() == 1, column = b.rank() == 1;
   a = matrices(a, true);
@@ -97,10 +100,11 @@ void lower_product(Lowering& lowering, const Node& node) {
   const int64_t operations = int64_t{p.batch[0]} * p.batch[1] * p.batch[2] * p.rows * p.inner * p.columns;
   const auto completes = addend ? std::vector<graph::ValueId>{} : std::vector{chain.result};
   lowering.add(NIBBLE_KIND_MATMUL, p, node, {a, b}, target, completes, operations, chain.stage.form);
-  if (!addend) return;
+  if (!addend) return true;
   nibble_pointwise sum{};
   sum.op = NIBBLE_ADD;
   add_pointwise(lowering, node, sum, {target, lowering.view(node.inputs[2])}, {out, no_stage()});
+  return true;
 }
 
 }  // namespace nibble::lower

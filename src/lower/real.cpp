@@ -144,36 +144,22 @@ void lower_pointwise_reals(Lowering& lowering, const Node& node) {
 }  // namespace
 
 void lower_real(Lowering& lowering, const Node& node) {
+  const auto* pad = graph::get_if<graph::Pad>(&node.op);
+  if (graph::holds_alternative<graph::ConvTranspose>(node.op) || (pad != nullptr && pad->value != 0))
+    lowering.refuse(node, "a computation on real numbers that no step does", "integers");
+  if (lower_product(lowering, node) || lower_pool(lowering, node) || lower_reduction(lowering, node) ||
+      lower_movement(lowering, node))
+    return;
   graph::match(
       node.op, [&](const graph::Dequantise& op) { lower_dequantise(lowering, node, op); },
       [&](const graph::Softmax& op) { lower_softmax(lowering, node, NIBBLE_REAL_SOFTMAX, op.axis); },
       [&](const graph::LogSoftmax& op) { lower_softmax(lowering, node, NIBBLE_REAL_LOG_SOFTMAX, op.axis); },
-      [&](const graph::Gemm& op) {
-        if (op.alpha != 1 || op.beta != 1) lowering.refuse(node, "alpha or beta beside 1", "1");
-        lower_product(lowering, node);
-      },
-      [&](const graph::MatMul&) { lower_product(lowering, node); },
-      [&](const graph::MaxPool&) { lower_pool(lowering, node); },
-      [&](const graph::ReduceSum&) { lower_reduction(lowering, node); },
-      [&](const graph::ReduceMax&) { lower_reduction(lowering, node); },
-      [&](const graph::ArgMax&) { lower_reduction(lowering, node); },
       [&](const graph::ReduceMean& op) { lower_mean(lowering, node, op.axes, op.keep_dims); },
       [&](const graph::GlobalAveragePool&) {
         graph::Ints axes;
         for (size_t i = 2; i < lowering.shape(node.inputs[0]).size(); ++i) axes.push_back(static_cast<int64_t>(i));
         lower_mean(lowering, node, axes, true);
       },
-      [&](const graph::Concat&) { lower_movement(lowering, node); },
-      [&](const graph::Split&) { lower_movement(lowering, node); },
-      [&](const graph::Slice&) { lower_movement(lowering, node); },
-      [&](const graph::Flatten&) { lower_movement(lowering, node); },
-      [&](const graph::Reshape&) { lower_movement(lowering, node); },
-      [&](const graph::Transpose&) { lower_movement(lowering, node); },
-      [&](const graph::Squeeze&) { lower_movement(lowering, node); },
-      [&](const graph::Unsqueeze&) { lower_movement(lowering, node); },
-      [&](const graph::Gather&) { lower_movement(lowering, node); },
-      [&](const graph::Identity&) { lower_movement(lowering, node); },
-      [&](const graph::Dropout&) { lower_movement(lowering, node); },
       [&](const auto&) { lower_pointwise_reals(lowering, node); });
 }
 

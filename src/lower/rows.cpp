@@ -97,7 +97,8 @@ View spread(Lowering& lowering, const Node& node, size_t input, const Shape& row
 
 }  // namespace
 
-void lower_rows(Lowering& lowering, const Node& node) {
+bool lower_rows(Lowering& lowering, const Node& node) {
+  bool own = true;
   graph::match(
       node.op,
       [&](const graph::TableSoftmax& op) {
@@ -138,7 +139,8 @@ void lower_rows(Lowering& lowering, const Node& node) {
         Rows r = rows_along(lowering, node, -1);
         finish(lowering, node, r, NIBBLE_I_RMS_NORM, {op.shift, op.levels}, {operand(lowering, node, 1)});
       },
-      [&](const auto&) { lowering.refuse(node, "an op that no step computes", "an op on rows"); });
+      [&](const auto&) { own = false; });
+  return own;
 }
 
 }  // namespace nibble::lower

@@ -140,7 +140,9 @@ Stage requantised(const graph::Requantise& op, const Ranges& range, bool floats,
     }
   }
   const bool narrow = std::all_of(products.begin(), products.end(), [](const Product& p) {
-    return fits(p.multiplier, 32) && fits(p.arguments.low, 32) && fits(p.arguments.high, 32);
+    const auto result_fits = [&](int64_t a) { return fits(p.wide(a), 63) && fits(p.wide(a) >> p.shift, 32); };
+    return fits(p.multiplier, 32) && fits(p.arguments.low, 32) && fits(p.arguments.high, 32) &&
+           result_fits(p.arguments.low) && result_fits(p.arguments.high);
   });
   const bool wide = std::any_of(products.begin(), products.end(), [](const Product& p) {
     return !fits(p.wide(p.arguments.low), 64) || !fits(p.wide(p.arguments.high), 64) ||

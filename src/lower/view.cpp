@@ -68,28 +68,25 @@ std::optional<View> reshaped(const View& view, const Shape& shape) {
     for (int64_t& stride : result.strides) stride = 1;
     return result;
   }
-  // Axes of extent 1 say nothing; of the others, runs of one side are matched with runs of the other.
-  std::vector<std::pair<int64_t, int64_t>> from;
-  for (size_t i = 0; i < view.rank(); ++i)
-    if (view.extents[i] != 1) from.emplace_back(view.extents[i], view.strides[i]);
-  size_t next = from.size();
-  int64_t extent = 1, stride = 1;
+  // The view as runs of memory, axes of extent 1 left out: the result's axes must divide them.
+  std::vector<std::pair<int64_t, int64_t>> runs;
+  for (size_t i = view.rank(); i-- > 0;) {
+    const int64_t extent = view.extents[i], stride = view.strides[i];
+    if (extent == 1) continue;
+    if (!runs.empty() && stride == runs.back().first * runs.back().second)
+      runs.back().first *= extent;
+    else
+      runs.emplace_back(extent, stride);
+  }
+  size_t next = 0;
   for (size_t i = shape.size(); i-- > 0;) {
     if (shape[i] == 1) {
       result.strides[i] = 1;
       continue;
     }
-    if (extent == 1) {
-      if (next == 0) return std::nullopt;
-      extent = from[--next].first, stride = from[next].second;
-    }
-    // An extent of the result may span several axes that are one run in memory.
-    int64_t spanned = extent;
-    while (spanned < shape[i] && next > 0 && from[next - 1].second == stride * extent) {
-      spanned *= from[next - 1].first;
-      extent *= from[next - 1].first;
-      --next;
-    }
+    while (next < runs.size() && runs[next].first == 1) ++next;
+    if (next == runs.size()) return std::nullopt;
+    auto& [extent, stride] = runs[next];
     if (extent % shape[i] != 0) return std::nullopt;
     result.strides[i] = stride;
     stride *= shape[i];

@@ -151,15 +151,17 @@ struct Reducing {
   int64_t zero_point = 0;
 };
 
-Reducing reducing_of(const Node& node) {
-  if (const auto* op = graph::get_if<graph::ReduceSum>(&node.op)) return {0, op->axes, op->keep_dims, op->zero_point};
-  if (const auto* op = graph::get_if<graph::ReduceMax>(&node.op)) return {1, op->axes, op->keep_dims, 0};
-  const auto& op = graph::get<graph::ArgMax>(node.op);
-  return {op.last ? 3 : 2, {op.axis}, op.keep_dims, 0};
+std::optional<Reducing> reducing_of(const Node& node) {
+  if (const auto* sum = graph::get_if<graph::ReduceSum>(&node.op))
+    return Reducing{0, sum->axes, sum->keep_dims, sum->zero_point};
+  if (const auto* max = graph::get_if<graph::ReduceMax>(&node.op)) return Reducing{1, max->axes, max->keep_dims, 0};
+  if (const auto* place = graph::get_if<graph::ArgMax>(&node.op))
+    return Reducing{place->last ? 3 : 2, {place->axis}, place->keep_dims, 0};
+  return std::nullopt;
 }
 
 void add_reduction(Lowering& lowering, const Node& node, const View& x, const View& y, const Chain* chain) {
-  const Reducing what = reducing_of(node);
+  const Reducing what = *reducing_of(node);
   const Reduction r = reduction_of(x.extents, what.axes, what.keep_dims);
   if (r.kept.size() > NIBBLE_MAX_RANK || r.reduced.size() > NIBBLE_MAX_RANK)
     lowering.refuse(node, "more than six axes", "fewer");
@@ -188,19 +190,27 @@ void add_reduction(Lowering& lowering, const Node& node, const View& x, const Vi
 
 }  // namespace
 
-void lower_pool(Lowering& lowering, const Node& node) {
-  if (const auto* op = graph::get_if<graph::MaxPool>(&node.op)) return lower_windows(lowering, node, *op, 0, 0);
-  if (const auto* op = graph::get_if<graph::SumPool>(&node.op))
-    return lower_windows(lowering, node, *op, 1, op->zero_point);
-  lower_transposed(lowering, node, graph::get<graph::ConvTranspose>(node.op));
+bool lower_pool(Lowering& lowering, const Node& node) {
+  if (const auto* max = graph::get_if<graph::MaxPool>(&node.op))
+    lower_windows(lowering, node, *max, 0, 0);
+  else if (const auto* sum = graph::get_if<graph::SumPool>(&node.op))
+    lower_windows(lowering, node, *sum, 1, sum->zero_point);
+  else if (const auto* conv = graph::get_if<graph::ConvTranspose>(&node.op))
+    lower_transposed(lowering, node, *conv);
+  else
+    return false;
+  return true;
 }
 
-void lower_reduction(Lowering& lowering, const Node& node) {
-  const bool sum = graph::holds_alternative<graph::ReduceSum>(node.op) && !lowering.real(node.outputs[0]);
+bool lower_reduction(Lowering& lowering, const Node& node) {
+  const auto what = reducing_of(node);
+  if (!what) return false;
+  const bool sum = what->op == 0 && !lowering.real(node.outputs[0]);
   const Chain chain = sum ? lowering.absorb(node.outputs[0], 1) : Chain{node.outputs[0], no_stage()};
   const View x = lowering.view(node.inputs[0]);
   const View y = lowering.fresh(chain.result, in_order(lowering.shape(chain.result).size()));
   add_reduction(lowering, node, x, y, &chain);
+  return true;
 }
 
 void add_sum(Lowering& lowering, const Node& node, const View& x, const View& y) {

@@ -63,8 +63,11 @@ std::string reference_page() {
       "- qdq: opset 13 for 8 bits, 21 for 4-bit weights and 16-bit activations, 25 for 2-bit types where asked;\n"
       "  the first that has every op (" +
       later + ", AveragePool with dilations " + std::to_string(first_opset("AveragePool", "dilations")) +
-      ").\n"
-      "  Weights are integers with DequantizeLinear. Activations of other widths lie in the next wider container, a "
+      "),\n"
+      "  but at most 13 with `--containers byte` and 21 with `four-bit`: functions and normalisations that came later "
+      "are in\n"
+      "  pieces. Weights are integers with DequantizeLinear. Activations of other widths lie in the next wider "
+      "container, a "
       "Clip between\n"
       "  QuantizeLinear and DequantizeLinear. Exact ties round to even: that is the dialect's rule.\n"
       "- deeploy: opset 10, float32 tensors that hold integers, int64 where float32 does not hold them. Ops that the\n"

@@ -25,7 +25,7 @@ struct Value {
   Shape extents;
   std::vector<int64_t> strides;
   Place place;
-  int batch = -1;  ///< the axis that the network leaves open, of extent 1 here
+  int batch = -1;  ///< the axis that the network leaves open: a program runs one example of it
 };
 
 /// An input or output of the network. Without scales its integers stand for themselves.

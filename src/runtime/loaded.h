@@ -2,6 +2,8 @@
 #define NIBBLE_RUNTIME_LOADED_H
 #include "kernels/kernels.h"
 #include "runtime/nibble.h"
+#include "runtime/nibble_backend.h"
+#include "runtime/threads.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -25,6 +27,7 @@ typedef struct nibble_loaded_port {
 } nibble_loaded_port;
 
 #define NIBBLE_MAX_OPERANDS 4
+#define NIBBLE_REASON 160
 
 typedef struct nibble_loaded_step {
   int kind;
@@ -37,6 +40,9 @@ typedef struct nibble_loaded_step {
   int64_t operations, items;
   size_t bytes;
   nibble_kernel kernel;
+  const nibble_backend* backend; /* NULL: the kernel runs it */
+  nibble_backend_prepared prepared;
+  char why[NIBBLE_REASON]; /* the last back end that was asked did not take it */
 } nibble_loaded_step;
 
 struct nibble_program {
@@ -54,12 +60,31 @@ struct nibble_program {
   const char** metadata; /* key, value, key, .. */
   size_t metadata_count;
   void* pool; /* one allocation that holds all of the above */
+  struct nibble_library* libraries;
+  size_t library_count;
+  void (*leave_backends)(nibble_program*); /* NULL: there are none, and what opens libraries is not linked */
+  size_t taken_sums, taken_scratch;        /* bytes: of a context, of each thread */
+  nibble_finisher finisher;                /* of a back end's sums; NULL: the reference */
 };
 
 /* Fills in a program from its file's bytes (aligned to 64). Checks the file's form; verify checks what it says. */
 nibble_status nibble_parse(nibble_program* program, char* message, size_t size);
 /* Whether every access of every step stays inside the arena and the constants. */
 nibble_status nibble_verify(const nibble_program* program, char* message, size_t size);
+
+/* What a step that a back end took works with. */
+typedef struct nibble_taken {
+  nibble_call call; /* operands; the rest is filled in */
+  nibble_finisher finisher;
+  nibble_threads* threads; /* NULL: the caller alone */
+  uint8_t* scratch;        /* a block a thread */
+  size_t scratch_bytes;    /* of a block */
+  int32_t* sums;
+} nibble_taken;
+int nibble_run_taken(const nibble_loaded_step* step, const nibble_taken* with);
+/* Bytes that it needs: of a block, and of sums. -1 where they are more than there can be. */
+int64_t nibble_taken_scratch(const nibble_loaded_step* step);
+int64_t nibble_taken_sums(const nibble_loaded_step* step);
 
 #ifdef __cplusplus
 }

@@ -41,9 +41,10 @@ typedef struct nibble_port {
 
 /* One step: what it computes, by which kernel of which set, and its multiply-accumulates. */
 typedef struct nibble_step_info {
-  const char *name, *op, *kernel, *set, *requantisation;
+  const char *name, *op, *kernel, *set, *requantisation; /* of a back end's step its kernel and its name */
   int64_t operations, items;
-  size_t bytes; /* of constants and tensors that it reads and writes */
+  size_t bytes;    /* of constants and tensors that it reads and writes */
+  const char* why; /* not the back end that was asked last, "NAME: reason"; "" where it took it, or none was asked */
 } nibble_step_info;
 
 /* `kernels`: a set's name, NULL: the environment's NIBBLE_KERNELS, else the fastest that this CPU runs. `message`: what is
@@ -52,6 +53,12 @@ nibble_status nibble_open(const char* path, const char* kernels, nibble_program*
 /* The bytes are copied. */
 nibble_status nibble_open_memory(const void* bytes, size_t count, const char* kernels, nibble_program** program,
                                  char* message, size_t size);
+/* Gives a back end the steps that it takes, of those that no other has taken: before the program has contexts. `name` is
+ * that of a file NAME.so in the folders of the environment's NIBBLE_BACKENDS (A:B:..), else in `backends` beside the
+ * executable, or where Nibble is installed; or a path, with a slash in it. `chosen`: a byte a step, 0 where it is not to
+ * be asked; NULL: of every step. NIBBLE_BAD_ARGUMENT and a message where there is no such library, or it is none. */
+nibble_status nibble_use_backend(nibble_program* program, const char* name, const unsigned char* chosen, char* message,
+                                 size_t size);
 /* After its contexts. */
 void nibble_release(nibble_program* program);
 

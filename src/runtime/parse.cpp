@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -166,6 +167,7 @@ nibble_status nibble_parse(nibble_program* program, char* message, size_t size) 
   program->scratch = from->scratch();
   program->constants = from->constants() == nullptr ? nullptr : from->constants()->data();
   program->constant_bytes = static_cast<int64_t>(size_of(from->constants()));
+  if (reinterpret_cast<uintptr_t>(program->constants) % 32 != 0) return refuse("constants that are not aligned");
   Pool pool;
   const char* wrong = fill(pool, program, from);
   if (wrong != nullptr) return refuse(wrong);

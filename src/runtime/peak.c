@@ -14,7 +14,7 @@ typedef int64_t (*peak_loop)(int64_t rounds);
 
 #define EIGHT_TIMES(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-/* One accumulator of 64 bits and a multiplication at a time: the reference's arithmetic. */
+/* A number at a time: the arithmetic of sets without vectors. */
 static int64_t scalar(int64_t rounds) {
   int64_t sum[8] = {0}, a = 3, b = 5;
   for (int64_t i = 0; i < rounds; ++i) {
@@ -127,6 +127,7 @@ static const struct {
   const char* set;
   peak_loop ways[2];
 } loops[] = {{"reference", {scalar, NULL}},
+             {"portable", {scalar, NULL}},
 #if defined(__x86_64__)
              {"avx2", {avx2_bytes, avx2_words}},
              {"avxvnni", {avx_dots, NULL}},

@@ -18,6 +18,9 @@ struct nibble_context {
   nibble_threads* threads;
   int thread_count;
   uint8_t *arena, *scratch;
+  size_t scratch_bytes; /* of a thread */
+  int32_t* sums;        /* of a step that a back end took */
+  size_t libraries;     /* that the program had when this was made */
   nibble_observer observer;
   void* user;
   double* seconds;
@@ -81,6 +84,17 @@ static void choose_kernel(nibble_loaded_step* step, const nibble_kernel_set* for
   }
 }
 
+/* Of the first set, from `forced` on, that has one. */
+static nibble_finisher choose_finisher(const nibble_kernel_set* forced) {
+  int begun = forced == NULL;
+  for (int i = 0; nibble_kernel_sets[i] != NULL; ++i) {
+    const nibble_kernel_set* set = nibble_kernel_sets[i];
+    begun = begun || set == forced;
+    if (begun && set->runs_here() && set->finish != NULL) return set->finish;
+  }
+  return NULL;
+}
+
 static nibble_status finish_loading(nibble_program* program, const char* kernels, char* message, size_t size) {
   const char* asked = kernels != NULL ? kernels : getenv("NIBBLE_KERNELS");
   const nibble_kernel_set* forced = asked == NULL || *asked == 0 ? NULL : set_named(asked);
@@ -92,6 +106,7 @@ static nibble_status finish_loading(nibble_program* program, const char* kernels
   }
   status = nibble_parse(program, message, size);
   if (status == NIBBLE_OK) status = nibble_verify(program, message, size);
+  program->finisher = choose_finisher(forced);
   for (size_t i = 0; i < program->step_count && status == NIBBLE_OK; ++i) {
     nibble_loaded_step* step = &program->steps[i];
     choose_kernel(step, forced);
@@ -161,6 +176,7 @@ nibble_status nibble_open_memory(const void* bytes, size_t count, const char* ke
 
 void nibble_release(nibble_program* program) {
   if (program == NULL) return;
+  if (program->leave_backends != NULL) program->leave_backends(program);
   if (program->mapped)
     munmap(program->file, program->file_bytes);
   else
@@ -218,8 +234,8 @@ nibble_status nibble_step(const nibble_program* program, size_t index, nibble_st
   if (index >= program->step_count) return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_loaded_step* step = &program->steps[index];
-    const nibble_step_info of = {step->name,           step->op,         step->kernel_name, step->set_name,
-                                 step->requantisation, step->operations, step->items,       step->bytes};
+    const nibble_step_info of = {step->name,       step->op,    step->kernel_name, step->set_name, step->requantisation,
+                                 step->operations, step->items, step->bytes,       step->why};
     *info = of;
   }
   return NIBBLE_OK;
@@ -239,9 +255,13 @@ nibble_status nibble_context_create(const nibble_program* program, int threads, 
   context->program = program;
   context->thread_count = threads;
   context->arena = aligned_alloc(64, (size_t)(program->arena + 127) / 64 * 64);
-  context->scratch = aligned_alloc(64, (size_t)(program->scratch + 127) / 64 * 64 * (size_t)threads);
+  context->scratch_bytes = (size_t)(program->scratch + 127) / 64 * 64;
+  if (context->scratch_bytes < program->taken_scratch) context->scratch_bytes = program->taken_scratch;
+  context->scratch = aligned_alloc(64, context->scratch_bytes * (size_t)threads);
+  context->sums = aligned_alloc(64, program->taken_sums + 64);
+  context->libraries = program->library_count;
   context->threads = nibble_threads_create(threads);
-  if (context->arena == NULL || context->scratch == NULL || context->threads == NULL) {
+  if (context->arena == NULL || context->scratch == NULL || context->sums == NULL || context->threads == NULL) {
     nibble_context_release(context);
     return NIBBLE_NO_MEMORY;
   }
@@ -256,6 +276,7 @@ void nibble_context_release(nibble_context* context) {
   nibble_threads_release(context->threads);
   free(context->arena);
   free(context->scratch);
+  free(context->sums);
   free(context);
 }
 
@@ -272,8 +293,9 @@ static cursor begin_of(const nibble_value* value) {
   return c;
 }
 
-static void advance(cursor* c) {
-  for (int k = c->value->rank - 1; k >= 0; --k) {
+/* The next along the first `axes` axes. */
+static void advance_along(cursor* c, int axes) {
+  for (int k = axes - 1; k >= 0; --k) {
     c->offset += c->value->strides[k];
     if (++c->at[k] < c->value->extents[k]) return;
     c->offset -= c->at[k] * c->value->strides[k];
@@ -281,8 +303,60 @@ static void advance(cursor* c) {
   }
 }
 
+static void advance(cursor* c) {
+  advance_along(c, c->value->rank);
+}
+
 static uint8_t* address_of(nibble_context* context, const nibble_value* value) {
   return (value->constant ? (uint8_t*)(uintptr_t)context->program->constants : context->arena) + value->offset;
+}
+
+/* Elements of `size` bytes, `to_step` and `from_step` elements apart. */
+#define NIBBLE_COPY_ROW(SIZE) \
+  for (int64_t i = 0; i < count; ++i) memcpy(to + i * to_step * (SIZE), from + i * from_step * (SIZE), SIZE);
+static void copy_row(uint8_t* to, int64_t to_step, const uint8_t* from, int64_t from_step, int64_t count,
+                     int64_t size) {
+  if (to_step == 1 && from_step == 1) {
+    memcpy(to, from, (size_t)(count * size));
+    return;
+  }
+  switch (size) {
+    case 1: NIBBLE_COPY_ROW(1) break;
+    case 2: NIBBLE_COPY_ROW(2) break;
+    case 4: NIBBLE_COPY_ROW(4) break;
+    default: NIBBLE_COPY_ROW(8)
+  }
+}
+
+typedef enum direction { INTO_TENSOR, OUT_OF_TENSOR } direction;
+
+/* Between row-major `data` and the tensor at `base`, row by row of its last axis. */
+static void copy_tensor(const nibble_value* value, uint8_t* base, uint8_t* data, direction way) {
+  const int outer = value->rank > 0 ? value->rank - 1 : 0;
+  const int64_t size = nibble_size_of(value->type);
+  const int64_t width = value->rank > 0 ? value->extents[outer] : 1, step = value->rank > 0 ? value->strides[outer] : 1;
+  const int64_t rows = width == 0 ? 0 : count_of(value) / width;
+  cursor c = begin_of(value);
+  for (int64_t row = 0; row < rows; ++row, data += width * size, advance_along(&c, outer)) {
+    uint8_t* at = base + c.offset * size;
+    if (way == INTO_TENSOR)
+      copy_row(at, step, data, 1, width, size);
+    else
+      copy_row(data, 1, at, step, width, size);
+  }
+}
+
+/* Every integer is one that the input takes. */
+static int in_range(const nibble_loaded_port* port, const void* data, int64_t count) {
+  const int type = port->value.type;
+  if (type == NIBBLE_F64 || (type == NIBBLE_U8 && port->low <= 0 && port->high >= UINT8_MAX) ||
+      (type == NIBBLE_I8 && port->low <= INT8_MIN && port->high >= INT8_MAX))
+    return 1;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t q = nibble_load(data, type, i);
+    if (q < port->low || q > port->high) return 0;
+  }
+  return 1;
 }
 
 nibble_status nibble_set(nibble_context* context, size_t index, const void* data) {
@@ -290,19 +364,8 @@ nibble_status nibble_set(nibble_context* context, size_t index, const void* data
   if (index >= program->input_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_loaded_port* port = &program->inputs[index];
-    const nibble_value* value = &port->value;
-    const int64_t count = count_of(value);
-    uint8_t* to = address_of(context, value);
-    cursor c = begin_of(value);
-    for (int64_t i = 0; i < count; ++i, advance(&c)) {
-      if (value->type == NIBBLE_F64) {
-        ((double*)to)[c.offset] = ((const double*)data)[i];
-        continue;
-      }
-      const int64_t q = nibble_load(data, value->type, i);
-      if (q < port->low || q > port->high) return NIBBLE_BAD_INPUT;
-      nibble_store(to, value->type, c.offset, q);
-    }
+    if (!in_range(port, data, count_of(&port->value))) return NIBBLE_BAD_INPUT;
+    copy_tensor(&port->value, address_of(context, &port->value), (uint8_t*)(uintptr_t)data, INTO_TENSOR);
   }
   return NIBBLE_OK;
 }
@@ -346,15 +409,7 @@ nibble_status nibble_get(nibble_context* context, size_t index, void* data) {
   if (index >= context->program->output_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_value* value = &context->program->outputs[index].value;
-    const uint8_t* from = address_of(context, value);
-    const int64_t count = count_of(value);
-    cursor c = begin_of(value);
-    for (int64_t i = 0; i < count; ++i, advance(&c)) {
-      if (value->type == NIBBLE_F64)
-        ((double*)data)[i] = ((const double*)from)[c.offset];
-      else
-        nibble_store(data, value->type, i, nibble_load(from, value->type, c.offset));
-    }
+    copy_tensor(value, address_of(context, value), data, OUT_OF_TENSOR);
   }
   return NIBBLE_OK;
 }
@@ -391,14 +446,18 @@ static const void* operand(nibble_context* context, int64_t place) {
   return (place % 2 != 0 ? context->program->constants : context->arena) + place / 2;
 }
 
+static nibble_call call_of(nibble_context* context, const nibble_loaded_step* step) {
+  nibble_call call = {{NULL}, context->arena + step->out / 2, context->scratch, 0, step->items};
+  for (int i = 0; i < NIBBLE_MAX_OPERANDS; ++i) call.in[i] = operand(context, step->in[i]);
+  return call;
+}
+
 static void run_share(void* of, int share, int shares) {
   share_of_step* job = of;
   const nibble_loaded_step* step = job->step;
-  nibble_call call;
+  nibble_call call = call_of(job->context, step);
   int fault = 0;
-  for (int i = 0; i < NIBBLE_MAX_OPERANDS; ++i) call.in[i] = operand(job->context, step->in[i]);
-  call.out = job->context->arena + step->out / 2;
-  call.scratch = job->context->scratch + (size_t)share * ((size_t)(job->context->program->scratch + 127) / 64 * 64);
+  call.scratch = job->context->scratch + (size_t)share * job->context->scratch_bytes;
   call.begin = step->items * share / shares;
   call.end = step->items * (share + 1) / shares;
   if (call.begin == call.end) return;
@@ -435,26 +494,31 @@ static void show(nibble_context* context, size_t index) {
 
 void nibble_copy_seen(const nibble_seen* seen, void* data) {
   const seen_inside* inside = seen->inside;
-  const nibble_value* value = inside->value;
-  cursor c = begin_of(value);
-  for (size_t i = 0; i < seen->port.elements; ++i, advance(&c)) {
-    if (value->type == NIBBLE_F64)
-      ((double*)data)[i] = ((const double*)inside->from)[c.offset];
-    else
-      nibble_store(data, value->type, (int64_t)i, nibble_load(inside->from, value->type, c.offset));
+  copy_tensor(inside->value, (uint8_t*)(uintptr_t)inside->from, data, OUT_OF_TENSOR);
+}
+
+static int run_step(nibble_context* context, const nibble_loaded_step* step) {
+  const int together = context->thread_count > 1 && work_of(step) >= worth_a_thread;
+  share_of_step job = {context, step, 0};
+  if (step->backend != NULL) {
+    const nibble_taken with = {call_of(context, step), context->program->finisher, together ? context->threads : NULL,
+                               context->scratch,       context->scratch_bytes,     context->sums};
+    return nibble_run_taken(step, &with);
   }
+  if (together)
+    nibble_threads_run(context->threads, run_share, &job);
+  else
+    run_share(&job, 0, 1);
+  return job.fault;
 }
 
 nibble_status nibble_run(nibble_context* context) {
   const nibble_program* program = context->program;
   double before = context->seconds != NULL ? now() : 0;
+  if (context->libraries != program->library_count) return NIBBLE_BAD_ARGUMENT;
   for (size_t i = 0; i < program->step_count; ++i) {
-    share_of_step job = {context, &program->steps[i], 0};
-    if (context->thread_count > 1 && work_of(job.step) >= worth_a_thread)
-      nibble_threads_run(context->threads, run_share, &job);
-    else
-      run_share(&job, 0, 1);
-    if (job.fault != 0) return NIBBLE_FAULT;
+    const int fault = run_step(context, &program->steps[i]);
+    if (fault != 0) return fault == NIBBLE_BACKEND_NO_MEMORY ? NIBBLE_NO_MEMORY : NIBBLE_FAULT;
     if (context->seconds != NULL) {
       const double after = now();
       context->seconds[i] = after - before;

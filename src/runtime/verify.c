@@ -35,11 +35,12 @@ static int is_integer(int32_t type) {
 /* The elements that a walk over extents with strides touches, from *low to *high. */
 typedef struct reach {
   int64_t low, high;
+  int64_t count; /* of the walk's steps */
   int empty;
 } reach;
 
 static reach nowhere(void) {
-  const reach r = {0, 0, 0};
+  const reach r = {0, 0, 1, 0};
   return r;
 }
 
@@ -52,6 +53,11 @@ static void walk(checker* c, reach* r, int64_t extent, int64_t stride) {
     r->empty = 1;
     return;
   }
+  if (r->count > far / extent) {
+    refuse(c, "more elements than a tensor has");
+    return;
+  }
+  r->count *= extent;
   {
     /* Both are at most 2^40 and 2^31: the product may leave 64 bits. */
     int64_t by = 0;
@@ -68,6 +74,12 @@ static void walk(checker* c, reach* r, int64_t extent, int64_t stride) {
   }
 }
 
+/* As many elements as are reached, each its own: a step's work is bounded by the memory that there is. */
+static void check_distinct(checker* c, int64_t place, int32_t type, reach r) {
+  const int64_t size = place >= 0 && place % 2 != 0 ? c->program->constant_bytes : c->program->arena;
+  require(c, r.empty || r.count <= size / nibble_size_of(type), "more elements than there is memory");
+}
+
 /* Operand `place` holds what is reached, in elements of `type`. */
 static void check_place(checker* c, int64_t place, int writes, int32_t type, reach r) {
   const int constant = place >= 0 && place % 2 != 0;
@@ -80,6 +92,7 @@ static void check_place(checker* c, int64_t place, int writes, int32_t type, rea
   require(c, begin % unit == 0, "an operand that is not aligned");
   require(c, begin <= size && begin + r.low * unit >= 0 && begin + (r.high + 1) * unit <= size - NIBBLE_SLACK,
           "an operand beyond the memory that there is");
+  if (writes) check_distinct(c, place, type, r);
 }
 
 static int64_t in_place(const checker* c, int operand) {
@@ -169,8 +182,27 @@ static reach reach_of_positions(checker* c, int64_t batch, const int32_t* extent
   return r;
 }
 
+/* What windows are over: every element its own. */
+static void check_positions(checker* c, int32_t type, int64_t batch, const int32_t* extent, const int64_t* strides,
+                            int64_t channels) {
+  const reach r = reach_of_positions(c, batch, extent, strides, channels);
+  check_place(c, in_place(c, 0), 0, type, r);
+  if (c->wrong == NULL) check_distinct(c, in_place(c, 0), type, r);
+}
+
 static void check_count(checker* c, int64_t a, int64_t b) {
   require(c, a >= 0 && b >= 0 && (b == 0 || a <= far / b), "more elements than a tensor has");
+}
+
+/* A pool's taps are no constants, which would bound them: not far more than it has elements to meet. */
+static void check_taps(checker* c, const nibble_pool* p) {
+  int64_t most = 1 << 16, taps = 1;
+  for (int k = 0; k < 3 && c->wrong == NULL; ++k) {
+    check_count(c, taps, p->kernel[k]);
+    if (c->wrong == NULL) taps *= p->kernel[k];
+  }
+  for (int k = 0; k < 3 && most < far; ++k) most *= p->in[k] > 0 ? p->in[k] : 1;
+  require(c, taps <= most, "a window far beyond what it is over");
 }
 
 static void check_conv(checker* c, const nibble_conv* p, int transposed) {
@@ -196,8 +228,12 @@ static void check_conv(checker* c, const nibble_conv* p, int transposed) {
     if (c->wrong != NULL) return;
     positions *= p->out[k];
   }
-  check_place(c, in_place(c, 0), 0, p->x_type, reach_of_positions(c, p->batch, p->in, p->x_stride, p->in_channels));
+  check_positions(c, p->x_type, p->batch, p->in, p->x_stride, p->in_channels);
   check_place(c, c->step->out, 1, p->y_type, reach_of_positions(c, p->batch, p->out, p->y_stride, p->out_channels));
+  require(c, (p->x_type == NIBBLE_F64) == (p->y_type == NIBBLE_F64), "reals where integers are");
+  if (p->x_type == NIBBLE_F64)
+    require(c, p->w_format == NIBBLE_PLAIN && p->w_type == NIBBLE_F64 && p->acc_type == NIBBLE_F64 && !transposed,
+            "reals where integers are");
   if (p->sum_form != 0) {
     require(c, p->sum_form == 1 || p->sum_form == 2, "a sum of a form that this version does not know");
     require(c, p->sum_shift >= 0 && p->sum_shift < 64 && p->sum_low <= p->sum_high && !transposed,
@@ -236,6 +272,18 @@ static void check_conv(checker* c, const nibble_conv* p, int transposed) {
   check_stage(c, &p->stage, p->out_channels);
 }
 
+/* The sums' terms are elements of their own, whatever is repeated along the batch. */
+static void check_inner(checker* c, const nibble_matmul* p) {
+  reach a = nowhere(), b = nowhere();
+  walk(c, &a, p->rows, p->a_stride[3]);
+  walk(c, &a, p->inner, p->a_stride[4]);
+  walk(c, &b, p->inner, p->b_stride[3]);
+  walk(c, &b, p->columns, p->b_stride[4]);
+  if (c->wrong != NULL) return;
+  check_distinct(c, in_place(c, 0), p->a_type, a);
+  check_distinct(c, in_place(c, 1), p->b_type, b);
+}
+
 static void check_matmul(checker* c, const nibble_matmul* p) {
   reach a = nowhere(), b = nowhere(), y = nowhere();
   int64_t count = 1;
@@ -256,6 +304,11 @@ static void check_matmul(checker* c, const nibble_matmul* p) {
   walk(c, &y, p->columns, p->y_stride[4]);
   check_place(c, in_place(c, 0), 0, p->a_type, a);
   check_place(c, in_place(c, 1), 0, p->b_type, b);
+  require(
+      c,
+      (p->a_type == NIBBLE_F64) == (p->b_type == NIBBLE_F64) && (p->a_type == NIBBLE_F64) == (p->y_type == NIBBLE_F64),
+      "reals where integers are");
+  check_inner(c, p);
   check_place(c, c->step->out, 1, p->y_type, y);
   check_stage(c, &p->stage, p->columns);
 }
@@ -268,7 +321,9 @@ static void check_pool(checker* c, const nibble_pool* p) {
     check_count(c, positions, p->out[k]);
     if (c->wrong == NULL) positions *= p->out[k];
   }
-  check_place(c, in_place(c, 0), 0, p->x_type, reach_of_positions(c, p->batch, p->in, p->x_stride, p->channels));
+  check_positions(c, p->x_type, p->batch, p->in, p->x_stride, p->channels);
+  require(c, (p->x_type == NIBBLE_F64) == (p->y_type == NIBBLE_F64), "reals where integers are");
+  check_taps(c, p);
   check_place(c, c->step->out, 1, p->y_type, reach_of_positions(c, p->batch, p->out, p->y_stride, p->channels));
   check_stage(c, &p->stage, p->channels);
 }
@@ -316,6 +371,7 @@ static int is_shift(int64_t s) {
 static void check_pointwise(checker* c, const nibble_pointwise* p) {
   const int operands = operands_of(p->op);
   require(c, p->op >= 0 && p->op <= NIBBLE_FLOAT_SUM, "a function that this version does not know");
+  require(c, c->step->operands == operands, "another number of operands than the function has");
   check_elements(c, p->rank, p->extent);
   for (int i = 0; i < operands; ++i) {
     require(c, is_integer(p->x_type[i]), "reals where integers are read");
@@ -379,7 +435,10 @@ static void check_reduce(checker* c, const nibble_reduce* p) {
   x.low += over.low;
   x.high += over.high;
   x.empty = x.empty || over.empty;
+  require(c, p->x_type != NIBBLE_F64 || (p->op < 2) == (p->y_type == NIBBLE_F64), "reals where integers are");
+  require(c, p->x_type == NIBBLE_F64 || p->y_type != NIBBLE_F64, "reals where integers are");
   check_place(c, in_place(c, 0), 0, p->x_type, x);
+  if (c->wrong == NULL) check_distinct(c, in_place(c, 0), p->x_type, over);
   check_place(c, c->step->out, 1, p->y_type, reach_of(c, p->rank, p->extent, p->y_stride));
   check_stage(c, &p->stage, channels_along(c, p->channel_axis, p->rank, p->extent));
 }
@@ -416,16 +475,39 @@ static void check_row(checker* c, const nibble_row* p) {
     check_place(c, in_place(c, i + 1), 0, p->operand_type[i], r);
   }
   if (c->wrong != NULL) return;
-  require(c, p->op >= 0 && is_sound_row(p), "a function of rows with parameters that it does not take");
+  require(c,
+          (p->x_type == NIBBLE_F64) == (p->op >= NIBBLE_REAL_SOFTMAX) &&
+              (p->x_type == NIBBLE_F64) == (p->y_type == NIBBLE_F64),
+          "reals where integers are");
+  require(c, p->op >= 0 && p->op <= NIBBLE_REAL_LOG_SOFTMAX && is_sound_row(p),
+          "a function of rows with parameters that it does not take");
   if (p->op == NIBBLE_TABLE_SOFTMAX) {
     require(c, p->steps > 0, "a table of no number");
     check_constant(c, p->table, (int64_t)p->steps * 8);
   }
 }
 
+static int operands_of_reals(int32_t op) {
+  switch (op) {
+    case NIBBLE_REAL_WHERE: return 3;
+    case NIBBLE_REAL_ADD:
+    case NIBBLE_REAL_SUB:
+    case NIBBLE_REAL_MUL:
+    case NIBBLE_REAL_DIV:
+    case NIBBLE_REAL_MIN:
+    case NIBBLE_REAL_MAX:
+    case NIBBLE_REAL_POW:
+    case NIBBLE_REAL_PRELU: return 2;
+    default: return 1;
+  }
+}
+
 static void check_real(checker* c, const nibble_real* p) {
+  const int operands = operands_of_reals(p->op);
+  require(c, p->op >= 0 && p->op <= NIBBLE_REAL_PRELU, "a function that this version does not know");
+  require(c, c->step->operands == operands, "another number of operands than the function has");
   check_elements(c, p->rank, p->extent);
-  for (int i = 0; i < c->step->operands && i < 3; ++i)
+  for (int i = 0; i < operands; ++i)
     check_place(c, in_place(c, i), 0, p->x_type[i], reach_of(c, p->rank, p->extent, p->x_stride + i * NIBBLE_MAX_RANK));
   check_place(c, c->step->out, 1, NIBBLE_F64, reach_of(c, p->rank, p->extent, p->y_stride));
   if (p->op == 0) {
@@ -437,8 +519,18 @@ static void check_real(checker* c, const nibble_real* p) {
   }
 }
 
+/* Also those that the kernel does not ask for begin in the memory that there is. */
+static void check_operands(checker* c) {
+  for (int i = 0; i < c->step->operands; ++i) {
+    const int64_t place = c->step->in[i];
+    require(c, place >= -1 && place / 2 <= (place % 2 != 0 ? c->program->constant_bytes : c->program->arena),
+            "an operand beyond the memory that there is");
+  }
+}
+
 static void check_step(checker* c) {
   const void* p = c->step->parameters;
+  check_operands(c);
   switch (c->step->kind) {
     case NIBBLE_KIND_CONV: check_conv(c, p, 0); break;
     case NIBBLE_KIND_CONV_TRANSPOSE: check_conv(c, p, 1); break;
@@ -452,6 +544,9 @@ static void check_step(checker* c) {
     case NIBBLE_KIND_REAL: check_real(c, p); break;
     default: refuse(c, "a step of a kind that this version does not know");
   }
+  /* An item writes an element at least. */
+  if (c->wrong == NULL)
+    require(c, nibble_items(c->step->kind, p) <= c->program->arena, "more work than there is memory for its results");
   if (c->wrong == NULL) require(c, nibble_scratch(c->step->kind, p) <= c->program->scratch, "too little scratch");
 }
 
@@ -465,7 +560,9 @@ static void check_value(checker* c, const nibble_value* value) {
     if (c->wrong == NULL) count *= value->extents[k];
   }
   require(c, value->offset >= 0 && value->offset <= far, "a tensor beyond the memory that there is");
-  check_place(c, c->wrong != NULL ? -1 : 2 * value->offset + value->constant, 0, value->type, r);
+  if (c->wrong != NULL) return;
+  check_place(c, 2 * value->offset + value->constant, 0, value->type, r);
+  if (c->wrong == NULL) check_distinct(c, 2 * value->offset + value->constant, value->type, r);
 }
 
 static void check_ports(checker* c, const nibble_loaded_port* ports, size_t count, int writes) {

@@ -63,6 +63,7 @@ void run_once(const lab::LoadedProgram& program) {
   if (status == NIBBLE_FAULT)
     fail("runtime", std::string("program '") + nibble_program_name(program.program()) + "'",
          "a division by 0, or a value beyond a table, on drawn integers", "integers that every step takes");
+  if (status == NIBBLE_NO_MEMORY) throw std::bad_alloc();
   ensure(status == NIBBLE_OK, "a checked program runs");
 }
 

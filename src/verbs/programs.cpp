@@ -50,7 +50,11 @@ NamedEngine engine_or_reference(const Call& call, const Runnable& runnable) {
 }
 
 lab::RuntimeOptions runtime_options(const Call& call) {
-  return {call.threads(), call.takes("kernels") ? call.text("kernels", "") : std::string(), true, true};
+  lab::RuntimeOptions options;
+  options.threads = call.threads();
+  if (call.takes("kernels")) options.kernels = call.text("kernels", "");
+  if (call.takes("backend")) options.backends = call.texts("backend");
+  return options;
 }
 
 }  // namespace nibble::verbs

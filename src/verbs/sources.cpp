@@ -104,6 +104,15 @@ NamedEngine engine_named(const Call& call, const graph::Graph& graph, const std:
 
 /// For a graph of integers the runtime; the other engine where it cannot be lowered.
 NamedEngine engine_or(const Call& call, const graph::Graph& graph, const std::string& other) {
+  if (call.takes("backend") && call.has("backend")) {
+    if (call.text("engine", "runtime") != "runtime")
+      fail("verbs", call.place("backend"), "with the engine " + call.text("engine"),
+           "the runtime, which has back ends");
+    if (graph.stage != graph::Stage::ID)
+      fail("verbs", call.place("backend"), "for a network of stage " + std::string(to_string(graph.stage)),
+           "a network of stage ID");
+    return engine_named(call, graph, "runtime");
+  }
   if (call.has("engine")) return engine_named(call, graph, call.text("engine"));
   if (graph.stage == graph::Stage::ID) {
     lab::require_kernels({});

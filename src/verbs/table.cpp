@@ -32,6 +32,12 @@ const Option shape{
 const Option kernels{.name = "kernels",
                      .value = "SET",
                      .help = "the kernel set, where it has a kernel for a step (NIBBLE_KERNELS, else the fastest)"};
+const Option backend{.name = "backend",
+                     .value = "NAME",
+                     .help =
+                         "a library that may take steps whose integers stay the same: NAME.so of NIBBLE_BACKENDS or "
+                         "of Nibble's own, or a path; asked in the order given",
+                     .repeated = true};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
 
 Verb reads_model(Verb verb) {
@@ -204,6 +210,7 @@ Verb run_row() {
        {.name = "trace", .value = "DIR", .help = "keeps every tensor as DIR/NAME.npy"},
        optional(engine,
                 "who executes: reference (the definition), runtime or torch (runtime for integers, else reference)"),
+       backend,
        from,
        preprocess},
       "one inference",
@@ -218,7 +225,7 @@ Verb check_row() {
         "activations.npz, or input.txt with out_layer<i>.txt and output.txt; or a folder of such folders"}},
       {optional(engine,
                 "who executes: reference (the definition), runtime or torch (runtime for integers, else reference)"),
-       from},
+       backend, from},
       "runs a network on the inputs beside it and compares every recorded tensor; any difference: exit code 1",
       check};
 }
@@ -226,7 +233,7 @@ Verb check_row() {
 Verb evaluate_row() {
   return {"evaluate",
           {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
-          {dataset, preprocess, limit, engine},
+          {dataset, preprocess, limit, engine, backend},
           "accuracy, or the mean square error where targets are given, with its 95 % interval",
           evaluate};
 }
@@ -234,7 +241,7 @@ Verb evaluate_row() {
 Verb compare_row() {
   return {"compare",
           {{"A", "an ONNX file at any stage, or a program (.nib)"}, {"B", "another"}},
-          {dataset, preprocess, limit, engine},
+          {dataset, preprocess, limit, engine, backend},
           "runs both on the same data: differences per layer, decisions that flip, McNemar's test",
           compare};
 }
@@ -243,9 +250,32 @@ Verb compile_row() {
   return {"compile",
           {{"ID.onnx", "an integer network"}},
           {optional(output("MODEL.nib", ""), "the program; without it only the table is printed"),
-           choice("machine", {"host"}, "what the program is for (host: the CPU that runs it)"), kernels, from},
+           choice("machine", {"host"}, "what the program is for (host: the CPU that runs it)"), kernels, backend, from},
           "lowers an integer network to a program: steps with their kernels and requantisation, arena, constants",
           compile};
+}
+
+Verb generate_row() {
+  Option data = dataset;
+  data.required = false;
+  data.name = "golden";
+  data.help = "examples for test/, in place of drawn ones: " + data::dataset_forms();
+  return {
+      "generate",
+      {{"ID.onnx", "an integer network"}},
+      {output("DIR", "C99 that is the network: a header, its code, weights, kernels, goldens, build files"),
+       {.name = "machine", .value = "NAME", .help = "what it is for: a name of 'nibble machines', or a file (host)"},
+       {.name = "prefix", .value = "NAME", .help = "of every name in the code (model)"},
+       data,
+       preprocess,
+       {.name = "samples", .value = "N", .help = "goldens (2)"},
+       from},
+      "writes a network as standalone C99 for a machine",
+      generate};
+}
+
+Verb machines_row() {
+  return {"machines", {}, {}, "the machines that code can be generated for", machines};
 }
 
 Verb bench_row() {
@@ -253,6 +283,7 @@ Verb bench_row() {
           {{"MODEL", "a program (.nib), or an integer network, which is lowered first"}},
           {{.name = "runs", .value = "N", .help = "measured runs (as many as a second holds)"},
            kernels,
+           backend,
            {.name = "layers",
             .value = "",
             .help = "each step: kernel, time, multiply-accumulates a second, shares of this CPU's measured peak and "
@@ -276,7 +307,9 @@ const std::vector<Verb>& table() {
                                       reads_model(evaluate_row()),
                                       reads_model(compare_row()),
                                       reads_model(compile_row()),
-                                      reads_model(bench_row())};
+                                      reads_model(bench_row()),
+                                      reads_model(generate_row()),
+                                      machines_row()};
   return rows;
 }
 

@@ -81,7 +81,8 @@ static int64_t sum_at(const nibble_conv* p, const void* x, const position* q, in
           sum = nibble_add(sum, nibble_multiply(weight(p, o, tap, c), centred));
         }
       }
-  return sum;
+  /* A folded bias is one modulo 2^32: the whole sum fits. */
+  return folded ? (int64_t)(int32_t)(uint32_t)(uint64_t)sum : sum;
 }
 
 int64_t nibble_conv_summed(const nibble_conv* p, int64_t q, int64_t r) {

@@ -1,5 +1,6 @@
 #include "kernels/conv_windows.h"
 #include "kernels/x86/avx2.h"
+#include "kernels/x86/unpack.h"
 #include "kernels/x86/x86.h"
 #include "kernels/x86/x86_finish.h"
 
@@ -176,7 +177,8 @@ static int conv(const void* parameters, const nibble_call* call) {
     count = nibble_part(end - first, most);
     take(p, call, &o, count, &x, x.at + most * x.step, y, r);
     for (int64_t block = from; block < to; ++block) {
-      tiles(&x, count, (const int8_t*)p->weights + block * 64 * x.quads, bias ? bias + 16 * block : NULL, v);
+      const int8_t* w = nibble_block_weights(p, block, x.quads, nibble_unpacked(p, call->scratch));
+      tiles(&x, count, w, bias ? bias + 16 * block : NULL, v);
       nibble_finish_rows(&f, v, count, 16 * block, y, r);
     }
   }
@@ -184,7 +186,7 @@ static int conv(const void* parameters, const nibble_call* call) {
 }
 
 nibble_kernel nibble_avx2_conv(const nibble_conv* p, const char** name) {
-  if (p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 || p->groups != 1) return NULL;
+  if (p->w_format != NIBBLE_BLOCKED || !nibble_are_bytes(p) || p->acc_type != NIBBLE_I32 || p->groups != 1) return NULL;
   if (!nibble_within_byte(p->zero_point, p->zero_point, p->x_type)) return NULL;
   *name = "gemm16";
   return conv;

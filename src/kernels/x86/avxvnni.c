@@ -16,6 +16,10 @@ NIBBLE_OPEN_TARGET("avx2,fma,avxvnni")
 #else
 #define VEC_DOT(sum, x, w) _mm256_dpbusd_avx_epi32(sum, x, w)
 #endif
+#define VEC_WIDEN(from) _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)(from)))
+#define VEC_UP(v, bits) _mm256_slli_epi32(v, bits)
+#define VEC_OR(a, b) _mm256_or_si256(a, b)
+#define VEC_XOR(a, b) _mm256_xor_si256(a, b)
 #define VEC_BLOCK 2
 #define TILE_ROWS 6
 #include "kernels/x86/vnni.h"
@@ -23,8 +27,8 @@ NIBBLE_OPEN_TARGET("avx2,fma,avxvnni")
 NIBBLE_CLOSE_TARGET
 
 #if defined(NIBBLE_EMULATED)
-const nibble_kernel_set nibble_avxvnni_emulated = {"avxvnni_emulated", nibble_has_avx2, find};
+const nibble_kernel_set nibble_avxvnni_emulated = {"avxvnni_emulated", nibble_has_avx2, find, nibble_finish_tile};
 #else
-const nibble_kernel_set nibble_avxvnni = {"avxvnni", nibble_has_avxvnni, find};
+const nibble_kernel_set nibble_avxvnni = {"avxvnni", nibble_has_avxvnni, find, nibble_finish_tile};
 #endif
 #endif

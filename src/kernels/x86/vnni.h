@@ -3,6 +3,7 @@
  *
  *   VEC, VEC_LOAD(from), VEC_STORE(to, v), VEC_ZERO(), VEC_SPREAD(int32)
  *   VEC_DOT(sum, x, w)   sum of int32 + four products of bytes of x, unsigned, and of w, signed, each
+ *   VEC_WIDEN(from)      of bytes, unsigned, to int32; VEC_UP(v, bits) shifts, VEC_OR, VEC_XOR, VEC_ADD
  *   VEC_BLOCK            registers that a block of 16 channels takes: 2 or 1
  *   TILE_ROWS            positions of a tile, at most 12
  *
@@ -13,6 +14,7 @@
  *
  * x of i8 is x + 128 of u8: the sum starts at bias - 128 * (sum of the weights). */
 #include "kernels/conv_windows.h"
+#include "kernels/x86/unpack.h"
 #include "kernels/x86/x86_finish.h"
 
 enum { QUAD = 64, VEC_BYTES = 64 / VEC_BLOCK };
@@ -41,10 +43,10 @@ static void start_of(const nibble_conv* p, int64_t block, const int8_t* w, int64
 
 /* ---- dense ------------------------------------------------------------------------------------------------------ */
 
-/* Windows of `quads` quads, `step` bytes apart. */
+/* Windows `step` bytes apart, each of `segments` segments `apart` bytes apart, of `quads` quads. */
 typedef struct windows {
   const uint8_t* at;
-  int64_t step, quads;
+  int64_t step, segments, apart, quads;
 } windows;
 
 NIBBLE_INLINE int32_t quad_at(const uint8_t* x) {
@@ -61,20 +63,23 @@ NIBBLE_INLINE void tile(int rows, int two, const windows* x, int64_t first, cons
                         const int32_t* start, int64_t start_apart, int32_t* v, int64_t behind) {
   const VEC s0 = VEC_LOAD(start), s1 = two ? VEC_LOAD(start + start_apart) : VEC_ZERO();
   const int64_t step = x->step;
-  const uint8_t *at = x->at + first * step, *six = at + 6 * step;
+  const uint8_t* base = x->at + first * step;
 #define START(i) VEC a##i = s0, b##i = s1;
   TWELVE(START)
 #undef START
-  for (int64_t quad = 0; quad < x->quads; ++quad, w += QUAD, at += 4, six += 4) {
-    const VEC w0 = VEC_LOAD(w), w1 = two ? VEC_LOAD(w + apart) : w0;
+  for (int64_t segment = 0; segment < x->segments; ++segment, base += x->apart) {
+    const uint8_t *at = base, *six = base + 6 * step;
+    for (int64_t quad = 0; quad < x->quads; ++quad, w += QUAD, at += 4, six += 4) {
+      const VEC w0 = VEC_LOAD(w), w1 = two ? VEC_LOAD(w + apart) : w0;
 #define ROW(i)                                                                          \
   if (rows > i) {                                                                       \
     const VEC four = VEC_SPREAD(quad_at(i < 6 ? at + i * step : six + (i - 6) * step)); \
     a##i = VEC_DOT(a##i, four, w0);                                                     \
     if (two) b##i = VEC_DOT(b##i, four, w1);                                            \
   }
-    TWELVE(ROW)
+      TWELVE(ROW)
 #undef ROW
+    }
   }
 #define STORE(i)                                   \
   if (rows > i) {                                  \
@@ -120,10 +125,11 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
       CASE(6)
       CASE(7)
       CASE(8)
-      CASE(9) CASE(10) CASE(11)
+      CASE(9)
+      CASE(10)
+      CASE(11)
 #endif
-          default : tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind);
-      break;
+      default: tile(TILE_ROWS, two, x, i, w, apart, start, start_apart, v + 16 * i, behind); break;
 #undef CASE
     }
   }
@@ -132,13 +138,15 @@ NIBBLE_INLINE void tiles(int two, const windows* x, int64_t count, const int8_t*
 /* Blocks [block, to), as many as a tile takes; returns how many. */
 static int64_t some_blocks(nibble_finish* f, const windows* x, int64_t count, int64_t block, int64_t to,
                            const int64_t* y, const int64_t* r) {
-  const int64_t size = QUAD * x->quads;
-  const int8_t* w = (const int8_t*)f->p->weights + block * size;
+  const int64_t quads = x->segments * x->quads, size = QUAD * quads, behind = NIBBLE_WINDOWS_MOST * 16;
+  const int64_t taken = VEC_BLOCK == 1 && count > 1 && to - block > 1 ? 2 : 1;
+  int8_t* unpacked = nibble_unpacked(f->p, f->call->scratch);
+  const int8_t* w = nibble_block_weights(f->p, block, quads, unpacked);
   int32_t v[2 * NIBBLE_WINDOWS_MOST * 16], start[32];
-  const int64_t behind = NIBBLE_WINDOWS_MOST * 16, taken = VEC_BLOCK == 1 && count > 1 && to - block > 1 ? 2 : 1;
-  for (int64_t k = 0; k < taken; ++k) start_of(f->p, block + k, w + k * size, x->quads, start + 16 * k);
-  if (count == 1)
-    stream(x->at, x->quads, w, start, v);
+  if (taken > 1) nibble_block_weights(f->p, block + 1, quads, unpacked + size);
+  for (int64_t k = 0; k < taken; ++k) start_of(f->p, block + k, w + k * size, quads, start + 16 * k);
+  if (count == 1 && x->segments == 1)
+    stream(x->at, quads, w, start, v);
   else if (VEC_BLOCK == 2)
     tiles(1, x, count, w, VEC_BYTES, start, 8, v, 8);
   else if (taken == 2)
@@ -199,42 +207,128 @@ static int lie_in_place(const nibble_conv* p, int64_t* step) {
          (p->out[2] - 1) * p->stride[2] < p->in[2] && (p->out[1] - 1) * p->stride[1] < p->in[1];
 }
 
-/* The windows of `count` positions from *o on, to scratch where they are not in place, and where their results go; *o
- * moves on. */
-static void take(const nibble_conv* p, const nibble_call* call, nibble_position* o, int64_t count, const windows* x,
-                 int in_place, int64_t* y, int64_t* r) {
-  uint8_t *to = call->scratch, *segment = to + nibble_windows(p) * 2 * nibble_window_half(p);
-  for (int64_t i = 0, run; i < count; i += run) {
-    const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride),
-                  rest = p->out[2] - o->at[2];
-    run = count - i < rest ? count - i : rest;
-    for (int64_t k = 0; k < run; ++k) {
-      y[i + k] = y0 + k * p->y_stride[3];
-      r[i + k] = r0 + k * p->r_stride[3];
+/* One call's: the blocks of output channels that it computes, and the windows gathered so far. */
+typedef struct progress {
+  nibble_finish f;
+  int64_t from, to, count, most;
+  windows gathered;
+  int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
+} progress;
+
+static void compute(progress* g, const windows* x, int64_t count, const int64_t* y, const int64_t* r) {
+  for (int64_t block = g->from; block < g->to;) block += some_blocks(&g->f, x, count, block, g->to, y, r);
+}
+
+/* Where the results of `count` positions of a row from `o` on go. */
+static void places(const nibble_conv* p, const nibble_position* o, int64_t count, int64_t* y, int64_t* r) {
+  const int64_t y0 = nibble_offset_of(o, p->y_stride), r0 = nibble_offset_of(o, p->r_stride);
+  for (int64_t k = 0; k < count; ++k) {
+    y[k] = y0 + k * p->y_stride[3];
+    r[k] = r0 + k * p->r_stride[3];
+  }
+}
+
+static void flush(progress* g) {
+  if (g->count > 0) compute(g, &g->gathered, g->count, g->y, g->r);
+  g->count = 0;
+}
+
+/* `count` positions of a row from `o` on, gathered. */
+static void gathered(progress* g, nibble_position o, int64_t count) {
+  const nibble_conv* p = g->f.p;
+  uint8_t *to = g->f.call->scratch, *segment = to + nibble_windows(p) * 2 * nibble_window_half(p);
+  for (int64_t done = 0, some; done < count; done += some, o.at[2] += some) {
+    const int64_t room = g->most - g->count;
+    some = count - done < room ? count - done : room;
+    places(p, &o, some, g->y + g->count, g->r + g->count);
+    gather_row(p, g->f.call->in[0], &o, some, to + g->count * g->gathered.step, g->gathered.step, segment);
+    g->count += some;
+    if (g->count == g->most) flush(g);
+  }
+}
+
+/* `count` positions of a row from `o` on, whose windows lie in x as they are, from `from` on. */
+static void in_place(progress* g, nibble_position o, int64_t count, int64_t from) {
+  const nibble_conv* p = g->f.p;
+  windows x = {(const uint8_t*)g->f.call->in[0] + from, p->stride[2] * p->x_stride[3], p->kernel[1],
+               p->dilation[1] * p->x_stride[2], nibble_segment_bytes(p) / 4};
+  for (int64_t done = 0, some; done < count; done += some, o.at[2] += some, x.at += some * x.step) {
+    int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
+    some = nibble_part(count - done, NIBBLE_WINDOWS_MOST);
+    places(p, &o, some, y, r);
+    compute(g, &x, some, y, r);
+  }
+}
+
+/* Whether all rows of the window at `o` lie inside x; its first tap's offset. */
+static int rows_inside(const nibble_conv* p, const nibble_position* o, int64_t* from) {
+  int first, last;
+  nibble_segment_offset(p, o, p->kernel[0] - 1, p->kernel[1] - 1, &last);
+  *from = nibble_segment_offset(p, o, 0, 0, &first);
+  return first && last;
+}
+
+/* Rows of the output: windows are gathered but where few channels make that dear, and they lie in x as they are. */
+static void by_rows(progress* g, int64_t begin, int64_t end) {
+  const nibble_conv* p = g->f.p;
+  const int cheap = (g->to - g->from) * 16 > 64 || p->kernel[0] > 1 || p->x_type != NIBBLE_U8;
+  nibble_position o = nibble_position_of(p, begin);
+  for (int64_t item = begin, run; item < end; item += run, nibble_move_on(p, &o, run)) {
+    int64_t left, right, from;
+    run = p->out[2] - o.at[2] < end - item ? p->out[2] - o.at[2] : end - item;
+    nibble_whole_windows(p, &o, run, &left, &right);
+    if (cheap || right <= left || !rows_inside(p, &o, &from)) {
+      gathered(g, o, run);
+    } else {
+      nibble_position at = o;
+      gathered(g, o, left);
+      at.at[2] = o.at[2] + left;
+      in_place(g, at, right - left, from + left * p->stride[2] * p->x_stride[3]);
+      at.at[2] = o.at[2] + right;
+      gathered(g, at, run - right);
     }
-    if (!in_place) gather_row(p, call->in[0], o, run, to + i * x->step, x->step, segment);
-    nibble_move_on(p, o, run);
+  }
+  flush(g);
+}
+
+/* Windows that lie in place over all rows: positions [begin, end), `step` bytes apart. */
+static void by_plane(progress* g, int64_t begin, int64_t end, int64_t step) {
+  const nibble_conv* p = g->f.p;
+  windows x = {(const uint8_t*)g->f.call->in[0] + begin * step, step, 1, 0, nibble_segment_bytes(p) / 4};
+  nibble_position o = nibble_position_of(p, begin);
+  for (int64_t first = begin, count; first < end; first += count, x.at += count * step) {
+    count = nibble_part(end - first, g->most);
+    for (int64_t i = 0, run; i < count; i += run) {
+      run = p->out[2] - o.at[2] < count - i ? p->out[2] - o.at[2] : count - i;
+      places(p, &o, run, g->y + i, g->r + i);
+      nibble_move_on(p, &o, run);
+    }
+    compute(g, &x, count, g->y, g->r);
   }
 }
 
 static int conv(const void* parameters, const nibble_call* call) {
   const nibble_conv* p = parameters;
-  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2], most = nibble_windows(p);
+  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
   const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
-  const int64_t from = p->split ? call->begin : 0, to = p->split ? call->end : (p->out_channels + 15) / 16;
-  nibble_finish f = nibble_finish_of(p, call);
-  nibble_position o = nibble_position_of(p, begin);
-  windows x = {NULL, 0, nibble_window_bytes(p) / 4};
-  const int in_place = lie_in_place(p, &x.step);
-  if (!in_place) x.step = (nibble_window_bytes(p) + 63) / 64 * 64 + 64;
-  for (int64_t first = begin, count; first < end && from < to; first += count) {
-    int64_t y[NIBBLE_WINDOWS_MOST], r[NIBBLE_WINDOWS_MOST];
-    count = nibble_part(end - first, most);
-    take(p, call, &o, count, &x, in_place, y, r);
-    x.at = in_place ? (const uint8_t*)call->in[0] + first * x.step : call->scratch;
-    for (int64_t block = from; block < to;) block += some_blocks(&f, &x, count, block, to, y, r);
-  }
-  return f.fault;
+  progress g;
+  int64_t step;
+  g.f = nibble_finish_of(p, call);
+  g.from = p->split ? call->begin : 0;
+  g.to = p->split ? call->end : (p->out_channels + 15) / 16;
+  g.count = 0;
+  if (begin >= end || g.from >= g.to) return NIBBLE_FINE;
+  g.most = nibble_part(end - begin, nibble_windows(p));
+  g.gathered.at = call->scratch;
+  g.gathered.step = (nibble_window_bytes(p) + 63) / 64 * 64 + 64;
+  g.gathered.segments = 1;
+  g.gathered.apart = 0;
+  g.gathered.quads = nibble_window_bytes(p) / 4;
+  if (lie_in_place(p, &step))
+    by_plane(&g, begin, end, step);
+  else
+    by_rows(&g, begin, end);
+  return g.f.fault;
 }
 
 /* ---- depthwise -------------------------------------------------------------------------------------------------- */
@@ -307,13 +401,98 @@ NIBBLE_INLINE void sum_run(const uint8_t* strip, int64_t count, int64_t step, co
     }
 }
 
+/* Three rows of x from the first column of a run on; columns [left, right) of them lie inside. */
+typedef struct rows {
+  nibble_line line[3];
+  int64_t left, right;
+  const uint8_t* zeros;
+} rows;
+
+/* The channels of a register from `lane` on of one column: bytes of the three rows, and 0. */
+NIBBLE_INLINE VEC column_at(const rows* x, int64_t at, int64_t lane, int checked, int is_signed) {
+  const int outside = checked && (at < x->left || at >= x->right);
+  const VEC a = VEC_WIDEN(outside ? x->zeros : x->line[0].at + at * x->line[0].step + lane);
+  const VEC b = VEC_WIDEN(outside ? x->zeros : x->line[1].at + at * x->line[1].step + lane);
+  const VEC c = VEC_WIDEN(outside ? x->zeros : x->line[2].at + at * x->line[2].step + lane);
+  const VEC all = VEC_OR(VEC_OR(a, VEC_UP(b, 8)), VEC_UP(c, 16));
+  return is_signed ? VEC_XOR(all, VEC_SPREAD((int32_t)0x80808080u)) : all;
+}
+
+/* Positions [from, to) of a run of windows of three rows and three columns. */
+NIBBLE_INLINE void roll(const rows* of, int64_t from, int64_t to, int64_t lane, const uint8_t* w, VEC start, int32_t* v,
+                        int stride, int checked, int is_signed) {
+  const VEC w0 = VEC_LOAD(w), w1 = VEC_LOAD(w + CELL), w2 = VEC_LOAD(w + 2 * CELL);
+  const rows local = *of, *x = &local;
+  VEC a, b, c;
+  if (from >= to) return;
+  a = column_at(x, from * stride, lane, checked, is_signed);
+  b = stride == 1 ? column_at(x, from + 1, lane, checked, is_signed) : a;
+  for (int64_t i = from; i < to; ++i) {
+    VEC sum = VEC_DOT(start, a, w0);
+    if (stride == 2) b = column_at(x, 2 * i + 1, lane, checked, is_signed);
+    c = column_at(x, i * stride + 2, lane, checked, is_signed);
+    sum = VEC_DOT(sum, b, w1);
+    VEC_STORE(v + 16 * i, VEC_DOT(sum, c, w2));
+    a = stride == 1 ? b : c;
+    b = c;
+  }
+}
+
+NIBBLE_INLINE void roll_run(const rows* x, int64_t count, const uint8_t* w, const int32_t* start, int32_t* v,
+                            int stride, int is_signed) {
+  int64_t from = (x->left + stride - 1) / stride, to = x->right < 3 ? 0 : (x->right - 3) / stride + 1;
+  if (from > count) from = count;
+  to = to < from ? from : to < count ? to : count;
+  for (int k = 0; k < VEC_BLOCK; ++k, w += VEC_BYTES, v += 16 / VEC_BLOCK) {
+    const VEC s = VEC_LOAD(start + 16 / VEC_BLOCK * k);
+    roll(x, 0, from, 8 * k, w, s, v, stride, 1, is_signed);
+    roll(x, from, to, 8 * k, w, s, v, stride, 0, is_signed);
+    roll(x, to, count, 8 * k, w, s, v, stride, 1, is_signed);
+  }
+}
+
+/* The sums of a run of a kernel of three rows and three columns. */
+static void sum_three(const nibble_conv* p, const nibble_call* call, const nibble_position* o, int64_t count,
+                      int64_t channel, const uint8_t* zeros, const uint8_t* w, const int32_t* start, int32_t* v) {
+  const int is_signed = p->x_type == NIBBLE_I8;
+  rows x;
+  for (int k = 0; k < 3; ++k) x.line[k] = nibble_line_of(p, call, o, k, channel, zeros);
+  x.zeros = zeros;
+  nibble_inner_columns(p, o, (count - 1) * p->stride[2] + 3, &x.left, &x.right);
+  if (p->stride[2] == 1) {
+    if (is_signed)
+      roll_run(&x, count, w, start, v, 1, 1);
+    else
+      roll_run(&x, count, w, start, v, 1, 0);
+  } else {
+    if (is_signed)
+      roll_run(&x, count, w, start, v, 2, 1);
+    else
+      roll_run(&x, count, w, start, v, 2, 0);
+  }
+}
+
+/* The sums of a run, by way of its strip. */
+static void sum_strip(const nibble_conv* p, const nibble_call* call, const nibble_position* o, int64_t count,
+                      int64_t channel, const uint8_t* zeros, const uint8_t* w, const int32_t* start, uint8_t* strip,
+                      int32_t* v) {
+  const int64_t fours = ((int64_t)p->kernel[0] * p->kernel[1] + 3) / 4, width = p->kernel[2];
+  const int64_t step = p->stride[2] * fours * CELL;
+  build_strip(p, call, o, (count - 1) * p->stride[2] + (width - 1) * p->dilation[2] + 1, channel, zeros, strip);
+  if (width == 5 && fours == 2 && p->dilation[2] == 1)
+    sum_run(strip, count, step, w, 5, 2, 1, start, v);
+  else
+    sum_run(strip, count, step, w, width, fours, p->dilation[2], start, v);
+}
+
 static int depthwise(const void* parameters, const nibble_call* call) {
   const nibble_conv* p = parameters;
   const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2], width = p->kernel[2];
-  const int64_t rows = (int64_t)p->kernel[0] * p->kernel[1], fours = (rows + 3) / 4, cells = width * fours * CELL;
+  const int64_t lines = (int64_t)p->kernel[0] * p->kernel[1], fours = (lines + 3) / 4, cells = width * fours * CELL;
   const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
   const int64_t from = p->split ? call->begin : 0, to = p->split ? call->end : (p->out_channels + 15) / 16;
-  const int64_t step = p->stride[2] * fours * CELL, quads = (rows * width + 3) / 4;
+  const int64_t quads = (lines * width + 3) / 4;
+  const int three = width == 3 && lines == 3 && p->dilation[2] == 1 && p->stride[2] <= 2;
   uint8_t *zeros = call->scratch, *weights = zeros + CELL, *strip = weights + (to - from) * cells;
   int64_t y[NIBBLE_STRIP_RUN], r[NIBBLE_STRIP_RUN];
   int32_t v[NIBBLE_STRIP_RUN * 16], start[16];
@@ -321,20 +500,18 @@ static int depthwise(const void* parameters, const nibble_call* call) {
   if (begin >= end) return NIBBLE_FINE;
   for (int i = 0; i < CELL; ++i) zeros[i] = (uint8_t)p->zero_point;
   for (int64_t block = from; block < to; ++block)
-    four_weights(p, (const int8_t*)p->weights + block * quads * QUAD, weights + (block - from) * cells);
+    four_weights(p, nibble_block_weights(p, block, quads, (int8_t*)zeros + nibble_conv_scratch(p) - quads * CELL),
+                 weights + (block - from) * cells);
   for (int64_t item = begin, count; item < end; item += count) {
     const nibble_position o = nibble_position_of(p, item);
     count = nibble_run(p, &o, end - item, y, r);
     for (int64_t block = from; block < to; ++block) {
       const uint8_t* w = weights + (block - from) * cells;
-      build_strip(p, call, &o, (count - 1) * p->stride[2] + (width - 1) * p->dilation[2] + 1, block * 16, zeros, strip);
       start_of(p, block, (const int8_t*)w, width * fours, start);
-      if (width == 3 && fours == 1 && p->dilation[2] == 1)
-        sum_run(strip, count, step, w, 3, 1, 1, start, v);
-      else if (width == 5 && fours == 2 && p->dilation[2] == 1)
-        sum_run(strip, count, step, w, 5, 2, 1, start, v);
+      if (three)
+        sum_three(p, call, &o, count, block * 16, zeros, w, start, v);
       else
-        sum_run(strip, count, step, w, width, fours, p->dilation[2], start, v);
+        sum_strip(p, call, &o, count, block * 16, zeros, w, start, strip, v);
       nibble_finish_rows(&f, v, count, block * 16, y, r);
     }
   }
@@ -343,7 +520,7 @@ static int depthwise(const void* parameters, const nibble_call* call) {
 
 static nibble_kernel find(int kind, const void* parameters, const char** kernel_name) {
   const nibble_conv* p = parameters;
-  if (kind != NIBBLE_KIND_CONV || p->w_format != NIBBLE_BLOCKED || p->w_bits != 8 || p->acc_type != NIBBLE_I32 ||
+  if (kind != NIBBLE_KIND_CONV || p->w_format != NIBBLE_BLOCKED || !nibble_are_bytes(p) || p->acc_type != NIBBLE_I32 ||
       !nibble_within_byte(p->zero_point, p->zero_point, p->x_type))
     return NULL;
   if (p->groups == 1) {

@@ -1,5 +1,5 @@
-#ifndef NIBBLE_KERNELS_X86_H
-#define NIBBLE_KERNELS_X86_H
+#ifndef NIBBLE_KERNELS_X86_X86_H
+#define NIBBLE_KERNELS_X86_X86_H
 
 /* What the x86 sets share: who runs here, and how a file says for which instructions it is compiled. A file includes
  * every header first, then opens its target, so that inline code of shared headers is compiled for any machine.

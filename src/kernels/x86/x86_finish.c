@@ -25,6 +25,7 @@ nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call) {
   const int sum = (p->r_type == NIBBLE_U8 || p->r_type == NIBBLE_I8) && s->low >= -limit && s->high <= limit &&
                   s->low <= s->high && nibble_within_byte(p->sum_low, p->sum_high, p->y_type);
   if (p->sum_form == 2 && s->form == NIBBLE_STAGE_FLOAT && sum) f.form = NIBBLE_FINISH_FLOAT_SUM;
+  if (p->sum_form == 2 && s->form == NIBBLE_STAGE_PRODUCT32 && sum) f.form = NIBBLE_FINISH_PRODUCT32_SUM;
   if (p->sum_form != 0) return f;
   if (s->form == NIBBLE_STAGE_FLOAT && byte) f.form = NIBBLE_FINISH_FLOAT;
   if (s->form == NIBBLE_STAGE_PRODUCT32 && byte) f.form = NIBBLE_FINISH_PRODUCT32;
@@ -150,32 +151,24 @@ NIBBLE_INLINE void finish_float_sum(nibble_finish* f, const int32_t* v, int64_t 
   }
 }
 
-/* Four channels of (v * a + b) >> d, clipped to int32's bytes: v, a int32 in the low half of 64 bits. */
-NIBBLE_INLINE __m256i turned(__m256i v, __m256i a, __m256i b, __m256i d, __m256i low, __m256i high) {
-  const __m256i sign = _mm256_set1_epi64x(INT64_MIN);
-  __m256i q = _mm256_add_epi64(_mm256_mul_epi32(v, a), b);
-  /* An arithmetic shift: of the number made unsigned, less what that adds. */
-  q = _mm256_sub_epi64(_mm256_srlv_epi64(_mm256_xor_si256(q, sign), d), _mm256_srlv_epi64(sign, d));
-  q = _mm256_blendv_epi8(q, low, _mm256_cmpgt_epi64(low, q));
-  return _mm256_blendv_epi8(q, high, _mm256_cmpgt_epi64(q, high));
-}
-
-/* Two channels' groups of eight: stage parameters of channels even and odd, as turned() wants them. */
+/* Two channels' groups of eight: stage parameters of channels even and odd. 2^62 in b makes every sum positive, so that a
+ * shift without a sign serves; `excess` is what it adds to a result, modulo 2^32. */
 typedef struct products {
-  __m256i a[2], even[2], odd[2], even_shift[2], odd_shift[2], low, high;
+  __m256i a[2], even[2], odd[2], even_shift[2], odd_shift[2], excess[2];
 } products;
 
 static products products_of(const nibble_stage* s, int64_t channel) {
   int64_t b[16], d[16];
-  int32_t a[16];
+  int32_t a[16], excess[16];
   products r;
   for (int i = 0; i < 16; ++i) {
     const int64_t c = s->channels > 1 ? channel + i : 0;
     const int at = i / 8 * 8 + i % 2 * 4 + i % 8 / 2;
-    const uint8_t shift = ((const uint8_t*)s->d)[c];
+    const uint8_t given = ((const uint8_t*)s->d)[c], shift = given > 62 ? 62 : given;
     a[i] = ((const int32_t*)s->a)[c];
-    b[at] = ((const int64_t*)s->b)[c];
-    d[at] = shift > 63 ? 63 : shift;
+    b[at] = (int64_t)((uint64_t)((const int64_t*)s->b)[c] + ((uint64_t)1 << 62));
+    d[at] = shift;
+    excess[i] = (int32_t)(uint32_t)(((uint64_t)1 << 62) >> shift);
   }
   for (int k = 0; k < 2; ++k) {
     r.a[k] = load(a + 8 * k);
@@ -183,18 +176,19 @@ static products products_of(const nibble_stage* s, int64_t channel) {
     r.odd[k] = load(b + 8 * k + 4);
     r.even_shift[k] = load(d + 8 * k);
     r.odd_shift[k] = load(d + 8 * k + 4);
+    r.excess[k] = load(excess + 8 * k);
   }
-  r.low = _mm256_set1_epi64x(s->low);
-  r.high = _mm256_set1_epi64x(s->high);
   return r;
 }
 
+/* Eight channels of (v * a + b) >> d. */
 NIBBLE_INLINE __m256i turned_eight(const products* s, int k, const int32_t* v) {
   const __m256i x = load(v);
-  const __m256i even = turned(x, s->a[k], s->even[k], s->even_shift[k], s->low, s->high);
-  const __m256i odd =
-      turned(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(s->a[k], 32), s->odd[k], s->odd_shift[k], s->low, s->high);
-  return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+  const __m256i even = _mm256_srlv_epi64(_mm256_add_epi64(_mm256_mul_epi32(x, s->a[k]), s->even[k]), s->even_shift[k]);
+  const __m256i odd = _mm256_srlv_epi64(
+      _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(s->a[k], 32)), s->odd[k]),
+      s->odd_shift[k]);
+  return _mm256_sub_epi32(_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa), s->excess[k]);
 }
 
 static void finish_product32(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y) {
@@ -205,6 +199,35 @@ static void finish_product32(nibble_finish* f, const int32_t* v, int64_t count, 
     const int32_t* w = both ? v + 16 : v;
     put_two(&o, turned_eight(&s, 0, v), turned_eight(&s, 1, v + 8), turned_eight(&s, 0, w), turned_eight(&s, 1, w + 8),
             y + i, both);
+  }
+}
+
+/* Eight channels of PRODUCT32 and then sum_form 2; r: eight bytes. */
+NIBBLE_INLINE __m256i turned_and_added(const residual* s, const products* m, int k, const int32_t* v, const uint8_t* r,
+                                       int is_signed) {
+  const __m128i eight = _mm_loadl_epi64((const __m128i*)r);
+  const __m256 other = _mm256_cvtepi32_ps(is_signed ? _mm256_cvtepi8_epi32(eight) : _mm256_cvtepu8_epi32(eight));
+  __m256 q = _mm256_cvtepi32_ps(turned_eight(m, k, v));
+  q = _mm256_min_ps(_mm256_max_ps(q, s->low), s->high);
+  return _mm256_cvtps_epi32(_mm256_fmadd_ps(q, s->fa, _mm256_fmadd_ps(other, s->fb, s->fc)));
+}
+
+NIBBLE_INLINE void finish_product32_sum(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel,
+                                        const int64_t* y, const int64_t* r, int r_signed) {
+  const nibble_conv* p = f->p;
+  const products s = products_of(&p->stage, channel);
+  const bytes o = bytes_of(f, channel, p->sum_low, p->sum_high);
+  const residual sum = {_mm256_set1_ps((float)p->stage.low), _mm256_set1_ps((float)p->stage.high),
+                        _mm256_set1_ps(p->sum_fa), _mm256_set1_ps(p->sum_fb), _mm256_set1_ps(p->sum_fc)};
+  const uint8_t* other = (const uint8_t*)f->call->in[1] + channel;
+  for (int64_t i = 0; i < count; i += 2, v += 32) {
+    const int both = i + 1 < count;
+    const int32_t* w = both ? v + 16 : v;
+    const uint8_t *first = other + r[i], *second = other + r[both ? i + 1 : i];
+    put_two(&o, turned_and_added(&sum, &s, 0, v, first, r_signed),
+            turned_and_added(&sum, &s, 1, v + 8, first + 8, r_signed),
+            turned_and_added(&sum, &s, 0, w, second, r_signed),
+            turned_and_added(&sum, &s, 1, w + 8, second + 8, r_signed), y + i, both);
   }
 }
 
@@ -244,10 +267,23 @@ void nibble_finish_rows(nibble_finish* f, const int32_t* v, int64_t count, int64
       else
         finish_float_sum(f, v, count, channel, y, r, 0);
       break;
+    case NIBBLE_FINISH_PRODUCT32_SUM:
+      if (f->p->r_type == NIBBLE_I8)
+        finish_product32_sum(f, v, count, channel, y, r, 1);
+      else
+        finish_product32_sum(f, v, count, channel, y, r, 0);
+      break;
     case NIBBLE_FINISH_PRODUCT32: finish_product32(f, v, count, channel, y); break;
     case NIBBLE_FINISH_INTEGERS: finish_integers(f, v, count, channel, y); break;
     default: finish_any(f, v, count, channel, y, r); break;
   }
+}
+
+int nibble_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count, int64_t channel,
+                       const int64_t* y, const int64_t* r) {
+  nibble_finish f = nibble_finish_of(p, call);
+  nibble_finish_rows(&f, v, count, channel, y, r);
+  return f.fault;
 }
 
 NIBBLE_CLOSE_TARGET

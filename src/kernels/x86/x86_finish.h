@@ -9,7 +9,8 @@ enum nibble_finish_form {
   NIBBLE_FINISH_FLOAT,
   NIBBLE_FINISH_FLOAT_SUM, /* FLOAT, then sum_form 2 */
   NIBBLE_FINISH_PRODUCT32,
-  NIBBLE_FINISH_INTEGERS /* NONE, to I32 */
+  NIBBLE_FINISH_PRODUCT32_SUM, /* PRODUCT32, then sum_form 2 */
+  NIBBLE_FINISH_INTEGERS       /* NONE, to I32 */
 };
 
 /* One call's. p: the convolution whose stage, out_channels, y_type and residual count; `fault` is what the call returns.
@@ -27,6 +28,10 @@ nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call);
  * y[count] of the output; residuals are at r[count]. Channels beyond out_channels are left out. */
 void nibble_finish_rows(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y,
                         const int64_t* r);
+
+/* The sets' finisher (kernels.h). */
+int nibble_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count, int64_t channel,
+                       const int64_t* y, const int64_t* r);
 
 /* A convolution of which only the stage is, for other kinds of steps. */
 nibble_conv nibble_stage_alone(const nibble_stage* stage, int32_t channels, int32_t y_type);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/channels.hpp"
@@ -81,12 +83,32 @@ class Lifter {
   void lift_input(ValueId id) {
     const graph::Value& value = from_[id];
     if (!value.grid) throw Refusal{"an input without a scale"};
-    if (value.grid->per_channel()) throw Refusal{"an input with a scale for each channel"};
     if (uses_.readers[static_cast<size_t>(id)].empty() && !uses_.is_output[static_cast<size_t>(id)])
       throw Refusal{"an input that nothing reads"};
     const ValueId real = to_.add_value(value.name, ElementType::Float32, value.shape);
     to_.inputs.push_back(real);
-    quantise(value.name + "_q", value.name + "_q", id, real, *value.grid);
+    Grid grid = *value.grid;
+    const ValueId scaled = grid.per_channel() ? on_one_scale(value, real, grid) : real;
+    quantise(value.name + "_q", value.name + "_q", id, scaled, grid);
+  }
+
+  /// An input with a scale for each channel times what brings all to the largest, which `grid` has then; powers of two
+  /// round nothing.
+  ValueId on_one_scale(const graph::Value& value, ValueId real, Grid& grid) {
+    const double largest = *std::max_element(grid.scale.begin(), grid.scale.end());
+    std::vector<float> factors;
+    for (double scale : grid.scale) {
+      int exponent = 0;
+      if (grid.axis != 1 || std::frexp(largest / scale, &exponent) != 0.5)
+        throw Refusal{"an input with a scale for each channel"};
+      factors.push_back(static_cast<float>(largest / scale));
+    }
+    Shape shape(value.shape.size(), 1);
+    shape[1] = static_cast<int64_t>(factors.size());
+    grid.axis = -1;
+    grid.scale = {largest};
+    const ValueId constant = to_.add_constant(value.name + "_factors", Tensor(shape, factors));
+    return step(value.name + "_equalised", graph::Mul{}, {real, constant}, value.shape);
   }
 
   /// A quantiser behind `source`, which is the network's value `id` under `name`.
@@ -169,16 +191,18 @@ class Lifter {
     if (waiting_.contains(node.inputs[0])) lift_raw_sum(node.inputs[0]);
     if (channelled_.contains(node.inputs[0])) keep_channels(node);
     const Lifted first = to_fake_quantised(node.inputs[0]);
+    const auto& held = from_[node.outputs[0]].grid;
+    const bool of_channels = held && held->per_channel() && holds_alternative<graph::Concat>(node.op);
     for (ValueId id : node.inputs) {
       if (id == absent || from_.constant(id)) {
         inputs.push_back(id == absent ? absent : to_.add_constant(from_[id].name, *from_.constant(id)));
         continue;
       }
       const Lifted& each = to_fake_quantised(id);
-      if (each.grid != first.grid) throw Refusal{"joins values on two grids"};
+      if (each.grid != first.grid && !of_channels) throw Refusal{"joins values on two grids"};
       inputs.push_back(each.real);
     }
-    emit(node, node.op, std::move(inputs), first.grid);
+    emit(node, node.op, std::move(inputs), of_channels ? *held : first.grid);
   }
 
   /// Sums with a scale for each channel are moved only where axis 1 stays the channels.
@@ -214,6 +238,7 @@ class Lifter {
   /// A table that is the standard's rescaling, or a function of the standard between its grids.
   void tabulated(const Node& node) {
     const ValueId x = node.inputs[0], y = node.outputs[0];
+    if (waiting_.contains(x)) return tabulated_by_channel(node, *writer(x));
     const Lifted& input = to_fake_quantised(x);
     const Grid& grid = grid_of(y);
     const Interval range = range_of_value(x);
@@ -234,7 +259,66 @@ class Lifter {
                                : step(node.name + ".real", op, {input.real}, from_[y].shape);
       return quantise(node.name, from_[y].name, y, real, grid);
     }
+    const auto level = [&](int64_t q) { return found(q); };
+    if (const std::optional<float> slope = slope_below_zero(input.grid, range, grid, level)) {
+      const ValueId real =
+          step(node.name + ".real", graph::LeakyRelu{decimal_of(*slope)}, {input.real}, from_[y].shape);
+      return quantise(node.name, from_[y].name, y, real, grid);
+    }
     throw Refusal{"a table of no function known by its integers; the fake-quantised network still has it"};
+  }
+
+  /// A table for each channel, side by side: what is added to an integer says where its channel's begins.
+  void tabulated_by_channel(const Node& node, const Node& place) {
+    const bool second = !place.inputs.empty() && from_.constant(place.inputs.back()) != nullptr;
+    if (!holds_alternative<graph::Add>(place.op) || place.inputs.size() != 2 || !second ||
+        uses_.only_reader(place.outputs[0]) < 0)
+      throw Refusal{"reads a sum that nothing requantises"};
+    const Tensor& begins = *from_.constant(place.inputs[1]);
+    const Lifted& input = to_fake_quantised(place.inputs[0]);
+    const Grid& grid = grid_of(node.outputs[0]);
+    const Interval range = range_of_value(place.inputs[0]);
+    const std::vector<int64_t> table = from_.constant(node.inputs[1])->to_integers();
+    const int64_t first = get<graph::Table>(node.op).first;
+    Tensor slopes(ElementType::Float32, begins.shape());
+    for (size_t c = 0; c < begins.size(); ++c) {
+      const int64_t begin = begins.to_integers()[c] - first;
+      const auto slope = slope_below_zero(input.grid, range, grid,
+                                          [&](int64_t q) { return table.at(static_cast<size_t>(q + begin)); });
+      if (!slope) throw Refusal{"a table for each channel that no slope below zero gives"};
+      slopes.as<float>()[c] = *slope;
+    }
+    const ValueId held = to_.add_constant(node.name + ".slope", std::move(slopes));
+    const Shape& shape = from_[node.outputs[0]].shape;
+    const ValueId real = step(node.name + ".real", graph::PRelu{}, {input.real, held}, shape);
+    quantise(node.name, from_[node.outputs[0]].name, node.outputs[0], real, grid);
+  }
+
+  /// The s for which `level` is the integer of x >= 0 ? x : s * x, at every x of the range; none where there is none.
+  template <class Level>
+  static std::optional<float> slope_below_zero(const Grid& x, Interval range, const Grid& y, Level level) {
+    double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
+    for (int64_t q = range.low; q <= range.high && x.real(q, 0) < 0; ++q) {
+      const auto crossed = [&](double half) {
+        return (static_cast<double>(level(q) - y.zero_point) + half) * y.scale[0] / x.real(q, 0);
+      };
+      // Where the level is the last one, the slope may go on.
+      if (level(q) < y.high) least = std::max(least, crossed(0.5));
+      if (level(q) > y.low) most = std::min(most, crossed(-0.5));
+    }
+    if (!(least <= most)) return std::nullopt;
+    const double middle = std::isfinite(least) && std::isfinite(most) ? (least + most) / 2
+                          : std::isfinite(least)                      ? least + 1
+                          : std::isfinite(most)                       ? most - 1
+                                                                      : 0;
+    const auto slope = static_cast<float>(middle);
+    const double held = decimal_of(slope);
+    for (int64_t q = range.low; q <= range.high; ++q) {
+      const double real = x.real(q, 0);
+      for (double s : {held, static_cast<double>(slope)})
+        if (y.quantise(real >= 0 ? real : s * real, 0, Rounding::HalfEven) != level(q)) return std::nullopt;
+    }
+    return slope;
   }
 
   void requantise(const Node& node) {

@@ -6,6 +6,7 @@
 #include "onnx/file/tensors.hpp"
 #include "onnx/integer_form/to_fake_quantised.hpp"
 #include "onnx/onnx.hpp"
+#include "onnx/standard/in_pieces.hpp"
 #include "quant/range.hpp"
 
 namespace nibble::onnx {
@@ -168,6 +169,16 @@ class QdqWriter {
   ModelWriter writer_;
 };
 
+/// The last opset that the tools which the containers are for are known to have.
+int64_t last_opset(Containers containers) {
+  switch (containers) {
+    case Containers::Byte: return 13;
+    case Containers::FourBit: return 21;
+    case Containers::Exact: return 25;
+  }
+  throw InternalError("containers are one of the enumeration");
+}
+
 /// The first opset that has all that the graph holds.
 int64_t opset_for(const graph::Graph& graph, Containers containers) {
   int64_t opset = 13;
@@ -195,8 +206,9 @@ int64_t ir_version_of(int64_t opset) {
 void write_qdq(const graph::Graph& graph, const std::filesystem::path& file, Containers containers) {
   if (graph.stage == graph::Stage::QD || graph.stage == graph::Stage::ID)
     return write_qdq(to_fake_quantised(graph), file, containers);
-  const int64_t opset = opset_for(graph, containers);
-  write_file(file, QdqWriter(graph, containers, opset, ir_version_of(opset)).bytes(), "onnx");
+  const graph::Graph known = in_pieces(graph, last_opset(containers));
+  const int64_t opset = opset_for(known, containers);
+  write_file(file, QdqWriter(known, containers, opset, ir_version_of(opset)).bytes(), "onnx");
 }
 
 }  // namespace nibble::onnx

@@ -7,6 +7,7 @@
 #include "onnx/file/model_writer.hpp"
 #include "onnx/integer_form/to_fake_quantised.hpp"
 #include "onnx/onnx.hpp"
+#include "onnx/standard/in_pieces.hpp"
 #include "quant/range.hpp"
 
 namespace nibble::onnx {
@@ -108,9 +109,10 @@ class QonnxWriter {
 
 }  // namespace
 
-void write_qonnx(const graph::Graph& graph, const std::filesystem::path& file) {
-  if (graph.stage == graph::Stage::QD || graph.stage == graph::Stage::ID)
-    return write_qonnx(to_fake_quantised(graph), file);
+void write_qonnx(const graph::Graph& given, const std::filesystem::path& file) {
+  if (given.stage == graph::Stage::QD || given.stage == graph::Stage::ID)
+    return write_qonnx(to_fake_quantised(given), file);
+  const graph::Graph graph = in_pieces(given, 21);
   int64_t opset = 13;
   for (const graph::Node& node : graph.nodes)
     if (const int64_t first = opset_of(node.op); first != no_opset) opset = std::max(opset, first);

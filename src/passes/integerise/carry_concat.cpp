@@ -9,12 +9,30 @@ namespace {
 using graph::Node;
 using graph::ValueId;
 
+bool lies_along(const Propagation& p, const Node& node, int axis) {
+  return normalise_axis(get<graph::Concat>(node.op).axis, p.from[node.outputs[0]].shape.size()) == axis;
+}
+
 /// Whether the inputs stand on one grid, levels apart.
 bool on_one_grid(const Propagation& p, const Node& node) {
   const auto* first = std::get_if<OnGrid>(p.find(node.inputs[0]));
   return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
     const auto* x = std::get_if<OnGrid>(p.find(id));
-    return first && x && x->grid.scale == first->grid.scale && x->grid.zero_point == first->grid.zero_point;
+    return first && x && x->grid.scale == first->grid.scale && x->grid.zero_point == first->grid.zero_point &&
+           x->grid.axis == first->grid.axis && (!x->grid.per_channel() || !lies_along(p, node, x->grid.axis));
+  });
+}
+
+/// Whether the branches are channels beside channels of one type and zero point, each with a scale of its own.
+bool has_scales_of_channels(const Propagation& p, const Node& node) {
+  const auto& axis = get<graph::Concat>(node.op).axis;
+  if (normalise_axis(axis, p.from[node.outputs[0]].shape.size()) != 1 || p.quantiser_after(node.outputs[0]))
+    return false;
+  const auto* first = std::get_if<OnGrid>(p.find(node.inputs[0]));
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+    const auto* x = std::get_if<OnGrid>(p.find(id));
+    return first && x && !x->grid.per_channel() && x->grid.zero_point == first->grid.zero_point &&
+           x->grid.container() == first->grid.container() && p.from[id].shape[1] != any;
   });
 }
 
@@ -40,12 +58,16 @@ void concat_requantised(Propagation& p, const Node& node) {
 }  // namespace
 
 void carry_concat(Propagation& p, const Node& node) {
-  if (!on_one_grid(p, node)) return concat_requantised(p, node);
-  OnGrid result = p.integers(node, 0);
+  const bool one_grid = on_one_grid(p, node);
+  if (!one_grid && !has_scales_of_channels(p, node)) return concat_requantised(p, node);
+  OnGrid result = std::get<OnGrid>(*p.find(node.inputs[0]));
   std::vector<ValueId> inputs;
-  for (size_t slot = 0; slot < node.inputs.size(); ++slot) {
-    const OnGrid& x = p.integers(node, slot);
+  if (!one_grid) result.grid.axis = 1, result.grid.scale.clear();
+  for (ValueId id : node.inputs) {
+    const OnGrid& x = std::get<OnGrid>(*p.find(id));
     inputs.push_back(x.id);
+    if (!one_grid)
+      result.grid.scale.insert(result.grid.scale.end(), static_cast<size_t>(p.from[id].shape[1]), x.grid.scale[0]);
     result.grid.low = std::min(result.grid.low, x.grid.low);
     result.grid.high = std::max(result.grid.high, x.grid.high);
   }

@@ -45,12 +45,25 @@ graph::Op integer_op(const Node& node, const Carried& carried) {
   return integer;
 }
 
+/// Where the channels are that each have a scale, once they have moved.
+int axis_behind(const Propagation& p, const Node& node, int axis) {
+  const auto at = static_cast<size_t>(axis);
+  if (const auto* turned = get_if<graph::Transpose>(&node.op); turned && !turned->perm.empty())
+    return static_cast<int>(std::find(turned->perm.begin(), turned->perm.end(), axis) - turned->perm.begin());
+  const Shape &from = p.from[node.inputs[0]].shape, &to = p.from[node.outputs[0]].shape;
+  const bool stays = reshapes(node.op) && from.size() > at && to.size() > at &&
+                     std::equal(from.begin(), from.begin() + axis + 1, to.begin());
+  if (!stays) refuse(node, "moves integers that have a scale for each channel", "one scale, or channels that stay");
+  return axis;
+}
+
 /// The integers that move, of one rising function for all channels.
 graph::ValueId moved(const Propagation& p, const Node& node) {
   const Carried& x = p.input(node, 0);
   if (const auto* index = std::get_if<Index>(&x)) return index->id;
   const auto* sum = std::get_if<Sum>(&x);
   if (sum && sum->uniform() && sum->scale[0] >= 0) return sum->id;
+  if (const auto* on_grid = std::get_if<OnGrid>(&x)) return on_grid->id;
   return p.on_grid(node, 0).id;
 }
 
@@ -67,7 +80,7 @@ Carried with_id(Carried value, graph::ValueId id) {
 
 void carry_movement(Propagation& p, const Node& node) {
   if (holds_alternative<graph::Gather>(node.op) && !p.from.constant(node.inputs[1])) return carry_embedding(p, node);
-  const Carried x = p.input(node, 0);
+  Carried x = p.input(node, 0);
   if (elements_of(node.op) == graph::Elements::Same) {
     p.set(node.outputs[0], x);
     return;
@@ -75,6 +88,8 @@ void carry_movement(Propagation& p, const Node& node) {
   const auto* pad = get_if<graph::Pad>(&node.op);
   if (pad && !is_on_grid(*pad, x)) return carry_pad(p, node, *pad);
   std::vector<graph::ValueId> inputs{moved(p, node)};
+  if (auto* on_grid = std::get_if<OnGrid>(&x); on_grid && on_grid->grid.per_channel())
+    on_grid->grid.axis = axis_behind(p, node, on_grid->grid.axis);
   for (size_t slot = 1; slot < node.inputs.size(); ++slot) {
     const Tensor* constant = p.from.constant(node.inputs[slot]);
     if (!constant) refuse(node, "picks by indices that are computed", "constant indices");

@@ -177,7 +177,8 @@ void carry_clip(Propagation& p, const Node& node) {
   const graph::Clip clip = clip_of(node.op);
   if (!(clip.low <= clip.high)) refuse(node, fmt::format("clips to {} .. {}", clip.low, clip.high), "low below high");
   const auto* x = std::get_if<OnGrid>(&carried);
-  if (x && x->grid.real(x->grid.low, 0) >= clip.low && x->grid.real(x->grid.high, 0) <= clip.high)
+  if (x && !x->grid.per_channel() && x->grid.real(x->grid.low, 0) >= clip.low &&
+      x->grid.real(x->grid.high, 0) <= clip.high)
     return p.set(node.outputs[0], *x);
   Sum result = *sum_of(carried);
   for (double& low : result.low) low = std::clamp(low, clip.low, clip.high);

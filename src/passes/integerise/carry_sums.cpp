@@ -203,6 +203,14 @@ void carry_affine(Propagation& p, const Node& node, ValueId x, const Affine& aff
     composed.low[c] = gain == 0 ? -std::numeric_limits<double>::infinity() : std::min(low, high);
     composed.high[c] = gain == 0 ? std::numeric_limits<double>::infinity() : std::max(low, high);
   }
+  // An input with a scale for each channel, brought to one.
+  const auto* channels_apart = std::get_if<OnGrid>(&p.input(node, slot));
+  if (channels_apart && channels_apart->grid.per_channel() && composed.is_scaled() && composed.scale[0] > 0) {
+    Grid grid = channels_apart->grid;
+    grid.axis = -1;
+    grid.scale = {composed.scale[0]};
+    return p.set(node.outputs[0], OnGrid{channels_apart->id, grid});
+  }
   p.set(node.outputs[0], std::move(composed));
 }
 

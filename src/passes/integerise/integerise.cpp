@@ -17,9 +17,12 @@ int IntegeriseReport::exact_nodes() const {
   return static_cast<int>(std::count_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.exact(); }));
 }
 
-Pipeline turn_products() {
+Pipeline prepare_fake() {
   const auto turned = std::make_shared<bool>(false);
   return {
+      {"fuse_normalizations", "Makes one LayerNormalization or RMSNormalization of the ops that compute it",
+       fuse_normalizations},
+      {"fuse_functions", "Makes one op of those that compute GELU, SiLU, hard-swish, mish, ...", fuse_functions},
       {"put_weights_second", "Turns a product with constant weights before the activation",
        [turned](graph::Graph& graph) {
          const int changed = graph.stage == graph::Stage::FQ ? put_weights_second(graph) : 0;
@@ -33,7 +36,7 @@ Pipeline turn_products() {
 }
 
 Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report) {
-  Pipeline pipeline = turn_products();
+  Pipeline pipeline = prepare_fake();
   pipeline.push_back({"propagate_scales",
                       "FQ to QD: integers in every tensor, each quantiser the real function of its accumulator",
                       [&report](graph::Graph& graph) { return propagate_scales(graph, &report.approximations); }});

@@ -68,8 +68,9 @@ struct IntegeriseReport {
 /// quantiser that is missing, and an accumulator that may overflow its bits.
 IntegeriseReport integerise(graph::Graph& graph, const IntegeriseOptions& options);
 
-/// What turns FQ's products as integers want them: the first steps of integerise, and of what FQ means.
-Pipeline turn_products();
+/// FQ as integers want it: functions and normalisations that a file says in pieces are one op each, products turned.
+/// The first steps of integerise, and of what FQ means.
+Pipeline prepare_fake();
 
 /// The steps of integerise, in order.
 Pipeline fake_to_true(const IntegeriseOptions& options, IntegeriseReport& report);

@@ -325,11 +325,11 @@ void restore(Graph& graph, const std::vector<Unread>& taken, size_t values) {
   graph::infer_shapes(graph);
 }
 
-/// The network with its products turned. Every value keeps its place.
-Graph with_products_turned(Graph graph) {
+/// The network as integers want it. Every value keeps its place.
+Graph prepared(Graph graph) {
   const size_t values = graph.values.size();
   std::vector<Unread> taken;
-  for (const Step& step : turn_products())
+  for (const Step& step : prepare_fake())
     while (step.run(graph) > 0) settle(graph, taken);
   if (!taken.empty()) restore(graph, taken, values);
   return graph;
@@ -339,7 +339,7 @@ Graph with_products_turned(Graph graph) {
 
 Meaning meaning_of(const Graph& fake) {
   ensure(fake.stage == graph::Stage::FQ, "what is fake-quantised has a meaning in integers");
-  const Graph turned = with_products_turned(fake);
+  const Graph turned = prepared(fake);
   Propagation p(turned);
   Reals reals(p);
   for (ValueId id : turned.inputs) carry_input(p, id);

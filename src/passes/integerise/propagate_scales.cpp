@@ -5,6 +5,7 @@
 
 #include "graph/input_rounding.hpp"
 #include "graph/op_traits.hpp"
+#include "passes/input_factors.hpp"
 #include "passes/integerise/passes.hpp"
 #include "passes/integerise/propagation.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
@@ -93,7 +94,9 @@ void carry_graph_input(Propagation& p, ValueId id) {
   if (!is_real(value.type)) return carry_indices(p, id);
   const std::string place = "input '" + value.name + "'";
   const graph::Quantise* quantiser = nullptr;
-  for (int reader : p.uses.readers[static_cast<size_t>(id)]) {
+  const auto factors = factors_of_input(p.from, p.uses, id);
+  const ValueId quantised = factors ? p.from.nodes[factors->node].outputs[0] : id;
+  for (int reader : p.uses.readers[static_cast<size_t>(quantised)]) {
     const Node& node = p.from.nodes[static_cast<size_t>(reader)];
     const auto* read = get_if<graph::Quantise>(&node.op);
     if (!read) fail("passes", place, "is read by " + passes::place_of(node), "a quantiser between the two");
@@ -105,7 +108,14 @@ void carry_graph_input(Propagation& p, ValueId id) {
   if (quantiser->grid.per_channel()) fail("passes", place, "has a grid for each channel", "one grid for the tensor");
   if (quantiser->rounding == Rounding::Floor)
     fail("passes", place, "has a quantiser that rounds by floor", "half_up or half_even");
-  OnGrid carried{p.to.add_value(value.name, quantiser->grid.container(), value.shape), quantiser->grid};
+  Grid grid = quantiser->grid;
+  if (factors) {
+    grid.axis = factors->gain.size() > 1 ? 1 : -1;
+    grid.scale = factors->gain;
+    for (double& scale : grid.scale) scale = quantiser->grid.scale[0] / scale;
+    check_grid(grid, "passes", place);
+  }
+  OnGrid carried{p.to.add_value(value.name, grid.container(), value.shape), grid};
   p.to.inputs.push_back(carried.id);
   graph::set_input_rounding(p.to, value.name, quantiser->rounding);
   p.set(id, std::move(carried));
@@ -206,6 +216,8 @@ const OnGrid& Propagation::on_grid(const Node& node, size_t slot) const {
   const auto* found = std::get_if<OnGrid>(&input(node, slot));
   if (!found)
     refuse(node, "input '" + from[node.inputs[slot]].name + "' is not on a grid", "a quantiser between the two");
+  if (found->grid.per_channel())
+    refuse(node, "input '" + from[node.inputs[slot]].name + "' has a scale for each channel", "one scale");
   return *found;
 }
 
@@ -233,8 +245,13 @@ std::string Propagation::name_for(ValueId id, const Carried& value) const {
   return std::holds_alternative<OnGrid>(value) ? from[id].name : from[id].name + "_acc";
 }
 
+bool Propagation::is_input_with_grid(ValueId id) const {
+  return to[id].grid && std::find(to.inputs.begin(), to.inputs.end(), id) != to.inputs.end();
+}
+
 void Propagation::set(ValueId id, Carried value) {
-  if (const auto* x = std::get_if<OnGrid>(&value)) to[x->id].grid = x->grid;
+  // An input's integers stand for what is given, whatever a product by its factors makes of them.
+  if (const auto* x = std::get_if<OnGrid>(&value); x && !is_input_with_grid(x->id)) to[x->id].grid = x->grid;
   carried[static_cast<size_t>(id)] = std::move(value);
 }
 

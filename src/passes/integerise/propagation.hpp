@@ -108,6 +108,7 @@ struct Propagation {
   /// "conv1_q" for what is on a grid, "conv1_acc" for what is not.
   std::string name_for(graph::ValueId id, const Carried& value) const;
   void set(graph::ValueId id, Carried value);
+  bool is_input_with_grid(graph::ValueId id) const;  ///< id: in the new graph
   /// Writes down what a sum's integers stand for, scale * (q - zero), where a grid can hold it: for the reader.
   void annotate(const Sum& sum);
 };

@@ -41,6 +41,11 @@ std::optional<Layer> layer_at(const Graph& graph, const graph::Uses& uses, size_
   return Layer{static_cast<size_t>(writer), index, axis};
 }
 
+/// Of what a linear op reads: an input's channels are brought to the largest of their scales (input_factors.hpp).
+double scale_of_input(const Grid& grid) {
+  return *std::max_element(grid.scale.begin(), grid.scale.end());
+}
+
 double float_of(double x) {
   return static_cast<double>(static_cast<float>(x));
 }
@@ -90,7 +95,7 @@ bool is_standard(const Graph& graph, const Layer& layer) {
   const auto& weights = graph[node.inputs[1]].grid;
   const bool shifted = std::any_of(rescale.lambda.begin(), rescale.lambda.end(), [](double x) { return x != 0; });
   if (!weights || shifted || !rescale.divisor.empty() || holds_alternative<graph::MatMul>(node.op)) return false;
-  const double x_scale = graph[node.inputs[0]].grid->scale[0];
+  const double x_scale = scale_of_input(*graph[node.inputs[0]].grid);
   const double y_scale = graph[graph.nodes[layer.rescale].outputs[0]].grid->scale[0];
   for (size_t c = 0; c < std::max(rescale.kappa.size(), weights->scale.size()); ++c)
     if (rescale.kappa_of(c) != x_scale * weights->scale_of(c) / y_scale) return false;
@@ -100,7 +105,7 @@ bool is_standard(const Graph& graph, const Layer& layer) {
 void standardise(Graph& graph, const Layer& layer) {
   Node& node = graph.nodes[layer.linear];
   auto& rescale = get<graph::Rescale>(graph.nodes[layer.rescale].op);
-  const double x_scale = graph[node.inputs[0]].grid->scale[0];
+  const double x_scale = scale_of_input(*graph[node.inputs[0]].grid);
   const double y_scale = graph[graph.nodes[layer.rescale].outputs[0]].grid->scale[0];
   const Tensor& weights = *graph.constant(node.inputs[1]);
   const auto channels = static_cast<size_t>(weights.shape()[layer.axis]);

@@ -30,6 +30,20 @@ Grid shared_grid(const graph::Graph& graph, const QuantiserPlan& plan, const std
   return quant::grid_over(range, spec, place);
 }
 
+/// How often the grid that a group shares may be halved for one of its pieces.
+int halvings(const QuantiserPlan& plan, const std::vector<quant::RealRange>& ranges, const Point& point,
+             const Grid& shared) {
+  constexpr int most = 12;
+  double high = 0, low = 0;
+  for (size_t p = 0; p < plan.points.size(); ++p)
+    if (plan.points[p].group == point.group && plan.points[p].piece == point.piece)
+      high = std::max(high, ranges[p].high), low = std::min(low, ranges[p].low);
+  double room = std::ldexp(1.0, most);
+  if (high > 0) room = std::min(room, shared.real(shared.high, 0) / high);
+  if (low < 0) room = std::min(room, shared.real(shared.low, 0) / low);
+  return room > 1 && (high > 0 || low < 0) ? std::ilogb(room) : 0;
+}
+
 /// What quantising adds to each sample.
 std::vector<double> noise_of(const std::vector<double>& samples, const Grid& grid, Rounding rounding) {
   std::vector<double> noise;
@@ -107,6 +121,9 @@ std::vector<Grid> grids_over(const graph::Graph& graph, const QuantiserPlan& pla
     else
       grids.push_back(quant::grid_over(ranges[p], spec_of(point), place_of(graph, point)));
   }
+  for (size_t p = 0; p < plan.points.size(); ++p)
+    if (const Point& point = plan.points[p]; point.piece >= 0 && point.group >= 0 && !point.fixed)
+      grids[p].scale[0] = std::ldexp(grids[p].scale[0], -halvings(plan, ranges, point, grids[p]));
   for (size_t p = 0; p < plan.points.size(); ++p) {
     if (!plan.points[p].feeds_output_layer || plan.points[p].fixed) continue;
     for (size_t q = 0; q < plan.points.size(); ++q)

@@ -8,6 +8,7 @@
 
 #include "graph/op_traits.hpp"
 #include "passes/quantise/observe.hpp"
+#include "passes/quantise/output_noise.hpp"
 #include "passes/quantise/passes.hpp"
 #include "quant/search.hpp"
 
@@ -183,8 +184,8 @@ class Trials {
   ValueId quantised(size_t p, size_t k) {
     const auto [found, fresh] = copies_[p][k].try_emplace(plan_.points[p].source, graph::absent);
     if (fresh)
-      found->second = trials_.add_node(
-          fresh_name(), graph::Quantise{grids_[p][k], rounding_of(graph_, plan_.points[p])}, {plan_.points[p].source});
+      found->second = trials_.add_node(fresh_name(), graph::Quantise{grids_[p][k], rounding_of(plan_.points[p])},
+                                       {plan_.points[p].source});
     return found->second;
   }
 
@@ -275,49 +276,17 @@ std::vector<std::vector<double>> errors_of(const Trials& trials, const std::vect
   return errors;
 }
 
-/// The whole network with its quantisers against the network without, at its outputs.
-class Judge {
- public:
-  Judge(const Graph& graph, const QuantiserPlan& plan, const graph::EngineMaker& maker,
-        const std::vector<std::vector<Tensor>>& examples)
-      : graph_(graph), plan_(plan), maker_(maker), examples_(examples) {
-    const auto engine = maker(graph);
-    for (const std::vector<Tensor>& example : examples) wanted_.push_back(engine->run(example));
-  }
-
-  /// Power of the noise as a part of the signal's, summed over the outputs.
-  double noise_of(const std::vector<Grid>& grids, bool corrects) const {
-    Graph fake = graph_;
-    if (corrects)
-      correct_biases(fake, plan_, grids, maker_, [&](const auto& use) {
-        for (const std::vector<Tensor>& example : examples_) use(example);
-      });
-    place_quantisers(fake, plan_, grids);
-    graph::tidy(fake);
-    const auto engine = maker_(fake);
-    std::vector<double> noise(graph_.outputs.size()), signal(noise.size());
-    for (size_t e = 0; e < examples_.size(); ++e) {
-      const std::vector<Tensor> found = engine->run(examples_[e]);
-      for (size_t o = 0; o < found.size(); ++o) {
-        const std::vector<double> x = wanted_[e][o].to_reals(), y = found[o].to_reals();
-        for (size_t i = 0; i < x.size(); ++i) noise[o] += (x[i] - y[i]) * (x[i] - y[i]), signal[o] += x[i] * x[i];
-      }
-    }
-    double total = 0;
-    for (size_t o = 0; o < noise.size(); ++o) total += signal[o] > 0 ? noise[o] / signal[o] : noise[o];
-    return total;
-  }
-
- private:
-  const Graph& graph_;
-  const QuantiserPlan& plan_;
-  const graph::EngineMaker& maker_;
-  const std::vector<std::vector<Tensor>>& examples_;
-  std::vector<std::vector<Tensor>> wanted_;
-};
-
-double decibels(double ratio) {
-  return ratio > 0 ? 10 * std::log10(ratio) : 0;
+/// The noise of the network on such grids, biases corrected on the same examples or not.
+double noise_of(const OutputNoise& judge, const Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids,
+                const graph::EngineMaker& maker, bool corrects) {
+  Graph fake = graph;
+  if (corrects)
+    correct_biases(fake, plan, grids, maker, [&](const auto& use) {
+      for (const std::vector<Tensor>& example : judge.examples()) use(example);
+    });
+  place_quantisers(fake, plan, grids);
+  graph::tidy(fake);
+  return judge.of(fake);
 }
 
 std::vector<Grid> grids_of(const Graph& graph, const QuantiserPlan& plan, const std::vector<RealRange>& ranges) {
@@ -339,7 +308,7 @@ std::vector<Grid> grids_by(const Graph& graph, const QuantiserPlan& plan,
 ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const Observed& seen,
                            const graph::EngineMaker& engine, bool corrects) {
   const std::vector<RealRange> by_rule = ranges_by_rule(graph, plan, seen);
-  ChosenRanges result{grids_of(graph, plan, by_rule), {}, {}, {}, corrects};
+  ChosenRanges result{grids_of(graph, plan, by_rule), {}, corrects};
   const auto together = choosers(plan);
   if (together.empty()) return result;
   std::vector<std::vector<RealRange>> ranges;
@@ -372,14 +341,16 @@ ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const 
     for (size_t p : points) layers += (layers.empty() ? "" : ", ") + plan.points[p].layer;
     result.choices.push_back({layers, std::string(candidates[k].name), gain});
   }
-  const Judge judge(graph, plan, engine, seen.examples);
+  const OutputNoise judge(graph, engine, seen.examples);
+  const auto noise_by = [&](const std::vector<size_t>& choice) {
+    return noise_of(judge, graph, plan, grids_by(graph, plan, ranges, choice), engine, corrects);
+  };
   const std::vector<size_t> plain(plan.points.size());
-  const double before = judge.noise_of(grids_by(graph, plan, ranges, plain), corrects);
+  const double before = noise_by(plain);
   double least = before;
   std::vector<size_t> chosen = plain;
   for (const auto* way : {&best, &careful})
-    if (const double noise = judge.noise_of(grids_by(graph, plan, ranges, *way), corrects); noise < least)
-      least = noise, chosen = *way;
+    if (const double noise = noise_by(*way); noise < least) least = noise, chosen = *way;
   for (size_t i = 0; i < together.size(); ++i)
     if (chosen[together[i][0]] == 0) result.choices[i].rule = candidates[0].name, result.choices[i].gain = 0;
   result.grids = grids_by(graph, plan, ranges, chosen);
@@ -387,10 +358,8 @@ ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const 
   // Means taken over all of the data are better than these: what is to go must be clearly worse.
   constexpr double clearly = 1.12;  ///< half a dB
   if (corrects)
-    if (const double noise = judge.noise_of(result.grids, false); noise * clearly < least)
+    if (const double noise = noise_of(judge, graph, plan, result.grids, engine, false); noise * clearly < least)
       least = noise, result.corrects = false;
-  result.before = -decibels(before);
-  result.after = -decibels(least);
   return result;
 }
 

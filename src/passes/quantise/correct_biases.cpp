@@ -46,8 +46,7 @@ class Twins {
     if (point < 0) return x;
     const auto [found, fresh] = quantised_.try_emplace({x, point}, graph::absent);
     const auto p = static_cast<size_t>(point);
-    if (fresh)
-      found->second = twins_.add_node({}, graph::Quantise{grids_[p], rounding_of(twins_, plan_.points[p])}, {x});
+    if (fresh) found->second = twins_.add_node({}, graph::Quantise{grids_[p], rounding_of(plan_.points[p])}, {x});
     return found->second;
   }
 

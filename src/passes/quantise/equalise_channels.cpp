@@ -26,7 +26,8 @@ struct Place {
 struct Family {
   std::map<ValueId, Place> values;
   std::vector<size_t> producers, consumers;
-  std::vector<size_t> clips;  ///< Clips at 0 and above
+  std::vector<size_t> clips;      ///< Clips at 0 and above
+  ValueId input = graph::absent;  ///< a graph input in place of producers: factors stand behind it
   size_t channels = 0;
 };
 
@@ -56,6 +57,25 @@ class Search {
       const ValueId id = open.back();
       open.pop_back();
       if (!write_scaled(id, open) || !read_scaled(id, open)) return std::nullopt;
+    }
+    if (family_.consumers.empty()) return std::nullopt;
+    return family_;
+  }
+
+  /// The family of a graph input that linear ops alone read.
+  std::optional<Family> family_of_input(ValueId input) {
+    const Shape& shape = graph_[input].shape;
+    if (!is_real(graph_[input].type) || shape.size() < 2 || shape[1] == any ||
+        uses_.is_output[static_cast<size_t>(input)])
+      return std::nullopt;
+    family_ = {};
+    family_.input = input;
+    family_.channels = static_cast<size_t>(shape[1]);
+    family_.values[input] = {};
+    for (int reader : uses_.readers[static_cast<size_t>(input)]) {
+      const Node& node = graph_.nodes[static_cast<size_t>(reader)];
+      if (!takes_factors(node) || std::count(node.inputs.begin(), node.inputs.end(), input) != 1) return std::nullopt;
+      family_.consumers.push_back(static_cast<size_t>(reader));
     }
     if (family_.consumers.empty()) return std::nullopt;
     return family_;
@@ -216,9 +236,10 @@ std::vector<double> gains(const Graph& graph, const Family& family, const Channe
   std::vector<double> gain;
   for (double largest : seen.largest) {
     const double reach = largest * (clipped ? room : 1);
-    // A power of two moves the bits of no weight.
     const double wanted = reach > 0 ? std::pow(range / reach, part) : 1;
-    gain.push_back(std::exp2(std::floor(std::log2(std::clamp(wanted, 1.0, most_gain)) * 4) / 4));
+    // A power of two rounds nothing of what is given (factors_of_input).
+    const double steps = family.input == graph::absent ? 4 : 1;
+    gain.push_back(std::exp2(std::floor(std::log2(std::clamp(wanted, 1.0, most_gain)) * steps) / steps));
   }
   return gain;
 }
@@ -228,7 +249,7 @@ bool is_measured(const LayerPolicy& policy) {
          policy.batch_norm == BatchNorm::Fold && policy.activation_levels <= 1 << 12;
 }
 
-std::vector<Family> families_of(const Graph& graph, const Policy& policy) {
+std::vector<Family> families_of(const Graph& graph, const Policy& policy, const std::vector<InputGrid>& given) {
   const graph::Uses uses(graph);
   std::vector<Family> families;
   std::vector<bool> taken(graph.nodes.size());
@@ -243,7 +264,26 @@ std::vector<Family> families_of(const Graph& graph, const Policy& policy) {
         std::all_of(family->consumers.begin(), family->consumers.end(), measured))
       families.push_back(std::move(*family));
   }
+  for (ValueId input : graph.inputs) {
+    const auto is_given = [&](const InputGrid& each) { return each.input == graph[input].name; };
+    if (!is_measured(policy.of(graph[input].name)) || std::any_of(given.begin(), given.end(), is_given)) continue;
+    std::optional<Family> family = Search(graph, uses).family_of_input(input);
+    const auto measured = [&](size_t i) { return is_measured(policy.of(graph.nodes[i].name)); };
+    if (family && std::all_of(family->consumers.begin(), family->consumers.end(), measured))
+      families.push_back(std::move(*family));
+  }
   return families;
+}
+
+/// The input times its factors, for all that read it.
+void place_factors(Graph& graph, ValueId input, const std::vector<double>& gain) {
+  const std::string name = graph[input].name;
+  Shape shape(graph[input].shape.size(), 1);
+  shape[1] = static_cast<int64_t>(gain.size());
+  const ValueId factors = graph.add_constant(name + "_factors", float_tensor(shape, gain));
+  const ValueId scaled = graph.add_value(name + "_equalised");
+  graph.replace(input, scaled);
+  graph.nodes.insert(graph.nodes.begin(), Node{name + "_equalised", graph::Mul{}, {input, factors}, {scaled}});
 }
 
 /// The values of a family that get a quantiser or would: what its consumers read, and what sums and pools read.
@@ -257,8 +297,9 @@ bool is_quantised(const Graph& graph, const graph::Uses& uses, ValueId id) {
 
 }  // namespace
 
-int equalise_channels(Graph& graph, const Policy& policy, const graph::EngineMaker& maker, const Batches& batches) {
-  const std::vector<Family> families = families_of(graph, policy);
+int equalise_channels(Graph& graph, const Policy& policy, const std::vector<InputGrid>& given,
+                      const graph::EngineMaker& maker, const Batches& batches) {
+  const std::vector<Family> families = families_of(graph, policy, given);
   if (families.empty()) return 0;
   const graph::Uses uses(graph);
   std::map<ValueId, std::pair<size_t, int64_t>> watched;  // family, inner extent in memory
@@ -284,6 +325,7 @@ int equalise_channels(Graph& graph, const Policy& policy, const graph::EngineMak
     });
   });
   int changed = 0;
+  std::vector<std::pair<ValueId, std::vector<double>>> inputs;
   for (size_t f = 0; f < families.size(); ++f) {
     const Family& family = families[f];
     if (seen[f].count == 0 || !std::isfinite(*std::max_element(seen[f].largest.begin(), seen[f].largest.end())))
@@ -305,12 +347,19 @@ int equalise_channels(Graph& graph, const Policy& policy, const graph::EngineMak
     for (size_t consumer : family.consumers)
       divide_weights(graph, consumer, static_cast<size_t>(family.values.at(graph.nodes[consumer].inputs[0]).inner),
                      best);
+    if (family.input != graph::absent) {
+      inputs.emplace_back(family.input, best);
+      ++changed;
+      continue;
+    }
     for (const auto& [id, place] : family.values) {
       const ValueId spare = graph.add_value(graph[id].name + "_equalised");
       graph.swap_names(id, spare);
     }
     ++changed;
   }
+  // Last: the families know nodes by their places.
+  for (const auto& [input, gain] : inputs) place_factors(graph, input, gain);
   return changed;
 }
 

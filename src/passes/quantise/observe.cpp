@@ -29,12 +29,12 @@ Tensor example_of(const Tensor& batch, bool is_batch, int64_t index) {
   return one;
 }
 
-/// Keeps examples at equal distances of a stream whose end it does not know: every other one goes when they are too
-/// many.
+/// Keeps examples at equal distances of a stream whose end it does not know, and those between them: when they are too
+/// many, every other one of the first becomes one of the second.
 class Keeper {
  public:
-  Keeper(const graph::Graph& graph, std::vector<std::vector<Tensor>>& kept)
-      : graph_(graph), kept_(kept), most_(worth_keeping(graph)) {}
+  Keeper(const graph::Graph& graph, Observed& seen)
+      : graph_(graph), kept_(seen.examples), between_(seen.others), most_(worth_keeping(graph)) {}
 
   /// Returns how many examples the batch has.
   int64_t take(const std::vector<Tensor>& inputs) {
@@ -46,8 +46,9 @@ class Keeper {
     for (size_t i = 0; i < inputs.size(); ++i)
       if (is_batch(i)) count = inputs[i].shape()[0];
     for (int64_t k = 0; k < count; ++k, ++seen_) {
-      if (seen_ % stride_ != 0) continue;
-      std::vector<Tensor>& example = kept_.emplace_back();
+      const bool keeps = seen_ % stride_ == 0;
+      if (!keeps && seen_ % stride_ != stride_ / 2) continue;
+      std::vector<Tensor>& example = (keeps ? kept_ : between_).emplace_back();
       for (size_t i = 0; i < inputs.size(); ++i) example.push_back(example_of(inputs[i], is_batch(i), k));
       if (kept_.size() > most_) thin();
     }
@@ -56,15 +57,15 @@ class Keeper {
 
  private:
   void thin() {
-    size_t left = 0;
-    for (size_t i = 0; i < kept_.size(); i += 2, ++left)
-      if (left != i) kept_[left] = std::move(kept_[i]);
-    kept_.resize(left);
+    between_.clear();
+    for (size_t i = 1; i < kept_.size(); i += 2) between_.push_back(std::move(kept_[i]));
+    for (size_t i = 2; i < kept_.size(); i += 2) kept_[i / 2] = std::move(kept_[i]);
+    kept_.resize((kept_.size() + 1) / 2);
     stride_ *= 2;
   }
 
   const graph::Graph& graph_;
-  std::vector<std::vector<Tensor>>& kept_;
+  std::vector<std::vector<Tensor>>&kept_, &between_;
   size_t most_;
   int64_t seen_ = 0, stride_ = 1;
 };
@@ -115,7 +116,7 @@ Observed observe(const graph::Graph& graph, const std::vector<const QuantiserPla
   for (auto& [id, observers] : seen.observers)
     if (const Tensor* constant = graph.constant(id)) look(seen, graph, id, constant->cast(ElementType::Float32));
   const auto engine = maker(graph);
-  Keeper keeper(graph, seen.examples);
+  Keeper keeper(graph, seen);
   int64_t examples = 0;
   batches([&](const std::vector<Tensor>& inputs) {
     examples += keeper.take(inputs);

@@ -57,14 +57,15 @@ std::vector<TakenInput> fold_input_format(graph::Graph& graph, const std::vector
 /// `part` is 0, 1/4, ... or 1, whichever has the least rounding noise at z: of the integers of y, and of the weights v / s,
 /// whose output channels have one scale each. A Clip at 0 and h stays as it is and then cuts channel c at h / s[c], a
 /// quarter above what was seen of it. Values that are scaled get names of their own, so that no comparison by name takes
-/// them for the float network's. Only where ranges are Measured. Equal but for roundings and such cuts. Returns how many
+/// them for the float network's. A graph input without a `given` grid that linear ops alone read is multiplied by powers
+/// of two: its quantiser behind them is one of a scale for each channel (input_factors.hpp). Only where ranges are Measured. Equal but for roundings and such cuts. Returns how many
 /// families of layers it changed. Source: Nagel et al. 2019, section 4.1; Xiao et al. 2023 (SmoothQuant), the part.
-int equalise_channels(graph::Graph& graph, const Policy& policy, const graph::EngineMaker& engine,
-                      const Batches& batches);
+int equalise_channels(graph::Graph& graph, const Policy& policy, const std::vector<InputGrid>& given,
+                      const graph::EngineMaker& engine, const Batches& batches);
 
 /// How a point's quantiser rounds: by its policy, but for what the network is given, which is read to the nearest
 /// level.
-Rounding rounding_of(const graph::Graph& graph, const Point& point);
+Rounding rounding_of(const Point& point);
 
 /// The grid of a linear op's weights (times its gain, where training will fold one), by its policy.
 Grid weight_grid(const graph::Graph& graph, const LinearPoint& linear);

@@ -164,11 +164,9 @@ Tensor weights_to_quantise(const Graph& graph, const LinearPoint& linear, int ax
 
 }  // namespace
 
-Rounding rounding_of(const Graph& graph, const Point& point) {
+Rounding rounding_of(const Point& point) {
   // A pixel is a whole number of levels but for its float's last bit.
-  const bool given =
-      point.behind < 0 && std::find(graph.inputs.begin(), graph.inputs.end(), point.source) != graph.inputs.end();
-  return given ? Rounding::HalfUp : point.policy.rounding;
+  return point.given && point.behind < 0 ? Rounding::HalfUp : point.policy.rounding;
 }
 
 Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
@@ -195,7 +193,7 @@ int place_quantisers(Graph& graph, const QuantiserPlan& plan, const std::vector<
       placed.push_back(point.kept);
       continue;
     }
-    placed.push_back(add_quantiser(graph, point.layer + "_q", source, grids[p], rounding_of(graph, point)));
+    placed.push_back(add_quantiser(graph, point.layer + "_q", source, grids[p], rounding_of(point)));
   }
   for (const Reading& reading : plan.readings)
     graph.nodes[reading.node].inputs[reading.slot] = placed[static_cast<size_t>(reading.point)];

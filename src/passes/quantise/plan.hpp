@@ -15,6 +15,7 @@ struct Point {
   graph::ValueId source;  ///< what it quantises: an activation, or a constant that meets one (a position, a table)
   std::string layer;      ///< its value's name is this with "_q" behind
   LayerPolicy policy;
+  bool given = false;                   ///< a graph input, or one times its factors
   bool non_negative = false;            ///< provably: the grid is unsigned
   int behind = -1;                      ///< reads that point's quantised value instead of the source
   bool divides = false;                 ///< a divisor: real zero is none of its levels
@@ -22,6 +23,7 @@ struct Point {
   bool feeds_output_layer = false;      ///< read by a linear op that writes a graph output: its scale has 12 bits
   std::optional<Grid> fixed;            ///< known without calibration
   int group = -1;                       ///< points of one group share one grid (Add, Sub, Concat); -1: alone
+  int piece = -1;                       ///< of a group whose pieces have scales of their own, powers of two apart
   graph::ValueId kept = graph::absent;  ///< what a quantiser writes that the network had before, on `fixed`
 };
 
@@ -69,10 +71,9 @@ struct QuantiserPlan {
 
 /// Grids by measurement, and what they gain.
 struct ChosenRanges {
-  std::vector<Grid> grids;              ///< one a point
-  std::vector<RangeChoice> choices;     ///< of measured ranges
-  std::optional<double> before, after;  ///< dB, signal to quantisation noise at the outputs: by min_max, and chosen
-  bool corrects = true;                 ///< whether correct_biases is worth it
+  std::vector<Grid> grids;           ///< one a point
+  std::vector<RangeChoice> choices;  ///< of measured ranges
+  bool corrects = true;              ///< whether correct_biases is worth it
 };
 
 }  // namespace nibble::passes

@@ -3,11 +3,14 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 #include <variant>
 
 #include "base/channels.hpp"
 #include "graph/foldable_norms.hpp"
 #include "graph/op_traits.hpp"
+#include "passes/input_factors.hpp"
+#include "passes/quantise/output_pieces.hpp"
 #include "passes/quantise/passes.hpp"
 #include "passes/rewrite.hpp"
 #include "passes/scales.hpp"
@@ -45,6 +48,7 @@ struct Known {
   std::string layer{};  ///< names the quantiser that will hold it
   bool non_negative = false;
   bool unit_range = false;  ///< provably in [0, 1]: a Softmax
+  bool given = false;       ///< reals of a graph input, or of one times its factors
 
   template <class Form>
   bool is() const {
@@ -58,7 +62,8 @@ class Planner {
       : graph_(graph), options_(options), known_(graph.values.size()), uses_(graph) {}
 
   QuantiserPlan plan() {
-    for (ValueId id : graph_.inputs) at(id).layer = graph_[id].name;
+    for (ValueId id : graph_.inputs) at(id) = {.layer = graph_[id].name, .given = true};
+    pieces_ = output_pieces(graph_, options_);
     for (size_t i = 0; i < graph_.nodes.size(); ++i) visit(i);
     for (size_t i = 0; i < graph_.outputs.size(); ++i) visit_output(i);
     number_groups();
@@ -86,6 +91,7 @@ class Planner {
     point.layer = known.layer;
     point.policy = options_.policy.of(known.layer);
     point.non_negative = known.non_negative;
+    point.given = known.given && known.is<Known::Real>();
     if (known.unit_range)
       point.fixed = Grid{{float_product(1, 1.0 / static_cast<double>(point.policy.activation_levels - 1))},
                          -1,
@@ -319,8 +325,10 @@ class Planner {
 
   void visit_arithmetic(size_t index) {
     const Node& visited = node(index);
-    if (const auto affine = affine_of_arithmetic(graph_, visited))
+    if (const auto affine = affine_of_arithmetic(graph_, visited)) {
+      if (takes_factors(affine->x)) return void(at(visited.outputs[0]) = at(affine->x));
       return visit_affine(index, affine->x, visited.inputs[0] == affine->x ? 0 : 1);
+    }
     if (visit_addend(index)) return;
     Known result{.form = Known::Sum{}, .layer = visited.name};
     if (holds_alternative<graph::Div>(visited.op)) {
@@ -340,6 +348,13 @@ class Planner {
                                      std::all_of(visited.inputs.begin(), visited.inputs.end(),
                                                  [&](ValueId id) { return at(id).non_negative; }));
     at(visited.outputs[0]) = result;
+  }
+
+  /// An input whose quantiser stands behind its factors; where its grid is given, it stands before them.
+  bool takes_factors(ValueId id) const {
+    const bool given = std::any_of(options_.inputs.begin(), options_.inputs.end(),
+                                   [&](const InputGrid& input) { return input.input == graph_[id].name; });
+    return !given && factors_of_input(graph_, uses_, id);
   }
 
   /// An Add of a constant that needs no grid of its own: the bias of a sum, the mask before a Softmax.
@@ -454,6 +469,9 @@ class Planner {
     Known result{.layer = joined.name, .non_negative = non_negative};
     if (options_.policy.of(joined.name).branches != Branches::Own) {
       result.form = Known::OnGrid{harmonise(index)};
+      if (pieces_.contains(index))
+        for (size_t slot = 0; slot < joined.inputs.size(); ++slot)
+          plan_.points[static_cast<size_t>(plan_.harmonised.back().points[slot])].piece = static_cast<int>(slot);
     } else {
       // The quantiser right after it requantises each branch.
       for (size_t slot = 0; slot < joined.inputs.size(); ++slot) need_grid(index, slot);
@@ -599,6 +617,7 @@ class Planner {
   graph::Uses uses_;
   QuantiserPlan plan_;
   std::map<ValueId, int> points_;
+  std::set<size_t> pieces_;  ///< Concats whose branches have scales of their own
   std::map<ValueId, int> behind_;
   std::map<ValueId, int> divisors_;
   std::vector<int> parent_;

@@ -71,7 +71,8 @@ struct QuantiseReport {
   std::vector<Narrowed> narrowed;
   std::vector<RangeChoice> ranges;
   bool corrects_biases = true;                  ///< false: it would have cost more than it gains
-  std::optional<double> min_max_db, chosen_db;  ///< signal to quantisation noise at the outputs, of a few examples
+  std::optional<double> min_max_db, chosen_db;  ///< signal to quantisation noise at the outputs, of examples that chose
+                                                ///< nothing, by min_max on common grids and by what was taken
   std::vector<TakenInput> inputs;               ///< one for each of options.formats
 };
 

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "passes/quantise/observe.hpp"
+#include "passes/quantise/output_noise.hpp"
 #include "passes/quantise/plan.hpp"
 
 namespace nibble::passes {
@@ -13,8 +14,10 @@ struct Quantising {
   std::vector<TakenInput> taken = {};
   QuantiserPlan plan = {};
   Observed seen = {};
-  std::vector<Grid> grids = {};  ///< one a point
-  bool corrects = true;          ///< biases
+  std::vector<Grid> grids = {};           ///< one a point
+  bool corrects = true;                   ///< biases
+  bool judges = false;                    ///< whether `judge` is wanted
+  std::optional<OutputNoise> judge = {};  ///< on examples that chose nothing
 };
 
 /// The names of nodes and inputs: what a policy may call a layer.

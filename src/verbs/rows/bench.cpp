@@ -5,6 +5,7 @@
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/tables/columns.hpp"
+#include "verbs/tables/program_tables.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -110,6 +111,7 @@ Result bench(const Call& call) {
   for (const LayerTime& layer : layers) result.json["layers"].push_back(layer_json(layer, peak));
   if (peak) result.json["peak"] = {{"macs_per_second", peak->operations}, {"bytes_per_second", peak->bandwidth}};
   if (asked) result.text = describe(layers, *peak) + "\n" + describe(*peak, program.kernels());
+  result.text += describe_backends(program.program(), runtime_options(call).backends);
   result.text += fmt::format("median {:.4f} ms, 5 % {:.4f}, 95 % {:.4f}; {} runs, {} {}, kernels {}\n",
                              1e3 * latency.run.median, 1e3 * latency.run.low, 1e3 * latency.run.high, latency.runs,
                              program.threads(), program.threads() == 1 ? "thread" : "threads", program.kernels());

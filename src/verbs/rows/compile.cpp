@@ -23,7 +23,8 @@ Result compile(const Call& call) {
   result.json["machine"] = call.text("machine", "host");
   result.json["kernels"] = loaded.kernels();
   if (writes) result.json["model"] = call.text("output");
-  result.text = describe_steps(program, loaded.program()) + "\n" + describe_sizes(program) +
+  result.text = describe_steps(program, loaded.program()) + "\n" +
+                describe_backends(loaded.program(), runtime_options(call).backends) + describe_sizes(program) +
                 fmt::format("; file {}\n", bytes.size());
   if (writes) result.text += fmt::format("wrote {}\n", call.text("output"));
   return result;

@@ -159,8 +159,24 @@ Json steps_json(const program::Program& program, const nibble_program* loaded) {
                     {"macs", step.operations},
                     {"bytes", info.bytes},
                     {"outputs", outputs}});
+    if (*info.why != 0) list.back()["why"] = info.why;
   }
   return list;
+}
+
+std::string describe_backends(const nibble_program* loaded, const std::vector<std::string>& asked) {
+  if (asked.empty()) return "";
+  std::string refusals;
+  size_t refused = 0;
+  for (size_t i = 0; i < nibble_steps(loaded); ++i) {
+    const nibble_step_info info = info_of(loaded, i);
+    if (*info.why == 0) continue;
+    ++refused;
+    refusals += fmt::format("  {} {}: {}\n", i, info.name, info.why);
+  }
+  const size_t steps = nibble_steps(loaded);
+  return fmt::format("{} of {} steps go to {}{}\n{}", steps - refused, steps, fmt::join(asked, ", "),
+                     refused == 0 ? "" : "; not", refusals);
 }
 
 std::string describe_memory(const program::Program& program) {

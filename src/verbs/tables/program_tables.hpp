@@ -14,6 +14,8 @@ Json ports_json(const std::vector<program::Port>& ports);
 
 /// One line a step: what it computes, the kernel that this CPU runs it with, how sums become levels, multiply-accumulates.
 std::string describe_steps(const program::Program& program, const nibble_program* loaded);
+/// Which steps the back ends that were asked did not take, and why; empty where none was asked.
+std::string describe_backends(const nibble_program* loaded, const std::vector<std::string>& asked);
 Json steps_json(const program::Program& program, const nibble_program* loaded);
 
 /// The arena: its pieces in order of address, who stands there and from which step to which.

@@ -219,6 +219,13 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
     if (!usual && draw.once_in(32)) ia[i] = draw.of({INT32_MIN, INT32_MAX});
     la[i] = form == NIBBLE_STAGE_DIVIDE ? draw.between(-1000, 1000) : ia[i];
     lb[i] = static_cast<int64_t>(std::clamp(add * up, -0x1p61, 0x1p61)) + draw.between(-3, 3);
+    if (form == NIBBLE_STAGE_PRODUCT32) {
+      // Proven of such a stage: sums below 2^62, of 32 bits when shifted.
+      const auto largest = [&] {
+        return std::abs(static_cast<double>(ia[i])) * reach + std::abs(static_cast<double>(lb[i]));
+      };
+      while (largest() >= 0x1.fp61 || largest() / up >= 0x1.fp30) ia[i] /= 2, lb[i] /= 2;
+    }
     ld[i] = draw.between(1, 1 << draw.between(1, 20));
   }
   switch (form) {
@@ -260,7 +267,8 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
 /// What a convolution is to be like; the rest is drawn.
 struct ConvWish {
   int32_t x_type = NIBBLE_U8;
-  bool depthwise = false, grouped = false;
+  bool depthwise = false, grouped = false, folded = false;
+  bool connected = false;    ///< fully connected, one row
   int64_t products = 40000;  ///< about as many
 };
 
@@ -280,6 +288,12 @@ inline int64_t draw_weights(Draw& draw, Case& c, nibble_conv& p, int64_t reach) 
     const auto& bytes = c.constants.emplace_back(tensor(draw, p.w_type, rows * taps * per_group, low, high));
     p.weights = bytes.data();
     return std::max(-low, high) * reach * taps * per_group;
+  }
+  if (p.w_format == NIBBLE_FOLDED) {
+    const int64_t folded_rows = depthwise ? taps : rows, folded_columns = depthwise ? rows : taps * per_group;
+    const int64_t bytes = folded_rows * ((folded_columns * p.w_bits + 7) / 8);
+    p.weights = c.constants.emplace_back(tensor(draw, NIBBLE_U8, bytes, 0, 255)).data();
+    return std::max<int64_t>(128, std::abs(p.w_low) + (std::abs(p.w_step) << p.w_bits)) * reach * taps * per_group;
   }
   const int64_t columns = segments * padded(segment, 4), blocks = padded(rows, 16) / 16, codes = 1 << p.w_bits;
   const int64_t fashion = draw.between(0, 7), narrow = draw.of<int64_t>({127, 127, 60, 20});
@@ -319,14 +333,15 @@ inline int64_t draw_weights(Draw& draw, Case& c, nibble_conv& p, int64_t reach) 
 }
 
 inline void draw_extents(Draw& draw, nibble_conv& p, const ConvWish& wish) {
-  const bool flat = !draw.once_in(10), pointwise = !wish.depthwise && draw.once_in(3), row = draw.once_in(6);
+  const bool flat = !draw.once_in(10), row = draw.once_in(6);
+  const bool pointwise = wish.connected || (!wish.depthwise && draw.once_in(3));
   for (int k = 0; k < 3; ++k) {
     const bool absent = (k == 0 && flat) || (k == 1 && row);
     p.kernel[k] = absent || pointwise ? 1 : draw.of({1, 2, 3, 3, 3, 5});
     p.stride[k] = absent ? 1 : draw.of({1, 1, 1, 2, 2, 3});
     p.dilation[k] = p.kernel[k] > 1 && draw.once_in(6) ? draw.number(2, 3) : 1;
     p.pad[k] = absent || pointwise ? 0 : draw.number(0, p.kernel[k] - 1);
-    p.in[k] = absent ? 1 : draw.number(1, 14);
+    p.in[k] = absent || wish.connected ? 1 : draw.number(1, 14);
     const int64_t behind = draw.number(0, p.pad[k]), window = int64_t{p.kernel[k] - 1} * p.dilation[k] + 1;
     const int64_t reach = p.in[k] + p.pad[k] + behind - window;
     p.out[k] = reach < 0 ? 1 : static_cast<int32_t>(reach / p.stride[k] + 1);
@@ -364,7 +379,7 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
   auto c = std::make_unique<Case>();
   nibble_conv p{};
   c->seed = seed;
-  p.x_type = wish.x_type, p.w_type = NIBBLE_I8, p.batch = draw.once_in(4) ? draw.number(2, 3) : 1;
+  p.x_type = wish.x_type, p.w_type = NIBBLE_I8, p.batch = !wish.connected && draw.once_in(4) ? draw.number(2, 3) : 1;
   draw_extents(draw, p, wish);
   const int64_t positions = int64_t{p.batch} * p.out[0] * p.out[1] * p.out[2];
   const int64_t taps = int64_t{p.kernel[0]} * p.kernel[1] * p.kernel[2];
@@ -386,7 +401,8 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
     }
   }
   p.w_format = wish.grouped || draw.once_in(16) ? NIBBLE_PLAIN : NIBBLE_BLOCKED;
-  p.w_bits = p.w_format == NIBBLE_BLOCKED && draw.once_in(6) ? draw.of({4, 2, 1}) : 8;
+  if (wish.folded) p.w_format = NIBBLE_FOLDED;
+  p.w_bits = p.w_format != NIBBLE_PLAIN && draw.once_in(wish.folded ? 2 : 6) ? draw.of({4, 2, 1}) : 8;
   // Zero is among the levels: what pads rows and columns.
   if (p.w_bits < 8) p.w_step = draw.of({1, 1, 2}), p.w_low = -p.w_step * draw.number(0, (1 << p.w_bits) - 1);
   if (p.w_bits == 2 && draw.once_in(6)) p.w_step = 64, p.w_low = -128;
@@ -637,6 +653,7 @@ inline CasePointer any_case(uint64_t seed) {
     case 7:
     case 8:
     case 9: return conv_case(seed, {.x_type = byte, .depthwise = true});
+    case 10: return conv_case(seed, {.x_type = byte, .connected = true});
     default: return conv_case(seed, {.x_type = byte});
   }
 }

@@ -93,15 +93,20 @@ std::vector<uint8_t> blocked(const nibble_conv& p, const Tensor& w) {
   const int64_t columns = depthwise ? up(taps, 4) : p.kernel[0] * p.kernel[1] * segment;
   const int64_t rows = up(p.out_channels, 16);
   std::vector<uint8_t> bytes(static_cast<size_t>(rows * columns) * static_cast<size_t>(p.w_bits) / 8 + 64);
+  const auto put = [&](int64_t at, int64_t value) {
+    const int64_t stored = p.w_bits == 8 ? value : (value - p.w_low) / p.w_step;
+    const auto bits = static_cast<unsigned>(stored & ((1 << p.w_bits) - 1)) << (at * p.w_bits % 8);
+    const auto mask = static_cast<unsigned>((1 << p.w_bits) - 1) << (at * p.w_bits % 8);
+    uint8_t& byte = bytes[static_cast<size_t>(at * p.w_bits / 8)];
+    byte = static_cast<uint8_t>((byte & ~mask) | bits);
+  };
+  for (int64_t at = 0; at < rows * columns; ++at) put(at, 0);
   for (int64_t o = 0; o < p.out_channels; ++o)
     for (int64_t c = 0; c < per_group; ++c)
       for (int64_t t = 0; t < taps; ++t) {
         const int64_t column = depthwise ? t : t / p.kernel[2] * segment + t % p.kernel[2] * per_group + c;
         const int64_t at = (o / 16 * (columns / 4) + column / 4) * 64 + o % 16 * 4 + column % 4;
-        const int64_t value = w.as<int64_t>()[static_cast<size_t>((o * per_group + c) * taps + t)];
-        const int64_t stored = p.w_bits == 8 ? value : (value - p.w_low) / p.w_step;
-        const auto bits = static_cast<unsigned>(stored & ((1 << p.w_bits) - 1)) << (at * p.w_bits % 8);
-        bytes[static_cast<size_t>(at * p.w_bits / 8)] |= static_cast<uint8_t>(bits);
+        put(at, w.as<int64_t>()[static_cast<size_t>((o * per_group + c) * taps + t)]);
       }
   return bytes;
 }
@@ -183,7 +188,9 @@ TEST(Conv, BlockedWeightsOfEveryWidthGiveTheEvaluatorsIntegers) {
   for (int i = 0; i < 600; ++i) {
     Case c = any_case(random, false, random.below(3) == 0, false);
     nibble_conv& p = c.p;
-    p.w_bits = 1 << random.below(4), p.w_low = small(random, -8, 0), p.w_step = small(random, 1, 2);
+    // Zero is a level: what pads.
+    p.w_bits = 1 << random.below(4), p.w_step = small(random, 1, 2);
+    p.w_low = p.w_bits == 8 ? 0 : -p.w_step * small(random, 0, (1 << p.w_bits) - 1);
     p.w_type = NIBBLE_I8, p.w_format = NIBBLE_BLOCKED, p.acc_type = NIBBLE_I32;
     const int32_t x_type = small(random, NIBBLE_I8, NIBBLE_U8);
     const Tensor x = any_integers(random, c.x, range_of(x_type));

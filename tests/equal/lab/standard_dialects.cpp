@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <iterator>
 #include <map>
 
 #include "graph/evaluate/evaluate.hpp"
@@ -133,6 +134,58 @@ TEST(Qdq, OfAnIntegerNetworkMeansItsIntegers) {
   const Tried tried = round_trips([](const Graph& graph, const auto& file) { onnx::write_qdq(graph, file); });
   EXPECT_EQ(tried.refused, 0);
   EXPECT_GE(tried.integers, 50000u);
+}
+
+/// For tools of opset 13, where none of these functions is one op.
+TEST(Qdq, InPiecesBecomesTheIntegersOfItsFunctions) {
+  const graph::Op functions[] = {graph::Swish{}, graph::HardSwish{}, graph::Mish{}, graph::Gelu{}, graph::Gelu{true}};
+  for (size_t i = 0; i <= std::size(functions); ++i) {
+    passes::testing::Network n(i);
+    graph::ValueId x = n.conv("in", n.input({any, 3, 5, 5}), 4, 3, 1);
+    if (i < std::size(functions))
+      x = n.node("function", functions[i], {x});
+    else
+      x = n.node("function", graph::LayerNormalization{1}, {x, n.constant("gain", n.normal({4, 3, 3}, 0.2, 1))});
+    n.finish({n.conv("out", x, 2, 1, 1)});
+    const std::vector<Tensor> batch = passes::testing::batch_for(n.graph, n.random, 8);
+    passes::QuantiseOptions options;
+    options.policy.defaults.rounding = Rounding::HalfEven;
+    passes::quantise(n.graph, options, graph::reference_engine, [&](const auto& take) { take(batch); });
+    const auto file = scratch("pieces.onnx");
+    onnx::write_qdq(n.graph, file, onnx::Containers::Byte);
+    Graph pieces = onnx::read(file);
+    EXPECT_GT(pieces.nodes.size(), n.graph.nodes.size());
+    passes::integerise(n.graph, {});
+    passes::integerise(pieces, {});
+    EXPECT_GT(expect_same(values_of(n.graph, batch[0]), values_of(pieces, batch[0]), i), 200u);
+  }
+}
+
+/// A convolution, a slope below zero (one, or one a channel), a convolution.
+TEST(Qdq, OfATableOfASlopeBelowZeroHasItsIntegers) {
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    passes::testing::Network n(seed);
+    graph::ValueId x = n.conv("in", n.input({any, 3, 6, 6}), 4, 3, 1);
+    if (seed % 3 == 0)
+      x = n.node("bent", graph::LeakyRelu{0.3}, {x});
+    else
+      x = n.node("bent", graph::PRelu{},
+                 {x, n.constant("slope", n.normal(seed % 3 == 1 ? Shape{4, 1, 1} : Shape{1}, 0.4))});
+    n.finish({n.conv("out", x, 2, 1, 1)});
+    const std::vector<Tensor> batch = passes::testing::batch_for(n.graph, n.random, 8);
+    passes::QuantiseOptions options;
+    options.policy.defaults.symmetric_activations = seed % 2 == 0;
+    options.policy.defaults.rounding = Rounding::HalfEven;
+    passes::quantise(n.graph, options, graph::reference_engine, [&](const auto& take) { take(batch); });
+    passes::IntegeriseOptions standard;
+    standard.requantisation = passes::RequantisationRule::Standard;
+    passes::integerise(n.graph, standard);
+    const auto file = scratch("bent.onnx");
+    onnx::write_qdq(n.graph, file);
+    const Values expected = values_of(n.graph, batch[0]), found = values_of(onnx::read(file), batch[0]);
+    EXPECT_TRUE(expected.contains("bent_q") && found.contains("bent_q"));
+    EXPECT_GT(expect_same(expected, found, seed), 200u);
+  }
 }
 
 TEST(QOperator, NamesTheNodesOfANetworkWhoseBiasesAreNotWhole) {

@@ -36,7 +36,7 @@ class AnyNetwork : public WiredNetwork {
     return finish(between(1, 3));
   }
 
- private:
+ protected:
   Live narrowed(const Live& x) { return narrow(x) ? x : any_requantise(x); }
 
   Live any_requantise(const Live& x) {

@@ -246,7 +246,11 @@ TEST(IntegeriseErrors, NameBranchesOnSeveralGridsWithoutAQuantiserBehindThem) {
   n.finish({n.conv("last", joined, 2, 1), n.conv("next", n.max_pool("pool", joined), 2, 1)});
   quantise_by(n.graph);
   for (auto& node : n.graph.nodes)
-    if (node.name == "b_q") get<graph::Quantise>(node.op).grid.scale = {0.5};
+    if (node.name == "b_q") {
+      // Scales apart would do: a scale for each channel.
+      get<graph::Quantise>(node.op).grid.scale = {0.5};
+      get<graph::Quantise>(node.op).grid.zero_point = 77;
+    }
   EXPECT_EQ(integerise_message(n.graph),
             "passes: node 'concat' (Concat): joins branches on several grids (expected one grid for all, or one "
             "quantiser right after it)");

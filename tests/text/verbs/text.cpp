@@ -59,6 +59,7 @@ class Text : public testing::TestWithParam<fs::path> {
     const bool torch = GetParam().parent_path().filename() == "torch";
     if (torch && !fs::exists(torch_module)) GTEST_SKIP() << "built without libtorch";
     ::setenv("NIBBLE_TORCH_MODULE", torch ? torch_module.c_str() : "/nowhere/libnibble_torch.so", 1);
+    ::setenv("NIBBLE_SOURCE", NIBBLE_SOURCE, 1);
     const std::string path = fs::path(NIBBLE_BINARY).parent_path().string() + ":/usr/bin:/bin";
     ::setenv("PATH", path.c_str(), 1);
   }

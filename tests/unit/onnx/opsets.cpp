@@ -46,9 +46,9 @@ bool imports_ours(const std::string& bytes) {
   return bytes.find(std::string("\x0a\x06nibble\x10\x01")) != bytes.npos;
 }
 
-void expect_qdq_at(int opset, const Graph& graph) {
+void expect_qdq_at(int opset, const Graph& graph, onnx::Containers containers = onnx::Containers::Exact) {
   const auto file = scratch("op.onnx");
-  onnx::write_qdq(graph, file);
+  onnx::write_qdq(graph, file, containers);
   EXPECT_TRUE(imports_standard(read_file(file, "test"), opset)) << name_of(graph.nodes[0].op) << ", opset " << opset;
   const Graph again = onnx::read(file);
   ASSERT_EQ(again.nodes.size(), 1);
@@ -58,7 +58,39 @@ void expect_qdq_at(int opset, const Graph& graph) {
   EXPECT_EQ(graph::evaluate(again, {x}), graph::evaluate(graph, {x}));
 }
 
+/// Written for at most that opset by ops that it has, which compute the same to the rounding of its constants.
+void expect_pieces_at(int opset, onnx::Containers containers, const Graph& graph) {
+  const auto file = scratch("pieces.onnx");
+  onnx::write_qdq(graph, file, containers);
+  EXPECT_TRUE(imports_standard(read_file(file, "test"), opset)) << name_of(graph.nodes[0].op) << ", opset " << opset;
+  const Graph again = onnx::read(file);
+  EXPECT_GT(again.nodes.size(), 1);
+  EXPECT_EQ(again.nodes.back().name, "node");
+  EXPECT_EQ(again[again.outputs[0]].name, graph[graph.outputs[0]].name);
+  Tensor x(ElementType::Float32, graph[graph.inputs[0]].shape);
+  for (size_t i = 0; i < x.size(); ++i) x.as<float>()[i] = static_cast<float>(i) * 0.75F - 2.5F;
+  const auto expected = graph::evaluate(graph, {x})[0].to_reals(), found = graph::evaluate(again, {x})[0].to_reals();
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-6) << name_of(graph.nodes[0].op);
+}
+
 }  // namespace
+
+TEST(Opsets, OfAQdqFileForEveryToolIs13AndLaterOpsAreInPieces) {
+  using enum onnx::Containers;
+  for (const graph::Op& op : {graph::Op(graph::HardSwish{}), graph::Op(graph::Mish{}), graph::Op(graph::Gelu{false}),
+                              graph::Op(graph::Gelu{true}), graph::Op(graph::Swish{}), graph::Op(graph::Swish{0.5})})
+    expect_pieces_at(13, Byte, graph_of(op));
+  for (int64_t axis : {-1, 0, 1}) {
+    expect_pieces_at(13, Byte, graph_of(graph::LayerNormalization{axis, 1e-3}, 2));
+    expect_pieces_at(13, Byte, graph_of(graph::LayerNormalization{axis}, 1));
+    expect_pieces_at(13, Byte, graph_of(graph::RmsNormalization{axis, 0.25}, 1));
+    expect_pieces_at(13, FourBit, graph_of(graph::RmsNormalization{axis}, 1));
+  }
+  expect_pieces_at(13, FourBit, graph_of(graph::Swish{2}));
+  expect_qdq_at(20, graph_of(graph::Gelu{}), FourBit);
+  expect_qdq_at(17, graph_of(graph::LayerNormalization{}, 2), FourBit);
+}
 
 TEST(Opsets, OfAQdqFileIsTheFirstThatHasItsOps) {
   expect_qdq_at(13, graph_of(graph::Softplus{}));

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "passes/integerise/integerise.hpp"
+#include "quant/range.hpp"
 #include "unit/passes/networks.hpp"
 
 /// Ranges by measurement, grids of branches, channels of one range.
@@ -122,7 +123,7 @@ TEST(EqualiseChannels, GivesThemOneRangeAndChangesNothingElse) {
   for (const bool clip : {false, true}) {
     Network n = uneven(clip);
     const Graph before = n.graph;
-    ASSERT_EQ(equalise_channels(n.graph, {}, graph::reference_engine, batches_of(before, 5)), 1);
+    ASSERT_EQ(equalise_channels(n.graph, {}, {}, graph::reference_engine, batches_of(before, 5)), 1);
     graph::tidy(n.graph);
     Random random(5);
     const auto inputs = batch_for(before, random, 3);
@@ -141,6 +142,99 @@ TEST(EqualiseChannels, GivesThemOneRangeAndChangesNothingElse) {
   }
 }
 
+/// Channel c of the input is 2^-2c in size.
+Batches measurements(const Graph& graph, uint64_t seed) {
+  return [&graph, seed](const std::function<void(const std::vector<Tensor>&)>& use) {
+    Random random(seed);
+    for (int i = 0; i < 4; ++i) {
+      Tensor x = batch_for(graph, random, 8).at(0);
+      const auto values = x.as<float>();
+      const size_t channels = static_cast<size_t>(x.shape()[1]), inner = values.size() / 8 / channels;
+      for (size_t k = 0; k < values.size(); ++k)
+        values[k] *= static_cast<float>(std::exp2(-2.0 * static_cast<double>(k / inner % channels)));
+      use({x});
+    }
+  };
+}
+
+/// Reals of a network's output, whatever it is quantised to.
+std::vector<double> reals_of(const Graph& graph, const std::vector<Tensor>& inputs) {
+  const Tensor y = graph::evaluate(graph, inputs).at(0);
+  const auto& grid = graph[graph.outputs[0]].grid;
+  return is_real(y.type()) ? y.to_reals() : quant::dequantise(y, grid.value()).to_reals();
+}
+
+TEST(EqualiseChannels, GivesMeasurementsOfUnlikeSizesAScaleEach) {
+  for (const bool image : {false, true}) {
+    Network n;
+    const ValueId x = n.input(image ? Shape{any, 5, 6, 6} : Shape{any, 5});
+    const ValueId a = n.relu("relu", image ? n.conv("a", x, 6, 3, 1, 1) : n.gemm("a", x, 6));
+    n.finish({image ? n.gemm("b", n.flatten("flatten", a), 3) : n.gemm("b", a, 3)});
+    Tensor& weights = *n.graph[n.graph.find("a_w")].constant;
+    const size_t taps = image ? 9 : 1;
+    for (size_t i = 0; i < weights.size(); ++i)
+      weights.as<float>()[i] *= static_cast<float>(std::exp2(2.0 * static_cast<double>(i / taps % 5)));
+    Graph fake = n.graph, plain = n.graph;
+    quantise(fake, {}, graph::reference_engine, measurements(n.graph, 1));
+    QuantiseOptions min_max;
+    min_max.policy = policy_from_json(Json{{"range", "min_max"}}, "policy");
+    quantise(plain, min_max, graph::reference_engine, measurements(n.graph, 1));
+    Graph id = fake;
+    integerise(id, {});
+    const auto& grid = id[id.inputs[0]].grid;
+    ASSERT_TRUE(grid && grid->axis == 1);
+    EXPECT_LT(grid->scale[4] * 64, grid->scale[0] * 1.01);
+    double signal = 0, noise = 0, noise_of_plain = 0;
+    measurements(n.graph, 2)([&](const std::vector<Tensor>& inputs) {
+      const auto real = graph::evaluate(n.graph, inputs).at(0).to_reals(), y = reals_of(id, inputs);
+      const auto other = graph::evaluate(plain, inputs).at(0).to_reals();
+      EXPECT_EQ(graph::evaluate(id, inputs).at(0).type(), ElementType::Int64);
+      for (size_t i = 0; i < y.size(); ++i) {
+        signal += real[i] * real[i], noise += (real[i] - y[i]) * (real[i] - y[i]);
+        noise_of_plain += (real[i] - other[i]) * (real[i] - other[i]);
+      }
+    });
+    EXPECT_LT(noise * 10, noise_of_plain);
+    EXPECT_LT(noise * 1000, signal);
+  }
+}
+
+TEST(MeasuredRanges, OfAnOutputThatJoinsBoxesAndScoresArePiecesOfItsOwn) {
+  for (const bool turned : {false, true}) {
+    Network n;
+    const ValueId x = n.input({any, 3, 8, 8});
+    std::vector<ValueId> heads;
+    for (const int stride : {1, 2}) {
+      const std::string name = "head" + std::to_string(stride);
+      const ValueId box = n.conv(name + "_box", x, 4, 3, stride, 1);
+      for (float& weight : n.graph[n.graph.find(name + "_box_w")].constant->as<float>()) weight *= 64;
+      const ValueId score = n.node(name + "_score", graph::Sigmoid{}, {n.conv(name + "_class", x, 3, 3, stride, 1)});
+      const ValueId joined = n.node(name, graph::Concat{1}, {box, score});
+      heads.push_back(n.reshape(name + "_cells", joined, {0, 7, 64 / stride / stride}));
+    }
+    ValueId y = n.node("detections", graph::Concat{2}, heads);
+    if (turned) y = n.transpose("rows", y, {0, 2, 1});
+    n.finish({y});
+    Graph fake = n.graph;
+    quantise(fake, {}, graph::reference_engine, batches_of(n.graph, 1, 8));
+    Graph id = fake;
+    integerise(id, {});
+    ASSERT_TRUE(id[id.outputs[0]].grid.has_value());
+    EXPECT_EQ(id[id.outputs[0]].grid->axis, turned ? 2 : 1);
+    Random random(3);
+    const auto inputs = batch_for(n.graph, random, 4);
+    const auto real = graph::evaluate(n.graph, inputs).at(0).to_reals(),
+               of_fake = graph::evaluate(fake, inputs).at(0).to_reals(), of_id = reals_of(id, inputs);
+    const size_t inner = turned ? 1 : 80;
+    for (size_t i = 0; i < real.size(); ++i) {
+      EXPECT_NEAR(of_fake[i], of_id[i], 1e-3 * (1 + std::abs(of_fake[i]))) << i;
+      if (i / inner % 7 >= 4) {
+        EXPECT_NEAR(real[i], of_id[i], 0.05) << i;
+      }
+    }
+  }
+}
+
 TEST(EqualiseChannels, LeavesAloneWhatAFunctionOrAnOutputReads) {
   for (const bool output : {false, true}) {
     Network n;
@@ -148,7 +242,7 @@ TEST(EqualiseChannels, LeavesAloneWhatAFunctionOrAnOutputReads) {
     const ValueId y = n.conv("last", output ? n.relu("relu", a) : n.node("silu", graph::Swish{}, {a}), 2, 1);
     n.finish(output ? std::vector<ValueId>{y, n.graph.nodes[1].outputs[0]} : std::vector<ValueId>{y});
     run(canonicalise(), n.graph);
-    EXPECT_EQ(equalise_channels(n.graph, {}, graph::reference_engine, batches_of(n.graph, 5)), 0);
+    EXPECT_EQ(equalise_channels(n.graph, {}, {}, graph::reference_engine, batches_of(n.graph, 5)), 0);
   }
 }
 
@@ -163,7 +257,7 @@ TEST(EqualiseChannels, TakesAllThatAddsTieTogether) {
   for (size_t i = 0; i < other.size() / 2; ++i) other.as<float>()[i] *= 0.01F;
   run(canonicalise(), n.graph);
   const Graph before = n.graph;
-  EXPECT_GE(equalise_channels(n.graph, {}, graph::reference_engine, batches_of(before, 5)), 1);
+  EXPECT_GE(equalise_channels(n.graph, {}, {}, graph::reference_engine, batches_of(before, 5)), 1);
   graph::tidy(n.graph);
   Random random(5);
   const auto inputs = batch_for(before, random, 3);

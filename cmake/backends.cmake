@@ -1,0 +1,30 @@
+# backend(name libraries...): the module <name>.so of every source file in src/backends/<name>, loaded by the runtime when
+# its name is asked for. Nothing links it.
+function(backend name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/backends/${name}/*.c
+                                      ${CMAKE_CURRENT_SOURCE_DIR}/backends/${name}/*.cpp)
+  add_library(nibble_backend_${name} MODULE ${sources})
+  set_target_properties(nibble_backend_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} C_VISIBILITY_PRESET hidden
+                        CXX_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/backends)
+  target_include_directories(nibble_backend_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(nibble_backend_${name} PRIVATE ${ARGN} nibble_warnings)
+  install(TARGETS nibble_backend_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/nibble/backends)
+endfunction()
+
+# What a back end is written with.
+install(FILES runtime/nibble_backend.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nibble/runtime)
+install(FILES kernels/kernels.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nibble/kernels)
+
+# Its own package asks for OpenMP and OpenCL, of which it shows nothing.
+find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.hpp)
+find_library(DNNL_LIBRARY dnnl)
+if(DNNL_INCLUDE AND DNNL_LIBRARY)
+  set(has_onednn ON)
+else()
+  set(has_onednn OFF)
+endif()
+option(NIBBLE_BACKEND_ONEDNN "Build the back end oneDNN (libdnnl-dev)" ${has_onednn})
+if(NIBBLE_BACKEND_ONEDNN)
+  backend(onednn ${DNNL_LIBRARY})
+  target_include_directories(nibble_backend_onednn SYSTEM PRIVATE ${DNNL_INCLUDE})
+endif()

@@ -1,0 +1,28 @@
+#pragma once
+#include <vector>
+
+#include "graph/evaluate/evaluate.hpp"
+
+namespace nibble::passes {
+
+/// What quantisers add to a network's outputs, on a few examples.
+class OutputNoise {
+ public:
+  /// Runs the network without quantisers. `examples`: its inputs, one example each.
+  OutputNoise(const graph::Graph& network, graph::EngineMaker maker, std::vector<std::vector<Tensor>> examples);
+
+  /// Power of the noise as a part of the signal's, summed over the outputs. `fake`: the network with quantisers, which
+  /// takes the same inputs.
+  double of(const graph::Graph& fake) const;
+  const std::vector<std::vector<Tensor>>& examples() const { return examples_; }
+
+ private:
+  graph::EngineMaker maker_;
+  std::vector<std::vector<Tensor>> examples_;
+  std::vector<std::vector<std::vector<double>>> wanted_;  ///< of an example, of an output
+};
+
+/// dB of a ratio of powers; 0 of none.
+double decibels(double ratio);
+
+}  // namespace nibble::passes
