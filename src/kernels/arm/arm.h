@@ -101,6 +101,9 @@ void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t bl
 /* Stages, sums with the residual and stores what was kept: 16 channels from `from` on, of out_channels. */
 void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows, int64_t from,
                        int32_t (*sums)[16], int* fault);
+/* The same as a nibble_finisher: NIBBLE_TILE positions at most. */
+int nibble_arm_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count,
+                           int64_t channel, const int64_t* y, const int64_t* r);
 /* Whether low and high are bytes of a type. */
 int nibble_arm_within(int32_t type, int64_t low, int64_t high);
 

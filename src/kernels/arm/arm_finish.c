@@ -170,4 +170,19 @@ void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibb
   else
     finish_any(p, call, windows, from, rows, sums, fault);
 }
+
+int nibble_arm_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count,
+                           int64_t channel, const int64_t* y, const int64_t* r) {
+  nibble_arm_windows windows;
+  int32_t sums[NIBBLE_ARM_POSITIONS][16];
+  int fault = NIBBLE_FINE;
+  windows.count = (int)count;
+  for (int64_t i = 0; i < count; ++i) {
+    windows.y[i] = y[i];
+    windows.r[i] = r[i];
+    memcpy(sums[i], v + 16 * i, sizeof sums[i]);
+  }
+  nibble_arm_finish(p, call, &windows, channel, sums, &fault);
+  return fault;
+}
 #endif
