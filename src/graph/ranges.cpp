@@ -241,7 +241,8 @@ Ranges linear_bounds(const Tensor& weights, Interval inputs, int64_t zero_point,
   const ChannelOf channel(weights.shape(), axis);
   // A padded element adds 0. So low only falls and high only rises, and both may stop at the ends of 64 bits.
   const Interval x = hull(shifted_down(inputs, zero_point), {0, 0});
-  Ranges bounds(channel.count());
+  // Never empty: of no channel, 0.
+  Ranges bounds(std::max<size_t>(channel.count(), 1));
   for (size_t i = 0; i < w.size(); ++i) {
     Interval& all = bounds[channel(i)];
     all = sum(all, product(x, {w[i], w[i]}));

@@ -82,8 +82,10 @@ Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std
   step.numbers = draft.numbers;
   for (const View& view : draft.in) step.in.push_back(place_of(view, plan));
   step.out = place_of(draft.out, plan);
+  // What lowering adds to the network is not seen.
   for (ValueId id : draft.completes)
-    step.values.push_back(value_of(given[id], views[static_cast<size_t>(id)], plan, batch_axis(given, id)));
+    if (static_cast<size_t>(id) < given.values.size())
+      step.values.push_back(value_of(given[id], views[static_cast<size_t>(id)], plan, batch_axis(given, id)));
   step.operations = draft.operations;
   step.requantisation = draft.requantisation;
   return step;

@@ -107,6 +107,8 @@ Stage clip_stage(Interval levels) {
 
 Stage requantised(const graph::Requantise& op, const Ranges& range, bool floats, Constants& constants) {
   const size_t channels = op.multiplier.size();
+  // Of no channel, nothing is computed.
+  if (channels == 0) return clip_stage({op.low, op.high});
   std::vector<Product> products;
   for (size_t c = 0; c < std::max(channels, range.size()); ++c) {
     const size_t own = channels == 1 ? 0 : c;

@@ -228,6 +228,7 @@ static void check_conv(checker* c, const nibble_conv* p, int transposed) {
     if (c->wrong != NULL) return;
     positions *= p->out[k];
   }
+  require(c, positions > 0, "a convolution without positions");
   check_positions(c, p->x_type, p->batch, p->in, p->x_stride, p->in_channels);
   check_place(c, c->step->out, 1, p->y_type, reach_of_positions(c, p->batch, p->out, p->y_stride, p->out_channels));
   require(c, (p->x_type == NIBBLE_F64) == (p->y_type == NIBBLE_F64), "reals where integers are");

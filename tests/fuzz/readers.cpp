@@ -14,6 +14,7 @@
 #include "lab/experiment.hpp"
 #include "mutate_model.hpp"
 #include "read_model.hpp"
+#include "read_program.hpp"
 
 /// One row a reader of users' files: any bytes give a UserError or something whole. What else is thrown ends the
 /// process, and so does what the sanitizers see.
@@ -71,6 +72,7 @@ constexpr Reader readers[] = {
     {"policy", read_policy},
     {"text_golden", [](std::string_view bytes) { data::parse_text_golden(bytes, "fuzz"); }},
     {"graph_text", [](std::string_view bytes) { graph::from_text(bytes); }},
+    {"program", read_program},
 };
 // clang-format on
 

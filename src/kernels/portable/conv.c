@@ -8,7 +8,9 @@ static const uint8_t* window_of(const nibble_conv* p, const nibble_call* call, c
   const uint8_t* x = call->in[0];
   const size_t channels = (size_t)p->in_channels;
   uint8_t* to = copy;
-  if (p->kernel[0] == 1 && p->kernel[1] == 1 && p->kernel[2] == 1 && p->pad[0] == 0 && p->pad[1] == 0 && p->pad[2] == 0)
+  /* A tap alone may lie outside x too: in a pad at the end. */
+  if (p->kernel[0] == 1 && p->kernel[1] == 1 && p->kernel[2] == 1 && nibble_tap_at(p, s, 0, 0) >= 0 &&
+      nibble_tap_at(p, s, 1, 0) >= 0 && nibble_tap_at(p, s, 2, 0) >= 0)
     return x + s->x;
   for (int32_t d = 0; d < p->kernel[0]; ++d)
     for (int32_t h = 0; h < p->kernel[1]; ++h) {

@@ -29,6 +29,7 @@ nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call) {
   if (p->sum_form != 0) return f;
   if (s->form == NIBBLE_STAGE_FLOAT && byte) f.form = NIBBLE_FINISH_FLOAT;
   if (s->form == NIBBLE_STAGE_PRODUCT32 && byte) f.form = NIBBLE_FINISH_PRODUCT32;
+  if (s->form == NIBBLE_STAGE_NONE && byte) f.form = NIBBLE_FINISH_BYTES;
   if (s->form == NIBBLE_STAGE_NONE && p->y_type == NIBBLE_I32 && s->low <= s->high && s->low >= INT32_MIN &&
       s->high <= INT32_MAX)
     f.form = NIBBLE_FINISH_INTEGERS;
@@ -162,7 +163,8 @@ static products products_of(const nibble_stage* s, int64_t channel) {
   int32_t a[16], excess[16];
   products r;
   for (int i = 0; i < 16; ++i) {
-    const int64_t c = s->channels > 1 ? channel + i : 0;
+    /* A row may begin at any channel: beyond the last nothing is stored. */
+    const int64_t own = channel + i < s->channels ? channel + i : 0, c = s->channels > 1 ? own : 0;
     const int at = i / 8 * 8 + i % 2 * 4 + i % 8 / 2;
     const uint8_t given = ((const uint8_t*)s->d)[c], shift = given > 62 ? 62 : given;
     a[i] = ((const int32_t*)s->a)[c];
@@ -231,6 +233,15 @@ NIBBLE_INLINE void finish_product32_sum(nibble_finish* f, const int32_t* v, int6
   }
 }
 
+static void finish_bytes(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y) {
+  const bytes o = bytes_of(f, channel, f->p->stage.low, f->p->stage.high);
+  for (int64_t i = 0; i < count; i += 2, v += 32) {
+    const int both = i + 1 < count;
+    const int32_t* w = both ? v + 16 : v;
+    put_two(&o, load(v), load(v + 8), load(w), load(w + 8), y + i, both);
+  }
+}
+
 static void finish_integers(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y) {
   const int64_t rest = f->p->out_channels - channel, channels = rest < 16 ? rest : 16;
   const int32_t low = (int32_t)f->p->stage.low, high = (int32_t)f->p->stage.high;
@@ -274,6 +285,7 @@ void nibble_finish_rows(nibble_finish* f, const int32_t* v, int64_t count, int64
         finish_product32_sum(f, v, count, channel, y, r, 0);
       break;
     case NIBBLE_FINISH_PRODUCT32: finish_product32(f, v, count, channel, y); break;
+    case NIBBLE_FINISH_BYTES: finish_bytes(f, v, count, channel, y); break;
     case NIBBLE_FINISH_INTEGERS: finish_integers(f, v, count, channel, y); break;
     default: finish_any(f, v, count, channel, y, r); break;
   }

@@ -9,6 +9,7 @@ enum nibble_finish_form {
   NIBBLE_FINISH_FLOAT,
   NIBBLE_FINISH_FLOAT_SUM, /* FLOAT, then sum_form 2 */
   NIBBLE_FINISH_PRODUCT32,
+  NIBBLE_FINISH_BYTES,         /* NONE, to bytes */
   NIBBLE_FINISH_PRODUCT32_SUM, /* PRODUCT32, then sum_form 2 */
   NIBBLE_FINISH_INTEGERS       /* NONE, to I32 */
 };

@@ -424,7 +424,8 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
                            ? NIBBLE_STAGE_FLOAT
                            : draw.of<int32_t>({NIBBLE_STAGE_PRODUCT32, NIBBLE_STAGE_PRODUCT32, NIBBLE_STAGE_PRODUCT,
                                                NIBBLE_STAGE_FLOAT, NIBBLE_STAGE_THRESHOLDS});
-  p.y_type = form == NIBBLE_STAGE_NONE ? (p.acc_type == NIBBLE_I32 && !draw.once_in(3) ? NIBBLE_I32 : NIBBLE_I64)
+  p.y_type = form == NIBBLE_STAGE_NONE && !draw.once_in(4)
+                 ? (p.acc_type == NIBBLE_I32 && !draw.once_in(3) ? NIBBLE_I32 : NIBBLE_I64)
              : form == NIBBLE_STAGE_FLOAT && draw.once_in(12) ? NIBBLE_I32
              : draw.once_in(12)                               ? NIBBLE_I16
                                                               : draw.of<int32_t>({NIBBLE_U8, NIBBLE_I8});

@@ -47,7 +47,7 @@ TEST(KernelSets, AreTheReferenceInEveryByteOnRandomSteps) {
   }
 }
 
-TEST(KernelSets, TakeEveryConvolutionOfBytesAndBlockedWeights) {
+TEST(KernelSets, OfVectorsTakeEveryConvolutionOfBytesAndBlockedWeights) {
   int taken = 0;
   for (uint64_t seed = 0; seed < 400; ++seed) {
     const auto c = conv_case(seed, {.x_type = NIBBLE_U8, .depthwise = seed % 2 == 0});

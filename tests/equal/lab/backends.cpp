@@ -182,7 +182,7 @@ class SumNetwork : public IntegerNetwork {
   using IntegerNetwork::IntegerNetwork;
 
   graph::Graph make() {
-    const Live x = input({1, 3000}, {200, 255});
+    const Live x = input({1, 1500}, {200, 255});
     gemm(x, 20, {119, 127}, true, 0, true);
     return finish(1);
   }

@@ -93,6 +93,15 @@ TEST(LoweredConvolutions, HaveAnyZeroPointBesidePads) {
     }
 }
 
+TEST(LoweredConvolutions, OfOneTapMeetPadsAtEitherEnd) {
+  for (const graph::Ints& pads : {graph::Ints{0, 0, 1, 2}, {1, 0, 0, 0}, {0, 2, 1, 0}}) {
+    IntegerNet net;
+    const ValueId x = net.input({1, 4, 3, 3}, bytes);
+    const ValueId y = net.node(Conv{{1, 1}, pads, {1, 1}, 1, 7}, {x, net.constant({5, 4, 1, 1}, Interval{-9, 9})});
+    expect_every_way(net.give({y, net.requantise(y, 7, 3, 5, bytes)}));
+  }
+}
+
 TEST(LoweredConvolutions, FoldZeroPointsModulo32Bits) {
   // The bias and the folded sum alone leave 32 bits; what they make together does not.
   IntegerNet net;

@@ -114,6 +114,26 @@ inline Meaning meaning_of(const graph::Graph& graph, std::vector<Tensor> inputs)
   return meaning;
 }
 
+/// Which steps give other integers on this kernel set than on the reference.
+inline std::string steps_that_differ(const std::vector<uint8_t>& bytes, const Way& way, const Meaning& meaning) {
+  Values seen[2];
+  std::string kernels;
+  for (size_t i = 0; i < 2; ++i) {
+    const ProgramPointer program = opened(bytes, i == 0 ? way.kernels : "reference");
+    const ContextPointer context = context_of(program.get(), way.threads);
+    nibble_observe(context.get(), keep_seen, &seen[i]);
+    set_inputs(program.get(), context.get(), meaning.inputs);
+    nibble_run(context.get());
+    nibble_step_info info;
+    for (size_t k = 0; i == 0 && nibble_step(program.get(), k, &info) == NIBBLE_OK; ++k)
+      kernels += std::string(info.name) + " by " + info.kernel + " of " + info.set + " (" + info.requantisation + "); ";
+  }
+  std::string text = "other than the reference:";
+  for (const auto& [name, tensor] : seen[0])
+    if (tensor != seen[1].at(name)) text += " " + name;
+  return text + "\n" + kernels;
+}
+
 /// Every value that the program keeps, and every output, of each of the meanings in turn on one context.
 inline void expect_meaning(const std::vector<uint8_t>& bytes, const Way& way, const std::vector<Meaning>& meanings) {
   SCOPED_TRACE(way.text());
@@ -128,10 +148,13 @@ inline void expect_meaning(const std::vector<uint8_t>& bytes, const Way& way, co
     ASSERT_EQ(nibble_run(context.get()), NIBBLE_OK);
     // Bytes that are held in another sign are not the network's.
     if (way.options.bytes != lower::Bytes::AsTheyAre) seen.clear();
-    for (const auto& [name, tensor] : seen) ASSERT_EQ(tensor, meaning.values.at(name)) << "value '" << name << "'";
+    for (const auto& [name, tensor] : seen)
+      ASSERT_TRUE(tensor == meaning.values.at(name))
+          << "value '" << name << "', " << steps_that_differ(bytes, way, meaning);
     const std::vector<Tensor> outputs = outputs_of(program.get(), context.get());
     ASSERT_EQ(outputs.size(), meaning.outputs.size());
-    for (size_t i = 0; i < outputs.size(); ++i) ASSERT_EQ(outputs[i], meaning.outputs[i]) << "output " << i;
+    for (size_t i = 0; i < outputs.size(); ++i)
+      ASSERT_TRUE(outputs[i] == meaning.outputs[i]) << "output " << i << ", " << steps_that_differ(bytes, way, meaning);
   }
 }
 

@@ -86,11 +86,80 @@ class WildNetwork : public AnyNetwork {
       if (i > 0 && chance(2)) extents = shape(live_.front());
       keep(input(extents, any_levels()));
     }
-    if (chance(8)) {
+    if (batch != any && chance(8)) {
       const Interval range = any_levels();
       const graph::ValueId id = constant("fixed", {any_channels(), any_extent()}, range);
       graph[id].bounds = {range};
       keep({id, range});
+    }
+  }
+
+  // ---- the tail
+
+  std::optional<graph::ValueId> real(const std::string& what, graph::Op op, const std::vector<graph::ValueId>& inputs) {
+    try {
+      const Live y = node(what, std::move(op), inputs, {});
+      graph[y.id].bounds.clear();
+      return y.id;
+    } catch (const UserError&) {
+      graph.nodes.pop_back();
+      return std::nullopt;
+    }
+  }
+  graph::ValueId real_constant(const Shape& extents) {
+    Tensor tensor(ElementType::Float32, extents);
+    for (float& value : tensor.as<float>()) value = static_cast<float>(random.normal());
+    return graph.add_constant("r", tensor);
+  }
+
+  /// Reals behind a Dequantise, function after function.
+  void tail() {
+    const Live x = pick();
+    if (x.range.high - x.range.low > 100000) return;
+    Grid grid{.low = x.range.low, .high = std::max(x.range.high, x.range.low + 1)};
+    grid.zero_point = between(x.range.low, x.range.high);
+    grid.scale = {std::ldexp(static_cast<double>(between(1, 255)), -12)};
+    if (shape(x).size() >= 2 && shape(x)[1] > 0 && chance(2)) {
+      grid.axis = 1;
+      grid.scale.resize(static_cast<size_t>(shape(x)[1]), 0.125);
+      for (double& scale : grid.scale) scale = std::ldexp(static_cast<double>(between(1, 255)), -10);
+    }
+    auto y = real("dequantise", graph::Dequantise{grid}, {x.id});
+    const int64_t count = between(0, 4);
+    for (int64_t i = 0; y && i < count; ++i)
+      if (const auto next = real_step(*y)) y = next;
+    if (y && chance(4) && graph[*y].shape.size() > 1)
+      if (const auto place = real(
+              "argmax", graph::ArgMax{static_cast<int64_t>(graph[*y].shape.size()) - 1, chance(2), chance(2)}, {*y}))
+        y = place;
+    if (y) graph.outputs.push_back(*y);
+  }
+
+  std::optional<graph::ValueId> real_step(graph::ValueId x) {
+    const Shape extents = graph[x].shape;
+    const auto rank = static_cast<int64_t>(extents.size());
+    if (rank == 0) return {};
+    switch (random.below(16)) {
+      case 0: return real("sigmoid", graph::Sigmoid{}, {x});
+      case 1: return real("tanh", graph::Tanh{}, {x});
+      case 2: return real("softmax", graph::Softmax{rank - 1}, {x});
+      case 3: return real("logsoftmax", graph::LogSoftmax{extents[static_cast<size_t>(rank) - 1] == any ? 0 : -1}, {x});
+      case 4: return real("leaky", graph::LeakyRelu{0.125}, {x});
+      case 5: return real("gelu", graph::Gelu{chance(2)}, {x});
+      case 6: return real("add", graph::Add{}, {x, x});
+      case 7: return real("mul", graph::Mul{}, {x, real_constant({extents.back() == any ? 1 : extents.back()})});
+      case 8: return real("clip", graph::Clip{-0.5, 1.25}, {x});
+      case 9: return real("neg", graph::Neg{}, {x});
+      case 10:
+        return extents.back() == any ? std::nullopt : real("mean", graph::ReduceMean{{rank - 1}, chance(2)}, {x});
+      case 11:
+        return extents.back() == any
+                   ? std::nullopt
+                   : real("matmul", graph::MatMul{}, {x, real_constant({extents.back(), between(1, 4)})});
+      case 12: return real("concat", graph::Concat{rank - 1}, {x, x});
+      case 13: return real("hardswish", graph::HardSwish{}, {x});
+      case 14: return real("unsqueeze", graph::Unsqueeze{{rank}}, {x});
+      default: return real("flatten", graph::Flatten{1}, {x});
     }
   }
 
@@ -103,6 +172,7 @@ class WildNetwork : public AnyNetwork {
         if (uses.readers[static_cast<size_t>(id)].empty() && (graph.outputs.size() < 4 || chance(2)))
           graph.outputs.push_back(id);
     if (chance(4)) graph.outputs.push_back(pick().id);
+    if (chance(4)) tail();
     if (chance(3))
       for (graph::Value& value : graph.values)
         if (!value.constant &&
@@ -289,11 +359,10 @@ class WildNetwork : public AnyNetwork {
       op.zero_point_b = wild_zero_point(x);
       return turned ? put("matmul", op, {x.id, turned->id}) : turned;
     }
+    if (!is_static(shape(x))) return {};
     if (chance(2)) return put("matmul", op, {x.id, small_one(pick()).id});
-    return put(
-        "matmul", op,
-        {constant("a", {between(1, 9), shape(x).size() > 1 ? shape(x)[shape(x).size() - 2] : inner}, any_weights()),
-         x.id});
+    const int64_t terms = shape(x).size() > 1 ? shape(x)[shape(x).size() - 2] : inner;
+    return put("matmul", op, {constant("a", {between(1, 9), terms}, any_weights()), x.id});
   }
 
   // ---- sums
@@ -364,7 +433,8 @@ class WildNetwork : public AnyNetwork {
 
   /// An operand that broadcasts with x: a constant of any such shape, or a value.
   graph::ValueId operand(const Live& x, Interval range) {
-    if (chance(3)) return pick().id;
+    // Examples are not to meet each other: a batch may stand along another axis of a value of another rank.
+    if (chance(3) && is_static(shape(x))) return pick().id;
     if (chance(2))
       if (const auto other = partner(x, false)) return other->id;
     Shape extents = shape(x);
@@ -488,6 +558,7 @@ class WildNetwork : public AnyNetwork {
     // Extents of the same product, drawn from the prime factors.
     Shape to{1};
     const size_t first = !from.empty() && from[0] == any ? 1 : 0;
+    if (std::find(from.begin() + static_cast<std::ptrdiff_t>(first), from.end(), any) != from.end()) return;
     int64_t rest = element_count(Shape(from.begin() + static_cast<std::ptrdiff_t>(first), from.end()));
     for (int64_t f = 2; f <= rest; ++f)
       for (; rest % f == 0 && rest > 0; rest /= f) {
@@ -506,7 +577,8 @@ class WildNetwork : public AnyNetwork {
     const int64_t extent = shape(x)[static_cast<size_t>(axis)];
     if (extent == 0) return;
     for (const Live& y : live_)
-      if (graph[y.id].type == ElementType::Int64 && y.range.low >= -extent && y.range.high < extent && chance(2)) {
+      if (is_static(shape(x)) && graph[y.id].type == ElementType::Int64 && y.range.low >= -extent &&
+          y.range.high < extent && chance(2)) {
         kept("gather", graph::Gather{axis}, {x.id, y.id});
         return;
       }

@@ -22,8 +22,10 @@ bool opens_and_runs(const std::vector<uint8_t>& bytes) {
     return false;
   }
   if (nibble_arena_bytes(raw) > 1 << 20) return true;
-  const ContextPointer context = context_of(raw);
-  if (context == nullptr) return true;
+  nibble_context* made = nullptr;
+  // Scratch may be more than there is.
+  if (nibble_context_create(raw, 1, &made) != NIBBLE_OK) return true;
+  const ContextPointer context(made);
   for (size_t i = 0; i < nibble_inputs(raw); ++i) {
     nibble_port port;
     nibble_input(raw, i, &port);
@@ -94,8 +96,8 @@ TEST(HostilePrograms, AreRefusedOrRunWithinTheirMemoryWhateverOneFieldSays) {
   for (const program::Program& program : small_programs()) {
     ASSERT_TRUE(opens_and_runs(program::write(program)));
     const auto attempt = [&](const program::Program& changed) {
-      // One in 12 of them; NIBBLE_ALL_FIELDS=1: all.
-      if (all == nullptr && random.below(12) != 0) return;
+      // One in 24 of them; NIBBLE_ALL_FIELDS=1: all.
+      if (all == nullptr && random.below(24) != 0) return;
       ++(opens_and_runs(program::write(changed)) ? granted : refused);
     };
     program::Program changed = program;
@@ -142,8 +144,8 @@ TEST(HostilePrograms, AreRefusedOrRunWithinTheirMemoryWhateverOneFieldSays) {
     }
   }
   EXPECT_GE(kinds.size(), 9U);
-  EXPECT_GT(granted, 100);
-  EXPECT_GT(refused, 1000);
+  EXPECT_GT(granted, 50);
+  EXPECT_GT(refused, 200);
 }
 
 TEST(HostilePrograms, AreRefusedOrRunWhateverTheirBytesSay) {
