@@ -250,10 +250,12 @@ static int pairs_fit(const nibble_conv* p) {
   const int64_t segment = ((int64_t)p->kernel[2] * p->in_channels + 3) / 4 * 4;
   const int64_t columns = p->kernel[0] * p->kernel[1] * segment, bytes = columns * 16;
   const int64_t blocks = ((int64_t)p->out_channels + 15) / 16;
+  const int8x16_t lowest = vdupq_n_s8(INT8_MIN);
+  uint8x16_t found = vdupq_n_u8(0);
   for (int64_t b = 0; b < blocks; ++b, w += bytes)
-    for (int64_t i = 0; i + 64 < bytes; ++i)
-      if (w[i] == INT8_MIN && w[i + 64] == INT8_MIN) return 0;
-  return 1;
+    for (int64_t i = 0; i + 64 < bytes; i += 16)
+      found = vorrq_u8(found, vandq_u8(vceqq_s8(vld1q_s8(w + i), lowest), vceqq_s8(vld1q_s8(w + i + 64), lowest)));
+  return vmaxvq_u8(found) == 0;
 }
 
 static int runs_here(void) {
