@@ -1,10 +1,10 @@
 /* One layer of a network through the kernels of a set, for an emulator that counts the instructions between
  * count_begin and count_end:
  *
- *   layer SET i8|u8 conv|depthwise HEIGHT WIDTH IN OUT KERNEL_HEIGHT KERNEL_WIDTH STRIDE [residual]
- *   layer SET i8|u8 mean|add HEIGHT WIDTH CHANNELS
+ *   layer SET i8|u8 float|product conv|depthwise HEIGHT WIDTH IN OUT KERNEL_HEIGHT KERNEL_WIDTH STRIDE [residual]
+ *   layer SET i8|u8 float|product mean|add HEIGHT WIDTH CHANNELS
  *
- * Activations of bytes, signed or not; stage FLOAT. Prints the kernel's name. */
+ * Activations of bytes, signed or not; stage FLOAT or PRODUCT32. Prints the kernel's name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@ __attribute__((noinline)) void count_end(void) {
 }
 
 static int32_t type, lowest, highest; /* of activations */
+static int by_products;
 static uint32_t state = 1;
 static int32_t between(int32_t low, int32_t high) {
   state = state * 1664525u + 1013904223u;
@@ -42,6 +43,20 @@ static void set_stage(nibble_stage* s, int32_t channels, float gain) {
   s->channels = channels;
   s->a = a;
   s->b = b;
+  if (by_products) {
+    int32_t* m = calloc((size_t)channels + 16, sizeof *m);
+    int64_t* add = calloc((size_t)channels + 16, sizeof *add);
+    uint8_t* d = calloc((size_t)channels + 16, sizeof *d);
+    for (int32_t i = 0; i < channels; ++i) {
+      m[i] = (int32_t)(gain * (float)(1 << 30));
+      add[i] = 1 << 28;
+      d[i] = 30;
+    }
+    s->form = NIBBLE_STAGE_PRODUCT32;
+    s->a = m;
+    s->b = add;
+    s->d = d;
+  }
   s->low = lowest;
   s->high = highest;
 }
@@ -145,17 +160,18 @@ static void run_add(const char* set, char** v) {
 }
 
 int main(int n, char** v) {
-  if (n < 7) return 2;
-  const int conv = n >= 11 && strcmp(v[3], "conv") == 0, depthwise = n >= 11 && strcmp(v[3], "depthwise") == 0;
+  if (n < 8) return 2;
+  const int conv = n >= 12 && strcmp(v[4], "conv") == 0, depthwise = n >= 12 && strcmp(v[4], "depthwise") == 0;
+  by_products = strcmp(v[3], "product") == 0;
   type = strcmp(v[2], "u8") == 0 ? NIBBLE_U8 : NIBBLE_I8;
   lowest = type == NIBBLE_U8 ? 0 : -128;
   highest = lowest + 255;
   if (conv || depthwise)
-    run_conv(v[1], depthwise, v + 4, n == 12);
-  else if (n == 7 && strcmp(v[3], "mean") == 0)
-    run_mean(v[1], v + 4);
-  else if (n == 7 && strcmp(v[3], "add") == 0)
-    run_add(v[1], v + 4);
+    run_conv(v[1], depthwise, v + 5, n == 13);
+  else if (n == 8 && strcmp(v[4], "mean") == 0)
+    run_mean(v[1], v + 5);
+  else if (n == 8 && strcmp(v[4], "add") == 0)
+    run_add(v[1], v + 5);
   else
     return 2;
   return 0;

@@ -25,21 +25,55 @@ void nibble_arm_read_channels(const nibble_stage* stage, int64_t from, int64_t c
   }
 }
 
+/* Whether (v * m + b) * 2^max(32 - d, 0) fits 64 bits for any v, at every channel. */
+static int high_words_do(const nibble_stage* s) {
+  const int64_t most = (int64_t)1 << 31, far = (int64_t)1 << 62;
+  for (int32_t c = 0; c < (s->channels > 1 ? s->channels : 1); ++c) {
+    const int64_t m = ((const int32_t*)s->a)[c], b = ((const int64_t*)s->b)[c];
+    const int d = ((const uint8_t*)s->d)[c], up = d < 32 ? 32 - d : 0;
+    if (d > 62 || m >= most >> up || -m >= most >> up || b >= far >> up || b <= -(far >> up)) return 0;
+  }
+  return 1;
+}
+
 void nibble_arm_aim(const nibble_conv* p, nibble_arm_target* t, nibble_arm_repeated* repeated) {
   const nibble_stage* s = &p->stage;
-  const int at_once =
-      s->form == NIBBLE_STAGE_FLOAT && p->sum_form == 0 && nibble_arm_within(p->y_type, s->low, s->high);
-  t->whole_way = !at_once ? NIBBLE_ARM_KEEP : p->y_type == NIBBLE_I8 ? NIBBLE_ARM_I8 : NIBBLE_ARM_U8;
-  if (!at_once) return;
-  t->clip = repeated->clip;
-  memset(repeated->clip, (uint8_t)s->low, 16);
-  memset(repeated->clip + 16, (uint8_t)s->high, 16);
-  t->clips = s->high - s->low < 255;
+  const int bytes = p->sum_form == 0 && nibble_arm_within(p->y_type, s->low, s->high);
+  const int product = bytes && s->form == NIBBLE_STAGE_PRODUCT32 && high_words_do(s);
+  const int to_signed = p->y_type == NIBBLE_I8;
+  t->whole_way = NIBBLE_ARM_KEEP;
   t->a = repeated->a;
   t->b = repeated->b;
-  for (int k = 0; k < 16 && s->channels <= 1; ++k) {
+  t->products = &repeated->products;
+  t->clip = repeated->clip;
+  t->clips = s->high - s->low < 255;
+  if (product) t->whole_way = to_signed ? NIBBLE_ARM_I8_PRODUCT : NIBBLE_ARM_U8_PRODUCT;
+  if (bytes && s->form == NIBBLE_STAGE_FLOAT) t->whole_way = to_signed ? NIBBLE_ARM_I8 : NIBBLE_ARM_U8;
+  if (t->whole_way == NIBBLE_ARM_KEEP) return;
+  memset(repeated->clip, (uint8_t)s->low, 16);
+  memset(repeated->clip + 16, (uint8_t)s->high, 16);
+  for (int k = 0; k < 16 && s->channels <= 1 && !product; ++k) {
     repeated->a[k] = *(const float*)s->a;
     repeated->b[k] = *(const float*)s->b;
+  }
+}
+
+static void set_products(const nibble_stage* s, int64_t from, nibble_arm_products* to) {
+  const int64_t each = s->channels > 1;
+  for (int64_t k = 0; k < 16; k += 4) {
+    const int64_t at = each ? from + k : 0;
+    const uint8_t* d = (const uint8_t*)s->d + at;
+    const int32_t shifts[4] = {d[0], d[each], d[2 * each], d[3 * each]};
+    const int32x4_t left = vsubq_s32(vdupq_n_s32(32), vld1q_s32(shifts)), zero = vdupq_n_s32(0);
+    const int32x4_t up = vmaxq_s32(left, zero);
+    const int32_t* a = (const int32_t*)s->a + at;
+    const int64_t* b = (const int64_t*)s->b + at;
+    const int32x4_t m = each ? vld1q_s32(a) : vdupq_n_s32(*a);
+    const int64x2_t low = each ? vld1q_s64(b) : vdupq_n_s64(*b), high = each ? vld1q_s64(b + 2) : low;
+    vst1q_s32(to->m + k, vshlq_s32(m, up));
+    vst1q_s32(to->s + k, vminq_s32(left, zero));
+    vst1q_s64(to->b + k, vshlq_s64(low, vmovl_s32(vget_low_s32(up))));
+    vst1q_s64(to->b + k + 2, vshlq_s64(high, vmovl_high_s32(up)));
   }
 }
 
@@ -50,11 +84,14 @@ void nibble_arm_aim_at(const nibble_conv* p, const nibble_call* call, int64_t bl
   t->way = t->whole_way;
   t->rows = left < 16 ? left : 16;
   if (t->way == NIBBLE_ARM_KEEP) return;
-  if (left < 16) t->way = t->way == NIBBLE_ARM_I8 ? NIBBLE_ARM_I8_PART : NIBBLE_ARM_U8_PART;
+  if (left < 16) t->way += NIBBLE_ARM_I8_PART - NIBBLE_ARM_I8;
   t->y = (uint8_t*)call->out + from;
-  if (p->stage.channels <= 1) return;
-  t->a = (const float*)p->stage.a + from;
-  t->b = (const float*)p->stage.b + from;
+  if (nibble_arm_is_product(t->way)) {
+    set_products(&p->stage, from, t->products);
+  } else if (p->stage.channels > 1) {
+    t->a = (const float*)p->stage.a + from;
+    t->b = (const float*)p->stage.b + from;
+  }
 }
 
 /* One channel after another: every form and type. */
@@ -132,5 +169,20 @@ void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibb
       memcpy((int32_t*)call->out + windows->y[i] + from, sums[i], (size_t)rows * sizeof(int32_t));
   else
     finish_any(p, call, windows, from, rows, sums, fault);
+}
+
+int nibble_arm_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count,
+                           int64_t channel, const int64_t* y, const int64_t* r) {
+  nibble_arm_windows windows;
+  int32_t sums[NIBBLE_ARM_POSITIONS][16];
+  int fault = NIBBLE_FINE;
+  windows.count = (int)count;
+  for (int64_t i = 0; i < count; ++i) {
+    windows.y[i] = y[i];
+    windows.r[i] = r[i];
+    memcpy(sums[i], v + 16 * i, sizeof sums[i]);
+  }
+  nibble_arm_finish(p, call, &windows, channel, sums, &fault);
+  return fault;
 }
 #endif

@@ -82,6 +82,8 @@ MATRIX static void sums(const nibble_arm_windows* v, const nibble_arm_block* blo
   switch (target->way) {
     case NIBBLE_ARM_I8: sums_by(v, block, target, NIBBLE_ARM_I8); break;
     case NIBBLE_ARM_U8: sums_by(v, block, target, NIBBLE_ARM_U8); break;
+    case NIBBLE_ARM_I8_PRODUCT: sums_by(v, block, target, NIBBLE_ARM_I8_PRODUCT); break;
+    case NIBBLE_ARM_U8_PRODUCT: sums_by(v, block, target, NIBBLE_ARM_U8_PRODUCT); break;
     default: sums_by(v, block, target, target->way); break;
   }
 }
@@ -100,5 +102,5 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return conv;
 }
 
-const nibble_kernel_set nibble_i8mm = {"i8mm", runs_here, find, NULL};
+const nibble_kernel_set nibble_i8mm = {"i8mm", runs_here, find, nibble_arm_finish_tile};
 #endif

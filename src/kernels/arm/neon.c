@@ -180,7 +180,7 @@ NIBBLE_ARM_INLINE void sums_of(const nibble_arm_windows* v, const nibble_arm_blo
 static void put_eight_rows(const nibble_arm_target* t, const nibble_arm_windows* v, int i, two_sums sums) {
   const nibble_arm_ints both = {sums.first.a, sums.first.b, sums.second.a, sums.second.b};
   const uint8x16_t y =
-      nibble_arm_bytes(nibble_arm_floats_staged(both, t->a, t->b), t->clip, t->clips, nibble_arm_way_is_signed(t->way));
+      nibble_arm_bytes(nibble_arm_staged_by(t, t->way, both), t->clip, t->clips, nibble_arm_is_signed(t->way));
   nibble_arm_store(t->y + v->y[i], y, t->rows);
   if (i + 1 < v->count) nibble_arm_store(t->y + v->y[i + 1], vextq_u8(y, y, 8), t->rows);
 }
@@ -191,9 +191,17 @@ static void sums_of_eight_rows(const nibble_arm_windows* v, const nibble_arm_blo
   nibble_arm_repeated two;
   int32_t bias[16];
   for (int k = 0; k < 8; ++k) bias[2 * k] = block->bias[k], bias[2 * k + 1] = 0;
-  for (int k = 0; k < 16 && t.way != NIBBLE_ARM_KEEP; ++k) two.a[k] = t.a[k % 8], two.b[k] = t.b[k % 8];
+  if (nibble_arm_is_product(t.way)) {
+    two.products = *t.products;
+    memcpy(two.products.m + 8, two.products.m, sizeof(int32_t[8]));
+    memcpy(two.products.s + 8, two.products.s, sizeof(int32_t[8]));
+    memcpy(two.products.b + 8, two.products.b, sizeof(int64_t[8]));
+  }
+  for (int k = 0; k < 16 && t.way != NIBBLE_ARM_KEEP && !nibble_arm_is_product(t.way); ++k)
+    two.a[k] = t.a[k % 8], two.b[k] = t.b[k % 8];
   t.a = two.a;
   t.b = two.b;
+  t.products = &two.products;
   for (int i = 0; i < v->count; i += 2) {
     const int k = i + 1 < v->count ? i + 1 : i;
     const two_sums sums = eight_rows_by_pairs(v->x[i], v->x[k], v->gap[i], v->gap[k], *block, bias);
@@ -215,6 +223,8 @@ static void sums_by_pairs(const nibble_arm_windows* windows, const nibble_arm_bl
   switch (target->way) {
     case NIBBLE_ARM_I8: sums_of(windows, block, target, NIBBLE_ARM_I8, 1); break;
     case NIBBLE_ARM_U8: sums_of(windows, block, target, NIBBLE_ARM_U8, 1); break;
+    case NIBBLE_ARM_I8_PRODUCT: sums_of(windows, block, target, NIBBLE_ARM_I8_PRODUCT, 1); break;
+    case NIBBLE_ARM_U8_PRODUCT: sums_of(windows, block, target, NIBBLE_ARM_U8_PRODUCT, 1); break;
     case NIBBLE_ARM_KEEP: sums_of(windows, block, target, NIBBLE_ARM_KEEP, 1); break;
     default: sums_of(windows, block, target, target->way, 1); break;
   }
@@ -240,10 +250,12 @@ static int pairs_fit(const nibble_conv* p) {
   const int64_t segment = ((int64_t)p->kernel[2] * p->in_channels + 3) / 4 * 4;
   const int64_t columns = p->kernel[0] * p->kernel[1] * segment, bytes = columns * 16;
   const int64_t blocks = ((int64_t)p->out_channels + 15) / 16;
+  const int8x16_t lowest = vdupq_n_s8(INT8_MIN);
+  uint8x16_t found = vdupq_n_u8(0);
   for (int64_t b = 0; b < blocks; ++b, w += bytes)
-    for (int64_t i = 0; i + 64 < bytes; ++i)
-      if (w[i] == INT8_MIN && w[i + 64] == INT8_MIN) return 0;
-  return 1;
+    for (int64_t i = 0; i + 64 < bytes; i += 16)
+      found = vorrq_u8(found, vandq_u8(vceqq_s8(vld1q_s8(w + i), lowest), vceqq_s8(vld1q_s8(w + i + 64), lowest)));
+  return vmaxvq_u8(found) == 0;
 }
 
 static int runs_here(void) {
@@ -264,5 +276,5 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return NULL;
 }
 
-const nibble_kernel_set nibble_neon = {"neon", runs_here, find, NULL};
+const nibble_kernel_set nibble_neon = {"neon", runs_here, find, nibble_arm_finish_tile};
 #endif

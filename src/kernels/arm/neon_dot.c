@@ -92,6 +92,8 @@ DOT void nibble_arm_dot_sums_from(const nibble_arm_windows* v, int first, const 
   switch (target->way) {
     case NIBBLE_ARM_I8: sums_by(v, block, target, first, NIBBLE_ARM_I8); break;
     case NIBBLE_ARM_U8: sums_by(v, block, target, first, NIBBLE_ARM_U8); break;
+    case NIBBLE_ARM_I8_PRODUCT: sums_by(v, block, target, first, NIBBLE_ARM_I8_PRODUCT); break;
+    case NIBBLE_ARM_U8_PRODUCT: sums_by(v, block, target, first, NIBBLE_ARM_U8_PRODUCT); break;
     default: sums_by(v, block, target, first, target->way); break;
   }
 }
@@ -114,5 +116,5 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return conv;
 }
 
-const nibble_kernel_set nibble_neon_dot = {"neon_dot", nibble_arm_has_dot, find, NULL};
+const nibble_kernel_set nibble_neon_dot = {"neon_dot", nibble_arm_has_dot, find, nibble_arm_finish_tile};
 #endif

@@ -62,10 +62,13 @@ NIBBLE_ARM_INLINE void put_eight(const nibble_arm_target* t, const nibble_arm_wi
   if (t->way == NIBBLE_ARM_KEEP) {
     nibble_arm_keep(t->sums[i], v);
   } else {
-    const int32x4_t low = nibble_arm_float_staged(v.a, vld1q_f32(t->a), vld1q_f32(t->b));
-    const int32x4_t high = nibble_arm_float_staged(v.b, vld1q_f32(t->a + 4), vld1q_f32(t->b + 4));
+    const int product = nibble_arm_is_product(t->way);
+    const int32x4_t low = product ? nibble_arm_high_staged(v.a, t->products, 0)
+                                  : nibble_arm_float_staged(v.a, vld1q_f32(t->a), vld1q_f32(t->b));
+    const int32x4_t high = product ? nibble_arm_high_staged(v.b, t->products, 4)
+                                   : nibble_arm_float_staged(v.b, vld1q_f32(t->a + 4), vld1q_f32(t->b + 4));
     const nibble_arm_ints q = {low, high, low, high};
-    nibble_arm_store(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, t->clips, nibble_arm_way_is_signed(t->way)),
+    nibble_arm_store(t->y + windows->y[i], nibble_arm_bytes(q, t->clip, t->clips, nibble_arm_is_signed(t->way)),
                      t->rows);
   }
 }
@@ -138,6 +141,8 @@ NIBBLE_ARM_INLINE void three_by_three(const nibble_arm_runs* runs, int64_t offse
   }
 THREE_BY_THREE(i8_to_i8, NIBBLE_ARM_I8, 0, 0)
 THREE_BY_THREE(u8_to_u8, NIBBLE_ARM_U8, 1, 0)
+THREE_BY_THREE(i8_to_i8_by_products, NIBBLE_ARM_I8_PRODUCT, 0, 0)
+THREE_BY_THREE(u8_to_u8_by_products, NIBBLE_ARM_U8_PRODUCT, 1, 0)
 THREE_BY_THREE(i8_to_any, target->way, 0, 0)
 THREE_BY_THREE(u8_to_any, target->way, 1, 0)
 THREE_BY_THREE(eight_of_i8, target->way, 0, 1)
@@ -145,6 +150,8 @@ THREE_BY_THREE(eight_of_u8, target->way, 1, 1)
 
 nibble_arm_three_by_three nibble_arm_three_by_three_for(int way, int64_t rows, int flips) {
   if (rows <= 8) return flips ? eight_of_u8 : eight_of_i8;
+  if (flips && way == NIBBLE_ARM_U8_PRODUCT) return u8_to_u8_by_products;
+  if (!flips && way == NIBBLE_ARM_I8_PRODUCT) return i8_to_i8_by_products;
   if (flips) return way == NIBBLE_ARM_U8 ? u8_to_u8 : u8_to_any;
   return way == NIBBLE_ARM_I8 ? i8_to_i8 : i8_to_any;
 }

@@ -19,8 +19,14 @@ static inline int nibble_portable_takes_pool(const nibble_pool* p) {
   return nibble_is_byte(p->x_type) && nibble_is_byte(p->y_type) && p->op == 0;
 }
 
+/* Elements keep their size. */
+static inline int nibble_portable_takes_move(const nibble_move* p) {
+  return p->rank >= 1 && p->x_type == p->y_type;
+}
+
 int nibble_conv_portable(const void* parameters, const nibble_call* call);
 int nibble_depthwise_portable(const void* parameters, const nibble_call* call);
 int nibble_pool_portable(const void* parameters, const nibble_call* call);
+int nibble_move_portable(const void* parameters, const nibble_call* call);
 
 #endif

@@ -18,6 +18,10 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
     *kernel_name = "pool";
     return nibble_pool_portable;
   }
+  if (kind == NIBBLE_KIND_MOVE && nibble_portable_takes_move(parameters)) {
+    *kernel_name = "rows";
+    return nibble_move_portable;
+  }
   return NULL;
 }
 

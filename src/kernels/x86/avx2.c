@@ -15,7 +15,6 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
     case NIBBLE_KIND_MATMUL: return nibble_avx2_matmul(parameters, kernel_name);
     case NIBBLE_KIND_POOL: return nibble_avx2_pool(parameters, kernel_name);
     case NIBBLE_KIND_POINTWISE: return nibble_avx2_pointwise(parameters, kernel_name);
-    case NIBBLE_KIND_MOVE: return nibble_avx2_move(parameters, kernel_name);
     case NIBBLE_KIND_REDUCE: return nibble_avx2_reduce(parameters, kernel_name);
     default: return NULL;
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -198,6 +199,8 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
   std::vector<int64_t> la(n), lb(n), ld(n);
   std::vector<int32_t> ia(n);
   std::vector<uint8_t> d(n);
+  // As a program has them: multipliers of 20 to 30 bits.
+  const bool usual = draw.once_in(2);
   for (size_t i = 0; i < n; ++i) {
     const double gain = (0.05 + 1.5 * draw.real()) * span / reach * (draw.once_in(8) ? -1 : 1);
     const double add = (draw.real() - 0.5) * span;
@@ -207,9 +210,13 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
     if (draw.once_in(16)) fa[i] = 0;
     d[i] = static_cast<uint8_t>(draw.of<int64_t>({0, 1, 8, 16, 24, 30, 31, 32, 33}));
     if (draw.once_in(16)) d[i] = static_cast<uint8_t>(draw.between(34, 62));
+    if (usual) {
+      const int room = 30 - static_cast<int>(std::ceil(std::log2(std::max(std::abs(gain), 1e-8))));
+      d[i] = static_cast<uint8_t>(std::clamp<int64_t>(room - draw.between(0, 10), 0, 62));
+    }
     const double up = static_cast<double>(uint64_t{1} << d[i]), most = 2147483647.0;
     ia[i] = static_cast<int32_t>(std::clamp(gain * up, -most, most));
-    if (draw.once_in(32)) ia[i] = draw.of({INT32_MIN, INT32_MAX});
+    if (!usual && draw.once_in(32)) ia[i] = draw.of({INT32_MIN, INT32_MAX});
     la[i] = form == NIBBLE_STAGE_DIVIDE ? draw.between(-1000, 1000) : ia[i];
     lb[i] = static_cast<int64_t>(std::clamp(add * up, -0x1p61, 0x1p61)) + draw.between(-3, 3);
     if (form == NIBBLE_STAGE_PRODUCT32) {

@@ -1,10 +1,7 @@
 #include <string.h>
 
 #include "kernels/element.h"
-#include "kernels/x86/avx2.h"
-#include "kernels/x86/x86.h"
-
-#if defined(NIBBLE_X86)
+#include "kernels/portable/portable.h"
 
 /* Moves whose elements keep their size, a row of the last axis at a time. */
 
@@ -37,7 +34,7 @@ ROW(row_of_4, uint32_t, four)
 ROW(row_of_8, uint64_t, eight)
 #undef ROW
 
-static int move(const void* parameters, const nibble_call* call) {
+int nibble_move_portable(const void* parameters, const nibble_call* call) {
   const nibble_move* p = parameters;
   const int last = p->rank - 1;
   const int64_t size = nibble_size_of(p->x_type), *offsets = p->offsets;
@@ -67,11 +64,3 @@ static int move(const void* parameters, const nibble_call* call) {
   }
   return NIBBLE_FINE;
 }
-
-nibble_kernel nibble_avx2_move(const nibble_move* p, const char** name) {
-  if (p->rank < 1 || p->x_type != p->y_type) return NULL;
-  *name = "rows";
-  return move;
-}
-
-#endif
