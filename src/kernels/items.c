@@ -51,7 +51,7 @@ int64_t nibble_items(int kind, const void* parameters) {
 
 /* Of FOLDED weights, for the portable kernels and for those of Cortex-M. Depthwise: a row of zero points, weights of 16
  * bits. Else four positions' windows of 16 bits, or one's, whole words of weights long, and a window of bytes; or two
- * windows and two rows of weights in bytes. A position alone of one tap, met by whole bytes, is read where it lies. */
+ * windows and two rows of weights in bytes. */
 static int64_t folded_scratch(const nibble_conv* p) {
   const int64_t count = product(p->kernel, 3) * p->in_channels, positions = p->batch * product(p->out, 3);
   const int64_t per_word = 32 / p->w_bits, window = (count + per_word - 1) / per_word * per_word;

@@ -158,7 +158,7 @@ int nibble_depthwise_dsp(const void* parameters, const nibble_call* call) {
   memset(outside, (int)(uint8_t)p->zero_point, (size_t)channels);
   widen(p, j.taps, weights);
   offsets_of(p, offsets);
-  if (j.ending == NIBBLE_END_U8 || j.ending == NIBBLE_END_I8) j.ending = NIBBLE_END_CLIP;
+  if (j.ending == NIBBLE_END_U8) j.ending = NIBBLE_END_CLIP;
   written_out = begin_quads(&j, at, &quads);
   s = nibble_spot_of(p, begin);
   for (int32_t item = begin; item < end; ++item) {

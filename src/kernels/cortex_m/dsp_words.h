@@ -1,7 +1,6 @@
 #ifndef NIBBLE_KERNELS_CORTEX_M_DSP_WORDS_H
 #define NIBBLE_KERNELS_CORTEX_M_DSP_WORDS_H
 /* Words of four bytes and of two halves. Only for cores with the DSP extension. */
-#include <arm_acle.h>
 #include <string.h>
 
 #include "kernels/cortex_m/dsp.h"
@@ -84,7 +83,7 @@ static inline void nibble_spot_next(const nibble_conv* p, nibble_spot* s, int32_
 /* ---- from sums to bytes ---- */
 
 /* How a step's sums are stored: by PRODUCT32 to bytes without or with a residual of bytes, else as any kernel does. */
-enum nibble_ending { NIBBLE_END_ANY, NIBBLE_END_CLIP, NIBBLE_END_U8, NIBBLE_END_I8, NIBBLE_END_RESIDUAL };
+enum nibble_ending { NIBBLE_END_ANY, NIBBLE_END_CLIP, NIBBLE_END_U8, NIBBLE_END_RESIDUAL };
 
 NIBBLE_INLINE enum nibble_ending nibble_ending_of(const nibble_conv* p) {
   const nibble_stage* s = &p->stage;
@@ -96,7 +95,6 @@ NIBBLE_INLINE enum nibble_ending nibble_ending_of(const nibble_conv* p) {
                ? NIBBLE_END_RESIDUAL
                : NIBBLE_END_ANY;
   if (s->low == 0 && s->high == 255) return NIBBLE_END_U8;
-  if (s->low == -128 && s->high == 127) return NIBBLE_END_I8;
   return NIBBLE_END_CLIP;
 }
 
@@ -133,12 +131,7 @@ NIBBLE_INLINE void nibble_end(const nibble_conv* p, const nibble_call* call, enu
     return;
   }
   q = nibble_shifted(by->addend + (int64_t)sum * by->factor, by->shift);
-  if (ending == NIBBLE_END_U8)
-    q = (int32_t)__usat(q, 8);
-  else if (ending == NIBBLE_END_I8)
-    q = (int32_t)__ssat(q, 8);
-  else
-    q = nibble_clip_to(q, (int32_t)p->stage.low, (int32_t)p->stage.high);
+  q = nibble_clip_to(q, (int32_t)p->stage.low, (int32_t)p->stage.high);
   if (ending == NIBBLE_END_RESIDUAL) {
     const uint8_t* residual = call->in[1];
     const int32_t other = p->r_type == NIBBLE_I8 ? (int8_t)residual[r + o] : residual[r + o];
