@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "kernels/cortex_m/dsp.h"
 #include "kernels/portable/portable.h"
 
 namespace nibble::codegen {
@@ -40,6 +41,12 @@ bool is_without_groups(const void* parameters) {
 const std::vector<Row>& rows() {
   static const std::vector<Row> all{
       {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_dsp_takes_conv(p); }),
+       {"cortex_m_dsp", "nibble_conv_dsp", {"kernels/cortex_m/dsp_conv.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_dsp_takes_depthwise(p); }),
+       {"cortex_m_dsp", "nibble_depthwise_dsp", {"kernels/cortex_m/dsp_depthwise.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
        is_without_groups,
        {"portable", "nibble_conv_portable", {"kernels/portable/conv.c", NIBBLE_SUMS}}},
       {NIBBLE_KIND_CONV,
@@ -48,6 +55,9 @@ const std::vector<Row>& rows() {
       {NIBBLE_KIND_POOL,
        asks<nibble_pool>([](const nibble_pool* p) { return nibble_portable_takes_pool(p); }),
        {"portable", "nibble_pool_portable", {"kernels/portable/pool.c", NIBBLE_SHARED}}},
+      {NIBBLE_KIND_REDUCE,
+       asks<nibble_reduce>([](const nibble_reduce* p) { return nibble_portable_takes_reduce(p); }),
+       {"portable", "nibble_reduce_portable", {"kernels/portable/reduce.c", NIBBLE_SHARED}}},
       {NIBBLE_KIND_CONV, anything, {"reference", "nibble_conv_reference", {NIBBLE_SUMS}}},
       {NIBBLE_KIND_CONV_TRANSPOSE, anything, {"reference", "nibble_conv_transpose_reference", {NIBBLE_SUMS}}},
       {NIBBLE_KIND_MATMUL,

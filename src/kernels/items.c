@@ -49,6 +49,17 @@ int64_t nibble_items(int kind, const void* parameters) {
   }
 }
 
+/* Of FOLDED weights, for the portable kernels and for those of Cortex-M. Depthwise: a row of zero points, weights of 16
+ * bits. Else four positions' windows of 16 bits, or one's, whole words of weights long, and a window of bytes; or two
+ * windows and two rows of weights in bytes. */
+static int64_t folded_scratch(const nibble_conv* p) {
+  const int64_t count = product(p->kernel, 3) * p->in_channels, positions = p->batch * product(p->out, 3);
+  const int64_t per_word = 32 / p->w_bits, window = (count + per_word - 1) / per_word * per_word;
+  const int64_t channels = ((int64_t)p->out_channels + 3) / 4 * 4;
+  if (nibble_is_depthwise(p)) return channels * (1 + 2 * product(p->kernel, 3));
+  return positions == 1 ? 2 * window + (window > 2 * count ? window : 2 * count) : 9 * window;
+}
+
 int64_t nibble_scratch(int kind, const void* parameters) {
   if (kind == NIBBLE_KIND_MATMUL) {
     /* Four rows of a, in 16 bits. */
@@ -57,9 +68,7 @@ int64_t nibble_scratch(int kind, const void* parameters) {
   }
   if (kind == NIBBLE_KIND_ROW) return 8 * (int64_t)((const nibble_row*)parameters)->width;
   if (kind == NIBBLE_KIND_CONV && ((const nibble_conv*)parameters)->w_format == NIBBLE_FOLDED) {
-    /* Two positions' windows and two rows of weights, or two windows of 16 bits. */
-    const nibble_conv* p = parameters;
-    return 4 * ((int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2] * p->in_channels + 8);
+    return folded_scratch(parameters);
   }
   if (kind == NIBBLE_KIND_CONV) {
     const nibble_conv* p = parameters;

@@ -105,7 +105,29 @@ Stage clip_stage(Interval levels) {
   return stage;
 }
 
-Stage requantised(const graph::Requantise& op, const Ranges& range, bool floats, Constants& constants) {
+/// The same integers with every shift 32 at least, where that keeps a product of 32 bits and sums below 2^62: on a small
+/// core the upper word of the sum is then all that a shift begins with.
+graph::Requantise in_upper_words(const graph::Requantise& op, const std::vector<Product>& products) {
+  graph::Requantise result = op;
+  for (size_t c = 0; c < op.shift.size(); ++c) {
+    const int64_t up = std::max<int64_t>(32 - op.shift[c], 0);
+    const auto holds = [&](const Product& p) {
+      return fits(static_cast<int128>(p.wide(p.arguments.low)) << up, 63) &&
+             fits(static_cast<int128>(p.wide(p.arguments.high)) << up, 63);
+    };
+    const bool all = op.shift.size() == 1 ? std::all_of(products.begin(), products.end(), holds) : holds(products[c]);
+    if (!all || !fits(static_cast<int128>(op.multiplier[c]) << up, 32) ||
+        !fits(static_cast<int128>(op.addend[c]) << up, 63))
+      return op;
+    result.multiplier[c] = op.multiplier[c] * (int64_t{1} << up);
+    result.addend[c] = op.addend[c] * (int64_t{1} << up);
+    result.shift[c] = op.shift[c] + up;
+  }
+  return result;
+}
+
+Stage requantised(const graph::Requantise& given, const Ranges& range, bool floats, Constants& constants) {
+  graph::Requantise op = given;
   const size_t channels = op.multiplier.size();
   // Of no channel, nothing is computed.
   if (channels == 0) return clip_stage({op.low, op.high});
@@ -152,6 +174,7 @@ Stage requantised(const graph::Requantise& op, const Ranges& range, bool floats,
            !fits(static_cast<int128>(p.arguments.high) * p.multiplier, 64);
   });
   stage.fields.form = narrow && !wide ? NIBBLE_STAGE_PRODUCT32 : NIBBLE_STAGE_PRODUCT;
+  if (!floats && narrow && !wide) op = in_upper_words(given, products);
   stage.fields.wide = wide;
   stage.fields.a = narrow && !wide ? constants.field(padded<int32_t>(op.multiplier))
                                    : constants.field(padded<int64_t>(op.multiplier));

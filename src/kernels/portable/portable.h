@@ -24,9 +24,17 @@ static inline int nibble_portable_takes_move(const nibble_move* p) {
   return p->rank >= 1 && p->x_type == p->y_type;
 }
 
+/* Sums of bytes over one or two axes. */
+static inline int nibble_portable_takes_reduce(const nibble_reduce* p) {
+  int64_t count = 1;
+  for (int32_t k = 0; k < p->reduced_rank; ++k) count *= p->reduced[k];
+  return p->op == 0 && nibble_is_byte(p->x_type) && p->reduced_rank <= 2 && count <= 1 << 22;
+}
+
 int nibble_conv_portable(const void* parameters, const nibble_call* call);
 int nibble_depthwise_portable(const void* parameters, const nibble_call* call);
 int nibble_pool_portable(const void* parameters, const nibble_call* call);
 int nibble_move_portable(const void* parameters, const nibble_call* call);
+int nibble_reduce_portable(const void* parameters, const nibble_call* call);
 
 #endif

@@ -1,0 +1,180 @@
+#include "kernels/kernels.h"
+#if defined(__ARM_FEATURE_DSP)
+#include "kernels/cortex_m/dsp_rows.h"
+
+/* Weights k and k + E / 2 of a word. */
+NIBBLE_INLINE uint32_t halves_of(uint32_t word, int32_t k, int32_t bits) {
+  if (bits == 8) return k == 0 ? nibble_even(word, 1) : nibble_odd(word, 1);
+  return word >> (k * bits) & (((1u << bits) - 1) * 0x00010001u);
+}
+
+/* A word of weights with `step` windows. */
+NIBBLE_INLINE void add_word(const uint32_t* windows, uint32_t word, int32_t bits, int32_t step, int32_t* sums) {
+  for (int32_t k = 0; k < 16 / bits; ++k) {
+    const uint32_t weights = halves_of(word, k, bits);
+    for (int32_t lane = 0; lane < step; ++lane) sums[lane] = nibble_both(*windows++, weights, sums[lane]);
+  }
+}
+
+/* What a row's whole words and its `rest` bytes add to the sums of `step` windows. */
+static void add_row(const uint32_t* windows, const uint8_t* row, int32_t words, int32_t rest, int32_t bits,
+                    int32_t step, int32_t* sums) {
+  const int32_t per_word = 16 / bits * step;
+  for (int32_t i = 0; i < words; ++i, windows += per_word, row += 4)
+    if (bits == 8)
+      add_word(windows, nibble_word(row), 8, step, sums);
+    else
+      add_word(windows, nibble_word(row), bits, step, sums);
+  if (rest > 0) add_word(windows, nibble_word_part(row, rest), bits, step, sums);
+}
+
+/* What one call needs of the step. */
+typedef struct job {
+  const nibble_conv* p;
+  const nibble_call* call;
+  int32_t row, from, to, step; /* bytes of a row; channels; positions at once */
+  int32_t from_now;            /* the first channel that is left */
+  enum nibble_ending ending;
+  int fault;
+} job;
+
+/* Channels one by one, whatever becomes of their sums. */
+NIBBLE_INLINE void one_by_one(job* j, nibble_rows* rows, const nibble_spot* spots, int32_t here,
+                              enum nibble_ending ending) {
+  const nibble_conv* p = j->p;
+  const int32_t bits = p->w_bits;
+  const uint8_t* weights = rows->weights;
+  rows->mode = NIBBLE_ROWS_SUMS;
+  rows->row = j->row / 4 * 4;
+  rows->beyond = 0;
+  for (int32_t o = j->from_now; o < j->to; ++o, weights += j->row) {
+    nibble_product by = {0, 0, 0};
+    const int whole = j->step == NIBBLE_LANES && rows->row > 0;
+    if (whole) {
+      rows->weights = weights;
+      rows->bias = (const int32_t*)p->bias + o;
+      rows->channel = o;
+      rows->end = o + 1;
+      nibble_rows_run(rows);
+    } else {
+      for (int32_t i = 0; i < j->step; ++i) rows->sums[i] = ((const int32_t*)p->bias)[o] + rows->start[i];
+    }
+    if (!whole || rows->row != j->row) {
+      const int32_t done = whole ? rows->row : 0;
+      add_row(rows->windows + done * 4 / bits * j->step, weights + done, (j->row - done) / 4, j->row % 4, bits, j->step,
+              rows->sums);
+    }
+    if (ending != NIBBLE_END_ANY) by = nibble_product_of(&p->stage, o);
+    for (int32_t i = 0; i < here; ++i)
+      nibble_end(p, j->call, ending, &by, rows->sums[i], o, (int32_t)spots[i].y, (int32_t)spots[i].r, &j->fault);
+  }
+}
+
+/* All channels of `here` positions whose windows stand in scratch. Where there are fewer than four the others repeat the
+ * first. A row is read as whole words: the last one alone where that would go beyond the weights. */
+static void channels_of(job* j, nibble_rows* rows, const nibble_spot* spots, int32_t here) {
+  const nibble_conv* p = j->p;
+  const int32_t mode = rows->mode, all = j->to, whole = j->row % 4 == 0 || j->to < p->out_channels ? all : all - 1;
+  rows->bias = (const int32_t*)p->bias + j->from;
+  rows->weights = (const uint8_t*)p->weights + j->from * j->row;
+  j->from_now = j->from;
+  if (j->step == NIBBLE_LANES && mode != NIBBLE_ROWS_SUMS && j->from < whole) {
+    rows->row = (j->row + 3) / 4 * 4;
+    rows->beyond = rows->row - j->row;
+    rows->channel = j->from;
+    rows->end = whole;
+    for (int32_t i = 0; i < NIBBLE_LANES; ++i) {
+      rows->y[i] = (uint8_t*)j->call->out + spots[i].y;
+      rows->r[i] = (const uint8_t*)j->call->in[1] + (mode == NIBBLE_ROWS_RESIDUAL ? spots[i].r : 0);
+    }
+    nibble_rows_run(rows);
+    j->from_now = whole;
+  }
+  if (j->from_now == all) return;
+  if (j->ending == NIBBLE_END_RESIDUAL)
+    one_by_one(j, rows, spots, here, NIBBLE_END_RESIDUAL);
+  else if (j->ending == NIBBLE_END_ANY)
+    one_by_one(j, rows, spots, here, NIBBLE_END_ANY);
+  else
+    one_by_one(j, rows, spots, here, NIBBLE_END_CLIP);
+  rows->mode = mode;
+}
+
+/* Whether a shift below 32 can be made 32: the sum then fits 64 bits, since shifted it fits 32. */
+static int widens(const nibble_stage* s, int32_t o) {
+  const nibble_product by = nibble_product_of(s, o);
+  const int32_t up = by.shift < 32 ? 32 - (int32_t)by.shift : 0;
+  return by.factor >= INT32_MIN >> up && by.factor <= INT32_MAX >> up;
+}
+
+static int64_t magnitude(int64_t x) {
+  return x < 0 ? -x : x;
+}
+
+/* The sum's constants, where all of it is below 2^62 and, shifted, of 32 bits; else 0. */
+static int begin_residual(const nibble_conv* p, nibble_rows* rows) {
+  const int64_t a = magnitude(p->sum_a), b = magnitude(p->sum_b);
+  const int64_t low = magnitude(p->stage.low), high = magnitude(p->stage.high), q = low > high ? low : high;
+  if (a > INT32_MAX || b > INT32_MAX || q > (1 << 29) || p->sum_shift > 31) return 0;
+  if (p->sum_low < INT32_MIN || p->sum_high > INT32_MAX) return 0;
+  if (p->sum_c <= INT64_MIN / 4 || magnitude(p->sum_c) + a * q + 256 * b >= INT64_C(1) << (31 + p->sum_shift)) return 0;
+  rows->r_sign = p->r_type == NIBBLE_I8 ? 0x80 : 0;
+  rows->sum_a = (int32_t)p->sum_a;
+  rows->sum_b = (int32_t)p->sum_b;
+  rows->sum_c = p->sum_c - rows->r_sign * p->sum_b;
+  rows->sum_shift = p->sum_shift;
+  rows->sum_up = 32 - p->sum_shift;
+  rows->sum_low = (int32_t)p->sum_low;
+  rows->sum_high = (int32_t)p->sum_high;
+  return 1;
+}
+
+static void begin_rows(const job* j, const uint32_t* windows, nibble_rows* rows) {
+  const nibble_stage* s = &j->p->stage;
+  memset(rows, 0, sizeof *rows);
+  rows->windows = windows;
+  rows->row = j->row;
+  rows->bits = j->p->w_bits;
+  if (j->ending == NIBBLE_END_ANY) return;
+  if (j->ending == NIBBLE_END_RESIDUAL && !begin_residual(j->p, rows)) return;
+  for (int32_t o = j->from; o < j->to; ++o)
+    if (!widens(s, o)) return;
+  rows->mode = j->ending == NIBBLE_END_U8         ? NIBBLE_ROWS_U8
+               : j->ending == NIBBLE_END_RESIDUAL ? NIBBLE_ROWS_RESIDUAL
+                                                  : NIBBLE_ROWS_CLIP;
+  rows->mask = s->channels > 1 ? -1 : 0;
+  rows->factor = s->a;
+  rows->addend = s->b;
+  rows->shift = s->d;
+  rows->low = (int32_t)s->low;
+  rows->high = (int32_t)s->high;
+}
+
+int nibble_conv_dsp(const void* parameters, const nibble_call* call) {
+  const nibble_conv* p = parameters;
+  const int32_t count = p->kernel[0] * p->kernel[1] * p->kernel[2] * p->in_channels;
+  const int32_t positions = p->batch * p->out[0] * p->out[1] * p->out[2];
+  const int32_t begin = p->split ? 0 : (int32_t)call->begin, end = p->split ? positions : (int32_t)call->end;
+  const int32_t from = p->split ? (int32_t)call->begin * 16 : 0;
+  const int32_t to = p->split && call->end * 16 < p->out_channels ? (int32_t)call->end * 16 : p->out_channels;
+  const int32_t step = positions == 1 ? 1 : NIBBLE_LANES;
+  job j = {p, call, (count * p->w_bits + 7) / 8, from, to, step, from, nibble_ending_of(p), NIBBLE_FINE};
+  uint32_t* windows = call->scratch;
+  uint8_t* bytes = (uint8_t*)(windows + nibble_weight_words(count, p->w_bits) * (16 / p->w_bits) * step);
+  nibble_spot at = nibble_spot_of(p, begin), spots[NIBBLE_LANES];
+  nibble_rows rows;
+  begin_rows(&j, windows, &rows);
+  for (int32_t item = begin; item < end; item += step) {
+    const int32_t here = end - item < step ? end - item : step;
+    for (int32_t i = 0; i < step; ++i) {
+      spots[i] = i < here ? at : spots[0];
+      rows.start[i] = nibble_build_window(p, call->in[0], &spots[i], count, step, bytes, windows + i);
+      if (i < here && item + i + 1 < end) nibble_spot_next(p, &at, item + i + 1);
+    }
+    channels_of(&j, &rows, spots, here);
+  }
+  return j.fault;
+}
+#else
+typedef int nibble_conv_dsp_is_for_cores_with_dsp;
+#endif

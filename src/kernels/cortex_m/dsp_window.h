@@ -1,0 +1,123 @@
+#ifndef NIBBLE_KERNELS_CORTEX_M_DSP_WINDOW_H
+#define NIBBLE_KERNELS_CORTEX_M_DSP_WINDOW_H
+#include "kernels/cortex_m/dsp_words.h"
+
+/* Windows of a convolution, widened to 16 bits once before they meet every row of weights. A word of weights holds E =
+ * 32 / w_bits of them; a shift and a mask (of 8 bits a sign extension) take weights k and k + E / 2 out of it as two
+ * halves, so a window's halves stand in this order: for each word of weights, for k from 0 to E / 2 - 1, one word for
+ * each of the `step` (NIBBLE_LANES, or 1) positions, of elements k and k + E / 2. Beyond its end a window is zeros. */
+
+enum { NIBBLE_LANES = 4 };
+
+/* How many words of weights `count` elements meet. */
+NIBBLE_INLINE int32_t nibble_weight_words(int32_t count, int32_t bits) {
+  return (count * bits + 31) / 32;
+}
+
+/* x[count], a whole number of words of weights, into a lane at `to`; returns where the lane goes on. */
+NIBBLE_INLINE uint32_t* nibble_widen(const uint8_t* x, int32_t count, int32_t bits, int32_t step, int is_signed,
+                                     uint32_t* to) {
+  const int32_t half = 16 / bits;
+  if (bits == 8) {
+#pragma GCC unroll 4
+    for (const uint8_t* end = x + count; x < end; x += 4, to += 2 * step) {
+      const uint32_t word = nibble_word(x);
+      to[0] = nibble_even(word, is_signed);
+      to[step] = nibble_odd(word, is_signed);
+    }
+    return to;
+  }
+  for (int32_t i = 0; i < count; i += half)
+    for (const int32_t end = i + half; i < end; i += 4, to += 4 * step) {
+      const uint32_t a = nibble_word(x + i), b = nibble_word(x + i + half);
+      const uint32_t a_even = nibble_even(a, is_signed), b_even = nibble_even(b, is_signed);
+      const uint32_t a_odd = nibble_odd(a, is_signed), b_odd = nibble_odd(b, is_signed);
+      to[0] = nibble_lows(a_even, b_even);
+      to[step] = nibble_lows(a_odd, b_odd);
+      to[2 * step] = nibble_highs(a_even, b_even);
+      to[3 * step] = nibble_highs(a_odd, b_odd);
+    }
+  return to;
+}
+
+/* A window that is being built: in its lane where whole taps are whole words of weights, else side by side in `bytes`
+ * first. */
+typedef struct nibble_window {
+  uint32_t* lane;
+  uint8_t* bytes;
+  int32_t bits, step;
+  int is_signed, direct;
+} nibble_window;
+
+static inline void nibble_window_take(nibble_window* w, const uint8_t* x, int32_t count) {
+  if (!w->direct) {
+    uint8_t* to = w->bytes;
+    w->bytes += count;
+    for (; w->bytes - to >= 4; to += 4, x += 4) memcpy(to, x, 4);
+    while (to < w->bytes) *to++ = *x++;
+  } else if (w->bits == 8 && w->step == NIBBLE_LANES) {
+    w->lane = w->is_signed ? nibble_widen(x, count, 8, NIBBLE_LANES, 1, w->lane)
+                           : nibble_widen(x, count, 8, NIBBLE_LANES, 0, w->lane);
+  } else {
+    w->lane = w->is_signed ? nibble_widen(x, count, w->bits, w->step, 1, w->lane)
+                           : nibble_widen(x, count, w->bits, w->step, 0, w->lane);
+  }
+}
+
+static inline void nibble_window_fill(nibble_window* w, int32_t value, int32_t count) {
+  if (!w->direct) {
+    memset(w->bytes, (int)(uint8_t)value, (size_t)count);
+    w->bytes += count;
+    return;
+  }
+  for (int32_t i = 0; i < count; i += 2, w->lane += w->step) *w->lane = ((uint32_t)value & 0xffffu) * 0x00010001u;
+}
+
+/* Both halves times a factor; they stay halves. */
+NIBBLE_INLINE uint32_t nibble_times(uint32_t halves, int32_t factor) {
+  const uint32_t low = (uint32_t)nibble_low_product(halves, (uint32_t)factor, 0);
+  return nibble_lows(low, (uint32_t)(((int32_t)halves >> 16) * factor));
+}
+
+/* The window of a position into a lane. `bytes` has room for a window in bytes. With weights w_low + w_step * stored a
+ * window is multiplied by w_step and meets what is stored; returned is what w_low adds. */
+static inline int32_t nibble_build_window(const nibble_conv* p, const uint8_t* x, const nibble_spot* s, int32_t count,
+                                          int32_t step, uint8_t* bytes, uint32_t* lane) {
+  const int32_t bits = p->w_bits, per_word = 32 / bits, whole = nibble_weight_words(count, bits) * per_word;
+  const int32_t channels = p->in_channels, tap = p->dilation[2] * (int32_t)p->x_stride[3];
+  const int32_t first = s->at[2] * p->stride[2] - p->pad[2];
+  const int dense = tap == channels && p->dilation[2] == 1 && first >= 0 && first + p->kernel[2] <= p->in[2];
+  nibble_window w = {lane, bytes, bits, step, p->x_type == NIBBLE_I8, 0};
+  int32_t sum = 0;
+  w.direct = channels % per_word == 0;
+  for (int32_t d = 0; d < p->kernel[0]; ++d)
+    for (int32_t h = 0; h < p->kernel[1]; ++h) {
+      const int inside = nibble_tap_at(p, s, 0, d) >= 0 && nibble_tap_at(p, s, 1, h) >= 0;
+      const int32_t row =
+          (int32_t)s->x + d * p->dilation[0] * (int32_t)p->x_stride[1] + h * p->dilation[1] * (int32_t)p->x_stride[2];
+      if (!inside)
+        nibble_window_fill(&w, (int32_t)p->zero_point, channels * p->kernel[2]);
+      else if (dense)
+        nibble_window_take(&w, x + row, channels * p->kernel[2]);
+      else
+        for (int32_t t = 0; t < p->kernel[2]; ++t)
+          if (nibble_tap_at(p, s, 2, t) < 0)
+            nibble_window_fill(&w, (int32_t)p->zero_point, channels);
+          else
+            nibble_window_take(&w, x + row + t * tap, channels);
+    }
+  if (!w.direct) {
+    memset(w.bytes, 0, (size_t)(whole - count));
+    w.direct = 1;
+    nibble_window_take(&w, bytes, whole);
+  }
+  if (bits == 8) return 0;
+  for (int32_t i = 0; i < whole / 2; ++i) {
+    uint32_t* pair = &lane[i * step];
+    sum = nibble_both(*pair, 0x00010001u, sum);
+    if (p->w_step != 1) *pair = nibble_times(*pair, p->w_step);
+  }
+  return (int32_t)((uint32_t)sum * (uint32_t)p->w_low);
+}
+
+#endif
