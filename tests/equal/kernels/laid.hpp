@@ -235,6 +235,11 @@ inline std::unique_ptr<OwnedStage> any_stage(Random& random, int32_t channels, I
   for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
     const int64_t shift = between(random, 0, 40), multiplier = between(random, -(1 << 20), 1 << 20);
     o.a[c] = o.a32[c] = static_cast<int32_t>(multiplier);
+    // What is proven of PRODUCT32: shifted, the sum has 32 bits.
+    const int64_t most =
+        std::min<int64_t>(1 << 20, (int64_t{1} << (30 + std::min<int64_t>(shift, 30))) / (magnitude + 1));
+    if (o.stage.form == NIBBLE_STAGE_PRODUCT32)
+      o.a32[c] = static_cast<int32_t>(std::clamp<int64_t>(multiplier, -most, most));
     o.b[c] = between(random, -1000, 1000) * (int64_t{1} << shift) / 8;
     // Proven of such a stage: results of 32 bits. Sums are below 2^62 here.
     while (o.stage.form == NIBBLE_STAGE_PRODUCT32 &&
