@@ -50,7 +50,12 @@ TEST(Runtime, GivesTheIntegersOfTheEvaluatorOnRandomNetworks) {
   const uint64_t first = from_environment("NIBBLE_RANDOM_SEED", 0);
   const uint64_t count = from_environment("NIBBLE_RANDOM_NETWORKS", 300);
   for (uint64_t seed = first; seed < first + count; ++seed) {
-    const graph::Graph graph = any_network(seed);
+    graph::Graph graph;
+    try {
+      graph = any_network(seed);
+    } catch (const UserError&) {
+      continue;  // extents that do not meet
+    }
     SCOPED_TRACE("seed " + std::to_string(seed));
     const int before = failures();
     try {
