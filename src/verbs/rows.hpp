@@ -16,6 +16,7 @@ Result check(const Call& call);
 Result evaluate(const Call& call);
 Result compare(const Call& call);
 Result generate(const Call& call);
+Result validate(const Call& call);
 Result machines(const Call& call);
 Result compile(const Call& call);
 Result bench(const Call& call);

@@ -274,6 +274,18 @@ Verb generate_row() {
       generate};
 }
 
+Verb validate_row() {
+  return {"validate",
+          {{"DIR", "what 'generate' wrote"}},
+          {{.name = "on",
+            .value = "WHERE",
+            .help = "what it is built for and runs on, by the cross compiler and the emulator that are there (host)",
+            .choices = {"host", "qemu-m4", "qemu-m7", "qemu-m55", "qemu-rv32"}},
+           {.name = "optimise", .value = "LEVEL", .help = "of the compiler (2)", .choices = {"0", "1", "2", "3", "s"}}},
+          "builds generated code, runs its goldens and says whether every byte is equal",
+          validate};
+}
+
 Verb machines_row() {
   return {"machines", {}, {}, "the machines that code can be generated for", machines};
 }
@@ -309,6 +321,7 @@ const std::vector<Verb>& table() {
                                       reads_model(compile_row()),
                                       reads_model(bench_row()),
                                       reads_model(generate_row()),
+                                      validate_row(),
                                       machines_row()};
   return rows;
 }

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Random steps of the kernels for small machines equal the specification: kernels.sh host|CORE MACHINE RAM RAM_BYTES.
+# 77 (skipped) where the cross compiler or the emulator is missing (scripts/packages-embedded.txt).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+where=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+sources=(tests/embedded/kernels.c src/kernels/items.c src/kernels/reference/*.c src/kernels/portable/conv.c
+  src/kernels/portable/depthwise.c src/kernels/portable/pool.c src/kernels/portable/reduce.c src/kernels/cortex_m/*.c)
+strict=(-std=c99 -Wall -Wextra -Wconversion -Werror -ffp-contract=off -Isrc)
+
+if [[ $where == host ]]; then
+  for compiler in gcc clang; do
+    command -v $compiler >/dev/null || exit 77
+    $compiler -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all "${strict[@]}" "${sources[@]}" -lm -o "$folder/kernels"
+    "$folder/kernels"
+  done
+  exit 0
+fi
+
+command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null || exit 77
+sed "s/@FLASH_BYTES@/512K/; s/@RAM@/$3/; s/@RAM_BYTES@/$4/" boards/cortex_m.ld > "$folder/board.ld"
+for level in -O0 -O2 -O3 -Os; do
+  arm-none-eabi-gcc -mcpu="$where" -mthumb $level "${strict[@]}" -ffunction-sections "${sources[@]}" boards/cortex_m.c \
+    -T "$folder/board.ld" --specs=rdimon.specs -nostartfiles -Wl,--gc-sections -lm -o "$folder/kernels"
+  timeout 300 qemu-system-arm -M "$2" -nographic -semihosting -kernel "$folder/kernels" </dev/null
+done
