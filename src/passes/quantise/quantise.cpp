@@ -213,7 +213,7 @@ Batches first_of(const Batches& batches, int64_t examples) {
 }
 
 struct Quantised {
-  graph::Graph graph;
+  graph::Graph network = {};
   QuantiseReport report = {};
   std::optional<double> noise = {};  ///< on examples that chose nothing (OutputNoise)
 };
@@ -223,8 +223,8 @@ Quantised quantised(const graph::Graph& given, bool judges, const Batches& biase
   Quantised made{given};
   const auto work = std::make_shared<Quantising>(Quantising{options});
   work->judges = judges;
-  run(pipeline_of(work, biases, engine, batches, layers_of(given), made.report), made.graph, options.dump);
-  if (work->judge) made.noise = work->judge->of(made.graph);
+  run(pipeline_of(work, biases, engine, batches, layers_of(given), made.report), made.network, options.dump);
+  if (work->judge) made.noise = work->judge->of(made.network);
   return made;
 }
 
@@ -266,7 +266,7 @@ QuantiseReport quantise(graph::Graph& graph, const QuantiseOptions& options, con
       !options.trains_folded && options.policy.defaults.activation_range.method == quant::RangeMethod::Measured;
   Quantised made = quantised(graph, measures, batches, options, engine, batches);
   if (measures) made = the_better(std::move(made), graph, options, engine, batches);
-  graph = std::move(made.graph);
+  graph = std::move(made.network);
   note_batch_norms(graph, options.policy);
   return made.report;
 }
