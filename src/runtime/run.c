@@ -359,9 +359,14 @@ static int in_range(const nibble_loaded_port* port, const void* data, int64_t co
   return 1;
 }
 
+/* No bytes, where the tensor has elements. */
+static int lacks(const void* data, const nibble_value* value) {
+  return data == NULL && count_of(value) != 0;
+}
+
 nibble_status nibble_set(nibble_context* context, size_t index, const void* data) {
   const nibble_program* program = context->program;
-  if (index >= program->input_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
+  if (index >= program->input_count || lacks(data, &program->inputs[index].value)) return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_loaded_port* port = &program->inputs[index];
     if (!in_range(port, data, count_of(&port->value))) return NIBBLE_BAD_INPUT;
@@ -380,7 +385,7 @@ static double scale_at(const nibble_loaded_port* port, const cursor* c) {
 
 nibble_status nibble_set_reals(nibble_context* context, size_t index, const float* data) {
   const nibble_program* program = context->program;
-  if (index >= program->input_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
+  if (index >= program->input_count || lacks(data, &program->inputs[index].value)) return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_loaded_port* port = &program->inputs[index];
     const int64_t count = count_of(&port->value);
@@ -406,7 +411,8 @@ nibble_status nibble_set_reals(nibble_context* context, size_t index, const floa
 }
 
 nibble_status nibble_get(nibble_context* context, size_t index, void* data) {
-  if (index >= context->program->output_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
+  if (index >= context->program->output_count || lacks(data, &context->program->outputs[index].value))
+    return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_value* value = &context->program->outputs[index].value;
     copy_tensor(value, address_of(context, value), data, OUT_OF_TENSOR);
@@ -415,7 +421,8 @@ nibble_status nibble_get(nibble_context* context, size_t index, void* data) {
 }
 
 nibble_status nibble_get_reals(nibble_context* context, size_t index, float* data) {
-  if (index >= context->program->output_count || data == NULL) return NIBBLE_BAD_ARGUMENT;
+  if (index >= context->program->output_count || lacks(data, &context->program->outputs[index].value))
+    return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_loaded_port* port = &context->program->outputs[index];
     const uint8_t* from = address_of(context, &port->value);
