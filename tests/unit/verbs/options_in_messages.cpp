@@ -18,7 +18,9 @@ namespace {
 const std::map<std::string, std::string> of_no_verb{{"version", "the program's own, before any verb"},
                                                     {"gc-sections", "the linker's, in a Makefile that is written"},
                                                     {"crt0", "a C library's choice, when a board's code is linked"},
-                                                    {"defsym", "the linker's, likewise"}};
+                                                    {"oslib", "likewise"},
+                                                    {"specs", "likewise"},
+                                                    {"defsym", "the linker's"}};
 
 /// What C++ quotes, comments left out; neighbours are one literal, as the compiler has it.
 std::string literals_of(const std::string& source) {
