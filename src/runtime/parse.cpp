@@ -39,6 +39,12 @@ size_t size_of(const Vector* vector) {
   return vector == nullptr ? 0 : vector->size();
 }
 
+/// The verifier does not ask whether eight bytes stand on eight.
+template <class Vector>
+bool is_aligned(const Vector* vector) {
+  return vector == nullptr || reinterpret_cast<uintptr_t>(vector->Data()) % 8 == 0;
+}
+
 const char* text(const flatbuffers::String* string) {
   return string == nullptr ? "" : string->c_str();
 }
@@ -49,6 +55,7 @@ void complain(char* message, size_t size, const char* what) {
 
 bool read_value(const file::Value* from, nibble_value* to) {
   if (from == nullptr || size_of(from->extents()) != size_of(from->strides())) return false;
+  if (!is_aligned(from->extents()) || !is_aligned(from->strides())) return false;
   if (to == nullptr) return true;
   to->name = text(from->name());
   to->type = from->type();
@@ -66,7 +73,8 @@ bool read_ports(Pool& pool, const flatbuffers::Vector<flatbuffers::Offset<file::
   to = pool.take<nibble_loaded_port>(count);
   for (size_t i = 0; i < count; ++i) {
     const file::Port* port = from->Get(static_cast<flatbuffers::uoffset_t>(i));
-    if (!read_value(port->value(), pool.counting() ? nullptr : &to[i].value)) return false;
+    if (!read_value(port->value(), pool.counting() ? nullptr : &to[i].value) || !is_aligned(port->scale()))
+      return false;
     if (pool.counting()) continue;
     to[i].scale = port->scale() == nullptr ? nullptr : port->scale()->data();
     to[i].scales = size_of(port->scale());
@@ -101,6 +109,7 @@ const char* read_step(Pool& pool, const nibble_program* program, const file::Ste
   if (size_of(from->numbers()) != static_cast<size_t>(fields->values))
     return "a step with another number of parameters";
   if (size_of(from->in()) > NIBBLE_MAX_OPERANDS) return "a step with too many operands";
+  if (!is_aligned(from->numbers()) || !is_aligned(from->in())) return "numbers that stand askew";
   auto* parameters = pool.take<int64_t>((fields->size + 7) / 8);
   auto* values = pool.take<nibble_value>(size_of(from->values()));
   for (size_t i = 0; i < size_of(from->values()); ++i)
