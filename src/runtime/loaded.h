@@ -69,8 +69,9 @@ struct nibble_program {
 
 /* Fills in a program from its file's bytes (aligned to 64). Checks the file's form; verify checks what it says. */
 nibble_status nibble_parse(nibble_program* program, char* message, size_t size);
-/* Whether every access of every step stays inside the arena and the constants. */
-nibble_status nibble_verify(const nibble_program* program, char* message, size_t size);
+/* Whether every access of every step stays inside the arena and the constants. Sets how much scratch the steps ask for
+ * here: what the file says is of the machine that wrote it. */
+nibble_status nibble_verify(nibble_program* program, char* message, size_t size);
 
 /* What a step that a back end took works with. */
 typedef struct nibble_taken {

@@ -12,6 +12,7 @@ typedef struct checker {
   const nibble_program* program;
   const nibble_loaded_step* step;
   const char* wrong; /* the first thing that is */
+  int64_t scratch;   /* what the steps so far ask for */
 } checker;
 
 static const int64_t far = (int64_t)1 << 40;
@@ -235,6 +236,8 @@ static void check_conv(checker* c, const nibble_conv* p, int transposed) {
   if (p->x_type == NIBBLE_F64)
     require(c, p->w_format == NIBBLE_PLAIN && p->w_type == NIBBLE_F64 && p->acc_type == NIBBLE_F64 && !transposed,
             "reals where integers are");
+  /* Kernels count along the residual's strides though there is none. */
+  reach_of_positions(c, p->batch, p->out, p->r_stride, p->out_channels);
   if (p->sum_form != 0) {
     require(c, p->sum_form == 1 || p->sum_form == 2, "a sum of a form that this version does not know");
     require(c, p->sum_shift >= 0 && p->sum_shift < 64 && p->sum_low <= p->sum_high && !transposed,
@@ -246,6 +249,8 @@ static void check_conv(checker* c, const nibble_conv* p, int transposed) {
     require(c, p->groups == 1 || (p->groups == p->in_channels && p->groups == p->out_channels),
             "packed weights of groups");
     require(c, p->w_bits == 8 || p->w_bits == 4 || p->w_bits == 2 || p->w_bits == 1, "weights of a width that is none");
+    require(c, p->w_low >= INT16_MIN && p->w_low <= INT16_MAX && p->w_step >= INT16_MIN && p->w_step <= INT16_MAX,
+            "weights beyond 16 bits");
     require(c, p->zero_point >= INT32_MIN && p->zero_point <= INT32_MAX && p->acc_type == NIBBLE_I32 && !transposed,
             "packed weights for wide sums");
     if (c->wrong != NULL) return;
@@ -258,6 +263,8 @@ static void check_conv(checker* c, const nibble_conv* p, int transposed) {
     const int64_t rows = depthwise ? taps : p->out_channels;
     const int64_t columns = depthwise ? p->out_channels : weights;
     require(c, p->w_bits == 8 || p->w_bits == 4 || p->w_bits == 2 || p->w_bits == 1, "weights of a width that is none");
+    require(c, p->w_low >= INT16_MIN && p->w_low <= INT16_MAX && p->w_step >= INT16_MIN && p->w_step <= INT16_MAX,
+            "weights beyond 16 bits");
     require(c, p->zero_point >= INT32_MIN && p->zero_point <= INT32_MAX && p->acc_type == NIBBLE_I32 && !transposed,
             "folded weights for wide sums");
     check_constant(c, p->weights, rows * ((columns * p->w_bits + 7) / 8));
@@ -548,7 +555,7 @@ static void check_step(checker* c) {
   /* An item writes an element at least. */
   if (c->wrong == NULL)
     require(c, nibble_items(c->step->kind, p) <= c->program->arena, "more work than there is memory for its results");
-  if (c->wrong == NULL) require(c, nibble_scratch(c->step->kind, p) <= c->program->scratch, "too little scratch");
+  if (c->wrong == NULL && nibble_scratch(c->step->kind, p) > c->scratch) c->scratch = nibble_scratch(c->step->kind, p);
 }
 
 static void check_value(checker* c, const nibble_value* value) {
@@ -581,11 +588,10 @@ static void check_ports(checker* c, const nibble_loaded_port* ports, size_t coun
   }
 }
 
-nibble_status nibble_verify(const nibble_program* program, char* message, size_t size) {
-  checker c = {program, NULL, NULL};
+nibble_status nibble_verify(nibble_program* program, char* message, size_t size) {
+  checker c = {program, NULL, NULL, 0};
   const char *kind = "the program", *name = "";
   require(&c, program->arena >= NIBBLE_SLACK && program->arena <= far, "an arena that is none");
-  require(&c, program->scratch >= 0 && program->scratch <= far, "scratch that is none");
   check_ports(&c, program->inputs, program->input_count, 1);
   check_ports(&c, program->outputs, program->output_count, 0);
   for (size_t i = 0; i < program->step_count && c.wrong == NULL; ++i) {
@@ -595,6 +601,7 @@ nibble_status nibble_verify(const nibble_program* program, char* message, size_t
     check_step(&c);
     for (size_t v = 0; v < c.step->value_count && c.wrong == NULL; ++v) check_value(&c, &c.step->values[v]);
   }
+  program->scratch = c.scratch;
   if (c.wrong == NULL) return NIBBLE_OK;
   if (message != NULL && size > 0) snprintf(message, size, "%s %s: %s", kind, name, c.wrong);
   return NIBBLE_BAD_PROGRAM;

@@ -32,18 +32,19 @@ static const uint8_t* window_of(const nibble_conv* p, const nibble_call* call, c
   static void NAME(const uint8_t* bytes0, const uint8_t* bytes1, const int8_t* w0, const int8_t* w1, int32_t count, \
                    int32_t* sums) {                                                                                 \
     const X *x0 = (const X*)bytes0, *x1 = (const X*)bytes1;                                                         \
-    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];                                                     \
+    /* Modulo 2^32: the whole sum fits, whatever its parts do. */                                                   \
+    uint32_t a = (uint32_t)sums[0], b = (uint32_t)sums[1], c = (uint32_t)sums[2], d = (uint32_t)sums[3];            \
     for (int32_t i = 0; i < count; ++i) {                                                                           \
       const int32_t u = x0[i], v = x1[i], m = w0[i], n = w1[i];                                                     \
-      a += u * m;                                                                                                   \
-      b += u * n;                                                                                                   \
-      c += v * m;                                                                                                   \
-      d += v * n;                                                                                                   \
+      a += (uint32_t)(u * m);                                                                                       \
+      b += (uint32_t)(u * n);                                                                                       \
+      c += (uint32_t)(v * m);                                                                                       \
+      d += (uint32_t)(v * n);                                                                                       \
     }                                                                                                               \
-    sums[0] = a;                                                                                                    \
-    sums[1] = b;                                                                                                    \
-    sums[2] = c;                                                                                                    \
-    sums[3] = d;                                                                                                    \
+    sums[0] = (int32_t)a;                                                                                           \
+    sums[1] = (int32_t)b;                                                                                           \
+    sums[2] = (int32_t)c;                                                                                           \
+    sums[3] = (int32_t)d;                                                                                           \
   }
 NIBBLE_SUMS(sums_of_unsigned, uint8_t)
 NIBBLE_SUMS(sums_of_signed, int8_t)

@@ -39,14 +39,14 @@ int nibble_depthwise_portable(const void* parameters, const nibble_call* call) {
     const nibble_spot s = nibble_spot_of(p, item);
     taps_of(p, &s, offsets);
     for (int32_t o = from; o < to; ++o) {
-      int32_t sum = ((const int32_t*)p->bias)[o];
+      uint32_t sum = (uint32_t)((const int32_t*)p->bias)[o]; /* modulo 2^32: the whole sum fits */
       for (int32_t t = 0; t < taps; ++t) {
         const int32_t x = offsets[t] < 0           ? (int32_t)p->zero_point
                           : p->x_type == NIBBLE_U8 ? ((const uint8_t*)call->in[0])[offsets[t] + o]
                                                    : ((const int8_t*)call->in[0])[offsets[t] + o];
-        sum += weight(p, t, o) * x;
+        sum += (uint32_t)weight(p, t, o) * (uint32_t)x;
       }
-      nibble_finish_sum(p, call, sum, o, s.y, s.r, &fault);
+      nibble_finish_sum(p, call, (int32_t)sum, o, s.y, s.r, &fault);
     }
   }
   return fault;

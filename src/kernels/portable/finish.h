@@ -9,7 +9,7 @@ static inline void nibble_finish_sum(const nibble_conv* p, const nibble_call* ca
   int64_t q = sum;
   if (s->form == NIBBLE_STAGE_PRODUCT32) {
     const int64_t c = s->channels > 1 ? o : 0;
-    q = nibble_shift_down((int64_t)sum * ((const int32_t*)s->a)[c] + ((const int64_t*)s->b)[c],
+    q = nibble_shift_down(nibble_add((int64_t)sum * ((const int32_t*)s->a)[c], ((const int64_t*)s->b)[c]),
                           ((const uint8_t*)s->d)[c]);
     q = nibble_clip(q, s->low, s->high);
   } else if (s->form != NIBBLE_STAGE_NONE) {

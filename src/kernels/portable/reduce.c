@@ -30,7 +30,7 @@ int nibble_reduce_portable(const void* parameters, const nibble_call* call) {
     x += nibble_offset(at, p->x_stride, p->rank);
     for (int32_t i = 0; i < outer; ++i, x += step) sum += sum_over(p, x, inner);
     channel = p->channel_axis < 0 ? 0 : at[p->channel_axis];
-    q = nibble_staged(&p->stage, sum - count * p->zero_point, channel, &fault);
+    q = nibble_staged(&p->stage, nibble_subtract(sum, nibble_multiply(count, p->zero_point)), channel, &fault);
     nibble_store(call->out, p->y_type, nibble_offset(at, p->y_stride, p->rank), q);
   }
   return fault;
