@@ -42,7 +42,7 @@ size_t size_of(const Vector* vector) {
 /// The verifier does not ask whether eight bytes stand on eight.
 template <class Vector>
 bool is_aligned(const Vector* vector) {
-  return vector == nullptr || reinterpret_cast<uintptr_t>(vector->Data()) % 8 == 0;
+  return vector == nullptr || vector->size() == 0 || reinterpret_cast<uintptr_t>(vector->Data()) % 8 == 0;
 }
 
 const char* text(const flatbuffers::String* string) {
