@@ -111,6 +111,15 @@ void note_views(Lowering& lowering, const Node& node) {
     if (lowering.written(id) && std::count(completes.begin(), completes.end(), id) == 0) completes.push_back(id);
 }
 
+/// A view that nobody reads may name a buffer that another has by then.
+void drop_what_is_gone(Lowering& lowering, const std::vector<View>& views) {
+  for (size_t step = 0; step < lowering.drafts.size(); ++step)
+    std::erase_if(lowering.drafts[step].completes, [&](ValueId id) {
+      const int buffer = views[static_cast<size_t>(id)].buffer;
+      return buffer >= 0 && lowering.buffers[static_cast<size_t>(buffer)].last < static_cast<int>(step);
+    });
+}
+
 }  // namespace
 
 void lower_node(Lowering& lowering, int index) {
@@ -159,6 +168,7 @@ program::Program lower(const Graph& given, const Options& options) {
   program.name = graph.name;
   program.arena = placed.bytes + NIBBLE_SLACK;
   program.lower_bound = placed.lower_bound + NIBBLE_SLACK;
+  drop_what_is_gone(lowering, views);
   for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(given, draft, placed, views));
   program.scratch = scratch_of(program.steps);
   for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
