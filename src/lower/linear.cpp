@@ -3,9 +3,9 @@
 
 #include "base/error.hpp"
 #include "base/int128.hpp"
-#include "graph/windows.hpp"
 #include "lower/lowering.hpp"
 #include "lower/pack.hpp"
+#include "lower/windowed.hpp"
 
 namespace nibble::lower {
 namespace {
@@ -27,31 +27,6 @@ struct Linear {
   int64_t taps() const { return static_cast<int64_t>(p.kernel[0]) * p.kernel[1] * p.kernel[2]; }
   int64_t per_group() const { return p.in_channels / p.groups; }
 };
-
-template <class Op>
-void set_windows(Linear& l, const Op& op, const Shape& x, const Shape& y, const graph::Ints& kernel) {
-  const size_t spatial = kernel.size();
-  for (size_t k = 0; k < 3; ++k) {
-    l.p.in[k] = l.p.out[k] = l.p.kernel[k] = l.p.stride[k] = l.p.dilation[k] = 1;
-    l.p.pad[k] = 0;
-    if (k + spatial < 3) continue;
-    const size_t axis = k + spatial - 3;
-    const graph::Window window = graph::window_of(kernel, op.strides, op.pads, op.dilations, false, axis);
-    l.p.in[k] = static_cast<int32_t>(x[axis + 2]);
-    l.p.out[k] = static_cast<int32_t>(y[axis + 2]);
-    l.p.kernel[k] = static_cast<int32_t>(window.kernel);
-    l.p.stride[k] = static_cast<int32_t>(window.stride);
-    l.p.pad[k] = static_cast<int32_t>(window.pad_begin);
-    l.p.dilation[k] = static_cast<int32_t>(window.dilation);
-  }
-}
-
-/// A view's strides along batch, depth, height, width.
-void set_strides(int64_t (&to)[4], const View& view) {
-  const size_t spatial = view.rank() - 2;
-  to[0] = view.strides[0];
-  for (size_t k = 0; k < 3; ++k) to[k + 1] = k + spatial < 3 ? 0 : view.strides[k + spatial - 3 + 2];
-}
 
 std::vector<int64_t> integers_of(const Lowering& lowering, const Node& node, size_t input) {
   if (node.inputs.size() <= input || node.inputs[input] == graph::absent) return {};
@@ -79,7 +54,7 @@ Linear linear_of(Lowering& lowering, const Node& node, const Conv& op) {
   l.p.out_channels = static_cast<int32_t>(w.shape()[0]);
   l.p.groups = static_cast<int32_t>(op.group);
   l.p.zero_point = op.zero_point;
-  set_windows(l, op, l.x.extents, lowering.shape(node.outputs[0]), kernel);
+  set_windows(l.p, op, kernel, l.x.extents, lowering.shape(node.outputs[0]));
   set_strides(l.p.x_stride, l.x);
   const int64_t taps = l.taps(), per_group = l.per_group();
   l.weight = [values = w.to_integers(), taps, per_group](int64_t o, int64_t tap, int64_t c) {

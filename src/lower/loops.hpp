@@ -25,7 +25,29 @@ struct Loops {
 /// `keep`: an axis that is joined with no other, -1 for none.
 Loops loops_of(const std::vector<View>& views, int64_t keep = -1);
 
+/// The walk over the elements of y and of operands that broadcast to it, into the struct of a pointwise kernel. False where
+/// six axes are not enough.
+template <class Parameters>
+bool set_elements(Parameters& p, const View& y, const std::vector<View>& operands, int64_t channel_axis);
+
 /// The view as it broadcasts to `extents`: repeated axes have stride 0.
 View broadcast_to(const View& view, const Shape& extents);
+
+template <class Parameters>
+bool set_elements(Parameters& p, const View& y, const std::vector<View>& operands, int64_t channel_axis) {
+  std::vector<View> views{y};
+  for (const View& x : operands) views.push_back(broadcast_to(x, y.extents));
+  const Loops loops = loops_of(views, channel_axis);
+  if (!loops.fit()) return false;
+  p.rank = static_cast<int32_t>(loops.rank());
+  std::vector<int64_t*> strides{p.y_stride};
+  for (size_t i = 0; i < operands.size(); ++i) {
+    strides.push_back(p.x_stride + i * NIBBLE_MAX_RANK);
+    p.x_type[i] = operands[i].type;
+  }
+  loops.write(p.extent, strides);
+  p.channel_axis = loops.channel;
+  return true;
+}
 
 }  // namespace nibble::lower

@@ -49,19 +49,9 @@ nibble_pointwise function_of(const Node& node) {
 void add_elements(Lowering& lowering, const Node& node, nibble_pointwise p, std::vector<View> operands, const View& y,
                   const Stage& stage, std::vector<ValueId> completes) {
   if (operands.size() > 3) lowering.refuse(node, std::to_string(operands.size()) + " operands", "at most 3");
-  std::vector<View> views{y};
-  for (const View& x : operands) views.push_back(broadcast_to(x, y.extents));
-  const Loops loops = loops_of(views, stage.fields.channels > 1 ? 1 : -1);
-  if (!loops.fit()) lowering.refuse(node, "elements over more than six axes that do not join", "fewer");
-  p.rank = static_cast<int32_t>(loops.rank());
-  std::vector<int64_t*> strides{p.y_stride};
-  for (size_t i = 0; i < operands.size(); ++i) {
-    strides.push_back(p.x_stride + i * NIBBLE_MAX_RANK);
-    p.x_type[i] = operands[i].type;
-  }
-  loops.write(p.extent, strides);
+  if (!set_elements(p, y, operands, stage.fields.channels > 1 ? 1 : -1))
+    lowering.refuse(node, "elements over more than six axes that do not join", "fewer");
   p.y_type = y.type;
-  p.channel_axis = loops.channel;
   p.stage = stage.fields;
   lowering.add(NIBBLE_KIND_POINTWISE, p, node, std::move(operands), y, std::move(completes), 0, stage.form);
 }

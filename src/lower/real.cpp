@@ -55,18 +55,8 @@ nibble_real function_of(const Node& node) {
 void add_elements(Lowering& lowering, const Node& node, nibble_real p, std::vector<View> operands, const View& y,
                   std::vector<ValueId> completes, int64_t channel_axis = -1) {
   if (operands.size() > 3) lowering.refuse(node, std::to_string(operands.size()) + " operands", "at most 3");
-  std::vector<View> views{y};
-  for (const View& x : operands) views.push_back(broadcast_to(x, y.extents));
-  const Loops loops = loops_of(views, channel_axis);
-  if (!loops.fit()) lowering.refuse(node, "elements over more than six axes that do not join", "fewer");
-  p.rank = static_cast<int32_t>(loops.rank());
-  std::vector<int64_t*> strides{p.y_stride};
-  for (size_t i = 0; i < operands.size(); ++i) {
-    strides.push_back(p.x_stride + i * NIBBLE_MAX_RANK);
-    p.x_type[i] = operands[i].type;
-  }
-  loops.write(p.extent, strides);
-  p.channel_axis = loops.channel;
+  if (!set_elements(p, y, operands, channel_axis))
+    lowering.refuse(node, "elements over more than six axes that do not join", "fewer");
   lowering.add(NIBBLE_KIND_REAL, p, node, std::move(operands), y, std::move(completes));
 }
 

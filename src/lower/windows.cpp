@@ -3,37 +3,13 @@
 #include "base/error.hpp"
 #include "graph/windows.hpp"
 #include "lower/lowering.hpp"
+#include "lower/windowed.hpp"
 
 namespace nibble::lower {
 namespace {
 
 using graph::Node;
 using graph::ValueId;
-
-void set_strides(int64_t (&to)[4], const View& view) {
-  const size_t spatial = view.rank() - 2;
-  to[0] = view.strides[0];
-  for (size_t k = 0; k < 3; ++k) to[k + 1] = k + spatial < 3 ? 0 : view.strides[k + spatial - 3 + 2];
-}
-
-/// Extents and windows along depth, height, width; those that the op lacks are 1.
-template <class Parameters, class Op>
-void set_windows(Parameters& p, const Op& op, const graph::Ints& kernel, const Shape& x, const Shape& y,
-                 bool ceil_mode) {
-  const size_t spatial = kernel.size();
-  for (size_t k = 0; k < 3; ++k) {
-    p.in[k] = p.out[k] = p.kernel[k] = p.stride[k] = p.dilation[k] = 1;
-    if (k + spatial < 3) continue;
-    const size_t axis = k + spatial - 3;
-    const graph::Window window = graph::window_of(kernel, op.strides, op.pads, op.dilations, ceil_mode, axis);
-    p.in[k] = static_cast<int32_t>(x[axis + 2]);
-    p.out[k] = static_cast<int32_t>(y[axis + 2]);
-    p.kernel[k] = static_cast<int32_t>(window.kernel);
-    p.stride[k] = static_cast<int32_t>(window.stride);
-    p.pad[k] = static_cast<int32_t>(window.pad_begin);
-    p.dilation[k] = static_cast<int32_t>(window.dilation);
-  }
-}
 
 /// Room whose channels lie side by side, copied to where the result is to stand once it is written.
 class Target {
