@@ -76,7 +76,9 @@ LoadedProgram::LoadedProgram(std::span<const uint8_t> bytes, const RuntimeOption
   require_kernels(options);
   char message[512] = "";
   nibble_program* program = nullptr;
-  accept(nibble_open_memory(bytes.data(), bytes.size(), asked(options), &program, message, sizeof message), message);
+  const nibble_status status =
+      nibble_open_memory(bytes.data(), bytes.size(), asked(options), &program, message, sizeof message);
+  accept(status, message);
   take(program, options);
 }
 
