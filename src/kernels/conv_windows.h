@@ -152,12 +152,19 @@ static inline int64_t nibble_run(const nibble_conv* p, const nibble_position* o,
   return count;
 }
 
+/* Room for the strips of the pairs of rows that a window meets, wherever it begins: a power of two. */
+static inline int64_t nibble_strip_ring(const nibble_conv* p) {
+  int64_t ring = 1;
+  while (ring < ((int64_t)p->kernel[0] * p->kernel[1] + 2) / 2) ring *= 2;
+  return ring;
+}
+
 static inline int64_t nibble_strip_scratch(const nibble_conv* p) {
-  const int64_t pairs = ((int64_t)p->kernel[0] * p->kernel[1] + 1) / 2, blocks = (p->out_channels + 15) / 16;
+  const int64_t pairs = nibble_strip_ring(p), blocks = (p->out_channels + 15) / 16;
   const int64_t run = p->out[2] < NIBBLE_STRIP_RUN ? p->out[2] : NIBBLE_STRIP_RUN;
   const int64_t columns = (run - 1) * p->stride[2] + (int64_t)(p->kernel[2] - 1) * p->dilation[2] + 1;
   const int64_t quads = ((int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2] + 3) / 4;
-  return NIBBLE_STRIP_CELL * (1 + pairs * (blocks * p->kernel[2] + columns) + quads);
+  return NIBBLE_STRIP_CELL * (1 + pairs * ((blocks < 2 ? 2 : blocks) * p->kernel[2] + columns) + quads);
 }
 
 /* Of BLOCKED weights. Without groups: windows in halves of 16 bits, or in bytes with pointers to their segments; a

@@ -30,8 +30,8 @@ nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call) {
   if (s->form == NIBBLE_STAGE_FLOAT && byte) f.form = NIBBLE_FINISH_FLOAT;
   if (s->form == NIBBLE_STAGE_PRODUCT32 && byte) f.form = NIBBLE_FINISH_PRODUCT32;
   if (s->form == NIBBLE_STAGE_NONE && byte) f.form = NIBBLE_FINISH_BYTES;
-  if (s->form == NIBBLE_STAGE_NONE && p->y_type == NIBBLE_I32 && s->low <= s->high && s->low >= INT32_MIN &&
-      s->high <= INT32_MAX)
+  if (s->form == NIBBLE_STAGE_NONE && p->y_type == NIBBLE_I32 && s->low <= s->high && s->low <= INT32_MAX &&
+      s->high >= INT32_MIN)
     f.form = NIBBLE_FINISH_INTEGERS;
   return f;
 }
@@ -158,28 +158,39 @@ typedef struct products {
   __m256i a[2], even[2], odd[2], even_shift[2], odd_shift[2], excess[2];
 } products;
 
+/* Eight channels' from arrays of eight. */
+NIBBLE_INLINE void set_products(products* r, int k, const int32_t* a, const int64_t* b, const uint8_t* d) {
+  const __m256i low = load(b), high = load(b + 4), top = _mm256_set1_epi64x((int64_t)1 << 62);
+  const __m128i shifts = _mm_min_epu8(_mm_loadl_epi64((const __m128i*)d), _mm_set1_epi8(62));
+  const __m128i apart = _mm_shuffle_epi8(shifts, _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 0, 0, 0, 0, 0, 0, 0, 0));
+  r->a[k] = load(a);
+  r->even_shift[k] = _mm256_cvtepu8_epi64(apart);
+  r->odd_shift[k] = _mm256_cvtepu8_epi64(_mm_srli_si128(apart, 4));
+  r->even[k] = _mm256_add_epi64(_mm256_permute4x64_epi64(_mm256_unpacklo_epi64(low, high), 0xd8), top);
+  r->odd[k] = _mm256_add_epi64(_mm256_permute4x64_epi64(_mm256_unpackhi_epi64(low, high), 0xd8), top);
+  r->excess[k] = _mm256_blend_epi32(_mm256_srlv_epi64(top, r->even_shift[k]),
+                                    _mm256_slli_epi64(_mm256_srlv_epi64(top, r->odd_shift[k]), 32), 0xaa);
+}
+
 static products products_of(const nibble_stage* s, int64_t channel) {
-  int64_t b[16], d[16];
-  int32_t a[16], excess[16];
+  int32_t a[16];
+  int64_t b[16];
+  uint8_t d[16];
   products r;
+  if (s->channels >= channel + 16) {
+    for (int k = 0; k < 2; ++k)
+      set_products(&r, k, (const int32_t*)s->a + channel + 8 * k, (const int64_t*)s->b + channel + 8 * k,
+                   (const uint8_t*)s->d + channel + 8 * k);
+    return r;
+  }
   for (int i = 0; i < 16; ++i) {
     /* A row may begin at any channel: beyond the last nothing is stored. */
     const int64_t own = channel + i < s->channels ? channel + i : 0, c = s->channels > 1 ? own : 0;
-    const int at = i / 8 * 8 + i % 2 * 4 + i % 8 / 2;
-    const uint8_t given = ((const uint8_t*)s->d)[c], shift = given > 62 ? 62 : given;
     a[i] = ((const int32_t*)s->a)[c];
-    b[at] = (int64_t)((uint64_t)((const int64_t*)s->b)[c] + ((uint64_t)1 << 62));
-    d[at] = shift;
-    excess[i] = (int32_t)(uint32_t)(((uint64_t)1 << 62) >> shift);
+    b[i] = ((const int64_t*)s->b)[c];
+    d[i] = ((const uint8_t*)s->d)[c];
   }
-  for (int k = 0; k < 2; ++k) {
-    r.a[k] = load(a + 8 * k);
-    r.even[k] = load(b + 8 * k);
-    r.odd[k] = load(b + 8 * k + 4);
-    r.even_shift[k] = load(d + 8 * k);
-    r.odd_shift[k] = load(d + 8 * k + 4);
-    r.excess[k] = load(excess + 8 * k);
-  }
+  for (int k = 0; k < 2; ++k) set_products(&r, k, a + 8 * k, b + 8 * k, d + 8 * k);
   return r;
 }
 
@@ -242,12 +253,22 @@ static void finish_bytes(nibble_finish* f, const int32_t* v, int64_t count, int6
   }
 }
 
+NIBBLE_INLINE __m256i within(__m256i v, __m256i low, __m256i high) {
+  return _mm256_min_epi32(_mm256_max_epi32(v, low), high);
+}
+
 static void finish_integers(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y) {
-  const int64_t rest = f->p->out_channels - channel, channels = rest < 16 ? rest : 16;
-  const int32_t low = (int32_t)f->p->stage.low, high = (int32_t)f->p->stage.high;
+  const int64_t channels = f->p->out_channels - channel;
+  const nibble_stage* s = &f->p->stage;
+  const __m256i low = _mm256_set1_epi32(s->low < INT32_MIN ? INT32_MIN : (int32_t)s->low);
+  const __m256i high = _mm256_set1_epi32(s->high > INT32_MAX ? INT32_MAX : (int32_t)s->high);
   for (int64_t i = 0; i < count; ++i, v += 16) {
     int32_t* to = (int32_t*)f->call->out + y[i] + channel;
-    for (int64_t c = 0; c < channels; ++c) to[c] = v[c] < low ? low : v[c] > high ? high : v[c];
+    int32_t kept[16];
+    int32_t* at = channels < 16 ? kept : to;
+    _mm256_storeu_si256((__m256i*)at, within(load(v), low, high));
+    _mm256_storeu_si256((__m256i*)(at + 8), within(load(v + 8), low, high));
+    for (int64_t c = 0; c < channels && channels < 16; ++c) to[c] = kept[c];
   }
 }
 
