@@ -161,6 +161,72 @@ static void take(const nibble_conv* p, const nibble_call* call, nibble_position*
   }
 }
 
+/* ---- one row ----------------------------------------------------------------------------------------------------- */
+
+/* A fully connected layer of one row has no tile whose positions share the unpacking of weights. Its x is widened in
+ * order, so that a quad of it meets the weights of four channels widened as they lie; each channel's two sums are added
+ * at the end. */
+static void widen_in_order(uint8_t* to, const uint8_t* x, int64_t bytes, int is_signed) {
+  for (int64_t i = 0; i < bytes; i += 16) {
+    const __m128i from = _mm_loadu_si128((const __m128i*)(x + i));
+    _mm256_storeu_si256((__m256i*)(to + 2 * i), is_signed ? _mm256_cvtepi8_epi16(from) : _mm256_cvtepu8_epi16(from));
+  }
+}
+
+/* The products of a quad of x, four times over, and the weights of four channels. */
+NIBBLE_INLINE __m256i quad_products(__m256i x, const int8_t* w) {
+  return _mm256_madd_epi16(x, _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)w)));
+}
+
+NIBBLE_INLINE __m256i eight_sums(__m256i a, __m256i b, const int32_t* bias) {
+  const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8);
+  return bias ? _mm256_add_epi32(sums, load(bias)) : sums;
+}
+
+static void row_sums(const uint8_t* x, int64_t quads, const int8_t* w, const int32_t* bias, int32_t* v) {
+  __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+  for (int64_t i = 0; i < quads; ++i) {
+    const __m256i quad = _mm256_castpd_si256(_mm256_broadcast_sd((const double*)(x + 8 * i)));
+    a = _mm256_add_epi32(a, quad_products(quad, w + 64 * i));
+    NIBBLE_KEEP(a);
+    b = _mm256_add_epi32(b, quad_products(quad, w + 64 * i + 16));
+    NIBBLE_KEEP(b);
+    c = _mm256_add_epi32(c, quad_products(quad, w + 64 * i + 32));
+    NIBBLE_KEEP(c);
+    d = _mm256_add_epi32(d, quad_products(quad, w + 64 * i + 48));
+    NIBBLE_KEEP(d);
+  }
+  _mm256_storeu_si256((__m256i*)v, eight_sums(a, b, bias));
+  _mm256_storeu_si256((__m256i*)(v + 8), eight_sums(c, d, bias ? bias + 8 : NULL));
+}
+
+static int row(const void* parameters, const nibble_call* call) {
+  const nibble_conv* p = parameters;
+  const int64_t quads = nibble_window_bytes(p) / 4, zero = 0;
+  const int64_t from = p->split ? call->begin : 0, to = p->split ? call->end : (p->out_channels + 15) / 16;
+  const int32_t* bias = p->bias;
+  uint8_t* x = call->scratch;
+  nibble_finish f = nibble_finish_of(p, call);
+  if (!p->split && call->begin >= call->end) return NIBBLE_FINE;
+  widen_in_order(x, call->in[0], 4 * quads, p->x_type == NIBBLE_I8);
+  for (int64_t block = from; block < to; ++block) {
+    int32_t v[16];
+    const int8_t* w = nibble_block_weights(p, block, quads, nibble_unpacked(p, call->scratch));
+    row_sums(x, quads, w, bias ? bias + 16 * block : NULL, v);
+    nibble_finish_rows(&f, v, 1, 16 * block, &zero, &zero);
+  }
+  return f.fault;
+}
+
+/* One position of one tap, inside x. */
+static int is_row(const nibble_conv* p) {
+  for (int k = 0; k < 3; ++k)
+    if (p->in[k] != 1 || p->kernel[k] != 1 || p->out[k] != 1 || p->pad[k] != 0) return 0;
+  return p->batch == 1;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+
 static int conv(const void* parameters, const nibble_call* call) {
   const nibble_conv* p = parameters;
   const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2], most = nibble_windows(p);
@@ -188,8 +254,8 @@ static int conv(const void* parameters, const nibble_call* call) {
 nibble_kernel nibble_avx2_conv(const nibble_conv* p, const char** name) {
   if (p->w_format != NIBBLE_BLOCKED || !nibble_are_bytes(p) || p->acc_type != NIBBLE_I32 || p->groups != 1) return NULL;
   if (!nibble_within_byte(p->zero_point, p->zero_point, p->x_type)) return NULL;
-  *name = "gemm16";
-  return conv;
+  *name = is_row(p) ? "row16" : "gemm16";
+  return is_row(p) ? row : conv;
 }
 
 NIBBLE_CLOSE_TARGET

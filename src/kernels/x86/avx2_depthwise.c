@@ -77,8 +77,9 @@ NIBBLE_INLINE nibble_line line_of(const run* u, int64_t row) {
   int inside;
   int64_t from;
   if (!u->paired && row >= u->rows) return outside;
-  from = u->paired ? nibble_segment_offset(p, &u->o, 0, (int32_t)row, &inside)
-                   : nibble_segment_offset(p, &u->o, (int32_t)(row / p->kernel[1]), (int32_t)(row % p->kernel[1]), &inside);
+  from = u->paired
+             ? nibble_segment_offset(p, &u->o, 0, (int32_t)row, &inside)
+             : nibble_segment_offset(p, &u->o, (int32_t)(row / p->kernel[1]), (int32_t)(row % p->kernel[1]), &inside);
   found.at = (const uint8_t*)u->call->in[0] + from + u->channel;
   return inside ? found : outside;
 }
