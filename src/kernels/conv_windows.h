@@ -167,14 +167,52 @@ static inline int64_t nibble_strip_scratch(const nibble_conv* p) {
   return NIBBLE_STRIP_CELL * (1 + pairs * ((blocks < 2 ? 2 : blocks) * p->kernel[2] + columns) + quads);
 }
 
-/* Of BLOCKED weights. Without groups: windows in halves of 16 bits, or in bytes with pointers to their segments; a
- * segment to build one in, and one of zero points; two blocks of weights, unpacked. */
+/* Convolutions that x86/avx2_winograd.c takes: 3x3 at stride 1, so few channels that four times a sum fits 32 bits, and
+ * enough of outputs and channels that the transforms pay. */
+enum { NIBBLE_WINOGRAD_TILES = 24, NIBBLE_WINOGRAD_CHUNK = 128, NIBBLE_WINOGRAD_BYTES = 1 << 18 };
+
+static inline int nibble_takes_winograd(const nibble_conv* p) {
+  const int64_t plane = (int64_t)p->out[1] * p->out[2];
+  if (p->w_format != NIBBLE_BLOCKED || p->acc_type != NIBBLE_I32 || p->groups != 1 || p->split) return 0;
+  if (p->kernel[0] != 1 || p->pad[0] != 0 || p->stride[0] != 1 || p->kernel[1] != 3 || p->kernel[2] != 3) return 0;
+  if (p->stride[1] != 1 || p->stride[2] != 1 || p->dilation[1] != 1 || p->dilation[2] != 1) return 0;
+  return p->in_channels % 4 == 0 && p->in_channels >= 16 && p->in_channels <= 1792 && p->out_channels > 8 &&
+         plane >= 36;
+}
+
+/* Channels of a transformed tile. */
+static inline int64_t nibble_winograd_channels(const nibble_conv* p) {
+  return ((int64_t)p->in_channels + 15) / 16 * 16;
+}
+
+/* Tiles that are transformed at once, 32 bytes a channel each. */
+static inline int64_t nibble_winograd_tiles(const nibble_conv* p) {
+  const int64_t count = NIBBLE_WINOGRAD_BYTES / (32 * nibble_winograd_channels(p));
+  return count < NIBBLE_WINOGRAD_TILES ? count : NIBBLE_WINOGRAD_TILES;
+}
+
+/* An odd number of cache lines, so that the 16 places of a transform, so far apart, do not share a set of the cache. */
+static inline int64_t nibble_odd_lines(int64_t bytes) {
+  return (((bytes + 63) / 64) | 1) * 64;
+}
+
+/* Transformed tiles, weights and sums; the bytes of a tile at an edge. */
+static inline int64_t nibble_winograd_scratch(const nibble_conv* p) {
+  const int64_t channels = nibble_winograd_channels(p), tiles = nibble_winograd_tiles(p);
+  const int64_t chunk = channels < NIBBLE_WINOGRAD_CHUNK ? channels : NIBBLE_WINOGRAD_CHUNK;
+  return 16 * (nibble_odd_lines(2 * channels * tiles) + nibble_odd_lines(32 * chunk) + nibble_odd_lines(64 * tiles)) +
+         16 * channels + 64;
+}
+
+/* Of BLOCKED weights. Without groups: windows in halves of 16 bits, or in bytes with pointers to their segments, and a
+ * segment to build one in, and one of zero points; or what Winograd's kernel keeps. Two blocks of weights, unpacked. */
 static inline int64_t nibble_conv_scratch(const nibble_conv* p) {
   const int64_t pointers = 8 * (int64_t)p->kernel[0] * p->kernel[1];
   const int64_t unpacked = p->w_bits == 8 ? 0 : 2 * 16 * nibble_window_bytes(p);
-  if (nibble_is_depthwise(p)) return nibble_strip_scratch(p);
-  return nibble_windows(p) * (2 * nibble_window_half(p) + pointers) +
-         (2 * (nibble_segment_bytes(p) + NIBBLE_SLACK) + 63) / 64 * 64 + unpacked;
+  const int64_t windows = nibble_windows(p) * (2 * nibble_window_half(p) + pointers) +
+                          (2 * (nibble_segment_bytes(p) + NIBBLE_SLACK) + 63) / 64 * 64;
+  const int64_t tiles = nibble_takes_winograd(p) ? nibble_winograd_scratch(p) : 0;
+  return nibble_is_depthwise(p) ? nibble_strip_scratch(p) : (tiles > windows ? tiles : windows) + unpacked;
 }
 
 /* Where in scratch the unpacked weights of a convolution without groups stand. */

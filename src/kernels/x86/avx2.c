@@ -9,6 +9,7 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   switch (kind) {
     case NIBBLE_KIND_CONV: {
       nibble_kernel kernel = nibble_avx2_stream(parameters, kernel_name);
+      if (kernel == NULL) kernel = nibble_avx2_winograd(parameters, kernel_name);
       if (kernel == NULL) kernel = nibble_avx2_conv(parameters, kernel_name);
       return kernel != NULL ? kernel : nibble_avx2_depthwise(parameters, kernel_name);
     }

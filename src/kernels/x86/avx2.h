@@ -4,6 +4,7 @@
 
 /* The kernels of the set `avx2`, a kind each: one that takes these parameters, or NULL. */
 nibble_kernel nibble_avx2_conv(const nibble_conv* p, const char** name);
+nibble_kernel nibble_avx2_winograd(const nibble_conv* p, const char** name);
 nibble_kernel nibble_avx2_stream(const nibble_conv* p, const char** name);
 nibble_kernel nibble_avx2_depthwise(const nibble_conv* p, const char** name);
 nibble_kernel nibble_avx2_matmul(const nibble_matmul* p, const char** name);

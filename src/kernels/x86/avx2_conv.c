@@ -92,14 +92,8 @@ NIBBLE_INLINE void tile(int rows, const windows* x, int64_t first, const int8_t*
 #define START(i) __m256i a##i = s0, b##i = s1;
   SIX(START)
 #undef START
-#define ROW(i)                                                                                      \
-  if (rows > i) {                                                                                   \
-    const __m256i pair = _mm256_castps_si256(_mm256_broadcast_ss((const float*)(half + i * step))); \
-    a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(pair, w0));                                     \
-    NIBBLE_KEEP(a##i);                                                                              \
-    b##i = _mm256_add_epi32(b##i, _mm256_madd_epi16(pair, w1));                                     \
-    NIBBLE_KEEP(b##i);                                                                              \
-  }
+#define ROW(i) \
+  if (rows > i) NIBBLE_ADD_PRODUCTS(a##i, b##i, *(const int32_t*)(half + i * step), w0, w1);
   for (int64_t quad = 0; quad < x->quads; ++quad, w += 64, even += 4, odd += 4) {
     {
       const uint8_t* half = even;

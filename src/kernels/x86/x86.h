@@ -37,6 +37,18 @@
 /* A sum stays in its register and is added to in the order written. */
 #define NIBBLE_KEEP(v) __asm__("" : "+x"(v))
 
+/* a += products of the pair of 16-bit numbers at `x`, an lvalue of 32 bits, with each pair of w0, added two by two; b with
+ * w1. Written out, because a compiler copies some of twelve sums to and fro, an instruction in five. */
+#define NIBBLE_ADD_PRODUCTS(a, b, x, w0, w1)                                                       \
+  do {                                                                                             \
+    __m256i nibble_x, nibble_y;                                                                    \
+    __asm__(                                                                                       \
+        "vpbroadcastd %[from], %[s]\n\tvpmaddwd %[s], %[u], %[t]\n\tvpmaddwd %[s], %[v], %[s]\n\t" \
+        "vpaddd %[t], %[p], %[p]\n\tvpaddd %[s], %[q], %[q]"                                       \
+        : [p] "+x"(a), [q] "+x"(b), [s] "=&x"(nibble_x), [t] "=&x"(nibble_y)                       \
+        : [from] "m"(x), [u] "x"(w0), [v] "x"(w1));                                                \
+  } while (0)
+
 /* Whether the processor has the instructions and the system keeps their registers. */
 int nibble_has_avx2(void);
 int nibble_has_avxvnni(void);

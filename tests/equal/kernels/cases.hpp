@@ -269,6 +269,7 @@ struct ConvWish {
   int32_t x_type = NIBBLE_U8;
   bool depthwise = false, grouped = false, folded = false;
   bool connected = false;    ///< fully connected, one row
+  bool three = false;        ///< 3x3 at stride 1 over a plane of some size, channels in fours
   int64_t products = 40000;  ///< about as many
 };
 
@@ -346,6 +347,11 @@ inline void draw_extents(Draw& draw, nibble_conv& p, const ConvWish& wish) {
     const int64_t reach = p.in[k] + p.pad[k] + behind - window;
     p.out[k] = reach < 0 ? 1 : static_cast<int32_t>(reach / p.stride[k] + 1);
   }
+  for (int k = 1; k < 3 && wish.three; ++k) {
+    p.kernel[k] = 3, p.stride[k] = p.dilation[k] = 1, p.pad[k] = draw.number(0, 2), p.in[k] = draw.number(5, 19);
+    p.out[k] = p.in[k] + p.pad[k] + draw.number(0, p.pad[k]) - 2;
+  }
+  if (wish.three) p.kernel[0] = p.stride[0] = p.dilation[0] = 1, p.pad[0] = 0, p.out[0] = p.in[0] = draw.number(1, 2);
 }
 
 /// Strides of [batch][depth][height][width][channels], now and then with gaps; how many elements they span.
@@ -393,6 +399,7 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
     p.out_channels = draw.of({1, 2, 8, 10, 15, 16, 17, 24, 32, 33, 48, 64, 80});
     while (p.in_channels * p.out_channels > channels && p.in_channels > 3) p.in_channels /= 2;
     while (p.in_channels * p.out_channels > channels && p.out_channels > 8) p.out_channels /= 2;
+    if (wish.three) p.in_channels = draw.of({16, 16, 20, 24, 32, 60, 64, 132, 260}), p.out_channels += 8;
     if (wish.grouped) {
       p.groups = draw.number(2, 4);
       p.in_channels = p.groups * std::max(1, p.in_channels / 4),

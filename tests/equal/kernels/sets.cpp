@@ -116,3 +116,43 @@ TEST(KernelSets, SumTheExtremesOfBytesAndCodesWithoutSaturation) {
             }
         }
 }
+
+TEST(KernelSets, AreTheReferenceOnWindowsOfThreeByThree) {
+  int transformed = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const auto c = conv_case(seed, {.x_type = seed % 3 == 0 ? NIBBLE_I8 : NIBBLE_U8, .three = true});
+    for (const nibble_kernel_set* set : sets())
+      if (const nibble_kernel kernel = found(*set, *c)) {
+        const auto differs = difference(*c, kernel);
+        ASSERT_FALSE(differs) << set->name << ": " << *differs;
+        const char* name = nullptr;
+        set->find(c->kind, c->parameters.get(), &name);
+        transformed += name == std::string("winograd16");
+      }
+  }
+  for (const nibble_kernel_set* set : sets())
+    EXPECT_TRUE(set->name != std::string("avx2") || transformed > 20) << transformed;
+}
+
+/// What is multiplied by a transform reaches further than bytes do: the most channels, the furthest bytes.
+TEST(KernelSets, TransformTheExtremesOfBytesWithinTheirBounds) {
+  for (const auto& [type, x] : {std::pair{NIBBLE_U8, 255}, {NIBBLE_I8, -128}})
+    for (const int weight : {-128, 127}) {
+      auto c = extreme(type, x, weight, 8, 1, 9 * 1792);
+      nibble_conv p = *static_cast<const nibble_conv*>(c->parameters.get());
+      p.in_channels = 1792, p.out_channels = 33;
+      for (int k = 1; k < 3; ++k) p.kernel[k] = 3, p.in[k] = p.out[k] = 6, p.pad[k] = 1;
+      for (int k = 0; k < 4; ++k) {
+        const int64_t pixels = k == 3 ? 1 : k == 2 ? 6 : 36;
+        p.x_stride[k] = pixels * 1792, p.y_stride[k] = pixels * 33;
+      }
+      c->in = {std::vector<uint8_t>(36 * 1792 + NIBBLE_SLACK, static_cast<uint8_t>(x))};
+      c->out_bytes = int64_t{4} * 36 * 33;
+      c = finished(std::move(c), NIBBLE_KIND_CONV, p);
+      for (const nibble_kernel_set* set : sets())
+        if (const nibble_kernel kernel = found(*set, *c)) {
+          const auto differs = difference(*c, kernel);
+          ASSERT_FALSE(differs) << set->name << ": " << *differs;
+        }
+    }
+}
