@@ -250,7 +250,12 @@ Verb compile_row() {
   return {"compile",
           {{"ID.onnx", "an integer network"}},
           {optional(output("MODEL.nib", ""), "the program; without it only the table is printed"),
-           choice("machine", {"host"}, "what the program is for (host: the CPU that runs it)"), kernels, backend, from},
+           {.name = "machine",
+            .value = "NAME",
+            .help = "what it is laid out for: a name of 'nibble machines', or a file (host: the CPU that lowers)"},
+           kernels,
+           backend,
+           from},
           "lowers an integer network to a program: steps with their kernels and requantisation, arena, constants",
           compile};
 }

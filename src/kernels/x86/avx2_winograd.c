@@ -71,7 +71,7 @@ NIBBLE_INLINE void turn_tile(const uint8_t* x, int64_t row, int64_t column, uint
   store(to + (4 * i + 1) * step, v##1);    \
   store(to + (4 * i + 2) * step, v##2);    \
   store(to + (4 * i + 3) * step, v##3);
-      LINE(a, 0) LINE(b, 1) LINE(c, 2) LINE(d, 3)
+  LINE(a, 0) LINE(b, 1) LINE(c, 2) LINE(d, 3)
 #undef LINE
 }
 
@@ -233,7 +233,7 @@ NIBBLE_INLINE void turn_sums(const int32_t* m, int64_t step, __m256i bias, int32
   COLUMN(2)
   COLUMN(3)
 #undef COLUMN
-      store(v[at[0]] + 8 * half, eight_of(_mm256_add_epi32(s0, _mm256_add_epi32(s1, s2)), bias));
+  store(v[at[0]] + 8 * half, eight_of(_mm256_add_epi32(s0, _mm256_add_epi32(s1, s2)), bias));
   store(v[at[1]] + 8 * half, eight_of(_mm256_sub_epi32(_mm256_sub_epi32(s1, s2), s3), bias));
   store(v[at[2]] + 8 * half, eight_of(_mm256_add_epi32(t0, _mm256_add_epi32(t1, t2)), bias));
   store(v[at[3]] + 8 * half, eight_of(_mm256_sub_epi32(_mm256_sub_epi32(t1, t2), t3), bias));

@@ -2,14 +2,32 @@
 
 #include "base/file.hpp"
 #include "lower/lower.hpp"
+#include "machine/machine.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/tables/program_tables.hpp"
 
 namespace nibble::verbs {
 
+namespace {
+
+/// How a program for that machine is laid out: as the CPU that lowers wants it, or as Arm's does.
+lower::Options layout_for(const std::string& machine) {
+  lower::Options options;
+  if (machine == "host") return options;
+  const machine::Machine named = machine::machine_named(machine);
+  if (named.instruction_set != "armv8-a")
+    fail("verbs", "machine '" + named.name + "'", named.instruction_set,
+         "host, or armv8-a, where the runtime runs; C for others is what 'nibble generate' writes");
+  options.bytes = lower::Bytes::Signed;
+  return options;
+}
+
+}  // namespace
+
 Result compile(const Call& call) {
-  const program::Program program = lower::lower(model_of(call, "ID.onnx"));
+  const std::string machine = call.text("machine", "host");
+  const program::Program program = lower::lower(model_of(call, "ID.onnx"), layout_for(machine));
   const std::vector<uint8_t> bytes = program::write(program);
   const lab::LoadedProgram loaded(bytes, runtime_options(call));
   const bool writes = call.has("output");
@@ -20,12 +38,13 @@ Result compile(const Call& call) {
   result.json = sizes_json(program);
   result.json["steps"] = steps_json(program, loaded.program());
   result.json["file_bytes"] = bytes.size();
-  result.json["machine"] = call.text("machine", "host");
+  result.json["machine"] = machine;
   result.json["kernels"] = loaded.kernels();
   if (writes) result.json["model"] = call.text("output");
-  result.text = describe_steps(program, loaded.program()) + "\n" +
-                describe_backends(loaded.program(), runtime_options(call).backends) + describe_sizes(program) +
-                fmt::format("; file {}\n", bytes.size());
+  if (machine != "host") result.text = fmt::format("for {}; kernels are those of this CPU\n", machine);
+  result.text += describe_steps(program, loaded.program()) + "\n" +
+                 describe_backends(loaded.program(), runtime_options(call).backends) + describe_sizes(program) +
+                 fmt::format("; file {}\n", bytes.size());
   if (writes) result.text += fmt::format("wrote {}\n", call.text("output"));
   return result;
 }
