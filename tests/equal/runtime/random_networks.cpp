@@ -55,6 +55,9 @@ TEST(Runtime, GivesTheIntegersOfTheEvaluatorOnRandomNetworks) {
       graph = any_network(seed);
     } catch (const UserError&) {
       continue;  // extents that do not meet
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << "seed " << seed << ": " << error.what();
+      continue;
     }
     SCOPED_TRACE("seed " + std::to_string(seed));
     const int before = failures();

@@ -165,7 +165,8 @@ class WildNetwork : public AnyNetwork {
 
   /// Outputs: what nothing reads, and now and then others, an input or the same twice among them.
   void end() {
-    if (graph.nodes.empty()) keep(*put("identity", graph::Identity{}, {live_.front().id}));
+    if (graph.nodes.empty() && !kept("identity", graph::Identity{}, {live_.front().id}))
+      fail("tests", "a drawn network", "an input that no node takes", "another draw");
     const graph::Uses uses(graph);
     for (size_t i = graph.nodes.size(); i-- > 0;)
       for (graph::ValueId id : graph.nodes[i].outputs)
