@@ -58,6 +58,7 @@ struct StudyRun {
 
 struct Study {
   std::string name;
+  std::filesystem::path file;  ///< of the description: what it names stands beside it
   Design design;
   std::vector<StudyRun> runs;  ///< in the order in which they are taken
 };

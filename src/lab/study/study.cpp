@@ -27,8 +27,6 @@ Json resolved(const Experiment& experiment) {
 Json of_float(const Json& whole) {
   Json json = whole;
   json.erase("quantize");
-  json.erase("name");
-  json["data"].erase("test");
   return json;
 }
 
@@ -60,7 +58,8 @@ StudyRun run_of(const Json& base, const Design& design, const Cell& cell, uint64
   if (experiment.variants.size() > 1)
     fail("lab", place + ": quantize", std::to_string(experiment.variants.size()) + " variants", "one a run");
   set_seed(experiment, seed);
-  const Json whole = resolved(experiment);
+  Json whole = resolved(experiment);
+  whole.erase("name");
   run.hash = hash_of(whole);
   run.float_hash = hash_of(of_float(whole));
   return run;
@@ -91,6 +90,7 @@ Study study_from_json(const Json& json, const std::filesystem::path& file) {
   int64_t seed = 1;
   Section(base, "lab", place).whole("seed", seed, 0);
   Study study;
+  study.file = file;
   study.name = base.contains("name") ? Section(base, "lab", place).text("name") : file.stem().string();
   study.design = design_from_json(json.contains("design") ? json["design"] : Json::object(), variants_of(given),
                                   static_cast<uint64_t>(seed), place + ": design");
