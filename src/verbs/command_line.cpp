@@ -34,6 +34,13 @@ Result done(const Verb& verb, const Call& call) {
   }
 }
 
+/// The verb that the words begin with: two of them where the table has such a one.
+const Verb& verb_of(const std::vector<std::string>& words) {
+  for (const Verb& verb : table())
+    if (words.size() > 1 && verb.name == words[0] + " " + words[1]) return verb;
+  return verb_named(words.front());
+}
+
 int dispatch(const std::vector<std::string>& words) {
   if (words.empty()) {
     std::fputs("verbs: nibble: no verb (expected one of 'nibble --help')\n", stderr);
@@ -42,9 +49,9 @@ int dispatch(const std::vector<std::string>& words) {
   const std::string& first = words.front();
   if (first == "--version") return print(version), 0;
   if (first == "--help" || first == "-h" || (first == "help" && words.size() == 1)) return print(help()), 0;
-  if (first == "help") return print(help_of(verb_named(words[1]))), 0;
-  const Verb& verb = verb_named(first);
-  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (first == "help") return print(help_of(verb_of({words.begin() + 1, words.end()}))), 0;
+  const Verb& verb = verb_of(words);
+  const std::vector<std::string> rest(words.begin() + (verb.name == first ? 1 : 2), words.end());
   if (asks_for_help(rest)) return print(help_of(verb)), 0;
   const Call call = parse(verb, rest);
   const Result result = done(verb, call);

@@ -93,10 +93,20 @@ Verb train_row() {
 
 Verb lab_row() {
   return {"lab",
-          {{"EXPERIMENT.json", "the description of the experiment"}},
-          {folder("where models, certificates, results.json and table.txt go"), resume},
-          "the whole experiment: trains, quantises, converts to integers, proves, evaluates, prints the table",
+          {{"EXPERIMENT.json", "the description of the experiment, or of a study: one with a design"}},
+          {folder("where models, certificates, results.json and table.txt go"),
+           resume,
+           {.name = "plan", .value = "", .help = "a study's runs, what differs between them, and nothing is run"},
+           {.name = "jobs", .value = "N", .help = "processes that take a study's runs (1)"},
+           {.name = "retry-failed", .value = "", .help = "a study's runs that failed are taken again"},
+           {.name = "run", .value = "HASH", .help = "one run of a study, by what --plan calls it"}},
+          "the whole experiment: trains, quantises, converts to integers, proves, evaluates, prints the table; of a "
+          "study every run that its folder has not, whoever else is at others",
           lab};
+}
+
+Verb lab_status_row() {
+  return {"lab status", {{"DIR", "a study's folder"}}, {}, "how far a study is: its runs, a line each", lab_status};
 }
 
 Verb quantize_row() {
@@ -316,6 +326,7 @@ const std::vector<Verb>& table() {
   static const std::vector<Verb> rows{reads_model(show_row()),
                                       train_row(),
                                       lab_row(),
+                                      lab_status_row(),
                                       reads_model(quantize_row()),
                                       reads_model(integerize_row()),
                                       reads_model(convert_row()),

@@ -1,8 +1,18 @@
-#include <atomic>
-#include <csignal>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/error.hpp"
 #include "lab/experiment.hpp"
 #include "lab/run.hpp"
+#include "lab/study/execute.hpp"
 #include "verbs/progress.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/torch_module.hpp"
@@ -61,7 +71,9 @@ Result train(const Call& call) {
   return result;
 }
 
-Result lab(const Call& call) {
+namespace {
+
+Result lab_experiment(const Call& call) {
   const lab::Experiment experiment = experiment_of(call);
   const train::Api& api = torch_api("nibble lab");
   Progress progress(call.quiet());
@@ -69,6 +81,81 @@ Result lab(const Call& call) {
   const lab::RunOptions options = options_of(call, progress);
   const std::vector<lab::Row> rows = lab::run_experiment(experiment, api, options);
   return {read_json(options.out / "results.json", "verbs"), lab::table(rows)};
+}
+
+/// The study's description as the command line has it.
+Json study_json(const Call& call) {
+  Json json = read_json(call.path("EXPERIMENT.json"), "lab");
+  if (!json.is_object()) return json;
+  if (const auto seed = call.seed()) json["seed"] = *seed;
+  if (call.has("threads")) json["train"]["threads"] = call.threads();
+  return json;
+}
+
+/// Processes that take runs beside this one, as long as this one lives; each writes to a log in the study's folder.
+std::vector<pid_t> start_others(const Call& call, int64_t count) {
+  std::vector<pid_t> others;
+  std::filesystem::create_directories(call.path("out") / "jobs");
+  for (int64_t i = 1; i <= count; ++i) {
+    std::vector<std::string> words{"nibble", "lab", call.text("EXPERIMENT.json"), "--out", call.text("out"), "--quiet"};
+    for (const char* option : {"seed", "threads"})
+      if (call.has(option)) words.insert(words.end(), {std::string("--") + option, call.text(option)});
+    if (call.has("retry-failed")) words.emplace_back("--retry-failed");
+    const std::string log = (call.path("out") / "jobs" / (std::to_string(i) + ".log")).string();
+    std::vector<char*> pointers;
+    for (std::string& word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    const pid_t parent = ::getpid(), child = ::fork();
+    if (child < 0) fail("lab", "--jobs", std::strerror(errno), "processes that can be started");
+    if (child > 0) {
+      others.push_back(child);
+      continue;
+    }
+    // Only calls that are safe between fork and exec.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (::getppid() != parent || file < 0 || ::dup2(file, 1) < 0 || ::dup2(file, 2) < 0) ::_exit(127);
+    ::execv("/proc/self/exe", pointers.data());
+    ::_exit(127);
+  }
+  return others;
+}
+
+Result lab_study(const Call& call) {
+  const Json json = study_json(call);
+  const lab::Study study = lab::study_from_json(json, call.path("EXPERIMENT.json"));
+  if (call.has("plan")) return {lab::plan_json(study), lab::describe_plan(study, call.path("out"))};
+  const train::Api& api = torch_api("nibble lab");
+  Progress progress(call.quiet());
+  heed_signals();
+  const lab::StudyOptions options{options_of(call, progress), call.has("retry-failed")};
+  lab::register_study(study, json, options.run.out);
+  if (call.has("run")) {
+    lab::take_run(study, call.text("run"), api, options);
+  } else {
+    const std::vector<pid_t> others = start_others(call, call.integer("jobs", 1, 1, 1024) - 1);
+    lab::take_runs(study, api, options);
+    for (pid_t other : others) ::waitpid(other, nullptr, 0);
+  }
+  const auto states = lab::states_of(study, options.run.out);
+  const bool failed = std::any_of(states.begin(), states.end(),
+                                  [](const lab::RunState& state) { return state.status == lab::RunStatus::Failed; });
+  return {lab::states_json(study, states), lab::describe_states(study, states), failed ? 1 : 0};
+}
+
+}  // namespace
+
+Result lab(const Call& call) {
+  const Json json = read_json(call.path("EXPERIMENT.json"), "lab");
+  const bool study = call.has("plan") || call.has("jobs") || call.has("run") || call.has("retry-failed");
+  return study || (json.is_object() && json.contains("design")) ? lab_study(call) : lab_experiment(call);
+}
+
+Result lab_status(const Call& call) {
+  const std::filesystem::path folder = call.path("DIR");
+  const lab::Study study = lab::recorded_study(folder);
+  const auto states = lab::states_of(study, folder);
+  return {lab::states_json(study, states), lab::describe_states(study, states)};
 }
 
 }  // namespace nibble::verbs
