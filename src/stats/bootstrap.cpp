@@ -1,5 +1,7 @@
 #include "stats/bootstrap.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>

@@ -1,5 +1,7 @@
 #include "stats/check.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "base/error.hpp"

@@ -1,5 +1,7 @@
 #include "stats/choice.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.hpp"

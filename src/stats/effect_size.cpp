@@ -1,5 +1,6 @@
 #include "stats/effect_size.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.hpp"

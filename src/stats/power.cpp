@@ -1,5 +1,7 @@
 #include "stats/power.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <functional>
 

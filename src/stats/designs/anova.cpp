@@ -1,7 +1,10 @@
 #include "stats/designs/anova.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "stats/check.hpp"

@@ -1,5 +1,7 @@
 #include "stats/designs/design.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 

@@ -1,6 +1,10 @@
 #include "stats/designs/mixed_model.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "base/error.hpp"

@@ -1,5 +1,7 @@
 #include "stats/designs/ranked_blocks.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -1,5 +1,7 @@
 #include "stats/pairs/equivalence.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>

@@ -1,7 +1,10 @@
 #include "stats/pairs/means.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "stats/check.hpp"
@@ -93,12 +96,7 @@ TTest corrected_resampled_t(std::span<const double> differences, double train, d
 
 TTest five_by_two_t(std::span<const double> first_folds, std::span<const double> second_folds) {
   const double sum = sum_of_fold_variances("5x2 cv t-test", first_folds, second_folds);
-  const double error = std::sqrt(sum / 5);
-  TTest result = concluded(first_folds[0], error, 5, Alternative::two_sided, 0.95);
-  const double centre = (mean(first_folds) + mean(second_folds)) / 2;
-  const double half = (result.interval.high - result.interval.low) / 2;
-  result.interval = {centre - half, centre + half};
-  return result;
+  return concluded(first_folds[0], std::sqrt(sum / 5), 5, Alternative::two_sided, 0.95);
 }
 
 FTest five_by_two_f(std::span<const double> first_folds, std::span<const double> second_folds) {

@@ -28,7 +28,7 @@ TTest corrected_resampled_t(std::span<const double> differences, double train, d
                             Alternative alternative = Alternative::two_sided, double level = 0.95);
 
 /// Five repetitions of two folds: the differences on each repetition's first and second fold, five of each.
-/// The interval is that of the mean of all ten. Source: Dietterich 1998.
+/// The estimate is the first difference. Source: Dietterich 1998.
 TTest five_by_two_t(std::span<const double> first_folds, std::span<const double> second_folds);
 /// F(10, 5) of the same, which depends on no order. Source: Alpaydin 1999.
 FTest five_by_two_f(std::span<const double> first_folds, std::span<const double> second_folds);

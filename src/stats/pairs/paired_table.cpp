@@ -1,5 +1,7 @@
 #include "stats/pairs/paired_table.hpp"
 
+#include <fmt/format.h>
+
 #include "base/error.hpp"
 
 namespace nibble::stats {

@@ -1,7 +1,10 @@
 #include "stats/pairs/permutation.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "base/error.hpp"

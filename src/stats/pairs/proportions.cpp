@@ -1,5 +1,7 @@
 #include "stats/pairs/proportions.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -20,7 +20,8 @@ class Studies {
   /// The mean of `value` over studies is at most `truth`, in [0, 1], and `truth` itself where exact.
   void claim_mean(const std::string& name, double truth, const std::function<double(Random&)>& value);
 
-  /// Prints the table and expects every rate within its interval: binomial, of all claims together 95 % (Bonferroni).
+  /// Prints the table and expects every rate within its interval: binomial, 95 % for the claims of all tables together
+  /// (Bonferroni).
   void judge() const;
 
  private:

@@ -79,6 +79,25 @@ TEST(McNemar, HasNoEvidenceWithoutDiscordantExamples) {
   EXPECT_EQ(mcnemar_chi_squared(0, 0, true).p, 1);
 }
 
+TEST(McNemar, IsTheExactBinomialTest) {
+  EXPECT_NEAR(mcnemar_exact(0, 5), 2 * 0.03125, 1e-12);
+  EXPECT_NEAR(mcnemar_exact(2, 8), 2 * (1 + 10 + 45) / 1024.0, 1e-12);
+  EXPECT_EQ(mcnemar_exact(8, 2), mcnemar_exact(2, 8));
+  EXPECT_EQ(mcnemar_exact(4, 4), 1);
+}
+
+TEST(Wilson, GivesTheTextbookInterval) {
+  // 8 of 10: Newcombe 1998's method 3 without continuity correction.
+  EXPECT_NEAR(wilson(8, 10).low, 0.4902, 5e-5);
+  EXPECT_NEAR(wilson(8, 10).high, 0.9433, 5e-5);
+}
+
+TEST(Wilson, StaysInsideZeroAndOneAtTheEnds) {
+  EXPECT_EQ(wilson(0, 10).low, 0);
+  EXPECT_EQ(wilson(10, 10).high, 1);
+  EXPECT_GT(wilson(0, 10).high, 0.2);
+}
+
 TEST(Ranks, OfDifferencesThatAreEqualButForRoundingAreShared) {
   ASSERT_NE(0.3 - 0.2, 0.2 - 0.1);
   const SignedRank test = signed_rank(Reals{0.3, 0.2, 0.1}, Reals{0.2, 0.1, 0.7});
