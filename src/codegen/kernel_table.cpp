@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/cortex_m/dsp.h"
+#include "kernels/cortex_m/helium.h"
 #include "kernels/portable/portable.h"
 
 namespace nibble::codegen {
@@ -40,6 +41,14 @@ bool is_without_groups(const void* parameters) {
 
 const std::vector<Row>& rows() {
   static const std::vector<Row> all{
+      {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_mve_takes_conv(p); }),
+       {"helium", "nibble_conv_mve", {"kernels/cortex_m/mve_conv.c", "kernels/portable/conv.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_mve_takes_depthwise(p); }),
+       {"helium",
+        "nibble_depthwise_mve",
+        {"kernels/cortex_m/mve_depthwise.c", "kernels/portable/depthwise.c", NIBBLE_SUMS}}},
       {NIBBLE_KIND_CONV,
        asks<nibble_conv>([](const nibble_conv* p) { return nibble_dsp_takes_conv(p); }),
        {"cortex_m_dsp", "nibble_conv_dsp", {"kernels/cortex_m/dsp_conv.c", "kernels/portable/conv.c", NIBBLE_SUMS}}},

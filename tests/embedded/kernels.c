@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/cortex_m/dsp.h"
+#include "kernels/cortex_m/helium.h"
 
 #if defined(__ARM_FEATURE_DSP)
 #define SETS 2
@@ -132,6 +133,12 @@ int main(void) {
 #if SETS > 1
     wrong += differs(&p, depthwise ? nibble_depthwise_dsp : nibble_conv_dsp, "dsp", i);
     ++count;
+#endif
+#if defined(__ARM_FEATURE_MVE)
+    if (depthwise ? nibble_mve_takes_depthwise(&p) : nibble_mve_takes_conv(&p)) {
+      wrong += differs(&p, depthwise ? nibble_depthwise_mve : nibble_conv_mve, "mve", i);
+      ++count;
+    }
 #endif
   }
   printf("%d of %d steps equal\n", count - wrong, count);

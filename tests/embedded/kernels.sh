@@ -21,8 +21,10 @@ fi
 
 command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null || exit 77
 sed "s/@FLASH_BYTES@/512K/; s/@RAM@/$3/; s/@RAM_BYTES@/$4/" boards/cortex_m.ld > "$folder/board.ld"
+floats=()
+[[ $where == cortex-m55 ]] && floats=(-mfloat-abi=hard) # without it there are no vectors
 for level in -O0 -O2 -O3 -Os; do
-  arm-none-eabi-gcc -mcpu="$where" -mthumb $level "${strict[@]}" -ffunction-sections "${sources[@]}" boards/cortex_m.c \
+  arm-none-eabi-gcc -mcpu="$where" -mthumb "${floats[@]}" $level "${strict[@]}" -ffunction-sections "${sources[@]}" boards/cortex_m.c \
     -T "$folder/board.ld" --specs=rdimon.specs -nostartfiles -Wl,--gc-sections -lm -o "$folder/kernels"
   timeout 300 qemu-system-arm -M "$2" -nographic -semihosting -kernel "$folder/kernels" </dev/null
 done

@@ -1,0 +1,88 @@
+#ifndef NIBBLE_KERNELS_CORTEX_M_MVE_WINDOW_H
+#define NIBBLE_KERNELS_CORTEX_M_MVE_WINDOW_H
+/* Windows side by side in signed bytes: of unsigned x, less 128. */
+#include "kernels/cortex_m/mve_spot.h"
+
+NIBBLE_INLINE int8_t* nibble_mve_copy(int8_t* to, const uint8_t* from, int32_t count, int flip) {
+  int8_t* at = to;
+  if (flip)
+    __asm__ volatile(
+        "vmov.i8 q1, #128\n\twlstp.8 lr, %2, 1f\n\t"
+        "2: vldrb.8 q0, [%1], #16\n\tveor q0, q0, q1\n\tvstrb.8 q0, [%0], #16\n\tletp lr, 2b\n\t1:"
+        : "+r"(at), "+r"(from)
+        : "r"(count)
+        : "lr", "q0", "q1", "memory");
+  else
+    __asm__ volatile("wlstp.8 lr, %2, 1f\n\t2: vldrb.8 q0, [%1], #16\n\tvstrb.8 q0, [%0], #16\n\tletp lr, 2b\n\t1:"
+                     : "+r"(at), "+r"(from)
+                     : "r"(count)
+                     : "lr", "q0", "memory");
+  return to + count;
+}
+
+/* A window as it lies in x, `count` elements. */
+static void nibble_mve_gather(const nibble_mve_walk* w, const uint8_t* x, const nibble_mve_spot* s, int flip,
+                              int8_t* to) {
+  const nibble_conv* p = w->p;
+  const int32_t channels = p->in_channels, tap = p->dilation[2] * (int32_t)p->x_stride[3];
+  const int32_t down = p->dilation[1] * (int32_t)p->x_stride[2], wide = channels * p->kernel[2];
+  const int inside = nibble_mve_is_inside(w, s);
+  if (inside && tap == channels && p->kernel[0] == 1) {
+    const uint8_t* from = x + s->x;
+    for (int32_t h = 0; h < p->kernel[1]; ++h, from += down) to = nibble_mve_copy(to, from, wide, flip);
+    return;
+  }
+  for (int32_t d = 0; d < p->kernel[0]; ++d)
+    for (int32_t h = 0; h < p->kernel[1]; ++h) {
+      const int row = inside || (nibble_tap_at(p, &s->from, 0, d) >= 0 && nibble_tap_at(p, &s->from, 1, h) >= 0);
+      const uint8_t* from = x + s->x + d * p->dilation[0] * (int32_t)p->x_stride[1] + h * down;
+      int32_t column = s->column * p->stride[2] - p->pad[2];
+      for (int32_t t = 0; t < p->kernel[2]; ++t, from += tap, column += p->dilation[2])
+        if (row && column >= 0 && column < p->in[2]) {
+          to = nibble_mve_copy(to, from, channels, flip);
+        } else {
+          memset(to, (int)(uint8_t)(flip ? p->zero_point - 128 : p->zero_point), (size_t)channels);
+          to += channels;
+        }
+    }
+}
+
+/* In the order in which packed weights meet them; returns the sum of the elements. x: whole chunks, zeros at the end. */
+static int32_t nibble_mve_part(const int8_t* x, int32_t count, int32_t bits, int8_t* to) {
+  int32_t sum = 0;
+  for (const int8_t* const end = x + count; x < end;) {
+    if (bits == 4) {
+      const int8x16x2_t v = vld2q_s8(x);
+      vst1q_s8(to, v.val[0]);
+      vst1q_s8(to + 16, v.val[1]);
+      sum = vaddvaq_s8(vaddvaq_s8(sum, v.val[0]), v.val[1]);
+      x += 32;
+      to += 32;
+    } else if (bits == 2) {
+      const int8x16x4_t v = vld4q_s8(x);
+      for (int k = 0; k < 4; ++k) {
+        vst1q_s8(to + 16 * k, v.val[k]);
+        sum = vaddvaq_s8(sum, v.val[k]);
+      }
+      x += 64;
+      to += 64;
+    } else {
+      int8_t fours[128];
+      for (int k = 0; k < 8; ++k) sum = vaddvaq_s8(sum, vld1q_s8(x + 16 * k));
+      for (int half = 0; half < 2; ++half) {
+        const int8x16x4_t v = vld4q_s8(x + 64 * half);
+        for (int k = 0; k < 4; ++k) vst1q_s8(fours + 32 * k + 16 * half, v.val[k]);
+      }
+      for (int k = 0; k < 4; ++k) {
+        const int8x16x2_t v = vld2q_s8(fours + 32 * k);
+        vst1q_s8(to + 16 * k, v.val[0]);
+        vst1q_s8(to + 16 * (k + 4), v.val[1]);
+      }
+      x += 128;
+      to += 128;
+    }
+  }
+  return sum;
+}
+
+#endif
