@@ -32,8 +32,16 @@ static inline int nibble_mve_takes_depthwise(const nibble_conv* p) {
   return p->groups > 1 && nibble_portable_takes_conv(p) && taps <= NIBBLE_MVE_MOST_TAPS &&
          (p->x_type == NIBBLE_I8 || taps >= 4);
 }
+/* Bytes, the last axis side by side, a sum that fits whatever they are. */
+static inline int nibble_mve_takes_reduce(const nibble_reduce* p) {
+  int64_t count = 1;
+  for (int32_t k = 0; k < p->reduced_rank; ++k) count *= p->reduced[k];
+  return nibble_portable_takes_reduce(p) && p->rank >= 1 && p->reduced_rank >= 1 && p->x_stride[p->rank - 1] == 1 &&
+         p->zero_point >= -256 && p->zero_point <= 256 && count > 0;
+}
 
 int nibble_conv_mve(const void* parameters, const nibble_call* call);
 int nibble_depthwise_mve(const void* parameters, const nibble_call* call);
+int nibble_reduce_mve(const void* parameters, const nibble_call* call);
 
 #endif

@@ -1,9 +1,10 @@
 #include "kernels/kernels.h"
 #if defined(__ARM_FEATURE_MVE)
+#include "kernels/cortex_m/mve_end.h"
 #include "kernels/cortex_m/mve_rows.h"
 #include "kernels/cortex_m/mve_window.h"
 
-enum { most_channels = 32 }; /* whose sums stand on the stack */
+enum { most_channels = NIBBLE_MVE_PLANE }; /* whose sums stand on the stack */
 
 /* What one call needs of the step. */
 typedef struct job {
@@ -13,13 +14,19 @@ typedef struct job {
   nibble_mve_stage stage;
   const int32_t* bias;
   int32_t row, from, to; /* bytes of a row; channels */
+  int scaled;            /* packed weights whose step is not 1: sums wait for it, and for their biases */
   int staged, fault;
+  void (*three)(const nibble_mve_three*);
+  void (*one)(const nibble_mve_one*);
+  void (*pairs)(const nibble_mve_end*); /* NULL: written out for other steps alone */
 } job;
+
+static const int32_t zeros[most_channels];
 
 /* Windows that meet the weights. */
 typedef struct windows {
   const int8_t* x[NIBBLE_MVE_LANES];
-  int32_t sum[NIBBLE_MVE_LANES]; /* of the elements, where weights are packed */
+  int32_t start[NIBBLE_MVE_LANES]; /* what packed weights' least level adds */
   int32_t y[NIBBLE_MVE_LANES], r[NIBBLE_MVE_LANES];
 } windows;
 
@@ -27,89 +34,87 @@ static int32_t back_of(int32_t row, int32_t rows) {
   return rows * row - (row + 15) / 16 * 16;
 }
 
-static void run_three(int32_t bits, const nibble_mve_three* rows) {
-  if (bits == 8)
-    nibble_mve_three_of_8(rows);
-  else if (bits == 4)
-    nibble_mve_three_of_4(rows);
-  else if (bits == 2)
-    nibble_mve_three_of_2(rows);
-  else
-    nibble_mve_three_of_1(rows);
+static void choose_rows(job* j) {
+  const int32_t bits = j->p->w_bits;
+  j->three = bits == 8   ? nibble_mve_three_of_8
+             : bits == 4 ? nibble_mve_three_of_4
+             : bits == 2 ? nibble_mve_three_of_2
+                         : nibble_mve_three_of_1;
+  j->one = bits == 8   ? nibble_mve_one_of_8
+           : bits == 4 ? nibble_mve_one_of_4
+           : bits == 2 ? nibble_mve_one_of_2
+                       : nibble_mve_one_of_1;
 }
 
-static void run_one(int32_t bits, const nibble_mve_one* rows) {
-  if (bits == 8)
-    nibble_mve_one_of_8(rows);
-  else if (bits == 4)
-    nibble_mve_one_of_4(rows);
-  else if (bits == 2)
-    nibble_mve_one_of_2(rows);
-  else
-    nibble_mve_one_of_1(rows);
+/* 1: all signed bytes, 2: all unsigned ones, else 0. */
+static int whole_bytes(int64_t low, int64_t high) {
+  return low == -128 && high == 127 ? 1 : low == 0 && high == 255 ? 2 : 0;
+}
+
+static void choose_end(job* j) {
+  const nibble_conv* p = j->p;
+  const int q = whole_bytes(p->stage.low, p->stage.high), sum = whole_bytes(p->sum_low, p->sum_high);
+  j->pairs = NULL;
+  if (!j->staged || j->scaled) return;
+  if (p->sum_form == 0) j->pairs = q == 1 ? nibble_mve_pairs_to_i8 : nibble_mve_pairs_to_any;
+  if (p->sum_form == 0 || p->r_type != NIBBLE_I8 || q == 0 || sum == 0) return;
+  if (q == 1) j->pairs = sum == 1 ? nibble_mve_pairs_of_i8_to_i8 : nibble_mve_pairs_of_i8_to_u8;
+  if (q == 2) j->pairs = sum == 1 ? nibble_mve_pairs_of_u8_to_i8 : nibble_mve_pairs_of_u8_to_u8;
 }
 
 /* Sums of channels [o, o + count) with three windows. Of an odd count the last row meets them twice. */
 static void sums_of_three(const job* j, const windows* w, int32_t o, int32_t count, int32_t* sums) {
   const uint8_t* weights = (const uint8_t*)j->p->weights + o * j->row;
+  const int32_t* bias = j->scaled ? zeros : j->bias + o;
   nibble_mve_three rows = {{w->x[0], w->x[1], w->x[2]},
                            j->row,
                            back_of(j->row, 2),
                            sums + count / 2 * 6,
+                           {0, 0, 0},
                            {weights, weights + j->row},
-                           j->bias + o,
+                           bias,
                            sums};
-  if (count >= 2) run_three(j->p->w_bits, &rows);
+  if (!j->scaled) memcpy(rows.start, w->start, sizeof rows.start);
+  if (count >= 2) j->three(&rows);
   if (count % 2 == 0) return;
   rows.w[0] = rows.w[1] = weights + (count - 1) * j->row;
-  rows.bias = j->bias + o + count - 1;
+  rows.bias = bias + count - 1;
   rows.sums = sums + count / 2 * 6;
   rows.end = rows.sums + 6;
-  run_three(j->p->w_bits, &rows);
+  j->three(&rows);
 }
 
 /* The same with one window; of what is left over of four the last row takes the others' place. */
 static void sums_of_one(const job* j, const windows* w, int32_t o, int32_t count, int32_t* sums) {
   const uint8_t* weights = (const uint8_t*)j->p->weights + o * j->row;
-  nibble_mve_one rows = {w->x[0], j->row, back_of(j->row, 4), sums + count / 4 * 4, {0, 0, 0, 0}, j->bias + o, sums};
+  const int32_t* bias = j->scaled ? zeros : j->bias + o;
+  nibble_mve_one rows = {
+      w->x[0], j->row, back_of(j->row, 4), sums + count / 4 * 4, j->scaled ? 0 : w->start[0], {0, 0, 0, 0}, bias, sums};
   for (int32_t i = 0; i < 4; ++i) rows.w[i] = weights + i * j->row;
-  if (count >= 4) run_one(j->p->w_bits, &rows);
+  if (count >= 4) j->one(&rows);
   if (count % 4 == 0) return;
   for (int32_t i = 0; i < 4; ++i)
     rows.w[i] = weights + (count / 4 * 4 + i < count ? count / 4 * 4 + i : count - 1) * j->row;
-  rows.bias = j->bias + o + count / 4 * 4;
+  rows.bias = bias + count / 4 * 4;
   rows.sums = sums + count / 4 * 4;
   rows.end = rows.sums + 4;
-  run_one(j->p->w_bits, &rows);
+  j->one(&rows);
 }
 
-/* Four channels of each window, from sums to bytes; `mask`: which of the four there are. */
-NIBBLE_INLINE void end_four(job* j, const windows* w, const int32_t* sums, int32_t o, int32_t lanes, int packed,
-                            int residual, int whole, mve_pred16_t mask) {
+/* Four channels of each window, from sums to bytes; `there`: which of the four there are. */
+NIBBLE_INLINE void end_four(const job* j, const windows* w, const int32_t* sums, int32_t o, int32_t lanes,
+                            mve_pred16_t there) {
   const nibble_conv* p = j->p;
   const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), 4);
   const uint32x4_t offsets = lanes == 1 ? places : vaddq_m_n_u32(places, places, 16, 0xff00);
   const nibble_mve_product by = nibble_mve_product_of(&j->stage, o);
-  int32x4_t bias = vdupq_n_s32(0);
-  if (packed) bias = vldrwq_s32(j->bias + o);
-#pragma GCC unroll 3
+  const int residual = p->sum_form != 0;
   for (int32_t i = 0; i < lanes; ++i) {
-    uint8_t* y = (uint8_t*)j->call->out + w->y[i] + o;
     int32x4_t v = vldrwq_gather_offset_s32(sums + 2 * i, offsets);
-    if (packed) v = vmlaq_n_s32(vaddq_n_s32(bias, w->sum[i]), v, p->w_step);
+    if (j->scaled) v = vmlaq_n_s32(vaddq_n_s32(vldrwq_s32(j->bias + o), w->start[i]), v, p->w_step);
     v = nibble_mve_ended(&j->stage, v, &by, residual ? (const uint8_t*)j->call->in[1] + w->r[i] + o : NULL);
-    if (whole)
-      vstrbq_s32((int8_t*)y, v);
-    else
-      vstrbq_p_s32((int8_t*)y, v, mask);
+    vstrbq_p_s32((int8_t*)j->call->out + w->y[i] + o, v, there);
   }
-}
-
-NIBBLE_INLINE void end_all(job* j, const windows* w, const int32_t* sums, int32_t o, int32_t count, int32_t lanes,
-                           int packed, int residual) {
-  int32_t c = 0;
-  for (; c + 4 <= count; c += 4, sums += 4 * lanes) end_four(j, w, sums, o + c, lanes, packed, residual, 1, 0);
-  if (c < count) end_four(j, w, sums, o + c, lanes, packed, residual, 0, vctp32q((uint32_t)(count - c)));
 }
 
 /* Whatever becomes of the sums. */
@@ -117,21 +122,41 @@ static void end_one_by_one(job* j, const windows* w, const int32_t* sums, int32_
   for (int32_t c = 0; c < count; ++c)
     for (int32_t i = 0; i < lanes; ++i) {
       uint32_t v = (uint32_t)(lanes == 1 ? sums[c] : sums[c / 2 * 6 + 2 * i + c % 2]);
-      if (j->p->w_bits != 8) v = v * (uint32_t)j->p->w_step + (uint32_t)w->sum[i] + (uint32_t)j->bias[o + c];
+      if (j->scaled) v = v * (uint32_t)j->p->w_step + (uint32_t)w->start[i] + (uint32_t)j->bias[o + c];
       nibble_finish_sum(j->p, j->call, (int32_t)v, o + c, w->y[i], w->r[i], &j->fault);
     }
 }
 
 static void end(job* j, const windows* w, const int32_t* sums, int32_t o, int32_t count, int32_t lanes) {
-  const int packed = j->p->w_bits != 8, residual = j->p->sum_form != 0;
-  if (!j->staged)
+  const int one = lanes == 1 && j->p->sum_form == 0 && !j->scaled;
+  int32_t c = 0;
+  if (!j->staged) {
     end_one_by_one(j, w, sums, o, count, lanes);
-  else if (packed || lanes == 1)
-    end_all(j, w, sums, o, count, lanes, packed, residual);
-  else if (residual)
-    end_all(j, w, sums, o, count, NIBBLE_MVE_LANES, 0, 1);
-  else
-    end_all(j, w, sums, o, count, NIBBLE_MVE_LANES, 0, 0);
+    return;
+  }
+  if (count >= 4 && (lanes == 1 ? one : j->pairs != NULL)) {
+    const nibble_mve_stage* s = &j->stage;
+    uint8_t* const y = (uint8_t*)j->call->out + o;
+    const int8_t* const r = (const int8_t*)j->call->in[1] + (j->p->sum_form != 0 ? o : 0);
+    const uint32_t at = (uint32_t)(uintptr_t)sums - 48;
+    const nibble_mve_end rows = {sums,
+                                 s->factor + (o & s->mask),
+                                 s->addend + (o & s->mask),
+                                 s->shift + (o & s->mask),
+                                 {y + w->y[0], y + w->y[1], y + w->y[2]},
+                                 s->low,
+                                 s->high,
+                                 count / 4,
+                                 {r + w->r[0], r + w->r[1], r + w->r[2]},
+                                 s->sum_a,
+                                 s->sum_b,
+                                 s->sum_c,
+                                 -s->sum_shift,
+                                 {at, at + 4, at + 24, at + 28}};
+    (one ? nibble_mve_one_to_any : j->pairs)(&rows);
+    c = count / 4 * 4;
+  }
+  for (; c < count; c += 4) end_four(j, w, sums + c * lanes, o + c, lanes, vctp32q((uint32_t)(count - c)));
 }
 
 static void channels_of(job* j, const windows* w, int32_t lanes) {
@@ -167,7 +192,7 @@ static void add_for_unsigned(const job* j, int32_t count, int32_t* bias) {
 
 /* A position's window, where it lies or in scratch. */
 static const int8_t* window_of(const job* j, const nibble_mve_spot* s, int direct, int32_t count, int32_t window,
-                               int8_t* room, int8_t* plain, int32_t* sum) {
+                               int8_t* room, int8_t* plain, int32_t* start) {
   const nibble_conv* p = j->p;
   const uint8_t* x = j->call->in[0];
   const int flip = p->x_type == NIBBLE_U8;
@@ -175,7 +200,7 @@ static const int8_t* window_of(const job* j, const nibble_mve_spot* s, int direc
   nibble_mve_gather(&j->walk, x, s, flip, p->w_bits == 8 ? room : plain);
   if (p->w_bits == 8) return room;
   memset(plain + count, 0, (size_t)(window - count));
-  *sum = (int32_t)((uint32_t)nibble_mve_part(plain, window, p->w_bits, room) * (uint32_t)p->w_low);
+  *start = (int32_t)((uint32_t)nibble_mve_part(plain, window, p->w_bits, room) * (uint32_t)p->w_low);
   return room;
 }
 
@@ -200,7 +225,10 @@ int nibble_conv_mve(const void* parameters, const nibble_call* call) {
   j.from = from;
   j.to = to;
   j.fault = NIBBLE_FINE;
+  j.scaled = p->w_bits != 8 && p->w_step != 1;
   j.staged = nibble_mve_stage_of(p, from, to, &j.stage);
+  choose_rows(&j);
+  choose_end(&j);
   if (p->x_type == NIBBLE_U8) {
     int32_t* bias = (int32_t*)call->scratch + nibble_mve_biases_at(p) / 4;
     add_for_unsigned(&j, count, bias);
@@ -212,7 +240,7 @@ int nibble_conv_mve(const void* parameters, const nibble_call* call) {
   for (int32_t item = begin; item < last;) {
     const int32_t lanes = last - item < NIBBLE_MVE_LANES ? 1 : NIBBLE_MVE_LANES;
     for (int32_t i = 0; i < lanes; ++i) {
-      w.x[i] = window_of(&j, &s, direct, count, window, rooms + i * window, plain, &w.sum[i]);
+      w.x[i] = window_of(&j, &s, direct, count, window, rooms + i * window, plain, &w.start[i]);
       w.y[i] = s.y;
       w.r[i] = s.r;
       if (++item < last) nibble_mve_spot_next(&j.walk, item, &s);

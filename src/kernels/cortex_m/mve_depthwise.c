@@ -3,7 +3,7 @@
 #include "kernels/cortex_m/mve_spot.h"
 #include "kernels/cortex_m/mve_taps.h"
 
-enum { most_channels = 64 }; /* whose sums stand on the stack */
+enum { most_channels = NIBBLE_MVE_PLANE, lanes_at_once = NIBBLE_MVE_LANES }; /* whose sums stand on the stack */
 
 /* What one call needs of the step. */
 typedef struct job {
@@ -16,6 +16,7 @@ typedef struct job {
   const uint8_t* outside; /* zero points */
   int32_t taps, from, to;
   int32_t offsets[NIBBLE_MVE_MOST_TAPS];
+  int inside[lanes_at_once]; /* windows of 3 x 3 in x */
   int staged, wide, fault;
 } job;
 
@@ -75,7 +76,7 @@ static void taps_of(const job* j, const nibble_mve_spot* s, const uint8_t** at) 
   }
   for (int32_t d = 0; d < p->kernel[0]; ++d)
     for (int32_t h = 0; h < p->kernel[1]; ++h) {
-      const int inside = nibble_tap_at(p, &s->from, 0, d) >= 0 && nibble_tap_at(p, &s->from, 1, h) >= 0;
+      const int inside = nibble_mve_meets(p, s, 0, d) && nibble_mve_meets(p, s, 1, h);
       int32_t column = s->column * p->stride[2] - p->pad[2];
       for (int32_t w = 0; w < p->kernel[2]; ++w, column += p->dilation[2], ++offset)
         *at++ = inside && column >= 0 && column < p->in[2] ? x + *offset : j->outside;
@@ -83,10 +84,12 @@ static void taps_of(const job* j, const nibble_mve_spot* s, const uint8_t** at) 
 }
 
 /* Sums of one position's channels [c, c + whole sixteens). */
-static void sums_of(const job* j, const uint8_t* const* at, int32_t c, int32_t count, int32_t* sums) {
+static void sums_of(const job* j, const nibble_mve_spot* s, int32_t c, int32_t count, int32_t* sums) {
+  const uint8_t* at[NIBBLE_MVE_MOST_TAPS];
   const int is_signed = j->p->x_type == NIBBLE_I8;
   const nibble_mve_taps taps = {j->weights + c * j->taps,  c, sums, j->bias + c, at, j->taps / 2, j->taps % 2,
                                 c + (count + 15) / 16 * 16};
+  taps_of(j, s, at);
   if (j->wide)
     (is_signed ? nibble_mve_wide_signed : nibble_mve_wide_unsigned)(&taps);
   else
@@ -106,72 +109,66 @@ static void nine_of(const job* j, const nibble_mve_spot* s, int32_t positions, i
                                 16 - j->offsets[8],
                                 sixteens,
                                 j->walk.x_step - 16 * sixteens,
-                                positions};
+                                positions,
+                                4 * most_channels - 64 * sixteens};
   (j->p->x_type == NIBBLE_I8 ? nibble_mve_nine_signed : nibble_mve_nine_unsigned)(&nine);
 }
 
-/* Four channels of `lanes` positions, y_step and r_step apart, from sums to bytes. */
-NIBBLE_INLINE void end_four(const job* j, const nibble_mve_spot* s, const int32_t* sums, int32_t step, int32_t c,
-                            int32_t lanes, int residual, int whole, mve_pred16_t mask) {
+/* Four channels of a position, from sums to bytes; `there`: which of the four there are. */
+static void end_four(const job* j, const nibble_mve_spot* s, const int32_t* sums, int32_t c, mve_pred16_t there) {
   const nibble_mve_product by = nibble_mve_product_of(&j->stage, c);
-  uint8_t* y = (uint8_t*)j->call->out + s->y + c;
-  const uint8_t* r = residual ? (const uint8_t*)j->call->in[1] + s->r + c : NULL;
-#pragma GCC unroll 3
-  for (int32_t i = 0; i < lanes; ++i, sums += step, y += j->walk.y_step) {
-    const int32x4_t v = nibble_mve_ended(&j->stage, vldrwq_s32(sums), &by, r);
-    if (whole)
-      vstrbq_s32((int8_t*)y, v);
-    else
-      vstrbq_p_s32((int8_t*)y, v, mask);
-    if (residual) r += j->walk.r_step;
-  }
+  const uint8_t* r = j->p->sum_form != 0 ? (const uint8_t*)j->call->in[1] + s->r + c : NULL;
+  vstrbq_p_s32((int8_t*)j->call->out + s->y + c, nibble_mve_ended(&j->stage, vldrwq_s32(sums), &by, r), there);
 }
 
-NIBBLE_INLINE void end_all(const job* j, const nibble_mve_spot* s, const int32_t* sums, int32_t step, int32_t first,
-                           int32_t count, int32_t lanes, int residual) {
-  int32_t c = 0;
-  for (; c + 4 <= count; c += 4) end_four(j, s, sums + c, step, first + c, lanes, residual, 1, 0);
-  if (c < count) end_four(j, s, sums + c, step, first + c, lanes, residual, 0, vctp32q((uint32_t)(count - c)));
-}
-
-/* Stores the sums of channels [first, first + count) of `lanes` positions from s on. */
-static void end(job* j, const nibble_mve_spot* s, const int32_t* sums, int32_t step, int32_t first, int32_t count,
-                int32_t lanes) {
+/* Stores the sums of channels [first, first + count) of three positions, or of one. */
+static void end(job* j, const nibble_mve_spot* s, const int32_t* sums, int32_t first, int32_t count, int32_t lanes) {
   const nibble_conv* p = j->p;
-  if (j->staged && p->sum_form == 0 && lanes == NIBBLE_MVE_LANES) {
-    end_all(j, s, sums, step, first, count, NIBBLE_MVE_LANES, 0);
-    return;
-  }
-  for (int32_t i = 0; i < lanes; ++i) {
-    nibble_mve_spot at = *s;
-    at.y += i * j->walk.y_step;
-    at.r += i * j->walk.r_step;
-    if (j->staged)
-      end_all(j, &at, sums + i * step, step, first, count, 1, p->sum_form != 0);
+  int32_t done = 0;
+  if (j->staged && p->sum_form == 0 && count >= 4) {
+    const nibble_mve_stage* by = &j->stage;
+    uint8_t* const y = (uint8_t*)j->call->out + first;
+    const int32_t c = first & by->mask;
+    nibble_mve_end rows;
+    rows.sums = sums;
+    rows.factor = by->factor + c;
+    rows.addend = by->addend + c;
+    rows.shift = by->shift + c;
+    for (int32_t i = 0; i < lanes_at_once; ++i) rows.y[i] = y + s[lanes > 1 ? i : 0].y;
+    rows.low = by->low;
+    rows.high = by->high;
+    rows.fours = count / 4;
+    done = count / 4 * 4;
+    if (lanes == 1)
+      nibble_mve_one_to_any(&rows);
+    else if (by->low == -128 && by->high == 127)
+      nibble_mve_planes_to_i8(&rows);
     else
-      for (int32_t c = 0; c < count; ++c)
-        nibble_finish_sum(p, j->call, sums[i * step + c], first + c, at.y, at.r, &j->fault);
+      nibble_mve_planes_to_any(&rows);
   }
+  if (done == count) return;
+  for (int32_t i = 0; i < lanes; ++i, ++s, sums += most_channels)
+    for (int32_t c = done; c < count; c += 4)
+      if (j->staged)
+        end_four(j, s, sums + c, first + c, vctp32q((uint32_t)(count - c)));
+      else
+        for (int32_t k = c; k < count && k < c + 4; ++k)
+          nibble_finish_sum(p, j->call, sums[k], first + k, s->y, s->r, &j->fault);
 }
 
-/* Positions from s on: three where all are in its row and inside, else one; returns how many. */
-static int32_t positions_of(job* j, const nibble_mve_spot* s, int32_t left) {
-  const int nine = j->taps == 9 && j->p->kernel[1] == 3 && j->p->kernel[2] == 3 && !j->wide;
-  const int inside = nibble_mve_is_inside(&j->walk, s);
-  const int three = nine && inside && left >= 3 && s->left >= 2 && s->column + 2 <= j->walk.last;
-  const int32_t lanes = three ? NIBBLE_MVE_LANES : 1;
-  int32_t sums[NIBBLE_MVE_LANES * most_channels];
-  const uint8_t* at[NIBBLE_MVE_MOST_TAPS];
-  if (!nine || !inside) taps_of(j, s, at);
+/* All channels of three positions, or of one. */
+static void positions_of(job* j, const nibble_mve_spot* s, int32_t lanes) {
+  const int row = lanes > 1 && j->inside[0] && j->inside[1] && j->inside[2] && s[2].column == s[0].column + 2;
+  int32_t sums[lanes_at_once * most_channels];
   for (int32_t c = j->from; c < j->to; c += most_channels) {
     const int32_t count = j->to - c < most_channels ? j->to - c : most_channels;
-    if (nine && inside)
-      nine_of(j, s, lanes, c, count, sums);
-    else
-      sums_of(j, at, c, count, sums);
-    end(j, s, sums, (count + 15) / 16 * 16, c, count, lanes);
+    for (int32_t i = 0; i < (row ? 1 : lanes); ++i)
+      if (j->inside[i])
+        nine_of(j, &s[i], row ? lanes : 1, c, count, sums + i * most_channels);
+      else
+        sums_of(j, &s[i], c, count, sums + i * most_channels);
+    end(j, s, sums, c, count, lanes);
   }
-  return lanes;
 }
 
 int nibble_depthwise_mve(const void* parameters, const nibble_call* call) {
@@ -181,7 +178,8 @@ int nibble_depthwise_mve(const void* parameters, const nibble_call* call) {
   const int32_t begin = p->split ? 0 : (int32_t)call->begin, last = p->split ? positions : (int32_t)call->end;
   uint8_t* outside = call->scratch;
   int8_t* weights = (int8_t*)call->scratch + channels;
-  nibble_mve_spot s;
+  nibble_mve_spot s, spots[lanes_at_once];
+  int nine;
   job j;
   j.p = p;
   j.call = call;
@@ -201,11 +199,18 @@ int nibble_depthwise_mve(const void* parameters, const nibble_call* call) {
   }
   offsets_of(p, j.offsets);
   j.staged = nibble_mve_stage_of(p, j.from, j.to, &j.stage);
+  nine = j.taps == 9 && p->kernel[1] == 3 && p->kernel[2] == 3 && !j.wide;
   nibble_mve_walk_over(p, &j.walk);
   nibble_mve_spot_at(&j.walk, begin, &s);
-  for (int32_t item = begin; item < last;)
-    for (int32_t lanes = positions_of(&j, &s, last - item); lanes > 0 && ++item < last; --lanes)
-      nibble_mve_spot_next(&j.walk, item, &s);
+  for (int32_t item = begin; item < last;) {
+    const int32_t lanes = last - item < lanes_at_once ? 1 : lanes_at_once;
+    for (int32_t i = 0; i < lanes; ++i) {
+      spots[i] = s;
+      j.inside[i] = nine && nibble_mve_is_inside(&j.walk, &s);
+      if (++item < last) nibble_mve_spot_next(&j.walk, item, &s);
+    }
+    positions_of(&j, spots, lanes);
+  }
   return j.fault;
 }
 #else

@@ -5,9 +5,10 @@
 
 typedef struct nibble_mve_spot {
   int32_t column, left; /* of outputs: where it is in its row, how many are behind it */
-  int32_t x, y, r;      /* as nibble_spot's */
-  int32_t whole;        /* the window's rows lie in x */
-  nibble_spot from;     /* the row's first */
+  int32_t x, y, r;      /* elements of its batch; x at the window's first element, which may lie outside */
+  int32_t first[2];     /* depth and height of that element */
+  int32_t top, bottom;  /* of the window's rows, in its first plane: those that lie in x */
+  int32_t whole;        /* all of them do, in all planes */
 } nibble_mve_spot;
 
 /* What a walk over positions needs of the step. */
@@ -28,19 +29,34 @@ static void nibble_mve_walk_over(const nibble_conv* p, nibble_mve_walk* w) {
   w->last = room < 0 ? -1 : room / stride;
 }
 
+/* Whether a window's plane (k 0) or row (k 1) lies in x. */
+NIBBLE_INLINE int nibble_mve_meets(const nibble_conv* p, const nibble_mve_spot* s, int k, int32_t tap) {
+  const int32_t at = s->first[k] + tap * p->dilation[k];
+  return at >= 0 && at < p->in[k];
+}
+
 static void nibble_mve_spot_at(const nibble_mve_walk* w, int32_t item, nibble_mve_spot* s) {
   const nibble_conv* p = w->p;
-  s->from = nibble_spot_of(p, item);
-  s->column = s->from.at[2];
+  const int32_t line = item / p->out[2], plane = line / p->out[1], batch = plane / p->out[0];
+  const int32_t at[3] = {plane - batch * p->out[0], line - plane * p->out[1], item - line * p->out[2]};
+  s->column = at[2];
   s->left = p->out[2] - 1 - s->column;
-  s->x = (int32_t)s->from.x;
-  s->y = (int32_t)s->from.y;
-  s->r = (int32_t)s->from.r;
-  s->whole = 1;
-  for (int k = 0; k < 2; ++k) {
-    const int32_t first = s->from.at[k] * p->stride[k] - p->pad[k];
-    if (first < 0 || first + (p->kernel[k] - 1) * p->dilation[k] >= p->in[k]) s->whole = 0;
+  s->x = batch * (int32_t)p->x_stride[0];
+  s->y = batch * (int32_t)p->y_stride[0];
+  s->r = batch * (int32_t)p->r_stride[0];
+  for (int k = 0; k < 3; ++k) {
+    const int32_t first = at[k] * p->stride[k] - p->pad[k];
+    if (k < 2) s->first[k] = first;
+    s->x += first * (int32_t)p->x_stride[k + 1];
+    s->y += at[k] * (int32_t)p->y_stride[k + 1];
+    s->r += at[k] * (int32_t)p->r_stride[k + 1];
   }
+  s->top = 0;
+  s->bottom = p->kernel[1];
+  while (s->bottom > 0 && !nibble_mve_meets(p, s, 1, s->bottom - 1)) --s->bottom;
+  while (s->top < s->bottom && !nibble_mve_meets(p, s, 1, s->top)) ++s->top;
+  if (!nibble_mve_meets(p, s, 0, 0)) s->top = s->bottom;
+  s->whole = s->top == 0 && s->bottom == p->kernel[1] && nibble_mve_meets(p, s, 0, p->kernel[0] - 1);
 }
 
 /* To position `item`, the one after. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/cortex_m/helium.h"
+#include "kernels/cortex_m/mve_end.h"
 #include "kernels/portable/finish.h"
 
 #define NIBBLE_INLINE static inline __attribute__((always_inline))
@@ -18,10 +19,10 @@ typedef struct nibble_mve_stage {
   int32_t low, high;
   int32_t sum_a, sum_b, sum_c, sum_shift, sum_low, sum_high;
   int32_t r_signed;
-  /* one channel's */
-  int64_t addends[4];
-  int32_t factors[4];
-  uint8_t shifts[4];
+  /* one channel's, for as many as are ended at once */
+  int64_t addends[NIBBLE_MVE_PLANE];
+  int32_t factors[NIBBLE_MVE_PLANE];
+  uint8_t shifts[NIBBLE_MVE_PLANE];
 } nibble_mve_stage;
 
 static inline int64_t nibble_mve_magnitude(int64_t x) {
@@ -54,7 +55,7 @@ static int nibble_mve_stage_of(const nibble_conv* p, int32_t from, int32_t to, n
     if (to_stage->shift[o] < 32 || to_stage->shift[o] > 63) return 0;
   to_stage->mask = one ? 0 : -1;
   if (one) {
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < NIBBLE_MVE_PLANE; ++i) {
       to_stage->factors[i] = to_stage->factor[0];
       to_stage->addends[i] = to_stage->addend[0];
       to_stage->shifts[i] = to_stage->shift[0];

@@ -22,7 +22,7 @@ typedef struct nibble_mve_taps {
 typedef struct nibble_mve_nine {
   const int8_t* weights; /* 0 */
   const uint8_t* x;      /* 4: the first tap's first channel */
-  int32_t* sums;         /* 8: a position behind the other, whole sixteens */
+  int32_t* sums;         /* 8 */
   const int32_t* bias;   /* 12 */
   int32_t right;         /* 16: from a tap to the next of its row */
   int32_t down;          /* 20: from the last of a row to the first of the next */
@@ -30,6 +30,7 @@ typedef struct nibble_mve_nine {
   int32_t sixteens;      /* 28 */
   int32_t next;          /* 32: from there, behind the last sixteen, to the next position's first tap */
   int32_t positions;     /* 36 */
+  int32_t plane;         /* 40: bytes from behind a position's last sum to the next one's first */
 } nibble_mve_nine;
 
 #define NIBBLE_MVE_WIDENED                       \
@@ -88,7 +89,8 @@ typedef struct nibble_mve_nine {
           NIBBLE_MVE_SIXTEEN("vst4", "r4")                                                   \
           "le lr, 2b\n\t"                                                                    \
           "subs r12, r12, #1\n\tbeq 3f\n\t"                                                  \
-          "ldr r3, [r0, #32]\n\tadd r2, r2, r3\n\tldr r1, [r0]\n\tldr r5, [r0, #12]\n\tb 1b\n\t" \
+          "ldr r3, [r0, #32]\n\tadd r2, r2, r3\n\tldr r1, [r0, #40]\n\tadd r4, r4, r1\n\t"  \
+          "ldr r1, [r0]\n\tldr r5, [r0, #12]\n\tb 1b\n\t" \
           "3: " NIBBLE_MVE_END)
 
 #pragma GCC diagnostic push

@@ -20,30 +20,61 @@ NIBBLE_INLINE int8_t* nibble_mve_copy(int8_t* to, const uint8_t* from, int32_t c
   return to + count;
 }
 
-/* A window as it lies in x, `count` elements. */
+NIBBLE_INLINE int8_t* nibble_mve_fill(int8_t* to, int32_t value, int32_t count) {
+  int8_t* at = to;
+  __asm__ volatile("vdup.8 q0, %2\n\twlstp.8 lr, %1, 1f\n\t2: vstrb.8 q0, [%0], #16\n\tletp lr, 2b\n\t1:"
+                   : "+r"(at)
+                   : "r"(count), "r"(value)
+                   : "lr", "q0", "memory");
+  return to + count;
+}
+
+/* Rows of a window of one plane, whose taps lie side by side in x. */
+NIBBLE_INLINE void nibble_mve_gather_rows(const nibble_mve_walk* w, const uint8_t* x, const nibble_mve_spot* s,
+                                          int32_t zero, int flip, int8_t* to) {
+  const nibble_conv* p = w->p;
+  const int32_t channels = p->in_channels, wide = channels * p->kernel[2];
+  const int32_t down = p->dilation[1] * (int32_t)p->x_stride[2];
+  const uint8_t* from = x + s->x + s->top * down;
+  int32_t before = 0, after = 0;
+  if (s->column < w->first || s->column > w->last) {
+    const int32_t column = s->column * p->stride[2] - p->pad[2], room = p->in[2] - column;
+    before = column >= 0 ? 0 : -column < p->kernel[2] ? -column : p->kernel[2];
+    after = room < before ? p->kernel[2] - before : room < p->kernel[2] ? p->kernel[2] - room : 0;
+    before *= channels;
+    after *= channels;
+  }
+  if (s->top > 0) to = nibble_mve_fill(to, zero, s->top * wide);
+  for (int32_t h = s->top; h < s->bottom; ++h, from += down) {
+    if (before > 0) to = nibble_mve_fill(to, zero, before);
+    to = nibble_mve_copy(to, from + before, wide - before - after, flip);
+    if (after > 0) to = nibble_mve_fill(to, zero, after);
+  }
+  if (s->bottom < p->kernel[1]) nibble_mve_fill(to, zero, (p->kernel[1] - s->bottom) * wide);
+}
+
+/* A window as it lies in x. */
 static void nibble_mve_gather(const nibble_mve_walk* w, const uint8_t* x, const nibble_mve_spot* s, int flip,
                               int8_t* to) {
   const nibble_conv* p = w->p;
   const int32_t channels = p->in_channels, tap = p->dilation[2] * (int32_t)p->x_stride[3];
-  const int32_t down = p->dilation[1] * (int32_t)p->x_stride[2], wide = channels * p->kernel[2];
-  const int inside = nibble_mve_is_inside(w, s);
-  if (inside && tap == channels && p->kernel[0] == 1) {
-    const uint8_t* from = x + s->x;
-    for (int32_t h = 0; h < p->kernel[1]; ++h, from += down) to = nibble_mve_copy(to, from, wide, flip);
+  const int32_t zero = (int32_t)(flip ? p->zero_point - 128 : p->zero_point);
+  if (p->kernel[0] == 1 && (tap == channels || p->kernel[2] == 1)) {
+    if (flip)
+      nibble_mve_gather_rows(w, x, s, zero, 1, to);
+    else
+      nibble_mve_gather_rows(w, x, s, zero, 0, to);
     return;
   }
   for (int32_t d = 0; d < p->kernel[0]; ++d)
     for (int32_t h = 0; h < p->kernel[1]; ++h) {
-      const int row = inside || (nibble_tap_at(p, &s->from, 0, d) >= 0 && nibble_tap_at(p, &s->from, 1, h) >= 0);
-      const uint8_t* from = x + s->x + d * p->dilation[0] * (int32_t)p->x_stride[1] + h * down;
+      const int row = nibble_mve_meets(p, s, 0, d) && nibble_mve_meets(p, s, 1, h);
+      const uint8_t* from =
+          x + s->x + d * p->dilation[0] * (int32_t)p->x_stride[1] + h * p->dilation[1] * (int32_t)p->x_stride[2];
       int32_t column = s->column * p->stride[2] - p->pad[2];
       for (int32_t t = 0; t < p->kernel[2]; ++t, from += tap, column += p->dilation[2])
-        if (row && column >= 0 && column < p->in[2]) {
-          to = nibble_mve_copy(to, from, channels, flip);
-        } else {
-          memset(to, (int)(uint8_t)(flip ? p->zero_point - 128 : p->zero_point), (size_t)channels);
-          to += channels;
-        }
+        to = row && column >= 0 && column < p->in[2] ? nibble_mve_copy(to, from, channels, flip)
+                                                     : nibble_mve_fill(to, zero, channels);
     }
 }
 
