@@ -3,54 +3,50 @@
 /* Windows side by side in signed bytes: of unsigned x, less 128. */
 #include "kernels/cortex_m/mve_spot.h"
 
-NIBBLE_INLINE int8_t* nibble_mve_copy(int8_t* to, const uint8_t* from, int32_t count, int flip) {
-  int8_t* at = to;
+/* `rows` runs of `count` bytes, `down` apart, to runs `wide` apart; neither is 0. */
+#define NIBBLE_MVE_COPY(begin, flip)                                                  \
+  __asm__ volatile(begin                                                              \
+                   "1: mov r6, %0\n\tmov r5, %1\n\twlstp.8 lr, %3, 3f\n\t"            \
+                   "2: vldrb.8 q0, [r6], #16\n\t" flip                                \
+                   "vstrb.8 q0, [r5], #16\n\tletp lr, 2b\n\t"                         \
+                   "3: add %0, %0, %4\n\tadd %1, %1, %5\n\tsubs %2, %2, #1\n\tbne 1b" \
+                   : "+r"(from), "+r"(to), "+r"(rows)                                 \
+                   : "r"(count), "r"(down), "r"(wide)                                 \
+                   : "lr", "r5", "r6", "q0", "q1", "cc", "memory")
+NIBBLE_INLINE void nibble_mve_copy(int8_t* to, int32_t wide, const uint8_t* from, int32_t down, int32_t count,
+                                   int32_t rows, int flip) {
   if (flip)
-    __asm__ volatile(
-        "vmov.i8 q1, #128\n\twlstp.8 lr, %2, 1f\n\t"
-        "2: vldrb.8 q0, [%1], #16\n\tveor q0, q0, q1\n\tvstrb.8 q0, [%0], #16\n\tletp lr, 2b\n\t1:"
-        : "+r"(at), "+r"(from)
-        : "r"(count)
-        : "lr", "q0", "q1", "memory");
+    NIBBLE_MVE_COPY("vmov.i8 q1, #128\n\t", "veor q0, q0, q1\n\t");
   else
-    __asm__ volatile("wlstp.8 lr, %2, 1f\n\t2: vldrb.8 q0, [%1], #16\n\tvstrb.8 q0, [%0], #16\n\tletp lr, 2b\n\t1:"
-                     : "+r"(at), "+r"(from)
-                     : "r"(count)
-                     : "lr", "q0", "memory");
-  return to + count;
+    NIBBLE_MVE_COPY("", "");
 }
 
-NIBBLE_INLINE int8_t* nibble_mve_fill(int8_t* to, int32_t value, int32_t count) {
-  int8_t* at = to;
+NIBBLE_INLINE void nibble_mve_fill(int8_t* to, int32_t value, int32_t count) {
   __asm__ volatile("vdup.8 q0, %2\n\twlstp.8 lr, %1, 1f\n\t2: vstrb.8 q0, [%0], #16\n\tletp lr, 2b\n\t1:"
-                   : "+r"(at)
+                   : "+r"(to)
                    : "r"(count), "r"(value)
                    : "lr", "q0", "memory");
-  return to + count;
 }
 
-/* Rows of a window of one plane, whose taps lie side by side in x. */
+/* A window of one plane, whose taps lie side by side in x. */
 NIBBLE_INLINE void nibble_mve_gather_rows(const nibble_mve_walk* w, const uint8_t* x, const nibble_mve_spot* s,
                                           int32_t zero, int flip, int8_t* to) {
   const nibble_conv* p = w->p;
   const int32_t channels = p->in_channels, wide = channels * p->kernel[2];
-  const int32_t down = p->dilation[1] * (int32_t)p->x_stride[2];
+  const int32_t down = p->dilation[1] * (int32_t)p->x_stride[2], rows = s->bottom - s->top;
   const uint8_t* from = x + s->x + s->top * down;
   int32_t before = 0, after = 0;
-  if (s->column < w->first || s->column > w->last) {
+  to += s->top * wide;
+  if (!nibble_mve_is_inside(w, s)) {
     const int32_t column = s->column * p->stride[2] - p->pad[2], room = p->in[2] - column;
     before = column >= 0 ? 0 : -column < p->kernel[2] ? -column : p->kernel[2];
     after = room < before ? p->kernel[2] - before : room < p->kernel[2] ? p->kernel[2] - room : 0;
     before *= channels;
     after *= channels;
+    nibble_mve_fill(to - s->top * wide, zero, wide * p->kernel[1]);
+    if (rows <= 0 || before + after >= wide) return;
   }
-  if (s->top > 0) to = nibble_mve_fill(to, zero, s->top * wide);
-  for (int32_t h = s->top; h < s->bottom; ++h, from += down) {
-    if (before > 0) to = nibble_mve_fill(to, zero, before);
-    to = nibble_mve_copy(to, from + before, wide - before - after, flip);
-    if (after > 0) to = nibble_mve_fill(to, zero, after);
-  }
-  if (s->bottom < p->kernel[1]) nibble_mve_fill(to, zero, (p->kernel[1] - s->bottom) * wide);
+  nibble_mve_copy(to + before, wide, from + before, down, wide - before - after, rows, flip);
 }
 
 /* A window as it lies in x. */
@@ -72,9 +68,11 @@ static void nibble_mve_gather(const nibble_mve_walk* w, const uint8_t* x, const 
       const uint8_t* from =
           x + s->x + d * p->dilation[0] * (int32_t)p->x_stride[1] + h * p->dilation[1] * (int32_t)p->x_stride[2];
       int32_t column = s->column * p->stride[2] - p->pad[2];
-      for (int32_t t = 0; t < p->kernel[2]; ++t, from += tap, column += p->dilation[2])
-        to = row && column >= 0 && column < p->in[2] ? nibble_mve_copy(to, from, channels, flip)
-                                                     : nibble_mve_fill(to, zero, channels);
+      for (int32_t t = 0; t < p->kernel[2]; ++t, from += tap, to += channels, column += p->dilation[2])
+        if (row && column >= 0 && column < p->in[2])
+          nibble_mve_copy(to, 0, from, 0, channels, 1, flip);
+        else
+          nibble_mve_fill(to, zero, channels);
     }
 }
 
