@@ -6,6 +6,8 @@
 
 enum { most_channels = NIBBLE_MVE_PLANE }; /* whose sums stand on the stack */
 
+enum ending { END_ONE_BY_ONE, END_RAW, END_FOURS, END_PAIRS };
+
 /* What one call needs of the step. */
 typedef struct job {
   const nibble_conv* p;
@@ -14,14 +16,14 @@ typedef struct job {
   nibble_mve_stage stage;
   const int32_t* bias;
   int32_t row, from, to; /* bytes of a row; channels */
+  int32_t back;          /* as nibble_mve_three has it */
   int scaled;            /* packed weights whose step is not 1: sums wait for it, and for their biases */
-  int staged, fault;
+  enum ending ending;
+  int fault;
   void (*three)(const nibble_mve_three*);
   void (*one)(const nibble_mve_one*);
-  void (*pairs)(const nibble_mve_end*); /* NULL: written out for other steps alone */
+  void (*pairs)(const nibble_mve_end*);
 } job;
-
-static const int32_t zeros[most_channels];
 
 /* Windows that meet the weights. */
 typedef struct windows {
@@ -30,16 +32,22 @@ typedef struct windows {
   int32_t y[NIBBLE_MVE_LANES], r[NIBBLE_MVE_LANES];
 } windows;
 
+static const int32_t zeros[most_channels];
+
 static int32_t back_of(int32_t row, int32_t rows) {
   return rows * row - (row + 15) / 16 * 16;
 }
 
 static void choose_rows(job* j) {
   const int32_t bits = j->p->w_bits;
-  j->three = bits == 8   ? nibble_mve_three_of_8
-             : bits == 4 ? nibble_mve_three_of_4
-             : bits == 2 ? nibble_mve_three_of_2
-                         : nibble_mve_three_of_1;
+  const int held = bits == 8 && j->row <= 32;
+  j->back = held ? 2 * j->row : back_of(j->row, 2);
+  j->three = held && j->row <= 16 ? nibble_mve_three_of_16_held
+             : held               ? nibble_mve_three_of_32_held
+             : bits == 8          ? nibble_mve_three_of_8
+             : bits == 4          ? nibble_mve_three_of_4
+             : bits == 2          ? nibble_mve_three_of_2
+                                  : nibble_mve_three_of_1;
   j->one = bits == 8   ? nibble_mve_one_of_8
            : bits == 4 ? nibble_mve_one_of_4
            : bits == 2 ? nibble_mve_one_of_2
@@ -54,34 +62,37 @@ static int whole_bytes(int64_t low, int64_t high) {
 static void choose_end(job* j) {
   const nibble_conv* p = j->p;
   const int q = whole_bytes(p->stage.low, p->stage.high), sum = whole_bytes(p->sum_low, p->sum_high);
-  j->pairs = NULL;
-  if (!j->staged || j->scaled) return;
-  if (p->sum_form == 0) j->pairs = q == 1 ? nibble_mve_pairs_to_i8 : nibble_mve_pairs_to_any;
-  if (p->sum_form == 0 || p->r_type != NIBBLE_I8 || q == 0 || sum == 0) return;
-  if (q == 1) j->pairs = sum == 1 ? nibble_mve_pairs_of_i8_to_i8 : nibble_mve_pairs_of_i8_to_u8;
-  if (q == 2) j->pairs = sum == 1 ? nibble_mve_pairs_of_u8_to_i8 : nibble_mve_pairs_of_u8_to_u8;
+  const int raw = p->stage.form == NIBBLE_STAGE_NONE && p->y_type == NIBBLE_I32 && p->sum_form == 0 && !j->scaled &&
+                  p->stage.low <= INT32_MIN && p->stage.high >= INT32_MAX;
+  const int staged = nibble_mve_stage_of(p, j->from, j->to, &j->stage);
+  j->ending = raw ? END_RAW : staged ? END_FOURS : END_ONE_BY_ONE;
+  if (!staged || j->scaled) return;
+  if (p->sum_form == 0) {
+    j->ending = END_PAIRS;
+    j->pairs = q == 1 ? nibble_mve_pairs_to_i8 : nibble_mve_pairs_to_any;
+  } else if (q != 0 && sum != 0) {
+    j->ending = END_PAIRS;
+    if (q == 1) j->pairs = sum == 1 ? nibble_mve_pairs_of_i8_to_i8 : nibble_mve_pairs_of_i8_to_u8;
+    if (q == 2) j->pairs = sum == 1 ? nibble_mve_pairs_of_u8_to_i8 : nibble_mve_pairs_of_u8_to_u8;
+  }
 }
 
 /* Sums of channels [o, o + count) with three windows. Of an odd count the last row meets them twice. */
-static void sums_of_three(const job* j, const windows* w, int32_t o, int32_t count, int32_t* sums) {
+static void sums_of_three(const job* j, nibble_mve_three* rows, int32_t o, int32_t count, int32_t* sums) {
   const uint8_t* weights = (const uint8_t*)j->p->weights + o * j->row;
   const int32_t* bias = j->scaled ? zeros : j->bias + o;
-  nibble_mve_three rows = {{w->x[0], w->x[1], w->x[2]},
-                           j->row,
-                           back_of(j->row, 2),
-                           sums + count / 2 * 6,
-                           {0, 0, 0},
-                           {weights, weights + j->row},
-                           bias,
-                           sums};
-  if (!j->scaled) memcpy(rows.start, w->start, sizeof rows.start);
-  if (count >= 2) j->three(&rows);
+  rows->w[0] = weights;
+  rows->w[1] = weights + j->row;
+  rows->bias = bias;
+  rows->sums = sums;
+  rows->end = sums + count / 2 * 6;
+  if (count >= 2) j->three(rows);
   if (count % 2 == 0) return;
-  rows.w[0] = rows.w[1] = weights + (count - 1) * j->row;
-  rows.bias = bias + count - 1;
-  rows.sums = sums + count / 2 * 6;
-  rows.end = rows.sums + 6;
-  j->three(&rows);
+  rows->w[0] = rows->w[1] = weights + (count - 1) * j->row;
+  rows->bias = bias + count - 1;
+  rows->sums = sums + count / 2 * 6;
+  rows->end = rows->sums + 6;
+  j->three(rows);
 }
 
 /* The same with one window; of what is left over of four the last row takes the others' place. */
@@ -127,47 +138,90 @@ static void end_one_by_one(job* j, const windows* w, const int32_t* sums, int32_
     }
 }
 
-static void end(job* j, const windows* w, const int32_t* sums, int32_t o, int32_t count, int32_t lanes) {
-  const int one = lanes == 1 && j->p->sum_form == 0 && !j->scaled;
-  int32_t c = 0;
-  if (!j->staged) {
-    end_one_by_one(j, w, sums, o, count, lanes);
-    return;
+/* The sums as they are. */
+static void end_raw(const job* j, const windows* w, const int32_t* sums, int32_t o, int32_t count, int32_t lanes) {
+  for (int32_t i = 0; i < lanes; ++i) {
+    int32_t* y = (int32_t*)j->call->out + w->y[i] + o;
+    if (lanes == 1)
+      memcpy(y, sums, sizeof *sums * (size_t)count);
+    else
+      for (int32_t c = 0; c < count; ++c) y[c] = sums[c / 2 * 6 + 2 * i + c % 2];
   }
-  if (count >= 4 && (lanes == 1 ? one : j->pairs != NULL)) {
-    const nibble_mve_stage* s = &j->stage;
-    uint8_t* const y = (uint8_t*)j->call->out + o;
-    const int8_t* const r = (const int8_t*)j->call->in[1] + (j->p->sum_form != 0 ? o : 0);
-    const uint32_t at = (uint32_t)(uintptr_t)sums - 48;
-    const nibble_mve_end rows = {sums,
-                                 s->factor + (o & s->mask),
-                                 s->addend + (o & s->mask),
-                                 s->shift + (o & s->mask),
-                                 {y + w->y[0], y + w->y[1], y + w->y[2]},
-                                 s->low,
-                                 s->high,
-                                 count / 4,
-                                 {r + w->r[0], r + w->r[1], r + w->r[2]},
-                                 s->sum_a,
-                                 s->sum_b,
-                                 s->sum_c,
-                                 -s->sum_shift,
-                                 {at, at + 4, at + 24, at + 28}};
-    (one ? nibble_mve_one_to_any : j->pairs)(&rows);
-    c = count / 4 * 4;
-  }
-  for (; c < count; c += 4) end_four(j, w, sums + c * lanes, o + c, lanes, vctp32q((uint32_t)(count - c)));
 }
 
-static void channels_of(job* j, const windows* w, int32_t lanes) {
+/* Fields of whole fours of channels from o on, but for sums and where they go. */
+static void set_end(const job* j, int32_t o, int32_t count, nibble_mve_end* e) {
+  const nibble_mve_stage* s = &j->stage;
+  const int32_t c = o & s->mask;
+  e->factor = s->factor + c;
+  e->addend = s->addend + c;
+  e->shift = s->shift + c;
+  e->fours = count / 4;
+  e->low = s->low;
+  e->high = s->high;
+  if (j->p->sum_form == 0) return;
+  e->sum_a = s->sum_a;
+  e->sum_b = s->sum_b;
+  e->sign = s->r_signed ? 128 : 0;
+  e->sum_c = s->sum_c - e->sign * s->sum_b;
+  e->up = -s->sum_shift;
+}
+
+/* Whole fours of three windows; returns how many channels. */
+static int32_t end_pairs(const job* j, const windows* w, const int32_t* sums, int32_t o, int32_t count,
+                         nibble_mve_end* e) {
+  const uint32_t at = (uint32_t)(uintptr_t)sums - 48;
+  uint8_t* const y = (uint8_t*)j->call->out + o;
+  e->at[0] = at;
+  e->at[1] = at + 4;
+  e->at[2] = at + 24;
+  e->at[3] = at + 28;
+  e->y[0] = y + w->y[0];
+  e->y[1] = y + w->y[1];
+  e->y[2] = y + w->y[2];
+  if (j->p->sum_form != 0) {
+    const uint8_t* const r = (const uint8_t*)j->call->in[1] + o;
+    for (int i = 0; i < NIBBLE_MVE_LANES; ++i) e->r[i] = r + w->r[i];
+  }
+  if (e->fours > 0) j->pairs(e);
+  return count / 4 * 4;
+}
+
+static void end(job* j, const windows* w, const int32_t* sums, int32_t o, int32_t count, int32_t lanes,
+                nibble_mve_end* e) {
+  int32_t c = 0;
+  if (j->ending == END_RAW) {
+    end_raw(j, w, sums, o, count, lanes);
+  } else if (j->ending == END_ONE_BY_ONE) {
+    end_one_by_one(j, w, sums, o, count, lanes);
+  } else {
+    if (j->ending == END_PAIRS && lanes > 1) {
+      c = end_pairs(j, w, sums, o, count, e);
+    } else if (j->ending == END_PAIRS && j->p->sum_form == 0 && count >= 4) {
+      e->sums = sums;
+      e->y[0] = (uint8_t*)j->call->out + w->y[0] + o;
+      nibble_mve_one_to_any(e);
+      c = count / 4 * 4;
+    }
+    for (; c < count; c += 4) end_four(j, w, sums + c * lanes, o + c, lanes, vctp32q((uint32_t)(count - c)));
+  }
+}
+
+static void channels_of(job* j, const windows* w, int32_t lanes, nibble_mve_three* rows, nibble_mve_end* e) {
   int32_t sums[NIBBLE_MVE_LANES * most_channels];
+  const int whole = j->to - j->from <= most_channels;
+  rows->x[0] = w->x[0];
+  rows->x[1] = w->x[1];
+  rows->x[2] = w->x[2];
+  if (j->p->w_bits != 8 && !j->scaled) memcpy(rows->start, w->start, sizeof rows->start);
   for (int32_t o = j->from; o < j->to; o += most_channels) {
     const int32_t count = j->to - o < most_channels ? j->to - o : most_channels;
+    if (!whole) set_end(j, o, count, e);
     if (lanes == 1)
       sums_of_one(j, w, o, count, sums);
     else
-      sums_of_three(j, w, o, count, sums);
-    end(j, w, sums, o, count, lanes);
+      sums_of_three(j, rows, o, count, sums);
+    end(j, w, sums, o, count, lanes, e);
   }
 }
 
@@ -179,9 +233,11 @@ static void add_for_unsigned(const job* j, int32_t count, int32_t* bias) {
     const uint8_t* row = (const uint8_t*)p->weights + o * j->row;
     int32_t sum = 0;
     if (bits == 8) {
-      for (int32_t i = 0; i < count; i += 16)
-        sum = vaddvaq_p_s8(sum, vldrbq_z_s8((const int8_t*)row + i, vctp8q((uint32_t)(count - i))),
-                           vctp8q((uint32_t)(count - i)));
+      const uint8_t* at = row;
+      __asm__("wlstp.8 lr, %2, 1f\n\t2: vldrb.8 q0, [%0], #16\n\tvaddva.s8 %1, q0\n\tletp lr, 2b\n\t1:"
+              : "+r"(at), "+Te"(sum)
+              : "r"(count)
+              : "lr", "q0", "memory");
     } else {
       for (int32_t i = 0; i < count; ++i) sum += row[i / per_byte] >> (i % per_byte * bits) & ((1 << bits) - 1);
       sum = sum * p->w_step + count * p->w_low;
@@ -217,6 +273,8 @@ int nibble_conv_mve(const void* parameters, const nibble_call* call) {
   int8_t* const plain = rooms + (positions < NIBBLE_MVE_LANES ? 1 : NIBBLE_MVE_LANES) * window;
   nibble_mve_spot s;
   windows w;
+  nibble_mve_three rows = {{0, 0, 0}, 0, 0, 0, {0, 0, 0}, {0, 0}, 0, 0};
+  nibble_mve_end ending;
   job j;
   j.p = p;
   j.call = call;
@@ -226,9 +284,11 @@ int nibble_conv_mve(const void* parameters, const nibble_call* call) {
   j.to = to;
   j.fault = NIBBLE_FINE;
   j.scaled = p->w_bits != 8 && p->w_step != 1;
-  j.staged = nibble_mve_stage_of(p, from, to, &j.stage);
   choose_rows(&j);
   choose_end(&j);
+  set_end(&j, from, to - from, &ending);
+  rows.count = j.row;
+  rows.back = j.back;
   if (p->x_type == NIBBLE_U8) {
     int32_t* bias = (int32_t*)call->scratch + nibble_mve_biases_at(p) / 4;
     add_for_unsigned(&j, count, bias);
@@ -245,7 +305,7 @@ int nibble_conv_mve(const void* parameters, const nibble_call* call) {
       w.r[i] = s.r;
       if (++item < last) nibble_mve_spot_next(&j.walk, item, &s);
     }
-    channels_of(&j, &w, lanes);
+    channels_of(&j, &w, lanes, &rows, &ending);
   }
   return j.fault;
 }

@@ -18,10 +18,11 @@ typedef struct nibble_mve_end {
   int32_t low;           /* 28 */
   int32_t high;          /* 32 */
   int32_t fours;         /* 36: not 0 */
-  const int8_t* r[3];    /* 40: residuals */
+  const uint8_t* r[3];   /* 40: residuals */
   int32_t sum_a, sum_b;  /* 52, 56 */
   int32_t sum_c, up;     /* 60, 64: up: -sum_shift */
-  uint32_t at[4];        /* 68: by pairs of rows: where channels 0 to 3 are, less 48 bytes */
+  int32_t sign;          /* 68: 128 where residuals are signed, and sum_c knows; else 0 */
+  uint32_t at[4];        /* 72: by pairs of rows: where channels 0 to 3 are, less 48 bytes */
 } nibble_mve_end;
 
 /* Lower words' halves add up to the carry; see mve_stage.h. */
@@ -38,9 +39,9 @@ typedef struct nibble_mve_end {
 #define NIBBLE_MVE_AS_I8 "vqshl.s32 q4, q4, #24\n\tvshr.s32 q4, q4, #24\n\t"
 #define NIBBLE_MVE_AS_U8 "vqshlu.s32 q4, q4, #24\n\tvshr.u32 q4, q4, #24\n\t"
 /* Of q, clipped, and the residual. */
-#define NIBBLE_MVE_SUMMED(q, r, clip)                           \
-  q "vldrb.s32 q5, [" r                                         \
-    "], #4\n\tvmul.i32 q5, q5, r11\n\tvmla.s32 q5, q4, r10\n\t" \
+#define NIBBLE_MVE_SUMMED(q, r, clip)                                              \
+  q "vldrb.u32 q5, [" r                                                            \
+    "], #4\n\tveor q5, q5, q7\n\tvmul.i32 q5, q5, r11\n\tvmla.s32 q5, q4, r10\n\t" \
     "vadd.i32 q4, q5, r12\n\tvshl.s32 q4, r3\n\t" clip
 #define NIBBLE_MVE_STORED(y) "vstrb.32 q4, [" y "], #4\n\t"
 
@@ -59,7 +60,7 @@ typedef struct nibble_mve_end {
   __asm__(                                                                            \
       ".syntax unified\n\t"                                                           \
       "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                               \
-      "vpush {d8, d9, d10, d11, d12, d13}\n\t"                                        \
+      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"                              \
       "ldrd r8, r9, [r0, #4]\n\tldrd r4, r5, [r0, #12]\n\tldrd r6, r7, [r0, #20]\n\t" \
       "ldr lr, [r0, #36]\n\t" begin                                                   \
       "dls lr, lr\n\t"                                                                \
@@ -67,10 +68,10 @@ typedef struct nibble_mve_end {
       "vbic.i32 q3, #32\n\tvld20.32 {q1, q2}, [r9]\n\tvneg.s32 q3, q3\n\t"            \
       "vld21.32 {q1, q2}, [r9]!\n\t" body                                             \
       "le lr, 1b\n\t"                                                                 \
-      "vpop {d8, d9, d10, d11, d12, d13}\n\t"                                         \
+      "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"                               \
       "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t")
 #define NIBBLE_MVE_BOUNDS "ldrd r1, r2, [r0, #28]\n\t"
-#define NIBBLE_MVE_PAIRS "vldrw.32 q6, [r0, #68]\n\t"
+#define NIBBLE_MVE_PAIRS "vldrw.32 q6, [r0, #72]\n\t"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
@@ -83,11 +84,11 @@ __attribute__((naked, noinline)) static void nibble_mve_pairs_to_any(const nibbl
   NIBBLE_MVE_ENDING(NIBBLE_MVE_PAIRS NIBBLE_MVE_BOUNDS,
                     NIBBLE_MVE_FROM_PAIRS(NIBBLE_MVE_TO_ANY, NIBBLE_MVE_TO_ANY, NIBBLE_MVE_TO_ANY, "r5", "r6", "r7"));
 }
-/* Residuals of signed bytes; q and the result clipped to the range of a byte. */
+/* Residuals of bytes; q and the result clipped to the range of a byte. */
 #define NIBBLE_MVE_PAIRS_SUMMED(q, clip)                                                                      \
   NIBBLE_MVE_ENDING(NIBBLE_MVE_PAIRS                                                                          \
                     "add r10, r0, #52\n\tldm r10, {r10, r11, r12}\n\tldr r3, [r0, #64]\n\t"                   \
-                    "ldrd r1, r2, [r0, #44]\n\tldr r0, [r0, #40]\n\t",                                        \
+                    "ldr r1, [r0, #68]\n\tvdup.32 q7, r1\n\tldrd r1, r2, [r0, #44]\n\tldr r0, [r0, #40]\n\t", \
                     NIBBLE_MVE_FROM_PAIRS(NIBBLE_MVE_SUMMED(q, "r0", clip), NIBBLE_MVE_SUMMED(q, "r1", clip), \
                                           NIBBLE_MVE_SUMMED(q, "r2", clip), "r5", "r6", "r7"))
 __attribute__((naked, noinline)) static void nibble_mve_pairs_of_i8_to_i8(const nibble_mve_end* end) {

@@ -105,11 +105,45 @@ typedef struct nibble_mve_one {
   "add r0, r0, lr\n\tadd r2, r2, lr\n\tadd r4, r4, lr\n\tadd r6, r6, lr\n\t" \
   "ldr lr, [sp, #4]\n\tdlstp.8 lr, lr\n\t"
 
+/* Windows of at most 16, or 32, elements stay in registers; weights of 8 bits. `back` is two rows long. */
+#define NIBBLE_MVE_HELD(loads, body)                                       \
+  __asm__(                                                                 \
+      ".syntax unified\n\t"                                                \
+      "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                    \
+      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"                   \
+      "ldm r0!, {r1, r2, r3, r4, r5, r6}\n\tadd r0, r0, #12\n\t"           \
+      "ldm r0, {r7, r9, r11, r12}\n\tsub lr, r6, r12\n\t"                  \
+      "vldrb.8 q0, [r1]\n\tvldrb.8 q1, [r2]\n\tvldrb.8 q2, [r3]\n\t" loads \
+      "mov r1, #24\n\tudiv lr, lr, r1\n\tmov r1, r5\n\tdls lr, lr\n\t"     \
+      "1: ldrd r0, r2, [r11], #8\n\t"                                      \
+      "mov r4, r0\n\tmov r6, r2\n\tmov r8, r0\n\tmov r10, r2\n\t" body     \
+      "add r7, r7, r1\n\tadd r9, r9, r1\n\t"                               \
+      "stm r12!, {r0, r2, r4, r6, r8, r10}\n\t"                            \
+      "le lr, 1b\n\t"                                                      \
+      "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"                    \
+      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t")
+#define NIBBLE_MVE_HELD_SIX(x0, x1, x2)                                             \
+  "vmladava.s8 r0, " x0 ", q6\n\tvmladava.s8 r4, " x1 ", q6\n\tvmladava.s8 r8, " x2 \
+  ", q6\n\t"                                                                        \
+  "vmladava.s8 r2, " x0 ", q7\n\tvmladava.s8 r6, " x1 ", q7\n\tvmladava.s8 r10, " x2 ", q7\n\t"
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 __attribute__((naked, noinline)) static void nibble_mve_three_of_8(const nibble_mve_three* rows) {
   NIBBLE_MVE_THREE("", NIBBLE_MVE_BIASES,
                    "vldrb.8 q3, [r7], #16\n\tvldrb.8 q4, [r9], #16\n\t" NIBBLE_MVE_SIX("q3", "q4"));
+}
+__attribute__((naked, noinline)) static void nibble_mve_three_of_16_held(const nibble_mve_three* rows) {
+  NIBBLE_MVE_HELD("vctp.8 r4\n\t",
+                  "vpstt\n\tvldrbt.8 q6, [r7]\n\tvldrbt.8 q7, [r9]\n\t" NIBBLE_MVE_HELD_SIX("q0", "q1", "q2"));
+}
+__attribute__((naked, noinline)) static void nibble_mve_three_of_32_held(const nibble_mve_three* rows) {
+  NIBBLE_MVE_HELD(
+      "sub r4, r4, #16\n\tvctp.8 r4\n\tvpsttt\n\t"
+      "vldrbt.8 q3, [r1, #16]\n\tvldrbt.8 q4, [r2, #16]\n\tvldrbt.8 q5, [r3, #16]\n\t",
+      "vldrb.8 q6, [r7]\n\tvldrb.8 q7, [r9]\n\t" NIBBLE_MVE_HELD_SIX(
+          "q0", "q1",
+          "q2") "vpstt\n\tvldrbt.8 q6, [r7, #16]\n\tvldrbt.8 q7, [r9, #16]\n\t" NIBBLE_MVE_HELD_SIX("q3", "q4", "q5"));
 }
 __attribute__((naked, noinline)) static void nibble_mve_three_of_4(const nibble_mve_three* rows) {
   NIBBLE_MVE_THREE("vmov.i8 q7, #15\n\t", NIBBLE_MVE_STARTS,
