@@ -207,7 +207,8 @@ static void end(job* j, const windows* w, const int32_t* sums, int32_t o, int32_
   }
 }
 
-static void channels_of(job* j, const windows* w, int32_t lanes, nibble_mve_three* rows, nibble_mve_end* e) {
+__attribute__((noinline)) static void channels_of(job* j, const windows* w, int32_t lanes, nibble_mve_three* rows,
+                                                  nibble_mve_end* e) {
   int32_t sums[NIBBLE_MVE_LANES * most_channels];
   const int whole = j->to - j->from <= most_channels;
   rows->x[0] = w->x[0];
@@ -260,6 +261,65 @@ static const int8_t* window_of(const job* j, const nibble_mve_spot* s, int direc
   return room;
 }
 
+/* How threes of positions that are inside are computed by what is written out alone. */
+typedef struct line {
+  int possible, direct;
+  int32_t wide, down, window; /* bytes of a window's row, from one to the next; of a window */
+  int8_t* rooms;
+  void (*copy)(int8_t* to, int32_t wide, const uint8_t* from, int32_t down, int32_t count, int32_t rows);
+} line;
+
+static void begin_line(const job* j, int direct, int32_t window, line* l) {
+  const nibble_conv* p = j->p;
+  l->direct = direct;
+  l->copy = p->x_type == NIBBLE_U8 ? nibble_mve_copy_less_128 : nibble_mve_copy;
+  l->wide = p->kernel[2] * p->in_channels;
+  l->down = p->dilation[1] * (int32_t)p->x_stride[2];
+  l->window = window;
+  l->rooms = j->call->scratch;
+  l->possible = j->ending == END_PAIRS && p->w_bits == 8 && (j->to - j->from) % 4 == 0 && p->kernel[0] == 1 &&
+                (p->kernel[2] == 1 || p->dilation[2] * p->x_stride[3] == p->in_channels);
+}
+
+static void copy_three(const job* j, const line* l, const uint8_t* x) {
+  int8_t* to = l->rooms;
+  for (int i = 0; i < NIBBLE_MVE_LANES; ++i, to += l->window, x += j->walk.x_step)
+    l->copy(to, l->wide, x, l->down, l->wide, j->p->kernel[1]);
+}
+
+/* `threes` of positions from s on. */
+__attribute__((noinline)) static void run_line(const job* j, const line* l, const nibble_mve_spot* s, int32_t threes,
+                                               nibble_mve_three* rows, nibble_mve_end* e) {
+  int32_t sums[NIBBLE_MVE_LANES * most_channels];
+  const uint8_t* x = (const uint8_t*)j->call->in[0] + s->x;
+  const int32_t x_step = j->walk.x_step, whole = j->to - j->from <= most_channels;
+  windows w;
+  for (int32_t i = 0; i < NIBBLE_MVE_LANES; ++i) {
+    rows->x[i] = l->rooms + i * l->window;
+    w.y[i] = s->y + i * j->walk.y_step;
+    w.r[i] = s->r + i * j->walk.r_step;
+  }
+  for (; threes > 0; --threes, x += 3 * x_step) {
+    if (l->direct) {
+      rows->x[0] = (const int8_t*)x;
+      rows->x[1] = (const int8_t*)x + x_step;
+      rows->x[2] = (const int8_t*)x + 2 * x_step;
+    } else {
+      copy_three(j, l, x);
+    }
+    for (int32_t o = j->from; o < j->to; o += most_channels) {
+      const int32_t count = j->to - o < most_channels ? j->to - o : most_channels;
+      if (!whole) set_end(j, o, count, e);
+      sums_of_three(j, rows, o, count, sums);
+      end_pairs(j, &w, sums, o, count, e);
+    }
+    for (int32_t i = 0; i < NIBBLE_MVE_LANES; ++i) {
+      w.y[i] += 3 * j->walk.y_step;
+      w.r[i] += 3 * j->walk.r_step;
+    }
+  }
+}
+
 int nibble_conv_mve(const void* parameters, const nibble_call* call) {
   const nibble_conv* p = parameters;
   const int32_t count = p->kernel[0] * p->kernel[1] * p->kernel[2] * p->in_channels, window = nibble_mve_window(p);
@@ -275,6 +335,7 @@ int nibble_conv_mve(const void* parameters, const nibble_call* call) {
   windows w;
   nibble_mve_three rows = {{0, 0, 0}, 0, 0, 0, {0, 0, 0}, {0, 0}, 0, 0};
   nibble_mve_end ending;
+  line l;
   job j;
   j.p = p;
   j.call = call;
@@ -297,8 +358,16 @@ int nibble_conv_mve(const void* parameters, const nibble_call* call) {
   nibble_mve_walk_over(p, &j.walk);
   memset(&w, 0, sizeof w);
   nibble_mve_spot_at(&j.walk, begin, &s);
+  begin_line(&j, direct, window, &l);
   for (int32_t item = begin; item < last;) {
+    const int32_t threes = l.possible ? nibble_mve_threes(&j.walk, &s, item, last) : 0;
     const int32_t lanes = last - item < NIBBLE_MVE_LANES ? 1 : NIBBLE_MVE_LANES;
+    if (threes > 0) {
+      run_line(&j, &l, &s, threes, &rows, &ending);
+      item += threes * NIBBLE_MVE_LANES;
+      if (item < last) nibble_mve_spot_on(&j.walk, item, threes * NIBBLE_MVE_LANES, &s);
+      continue;
+    }
     for (int32_t i = 0; i < lanes; ++i) {
       w.x[i] = window_of(&j, &s, direct, count, window, rooms + i * window, plain, &w.start[i]);
       w.y[i] = s.y;

@@ -18,6 +18,8 @@ typedef struct job {
   int32_t offsets[NIBBLE_MVE_MOST_TAPS];
   int inside[lanes_at_once]; /* windows of 3 x 3 in x */
   int staged, wide, fault;
+  void (*nine)(const nibble_mve_nine*);
+  void (*planes)(const nibble_mve_end*);
 } job;
 
 static int32_t weight(const nibble_conv* p, int32_t tap, int32_t c) {
@@ -96,22 +98,28 @@ static void sums_of(const job* j, const nibble_mve_spot* s, int32_t c, int32_t c
     (is_signed ? nibble_mve_any_signed : nibble_mve_any_unsigned)(&taps);
 }
 
-/* The same of `positions` side by side, all inside x, with windows of 3 x 3. */
+/* What nine_of needs for channels [c, c + count). */
+static void set_nine(const job* j, int32_t positions, int32_t c, int32_t count, nibble_mve_nine* nine) {
+  const int32_t sixteens = (count + 15) / 16;
+  nine->weights = j->weights + c * 9;
+  nine->bias = j->bias + c;
+  nine->right = j->offsets[1];
+  nine->down = j->offsets[3] - j->offsets[2];
+  nine->up = 16 - j->offsets[8];
+  nine->sixteens = sixteens;
+  nine->next = j->walk.x_step - 16 * sixteens;
+  nine->positions = positions;
+  nine->plane = 4 * most_channels - 64 * sixteens;
+}
+
+/* Sums of `positions` side by side, all inside x, with windows of 3 x 3. */
 static void nine_of(const job* j, const nibble_mve_spot* s, int32_t positions, int32_t c, int32_t count,
                     int32_t* sums) {
-  const int32_t sixteens = (count + 15) / 16, right = j->offsets[1], third = j->offsets[2];
-  const nibble_mve_nine nine = {j->weights + c * 9,
-                                (const uint8_t*)j->call->in[0] + s->x + c,
-                                sums,
-                                j->bias + c,
-                                right,
-                                j->offsets[3] - third,
-                                16 - j->offsets[8],
-                                sixteens,
-                                j->walk.x_step - 16 * sixteens,
-                                positions,
-                                4 * most_channels - 64 * sixteens};
-  (j->p->x_type == NIBBLE_I8 ? nibble_mve_nine_signed : nibble_mve_nine_unsigned)(&nine);
+  nibble_mve_nine nine;
+  set_nine(j, positions, c, count, &nine);
+  nine.x = (const uint8_t*)j->call->in[0] + s->x + c;
+  nine.sums = sums;
+  j->nine(&nine);
 }
 
 /* Four channels of a position, from sums to bytes; `there`: which of the four there are. */
@@ -121,30 +129,32 @@ static void end_four(const job* j, const nibble_mve_spot* s, const int32_t* sums
   vstrbq_p_s32((int8_t*)j->call->out + s->y + c, nibble_mve_ended(&j->stage, vldrwq_s32(sums), &by, r), there);
 }
 
+/* Fields of whole fours of channels from c on, but for sums and where they go. */
+static void set_end(const job* j, int32_t c, int32_t count, nibble_mve_end* e) {
+  const nibble_mve_stage* by = &j->stage;
+  e->factor = by->factor + (c & by->mask);
+  e->addend = by->addend + (c & by->mask);
+  e->shift = by->shift + (c & by->mask);
+  e->low = by->low;
+  e->high = by->high;
+  e->fours = count / 4;
+}
+
 /* Stores the sums of channels [first, first + count) of three positions, or of one. */
 static void end(job* j, const nibble_mve_spot* s, const int32_t* sums, int32_t first, int32_t count, int32_t lanes) {
   const nibble_conv* p = j->p;
   int32_t done = 0;
   if (j->staged && p->sum_form == 0 && count >= 4) {
-    const nibble_mve_stage* by = &j->stage;
     uint8_t* const y = (uint8_t*)j->call->out + first;
-    const int32_t c = first & by->mask;
     nibble_mve_end rows;
+    set_end(j, first, count, &rows);
     rows.sums = sums;
-    rows.factor = by->factor + c;
-    rows.addend = by->addend + c;
-    rows.shift = by->shift + c;
     for (int32_t i = 0; i < lanes_at_once; ++i) rows.y[i] = y + s[lanes > 1 ? i : 0].y;
-    rows.low = by->low;
-    rows.high = by->high;
-    rows.fours = count / 4;
     done = count / 4 * 4;
     if (lanes == 1)
       nibble_mve_one_to_any(&rows);
-    else if (by->low == -128 && by->high == 127)
-      nibble_mve_planes_to_i8(&rows);
     else
-      nibble_mve_planes_to_any(&rows);
+      j->planes(&rows);
   }
   if (done == count) return;
   for (int32_t i = 0; i < lanes; ++i, ++s, sums += most_channels)
@@ -171,6 +181,36 @@ static void positions_of(job* j, const nibble_mve_spot* s, int32_t lanes) {
   }
 }
 
+/* `threes` of positions inside from s on, by what is written out alone. */
+__attribute__((noinline)) static void run_line(const job* j, const nibble_mve_spot* s, int32_t threes) {
+  int32_t sums[lanes_at_once * most_channels];
+  const uint8_t* x = (const uint8_t*)j->call->in[0] + s->x;
+  uint8_t* y = (uint8_t*)j->call->out + s->y;
+  const int32_t x_step = 3 * j->walk.x_step, y_step = j->walk.y_step, whole = j->to - j->from <= most_channels;
+  nibble_mve_nine nine;
+  nibble_mve_end e;
+  nine.sums = sums;
+  e.sums = sums;
+  if (whole) {
+    set_nine(j, lanes_at_once, j->from, j->to - j->from, &nine);
+    set_end(j, j->from, j->to - j->from, &e);
+  }
+  for (; threes > 0; --threes, x += x_step, y += 3 * y_step)
+    for (int32_t c = j->from; c < j->to; c += most_channels) {
+      const int32_t count = j->to - c < most_channels ? j->to - c : most_channels;
+      if (!whole) {
+        set_nine(j, lanes_at_once, c, count, &nine);
+        set_end(j, c, count, &e);
+      }
+      nine.x = x + c;
+      e.y[0] = y + c;
+      e.y[1] = y + c + y_step;
+      e.y[2] = y + c + 2 * y_step;
+      j->nine(&nine);
+      j->planes(&e);
+    }
+}
+
 int nibble_depthwise_mve(const void* parameters, const nibble_call* call) {
   const nibble_conv* p = parameters;
   const int32_t positions = p->batch * p->out[0] * p->out[1] * p->out[2];
@@ -179,7 +219,7 @@ int nibble_depthwise_mve(const void* parameters, const nibble_call* call) {
   uint8_t* outside = call->scratch;
   int8_t* weights = (int8_t*)call->scratch + channels;
   nibble_mve_spot s, spots[lanes_at_once];
-  int nine;
+  int nine, line;
   job j;
   j.p = p;
   j.call = call;
@@ -200,10 +240,20 @@ int nibble_depthwise_mve(const void* parameters, const nibble_call* call) {
   offsets_of(p, j.offsets);
   j.staged = nibble_mve_stage_of(p, j.from, j.to, &j.stage);
   nine = j.taps == 9 && p->kernel[1] == 3 && p->kernel[2] == 3 && !j.wide;
+  line = nine && j.staged && p->sum_form == 0 && (j.to - j.from) % 4 == 0;
+  j.nine = p->x_type == NIBBLE_I8 ? nibble_mve_nine_signed : nibble_mve_nine_unsigned;
+  j.planes = p->stage.low == -128 && p->stage.high == 127 ? nibble_mve_planes_to_i8 : nibble_mve_planes_to_any;
   nibble_mve_walk_over(p, &j.walk);
   nibble_mve_spot_at(&j.walk, begin, &s);
   for (int32_t item = begin; item < last;) {
+    const int32_t threes = line ? nibble_mve_threes(&j.walk, &s, item, last) : 0;
     const int32_t lanes = last - item < lanes_at_once ? 1 : lanes_at_once;
+    if (threes > 0) {
+      run_line(&j, &s, threes);
+      item += threes * lanes_at_once;
+      if (item < last) nibble_mve_spot_on(&j.walk, item, threes * lanes_at_once, &s);
+      continue;
+    }
     for (int32_t i = 0; i < lanes; ++i) {
       spots[i] = s;
       j.inside[i] = nine && nibble_mve_is_inside(&j.walk, &s);

@@ -72,9 +72,29 @@ NIBBLE_INLINE void nibble_mve_spot_next(const nibble_mve_walk* w, int32_t item, 
   s->r += w->r_step;
 }
 
+/* To position `item`, `count` on and at most one beyond the row. */
+NIBBLE_INLINE void nibble_mve_spot_on(const nibble_mve_walk* w, int32_t item, int32_t count, nibble_mve_spot* s) {
+  s->left -= count;
+  s->column += count;
+  s->x += count * w->x_step;
+  s->y += count * w->y_step;
+  s->r += count * w->r_step;
+  if (s->left < 0) nibble_mve_spot_at(w, item, s);
+}
+
 /* Whether all of a position's window lies in x. */
 NIBBLE_INLINE int nibble_mve_is_inside(const nibble_mve_walk* w, const nibble_mve_spot* s) {
   return s->whole && s->column >= w->first && s->column <= w->last;
+}
+
+/* How many threes of positions from s on lie in its row, are inside and come before `last`. */
+NIBBLE_INLINE int32_t nibble_mve_threes(const nibble_mve_walk* w, const nibble_mve_spot* s, int32_t item,
+                                        int32_t last) {
+  int32_t count = last - item;
+  if (!nibble_mve_is_inside(w, s)) return 0;
+  if (count > s->left + 1) count = s->left + 1;
+  if (count > w->last - s->column + 1) count = w->last - s->column + 1;
+  return count / NIBBLE_MVE_LANES;
 }
 
 #endif

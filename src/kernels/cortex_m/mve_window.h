@@ -3,23 +3,27 @@
 /* Windows side by side in signed bytes: of unsigned x, less 128. */
 #include "kernels/cortex_m/mve_spot.h"
 
-/* `rows` runs of `count` bytes, `down` apart, to runs `wide` apart; neither is 0. */
-#define NIBBLE_MVE_COPY(begin, flip)                                                  \
-  __asm__ volatile(begin                                                              \
-                   "1: mov r6, %0\n\tmov r5, %1\n\twlstp.8 lr, %3, 3f\n\t"            \
-                   "2: vldrb.8 q0, [r6], #16\n\t" flip                                \
-                   "vstrb.8 q0, [r5], #16\n\tletp lr, 2b\n\t"                         \
-                   "3: add %0, %0, %4\n\tadd %1, %1, %5\n\tsubs %2, %2, #1\n\tbne 1b" \
-                   : "+r"(from), "+r"(to), "+r"(rows)                                 \
-                   : "r"(count), "r"(down), "r"(wide)                                 \
-                   : "lr", "r5", "r6", "q0", "q1", "cc", "memory")
-NIBBLE_INLINE void nibble_mve_copy(int8_t* to, int32_t wide, const uint8_t* from, int32_t down, int32_t count,
-                                   int32_t rows, int flip) {
-  if (flip)
-    NIBBLE_MVE_COPY("vmov.i8 q1, #128\n\t", "veor q0, q0, q1\n\t");
-  else
-    NIBBLE_MVE_COPY("", "");
+/* `rows` runs of `count` bytes, `down` apart, to runs `wide` apart; rows is not 0. */
+#define NIBBLE_MVE_COPY(flip)                                                       \
+  __asm__(                                                                          \
+      ".syntax unified\n\t"                                                         \
+      "push {r4, r5, r6, r7, lr}\n\tldrd r4, r5, [sp, #20]\n\tvmov.i8 q1, #128\n\t" \
+      "1: mov r6, r2\n\tmov r7, r0\n\twlstp.8 lr, r4, 3f\n\t"                       \
+      "2: vldrb.8 q0, [r6], #16\n\t" flip                                           \
+      "vstrb.8 q0, [r7], #16\n\tletp lr, 2b\n\t"                                    \
+      "3: add r2, r2, r3\n\tadd r0, r0, r1\n\tsubs r5, r5, #1\n\tbne 1b\n\t"        \
+      "pop {r4, r5, r6, r7, pc}\n\t")
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+__attribute__((naked, noinline)) static void nibble_mve_copy(int8_t* to, int32_t wide, const uint8_t* from,
+                                                             int32_t down, int32_t count, int32_t rows) {
+  NIBBLE_MVE_COPY("");
 }
+__attribute__((naked, noinline)) static void nibble_mve_copy_less_128(int8_t* to, int32_t wide, const uint8_t* from,
+                                                                      int32_t down, int32_t count, int32_t rows) {
+  NIBBLE_MVE_COPY("veor q0, q0, q1\n\t");
+}
+#pragma GCC diagnostic pop
 
 NIBBLE_INLINE void nibble_mve_fill(int8_t* to, int32_t value, int32_t count) {
   __asm__ volatile("vdup.8 q0, %2\n\twlstp.8 lr, %1, 1f\n\t2: vstrb.8 q0, [%0], #16\n\tletp lr, 2b\n\t1:"
@@ -29,8 +33,8 @@ NIBBLE_INLINE void nibble_mve_fill(int8_t* to, int32_t value, int32_t count) {
 }
 
 /* A window of one plane, whose taps lie side by side in x. */
-NIBBLE_INLINE void nibble_mve_gather_rows(const nibble_mve_walk* w, const uint8_t* x, const nibble_mve_spot* s,
-                                          int32_t zero, int flip, int8_t* to) {
+static void nibble_mve_gather_rows(const nibble_mve_walk* w, const uint8_t* x, const nibble_mve_spot* s, int32_t zero,
+                                   int flip, int8_t* to) {
   const nibble_conv* p = w->p;
   const int32_t channels = p->in_channels, wide = channels * p->kernel[2];
   const int32_t down = p->dilation[1] * (int32_t)p->x_stride[2], rows = s->bottom - s->top;
@@ -46,7 +50,8 @@ NIBBLE_INLINE void nibble_mve_gather_rows(const nibble_mve_walk* w, const uint8_
     nibble_mve_fill(to - s->top * wide, zero, wide * p->kernel[1]);
     if (rows <= 0 || before + after >= wide) return;
   }
-  nibble_mve_copy(to + before, wide, from + before, down, wide - before - after, rows, flip);
+  (flip ? nibble_mve_copy_less_128 : nibble_mve_copy)(to + before, wide, from + before, down, wide - before - after,
+                                                      rows);
 }
 
 /* A window as it lies in x. */
@@ -56,10 +61,7 @@ static void nibble_mve_gather(const nibble_mve_walk* w, const uint8_t* x, const 
   const int32_t channels = p->in_channels, tap = p->dilation[2] * (int32_t)p->x_stride[3];
   const int32_t zero = (int32_t)(flip ? p->zero_point - 128 : p->zero_point);
   if (p->kernel[0] == 1 && (tap == channels || p->kernel[2] == 1)) {
-    if (flip)
-      nibble_mve_gather_rows(w, x, s, zero, 1, to);
-    else
-      nibble_mve_gather_rows(w, x, s, zero, 0, to);
+    nibble_mve_gather_rows(w, x, s, zero, flip, to);
     return;
   }
   for (int32_t d = 0; d < p->kernel[0]; ++d)
@@ -70,7 +72,7 @@ static void nibble_mve_gather(const nibble_mve_walk* w, const uint8_t* x, const 
       int32_t column = s->column * p->stride[2] - p->pad[2];
       for (int32_t t = 0; t < p->kernel[2]; ++t, from += tap, to += channels, column += p->dilation[2])
         if (row && column >= 0 && column < p->in[2])
-          nibble_mve_copy(to, 0, from, 0, channels, 1, flip);
+          (flip ? nibble_mve_copy_less_128 : nibble_mve_copy)(to, 0, from, 0, channels, 1);
         else
           nibble_mve_fill(to, zero, channels);
     }
