@@ -66,7 +66,7 @@ static void choose_end(job* j) {
                   p->stage.low <= INT32_MIN && p->stage.high >= INT32_MAX;
   const int staged = nibble_mve_stage_of(p, j->from, j->to, &j->stage);
   j->ending = raw ? END_RAW : staged ? END_FOURS : END_ONE_BY_ONE;
-  if (!staged || j->scaled) return;
+  if (!staged || j->scaled || !j->stage.upper) return;
   if (p->sum_form == 0) {
     j->ending = END_PAIRS;
     j->pairs = q == 1 ? nibble_mve_pairs_to_i8 : nibble_mve_pairs_to_any;
@@ -261,15 +261,15 @@ static const int8_t* window_of(const job* j, const nibble_mve_spot* s, int direc
   return room;
 }
 
-/* How threes of positions that are inside are computed by what is written out alone. */
+/* How threes of positions that are inside come to their windows. */
 typedef struct line {
   int possible, direct;
   int32_t wide, down, window; /* bytes of a window's row, from one to the next; of a window */
-  int8_t* rooms;
+  int8_t *rooms, *plain;
   void (*copy)(int8_t* to, int32_t wide, const uint8_t* from, int32_t down, int32_t count, int32_t rows);
 } line;
 
-static void begin_line(const job* j, int direct, int32_t window, line* l) {
+static void begin_line(const job* j, int direct, int32_t count, int32_t window, int8_t* plain, line* l) {
   const nibble_conv* p = j->p;
   l->direct = direct;
   l->copy = p->x_type == NIBBLE_U8 ? nibble_mve_copy_less_128 : nibble_mve_copy;
@@ -277,46 +277,40 @@ static void begin_line(const job* j, int direct, int32_t window, line* l) {
   l->down = p->dilation[1] * (int32_t)p->x_stride[2];
   l->window = window;
   l->rooms = j->call->scratch;
-  l->possible = j->ending == END_PAIRS && p->w_bits == 8 && (j->to - j->from) % 4 == 0 && p->kernel[0] == 1 &&
-                (p->kernel[2] == 1 || p->dilation[2] * p->x_stride[3] == p->in_channels);
+  l->plain = plain;
+  l->possible = p->kernel[0] == 1 && (p->kernel[2] == 1 || p->dilation[2] * p->x_stride[3] == p->in_channels);
+  if (p->w_bits != 8 && l->possible) memset(plain + count, 0, (size_t)(window - count));
 }
 
-static void copy_three(const job* j, const line* l, const uint8_t* x) {
+static void windows_of(const job* j, const line* l, const uint8_t* x, windows* w) {
+  const int32_t bits = j->p->w_bits, height = j->p->kernel[1], x_step = j->walk.x_step;
   int8_t* to = l->rooms;
-  for (int i = 0; i < NIBBLE_MVE_LANES; ++i, to += l->window, x += j->walk.x_step)
-    l->copy(to, l->wide, x, l->down, l->wide, j->p->kernel[1]);
+  if (l->direct) {
+    w->x[0] = (const int8_t*)x;
+    w->x[1] = (const int8_t*)x + x_step;
+    w->x[2] = (const int8_t*)x + 2 * x_step;
+    return;
+  }
+  for (int i = 0; i < NIBBLE_MVE_LANES; ++i, to += l->window, x += x_step) {
+    w->x[i] = to;
+    l->copy(bits == 8 ? to : l->plain, l->wide, x, l->down, l->wide, height);
+    if (bits != 8)
+      w->start[i] = (int32_t)((uint32_t)nibble_mve_part(l->plain, l->window, bits, to) * (uint32_t)j->p->w_low);
+  }
 }
 
 /* `threes` of positions from s on. */
-__attribute__((noinline)) static void run_line(const job* j, const line* l, const nibble_mve_spot* s, int32_t threes,
-                                               nibble_mve_three* rows, nibble_mve_end* e) {
-  int32_t sums[NIBBLE_MVE_LANES * most_channels];
+static void run_line(job* j, const line* l, const nibble_mve_spot* s, int32_t threes, windows* w,
+                     nibble_mve_three* rows, nibble_mve_end* e) {
+  const int32_t x_step = 3 * j->walk.x_step, y_step = j->walk.y_step, r_step = j->walk.r_step;
   const uint8_t* x = (const uint8_t*)j->call->in[0] + s->x;
-  const int32_t x_step = j->walk.x_step, whole = j->to - j->from <= most_channels;
-  windows w;
-  for (int32_t i = 0; i < NIBBLE_MVE_LANES; ++i) {
-    rows->x[i] = l->rooms + i * l->window;
-    w.y[i] = s->y + i * j->walk.y_step;
-    w.r[i] = s->r + i * j->walk.r_step;
-  }
-  for (; threes > 0; --threes, x += 3 * x_step) {
-    if (l->direct) {
-      rows->x[0] = (const int8_t*)x;
-      rows->x[1] = (const int8_t*)x + x_step;
-      rows->x[2] = (const int8_t*)x + 2 * x_step;
-    } else {
-      copy_three(j, l, x);
-    }
-    for (int32_t o = j->from; o < j->to; o += most_channels) {
-      const int32_t count = j->to - o < most_channels ? j->to - o : most_channels;
-      if (!whole) set_end(j, o, count, e);
-      sums_of_three(j, rows, o, count, sums);
-      end_pairs(j, &w, sums, o, count, e);
-    }
+  for (int32_t y = s->y, r = s->r; threes > 0; --threes, x += x_step, y += 3 * y_step, r += 3 * r_step) {
+    windows_of(j, l, x, w);
     for (int32_t i = 0; i < NIBBLE_MVE_LANES; ++i) {
-      w.y[i] += 3 * j->walk.y_step;
-      w.r[i] += 3 * j->walk.r_step;
+      w->y[i] = y + i * y_step;
+      w->r[i] = r + i * r_step;
     }
+    channels_of(j, w, NIBBLE_MVE_LANES, rows, e);
   }
 }
 
@@ -358,12 +352,12 @@ int nibble_conv_mve(const void* parameters, const nibble_call* call) {
   nibble_mve_walk_over(p, &j.walk);
   memset(&w, 0, sizeof w);
   nibble_mve_spot_at(&j.walk, begin, &s);
-  begin_line(&j, direct, window, &l);
+  begin_line(&j, direct, count, window, plain, &l);
   for (int32_t item = begin; item < last;) {
     const int32_t threes = l.possible ? nibble_mve_threes(&j.walk, &s, item, last) : 0;
     const int32_t lanes = last - item < NIBBLE_MVE_LANES ? 1 : NIBBLE_MVE_LANES;
     if (threes > 0) {
-      run_line(&j, &l, &s, threes, &rows, &ending);
+      run_line(&j, &l, &s, threes, &w, &rows, &ending);
       item += threes * NIBBLE_MVE_LANES;
       if (item < last) nibble_mve_spot_on(&j.walk, item, threes * NIBBLE_MVE_LANES, &s);
       continue;

@@ -22,25 +22,35 @@ typedef struct job {
   void (*planes)(const nibble_mve_end*);
 } job;
 
-static int32_t weight(const nibble_conv* p, int32_t tap, int32_t c) {
-  const int32_t bits = p->w_bits, per_byte = 8 / bits, row = (p->out_channels * bits + 7) / 8;
-  const uint8_t* at = (const uint8_t*)p->weights + tap * row;
-  return p->w_low + p->w_step * (at[c / per_byte] >> (c % per_byte * bits) & ((1 << bits) - 1));
+/* Sixteen weights of a tap from channel c on, a multiple of sixteen. Beyond the last whatever. */
+static int8x16_t sixteen_of(const nibble_conv* p, int32_t tap, int32_t c) {
+  const int32_t bits = p->w_bits, row = (p->out_channels * bits + 7) / 8, first = c * bits / 8;
+  const uint8_t* at = (const uint8_t*)p->weights + tap * row + first;
+  const uint32_t there = (uint32_t)(row - first);
+  uint8x16_t codes;
+  if (bits == 8) return vldrbq_z_s8((const int8_t*)at, vctp8q(there));
+  if (bits == 4) {
+    const uint16x8_t v = vldrbq_z_u16(at, vctp16q(there));
+    codes = vreinterpretq_u8_u16(
+        vorrq_u16(vandq_u16(v, vdupq_n_u16(0x000f)), vandq_u16(vshlq_n_u16(v, 4), vdupq_n_u16(0x0f00))));
+  } else if (bits == 2) {
+    const uint32x4_t v = vldrbq_z_u32(at, vctp32q(there));
+    const uint32x4_t pairs =
+        vorrq_u32(vandq_u32(v, vdupq_n_u32(0x000f)), vandq_u32(vshlq_n_u32(v, 12), vdupq_n_u32(0x000f0000)));
+    codes = vreinterpretq_u8_u32(vorrq_u32(vandq_u32(pairs, vdupq_n_u32(0x00030003)),
+                                           vandq_u32(vshlq_n_u32(pairs, 6), vdupq_n_u32(0x03000300))));
+  } else {
+    codes = vpselq_u8(vdupq_n_u8(1), vdupq_n_u8(0), (mve_pred16_t)(at[0] | (there > 1 ? at[1] : 0) << 8));
+  }
+  return vreinterpretq_s8_u8(vmlaq_n_u8(vdupq_n_u8((uint8_t)p->w_low), codes, (uint8_t)p->w_step));
 }
 
-/* For each sixteen channels, sixteen for each tap; returns whether one is -128. Beyond the channels stand zeros. */
+/* For each sixteen channels, sixteen for each tap; returns whether one is -128. */
 static int lay_weights(const nibble_conv* p, int32_t taps, int8_t* to) {
   int8x16_t least = vdupq_n_s8(0);
   for (int32_t c = 0; c < p->out_channels; c += 16)
     for (int32_t t = 0; t < taps; ++t, to += 16) {
-      const mve_pred16_t there = vctp8q((uint32_t)(p->out_channels - c));
-      int8x16_t row;
-      if (p->w_bits == 8) {
-        row = vldrbq_z_s8((const int8_t*)p->weights + t * p->out_channels + c, there);
-      } else {
-        for (int32_t k = 0; k < 16; ++k) to[k] = (int8_t)(c + k < p->out_channels ? weight(p, t, c + k) : 0);
-        row = vld1q_s8(to);
-      }
+      const int8x16_t row = sixteen_of(p, t, c);
       vst1q_s8(to, row);
       least = vminq_s8(least, row);
     }
@@ -144,7 +154,7 @@ static void set_end(const job* j, int32_t c, int32_t count, nibble_mve_end* e) {
 static void end(job* j, const nibble_mve_spot* s, const int32_t* sums, int32_t first, int32_t count, int32_t lanes) {
   const nibble_conv* p = j->p;
   int32_t done = 0;
-  if (j->staged && p->sum_form == 0 && count >= 4) {
+  if (j->staged && j->stage.upper && p->sum_form == 0 && count >= 4) {
     uint8_t* const y = (uint8_t*)j->call->out + first;
     nibble_mve_end rows;
     set_end(j, first, count, &rows);
@@ -240,7 +250,7 @@ int nibble_depthwise_mve(const void* parameters, const nibble_call* call) {
   offsets_of(p, j.offsets);
   j.staged = nibble_mve_stage_of(p, j.from, j.to, &j.stage);
   nine = j.taps == 9 && p->kernel[1] == 3 && p->kernel[2] == 3 && !j.wide;
-  line = nine && j.staged && p->sum_form == 0 && (j.to - j.from) % 4 == 0;
+  line = nine && j.staged && j.stage.upper && p->sum_form == 0 && (j.to - j.from) % 4 == 0;
   j.nine = p->x_type == NIBBLE_I8 ? nibble_mve_nine_signed : nibble_mve_nine_unsigned;
   j.planes = p->stage.low == -128 && p->stage.high == 127 ? nibble_mve_planes_to_i8 : nibble_mve_planes_to_any;
   nibble_mve_walk_over(p, &j.walk);

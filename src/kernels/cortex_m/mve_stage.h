@@ -10,12 +10,13 @@
 
 #define NIBBLE_INLINE static inline __attribute__((always_inline))
 
-/* PRODUCT32 with shifts of 32 and more, to bytes, with a residual of bytes whose sum fits 32 bits, or none. */
+/* PRODUCT32 to bytes, with a residual of bytes whose sum fits 32 bits, or none. */
 typedef struct nibble_mve_stage {
   const int32_t* factor;
   const int64_t* addend;
   const uint8_t* shift;
-  int32_t mask; /* 0 where one channel's constants, repeated, serve all; else -1 */
+  int32_t upper; /* all shifts are 32 and more: what is written out takes them */
+  int32_t mask;  /* 0 where one channel's constants, repeated, serve all; else -1 */
   int32_t low, high;
   int32_t sum_a, sum_b, sum_c, sum_shift, sum_low, sum_high;
   int32_t r_signed;
@@ -51,8 +52,11 @@ static int nibble_mve_stage_of(const nibble_conv* p, int32_t from, int32_t to, n
   to_stage->factor = s->a;
   to_stage->addend = s->b;
   to_stage->shift = s->d;
-  for (int32_t o = one ? 0 : from; o < (one ? 1 : to); ++o)
-    if (to_stage->shift[o] < 32 || to_stage->shift[o] > 63) return 0;
+  to_stage->upper = 1;
+  for (int32_t o = one ? 0 : from; o < (one ? 1 : to); ++o) {
+    if (to_stage->shift[o] > 63) return 0;
+    if (to_stage->shift[o] < 32) to_stage->upper = 0;
+  }
   to_stage->mask = one ? 0 : -1;
   if (one) {
     for (int i = 0; i < NIBBLE_MVE_PLANE; ++i) {
@@ -78,7 +82,7 @@ static int nibble_mve_stage_of(const nibble_conv* p, int32_t from, int32_t to, n
 
 /* Four channels' constants. */
 typedef struct nibble_mve_product {
-  int32x4_t factor, high, down; /* down: 32 - shift */
+  int32x4_t factor, high, shift;
   uint32x4_t low;
 } nibble_mve_product;
 
@@ -89,15 +93,19 @@ NIBBLE_INLINE nibble_mve_product nibble_mve_product_of(const nibble_mve_stage* s
   r.factor = vldrwq_s32(s->factor + c);
   r.low = words.val[0];
   r.high = vreinterpretq_s32_u32(words.val[1]);
-  r.down = vsubq_s32(vdupq_n_s32(32), vreinterpretq_s32_u32(vldrbq_u32(s->shift + c)));
+  r.shift = vreinterpretq_s32_u32(vldrbq_u32(s->shift + c));
   return r;
 }
 
-/* (v * factor + addend) >> shift: the carry out of the lower words is the top bit of half their sum. */
+/* (v * factor + addend) >> shift: the carry out of the lower words is the top bit of half their sum. Shifts by 32 and
+ * more leave nothing of a word that is not negative, and those to the left by less than 0 shift to the right. */
 NIBBLE_INLINE int32x4_t nibble_mve_scaled(int32x4_t v, const nibble_mve_product* by) {
-  const uint32x4_t half = vhaddq_u32(vreinterpretq_u32_s32(vmulq_s32(v, by->factor)), by->low);
+  const uint32x4_t product = vreinterpretq_u32_s32(vmulq_s32(v, by->factor));
+  const uint32x4_t low = vaddq_u32(product, by->low), half = vhaddq_u32(product, by->low);
   const int32x4_t upper = vaddq_s32(vmulhq_s32(v, by->factor), by->high);
-  return vshlq_s32(vaddq_s32(upper, vreinterpretq_s32_u32(vshrq_n_u32(half, 31))), by->down);
+  const int32x4_t high = vaddq_s32(upper, vreinterpretq_s32_u32(vshrq_n_u32(half, 31)));
+  const int32x4_t left = vsubq_s32(vdupq_n_s32(32), by->shift);
+  return vorrq_s32(vshlq_s32(high, left), vreinterpretq_s32_u32(vshlq_u32(low, vnegq_s32(by->shift))));
 }
 
 NIBBLE_INLINE int32x4_t nibble_mve_clipped(int32x4_t v, int32_t low, int32_t high) {
