@@ -6,6 +6,7 @@
 #include "kernels/cortex_m/dsp.h"
 #include "kernels/cortex_m/helium.h"
 #include "kernels/portable/portable.h"
+#include "kernels/unrolled/unrolled.h"
 
 namespace nibble::codegen {
 namespace {
@@ -60,6 +61,12 @@ const std::vector<Row>& rows() {
        {"cortex_m_dsp",
         "nibble_depthwise_dsp",
         {"kernels/cortex_m/dsp_depthwise.c", "kernels/portable/depthwise.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_unrolled_takes_conv(p); }),
+       {"unrolled", "nibble_conv_unrolled", {"kernels/unrolled/unrolled_conv.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_unrolled_takes_depthwise(p); }),
+       {"unrolled", "nibble_depthwise_unrolled", {"kernels/unrolled/unrolled_depthwise.c", NIBBLE_SUMS}}},
       {NIBBLE_KIND_CONV,
        is_without_groups,
        {"portable", "nibble_conv_portable", {"kernels/portable/conv.c", NIBBLE_SUMS}}},

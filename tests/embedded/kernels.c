@@ -4,6 +4,7 @@
 
 #include "kernels/cortex_m/dsp.h"
 #include "kernels/cortex_m/helium.h"
+#include "kernels/unrolled/unrolled.h"
 
 #if defined(__ARM_FEATURE_DSP)
 #define SETS 2
@@ -183,6 +184,8 @@ int main(void) {
     const int depthwise = i % 3 == 0;
     draw_conv(&p, depthwise);
     wrong += differs(&p, depthwise ? nibble_depthwise_portable : nibble_conv_portable, "portable", i);
+    ++count;
+    wrong += differs(&p, depthwise ? nibble_depthwise_unrolled : nibble_conv_unrolled, "unrolled", i);
     ++count;
 #if SETS > 1
     wrong += differs(&p, depthwise ? nibble_depthwise_dsp : nibble_conv_dsp, "dsp", i);
