@@ -4,7 +4,9 @@
 #include <string>
 
 #include "kernels/cortex_m/dsp.h"
+#include "kernels/cortex_m/helium.h"
 #include "kernels/portable/portable.h"
+#include "kernels/unrolled/unrolled.h"
 
 namespace nibble::codegen {
 namespace {
@@ -41,6 +43,17 @@ bool is_without_groups(const void* parameters) {
 const std::vector<Row>& rows() {
   static const std::vector<Row> all{
       {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_mve_takes_conv(p); }),
+       {"helium", "nibble_conv_mve", {"kernels/cortex_m/mve_conv.c", "kernels/portable/conv.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_mve_takes_depthwise(p); }),
+       {"helium",
+        "nibble_depthwise_mve",
+        {"kernels/cortex_m/mve_depthwise.c", "kernels/portable/depthwise.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_REDUCE,
+       asks<nibble_reduce>([](const nibble_reduce* p) { return nibble_mve_takes_reduce(p); }),
+       {"helium", "nibble_reduce_mve", {"kernels/cortex_m/mve_reduce.c", "kernels/portable/reduce.c", NIBBLE_SHARED}}},
+      {NIBBLE_KIND_CONV,
        asks<nibble_conv>([](const nibble_conv* p) { return nibble_dsp_takes_conv(p); }),
        {"cortex_m_dsp", "nibble_conv_dsp", {"kernels/cortex_m/dsp_conv.c", "kernels/portable/conv.c", NIBBLE_SUMS}}},
       {NIBBLE_KIND_CONV,
@@ -48,6 +61,12 @@ const std::vector<Row>& rows() {
        {"cortex_m_dsp",
         "nibble_depthwise_dsp",
         {"kernels/cortex_m/dsp_depthwise.c", "kernels/portable/depthwise.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_unrolled_takes_conv(p); }),
+       {"unrolled", "nibble_conv_unrolled", {"kernels/unrolled/unrolled_conv.c", NIBBLE_SUMS}}},
+      {NIBBLE_KIND_CONV,
+       asks<nibble_conv>([](const nibble_conv* p) { return nibble_unrolled_takes_depthwise(p); }),
+       {"unrolled", "nibble_depthwise_unrolled", {"kernels/unrolled/unrolled_depthwise.c", NIBBLE_SUMS}}},
       {NIBBLE_KIND_CONV,
        is_without_groups,
        {"portable", "nibble_conv_portable", {"kernels/portable/conv.c", NIBBLE_SUMS}}},

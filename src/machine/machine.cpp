@@ -64,14 +64,17 @@ int64_t Machine::bytes_for(std::string_view what) const {
 }
 
 Machine machine_from_json(const Json& json, const std::string& place) {
-  const Section section(
-      json, "machine", place,
-      {"name", "description", "instruction_set", "kernels", "memories", "alignment", "compiler", "cost"});
+  const Section section(json, "machine", place,
+                        {"name", "description", "instruction_set", "kernels", "activations", "memories", "alignment",
+                         "compiler", "cost"});
   Machine machine;
   machine.name = section.text("name");
   machine.description = section.has("description") ? section.text("description") : "";
   machine.instruction_set = section.text("instruction_set");
   machine.kernels = texts(section, "kernels");
+  if (section.has("activations")) machine.activations = section.text("activations");
+  if (!machine.activations.empty() && machine.activations != "signed" && machine.activations != "unsigned")
+    section.refuse("activations", "signed or unsigned");
   if (!section.part("memories").is_array()) section.refuse("memories", "a list");
   for (const Json& memory : section.part("memories"))
     machine.memories.push_back(memory_from_json(memory, place + ": memories"));

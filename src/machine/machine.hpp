@@ -26,6 +26,7 @@ struct Machine {
   std::string name, description;
   std::string instruction_set;
   std::vector<std::string> kernels;  ///< kernel sets, the fastest first
+  std::string activations;           ///< "signed" or "unsigned": the 8-bit ones that its products want; "": either
   std::vector<Memory> memories;      ///< empty: of no size
   int alignment = 8;                 ///< of the arena, bytes
   std::string compiler, flags;       ///< what `validate` builds with

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "kernels/cortex_m/dsp.h"
+#include "kernels/cortex_m/helium.h"
+#include "kernels/unrolled/unrolled.h"
 
 #if defined(__ARM_FEATURE_DSP)
 #define SETS 2
@@ -10,12 +12,13 @@
 #define SETS 1
 #endif
 
-enum { most = 16384 };
+enum { most = 24576 };
 static uint64_t x_room[most / 8], y_room[most / 8], expected_room[most / 8], r_room[most / 8], scratch[most];
 static uint8_t weights[most];
-static int32_t bias[64], factor[64];
-static int64_t addend[64];
-static uint8_t shift[64];
+enum { channels_most = 160 };
+static int32_t bias[channels_most], factor[channels_most];
+static int64_t addend[channels_most];
+static uint8_t shift[channels_most];
 
 static uint32_t state = 1;
 static uint32_t draw(uint32_t count) {
@@ -73,6 +76,17 @@ static void draw_conv(nibble_conv* p, int depthwise) {
     p->out[k] = (p->in[k] + 2 * p->pad[k] - (p->kernel[k] - 1) * p->dilation[k] - 1) / p->stride[k] + 1;
   }
   if (draw(6) == 0) {
+    /* More channels than are ended at once. */
+    p->in_channels = between(4, 9) * 16 + (draw(2) ? 0 : between(0, 5));
+    p->out_channels = depthwise ? p->in_channels : between(60, 140);
+    p->groups = depthwise ? p->in_channels : 1;
+    for (int k = 1; k < 3; ++k) {
+      if (!depthwise) p->kernel[k] = 1, p->pad[k] = 0;
+      p->in[k] = 5;
+      p->out[k] = (p->in[k] + 2 * p->pad[k] - (p->kernel[k] - 1) * p->dilation[k] - 1) / p->stride[k] + 1;
+    }
+  }
+  if (draw(6) == 0) {
     for (int k = 0; k < 3; ++k) p->in[k] = p->out[k] = p->kernel[k] = p->stride[k] = p->dilation[k] = 1, p->pad[k] = 0;
     p->batch = 1;
   }
@@ -95,29 +109,71 @@ static void draw_conv(nibble_conv* p, int depthwise) {
   }
   p->weights = weights;
   p->bias = bias;
+  const int lowest_weights = draw(8) == 0; /* -128 meets -128 */
   for (int32_t i = 0; i < most; ++i) {
-    ((uint8_t*)x_room)[i] = (uint8_t)draw(256);
+    ((uint8_t*)x_room)[i] = (uint8_t)(lowest_weights ? 128 + draw(2) : draw(256));
     ((uint8_t*)r_room)[i] = (uint8_t)draw(256);
-    weights[i] = (uint8_t)draw(256);
+    weights[i] = (uint8_t)(lowest_weights ? 128 + draw(2) : draw(256));
   }
-  for (int32_t i = 0; i < 64; ++i) bias[i] = between(-100000, 100000);
+  for (int32_t i = 0; i < channels_most; ++i) bias[i] = between(-100000, 100000);
 }
 
-static int differs(const nibble_conv* p, nibble_kernel kernel, const char* name, int number) {
-  nibble_call call = {{x_room, r_room, 0, 0}, expected_room, scratch, 0, nibble_items(NIBBLE_KIND_CONV, p)};
-  const int64_t room = nibble_scratch(NIBBLE_KIND_CONV, p);
+static void draw_reduce(nibble_reduce* p) {
+  const int32_t channels = between(1, 40), height = between(1, 6), width = between(1, 6);
+  memset(p, 0, sizeof *p);
+  p->x_type = draw(2) ? NIBBLE_U8 : NIBBLE_I8;
+  p->y_type = draw(2) ? NIBBLE_U8 : NIBBLE_I8;
+  p->zero_point = p->x_type == NIBBLE_I8 ? between(-128, 127) : between(0, 255);
+  p->rank = 2;
+  p->extent[0] = between(1, 3);
+  p->extent[1] = channels;
+  p->x_stride[0] = (int64_t)height * width * channels;
+  p->x_stride[1] = 1;
+  p->y_stride[0] = channels;
+  p->y_stride[1] = 1;
+  p->reduced_rank = between(1, 2);
+  p->reduced[0] = p->reduced_rank == 1 ? height * width : height;
+  p->reduced[1] = width;
+  p->reduced_stride[0] = p->reduced_rank == 1 ? channels : (int64_t)width * channels;
+  p->reduced_stride[1] = channels;
+  p->channel_axis = draw(2) ? 1 : -1;
+  draw_stage(&p->stage, channels, p->y_type);
+  if (p->channel_axis < 0) p->stage.channels = 1;
+}
+
+static void draw_bytes(void) {
+  for (int32_t i = 0; i < most; ++i) ((uint8_t*)x_room)[i] = (uint8_t)draw(256);
+}
+
+/* Bytes that a kernel and the specification leave, scratch beyond its own included. */
+static int leaves_others(int kind, const void* p, nibble_kernel kernel, nibble_kernel specification) {
+  nibble_call call = {{x_room, r_room, 0, 0}, expected_room, scratch, 0, nibble_items(kind, p)};
+  const int64_t room = nibble_scratch(kind, p);
   int wrong;
   memset(expected_room, 0x5a, sizeof expected_room);
   memset(y_room, 0x5a, sizeof y_room);
   memset(scratch, 0x77, sizeof scratch);
-  wrong = room > (int64_t)sizeof scratch - 8 || nibble_conv_reference(p, &call) != NIBBLE_FINE;
+  wrong = room > (int64_t)sizeof scratch - 8 || specification(p, &call) != NIBBLE_FINE;
   call.out = y_room;
   wrong |= kernel(p, &call) != NIBBLE_FINE || memcmp(y_room, expected_room, sizeof y_room) != 0;
   for (int64_t i = room; i < (int64_t)sizeof scratch; ++i) wrong |= ((const uint8_t*)scratch)[i] != 0x77;
+  return wrong;
+}
+
+static int differs(const nibble_conv* p, nibble_kernel kernel, const char* name, int number) {
+  const int wrong = leaves_others(NIBBLE_KIND_CONV, p, kernel, nibble_conv_reference);
   if (wrong)
     printf("%s %d: bits %d, channels %d to %d, kernel %dx%d, form %d, sum %d, split %d\n", name, number, (int)p->w_bits,
            (int)p->in_channels, (int)p->out_channels, (int)p->kernel[1], (int)p->kernel[2], (int)p->stage.form,
            (int)p->sum_form, (int)p->split);
+  return wrong;
+}
+
+static int reduces_otherwise(const nibble_reduce* p, nibble_kernel kernel, const char* name, int number) {
+  const int wrong = leaves_others(NIBBLE_KIND_REDUCE, p, kernel, nibble_reduce_reference);
+  if (wrong)
+    printf("%s %d: sum of %d channels, %d axes, form %d\n", name, number, (int)p->extent[1], (int)p->reduced_rank,
+           (int)p->stage.form);
   return wrong;
 }
 
@@ -129,9 +185,30 @@ int main(void) {
     draw_conv(&p, depthwise);
     wrong += differs(&p, depthwise ? nibble_depthwise_portable : nibble_conv_portable, "portable", i);
     ++count;
+    wrong += differs(&p, depthwise ? nibble_depthwise_unrolled : nibble_conv_unrolled, "unrolled", i);
+    ++count;
 #if SETS > 1
     wrong += differs(&p, depthwise ? nibble_depthwise_dsp : nibble_conv_dsp, "dsp", i);
     ++count;
+#endif
+#if defined(__ARM_FEATURE_MVE)
+    if (depthwise ? nibble_mve_takes_depthwise(&p) : nibble_mve_takes_conv(&p)) {
+      wrong += differs(&p, depthwise ? nibble_depthwise_mve : nibble_conv_mve, "mve", i);
+      ++count;
+    }
+#endif
+  }
+  for (int i = 0; i < 100; ++i) {
+    nibble_reduce p;
+    draw_reduce(&p);
+    draw_bytes();
+    wrong += reduces_otherwise(&p, nibble_reduce_portable, "portable", i);
+    ++count;
+#if defined(__ARM_FEATURE_MVE)
+    if (nibble_mve_takes_reduce(&p)) {
+      wrong += reduces_otherwise(&p, nibble_reduce_mve, "mve", i);
+      ++count;
+    }
 #endif
   }
   printf("%d of %d steps equal\n", count - wrong, count);

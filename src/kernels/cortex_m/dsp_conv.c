@@ -70,11 +70,90 @@ NIBBLE_INLINE void one_by_one(job* j, nibble_rows* rows, const nibble_spot* spot
   }
 }
 
+#define NIBBLE_TWO_ROWS                                                                     \
+  "ldr r0, [%0], #4\n\tldrd r2, r3, [%2], #8\n\tsxtb16 r1, r0\n\tsxtb16 r0, r0, ror #8\n\t" \
+  "smlad %3, r2, r1, %3\n\tldr r1, [%1], #4\n\tsmlad %3, r3, r0, %3\n\t"                    \
+  "sxtb16 r0, r1\n\tsxtb16 r1, r1, ror #8\n\tsmlad %4, r2, r0, %4\n\tsmlad %4, r3, r1, %4\n\t"
+
+/* Two rows of bytes with one window, four words at a time: `words` is a multiple of four, not 0. */
+static void add_fours(const uint32_t* window, const uint8_t* a, const uint8_t* b, int32_t words, int32_t* sums) {
+  int32_t first = sums[0], second = sums[1];
+  const uint8_t* const end = a + 4 * words;
+  __asm__ volatile("1: " NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS "cmp %0, %5\n\tbne 1b"
+                   : "+r"(a), "+r"(b), "+r"(window), "+r"(first), "+r"(second)
+                   : "r"(end)
+                   : "r0", "r1", "r2", "r3", "cc", "memory");
+  sums[0] = first;
+  sums[1] = second;
+}
+
+/* Two rows' whole words with one window. */
+NIBBLE_INLINE const uint32_t* add_two_rows(const uint32_t* window, const uint8_t* a, const uint8_t* b, int32_t words,
+                                           int32_t bits, int32_t* sums) {
+  int32_t first = sums[0], second = sums[1];
+#pragma GCC unroll 2
+  for (int32_t i = 0; i < words; ++i, a += 4, b += 4) {
+    const uint32_t of_a = nibble_word(a), of_b = nibble_word(b);
+#pragma GCC unroll 16
+    for (int32_t k = 0; k < 16 / bits; ++k) {
+      const uint32_t x = *window++;
+      first = nibble_both(x, halves_of(of_a, k, bits), first);
+      second = nibble_both(x, halves_of(of_b, k, bits), second);
+    }
+  }
+  sums[0] = first;
+  sums[1] = second;
+  return window;
+}
+
+/* Channels two by two of one position; of an odd count the last one twice. */
+static void channels_of_one(job* j, const nibble_rows* rows, const nibble_spot* s) {
+  const nibble_conv* p = j->p;
+  const int32_t bits = p->w_bits, words = j->row / 4, rest = j->row % 4;
+  const int raw = p->stage.form == NIBBLE_STAGE_NONE && p->y_type == NIBBLE_I32 && p->sum_form == 0 &&
+                  p->stage.low <= INT32_MIN && p->stage.high >= INT32_MAX;
+  for (int32_t o = j->from; o < j->to; o += 2) {
+    const int32_t next = o + 1 < j->to ? o + 1 : o;
+    const uint8_t *a = (const uint8_t*)p->weights + o * j->row, *b = (const uint8_t*)p->weights + next * j->row;
+    const uint32_t* window = rows->windows;
+    int32_t sums[2] = {((const int32_t*)p->bias)[o] + rows->start[0], ((const int32_t*)p->bias)[next] + rows->start[0]};
+    const int32_t fours = bits == 8 ? words / 4 * 4 : 0;
+    if (fours > 0) add_fours(window, a, b, fours, sums);
+    a += 4 * fours;
+    b += 4 * fours;
+    window += 2 * fours;
+    window = bits == 8   ? add_two_rows(window, a, b, words - fours, 8, sums)
+             : bits == 4 ? add_two_rows(window, a, b, words, 4, sums)
+             : bits == 2 ? add_two_rows(window, a, b, words, 2, sums)
+                         : add_two_rows(window, a, b, words, 1, sums);
+    a += 4 * (words - fours);
+    b += 4 * (words - fours);
+    if (rest > 0) {
+      add_word(window, nibble_word_part(a, rest), bits, 1, &sums[0]);
+      add_word(window, nibble_word_part(b, rest), bits, 1, &sums[1]);
+    }
+    for (int32_t i = 0; i <= next - o; ++i) {
+      if (j->ending == NIBBLE_END_CLIP || j->ending == NIBBLE_END_U8) {
+        const nibble_product by = nibble_product_of(&p->stage, o + i);
+        nibble_end(p, j->call, NIBBLE_END_CLIP, &by, sums[i], o + i, (int32_t)s->y, (int32_t)s->r, &j->fault);
+      } else if (raw) {
+        ((int32_t*)j->call->out)[s->y + o + i] = sums[i];
+      } else {
+        nibble_finish_sum(p, j->call, sums[i], o + i, s->y, s->r, &j->fault);
+      }
+    }
+  }
+}
+
 /* All channels of `here` positions whose windows stand in scratch. Where there are fewer than four the others repeat the
  * first. A row is read as whole words: the last one alone where that would go beyond the weights. */
 static void channels_of(job* j, nibble_rows* rows, const nibble_spot* spots, int32_t here) {
   const nibble_conv* p = j->p;
   const int32_t mode = rows->mode, all = j->to, whole = j->row % 4 == 0 || j->to < p->out_channels ? all : all - 1;
+  if (j->step == 1) {
+    channels_of_one(j, rows, spots);
+    return;
+  }
   rows->bias = (const int32_t*)p->bias + j->from;
   rows->weights = (const uint8_t*)p->weights + j->from * j->row;
   j->from_now = j->from;

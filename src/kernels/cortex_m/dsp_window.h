@@ -14,9 +14,10 @@ NIBBLE_INLINE int32_t nibble_weight_words(int32_t count, int32_t bits) {
   return (count * bits + 31) / 32;
 }
 
-/* x[count], a whole number of words of weights, into a lane at `to`; returns where the lane goes on. */
+/* x[count], a whole number of words of weights, into a lane at `to`; returns where the lane goes on. Of packed weights
+ * *sum grows by the elements. */
 NIBBLE_INLINE uint32_t* nibble_widen(const uint8_t* x, int32_t count, int32_t bits, int32_t step, int is_signed,
-                                     uint32_t* to) {
+                                     uint32_t* to, int32_t* sum) {
   const int32_t half = 16 / bits;
   if (bits == 8) {
 #pragma GCC unroll 4
@@ -27,16 +28,22 @@ NIBBLE_INLINE uint32_t* nibble_widen(const uint8_t* x, int32_t count, int32_t bi
     }
     return to;
   }
-  for (int32_t i = 0; i < count; i += half)
-    for (const int32_t end = i + half; i < end; i += 4, to += 4 * step) {
-      const uint32_t a = nibble_word(x + i), b = nibble_word(x + i + half);
+  int32_t added = *sum;
+  for (const uint8_t* const all = x + count; x != all; x += half)
+    for (const uint8_t* const end = x + half; x != end; x += 4, to += 4 * step) {
+      const uint32_t a = nibble_word(x), b = nibble_word(x + half);
       const uint32_t a_even = nibble_even(a, is_signed), b_even = nibble_even(b, is_signed);
       const uint32_t a_odd = nibble_odd(a, is_signed), b_odd = nibble_odd(b, is_signed);
+      added = nibble_both(a_even, 0x00010001u, added);
+      added = nibble_both(a_odd, 0x00010001u, added);
+      added = nibble_both(b_even, 0x00010001u, added);
+      added = nibble_both(b_odd, 0x00010001u, added);
       to[0] = nibble_lows(a_even, b_even);
       to[step] = nibble_lows(a_odd, b_odd);
       to[2 * step] = nibble_highs(a_even, b_even);
       to[3 * step] = nibble_highs(a_odd, b_odd);
     }
+  *sum = added;
   return to;
 }
 
@@ -47,22 +54,28 @@ typedef struct nibble_window {
   uint8_t* bytes;
   int32_t bits, step;
   int is_signed, direct;
+  int32_t sum; /* of the elements, where weights are packed */
 } nibble_window;
 
+/* The usual widths and steps as constants. */
+#define NIBBLE_WIDEN(is_signed)                                                                    \
+  (w->step != NIBBLE_LANES ? nibble_widen(x, count, w->bits, w->step, is_signed, w->lane, &w->sum) \
+   : w->bits == 8          ? nibble_widen(x, count, 8, NIBBLE_LANES, is_signed, w->lane, &w->sum)  \
+   : w->bits == 4          ? nibble_widen(x, count, 4, NIBBLE_LANES, is_signed, w->lane, &w->sum)  \
+                           : nibble_widen(x, count, w->bits, NIBBLE_LANES, is_signed, w->lane, &w->sum))
 static inline void nibble_window_take(nibble_window* w, const uint8_t* x, int32_t count) {
   if (!w->direct) {
     uint8_t* to = w->bytes;
     w->bytes += count;
     for (; w->bytes - to >= 4; to += 4, x += 4) memcpy(to, x, 4);
     while (to < w->bytes) *to++ = *x++;
-  } else if (w->bits == 8 && w->step == NIBBLE_LANES) {
-    w->lane = w->is_signed ? nibble_widen(x, count, 8, NIBBLE_LANES, 1, w->lane)
-                           : nibble_widen(x, count, 8, NIBBLE_LANES, 0, w->lane);
+  } else if (w->is_signed) {
+    w->lane = NIBBLE_WIDEN(1);
   } else {
-    w->lane = w->is_signed ? nibble_widen(x, count, w->bits, w->step, 1, w->lane)
-                           : nibble_widen(x, count, w->bits, w->step, 0, w->lane);
+    w->lane = NIBBLE_WIDEN(0);
   }
 }
+#undef NIBBLE_WIDEN
 
 static inline void nibble_window_fill(nibble_window* w, int32_t value, int32_t count) {
   if (!w->direct) {
@@ -70,6 +83,7 @@ static inline void nibble_window_fill(nibble_window* w, int32_t value, int32_t c
     w->bytes += count;
     return;
   }
+  w->sum += count * value;
   for (int32_t i = 0; i < count; i += 2, w->lane += w->step) *w->lane = ((uint32_t)value & 0xffffu) * 0x00010001u;
 }
 
@@ -87,8 +101,7 @@ static inline int32_t nibble_build_window(const nibble_conv* p, const uint8_t* x
   const int32_t channels = p->in_channels, tap = p->dilation[2] * (int32_t)p->x_stride[3];
   const int32_t first = s->at[2] * p->stride[2] - p->pad[2];
   const int dense = tap == channels && p->dilation[2] == 1 && first >= 0 && first + p->kernel[2] <= p->in[2];
-  nibble_window w = {lane, bytes, bits, step, p->x_type == NIBBLE_I8, 0};
-  int32_t sum = 0;
+  nibble_window w = {lane, bytes, bits, step, p->x_type == NIBBLE_I8, 0, 0};
   w.direct = channels % per_word == 0;
   for (int32_t d = 0; d < p->kernel[0]; ++d)
     for (int32_t h = 0; h < p->kernel[1]; ++h) {
@@ -112,12 +125,9 @@ static inline int32_t nibble_build_window(const nibble_conv* p, const uint8_t* x
     nibble_window_take(&w, bytes, whole);
   }
   if (bits == 8) return 0;
-  for (int32_t i = 0; i < whole / 2; ++i) {
-    uint32_t* pair = &lane[i * step];
-    sum = nibble_both(*pair, 0x00010001u, sum);
-    if (p->w_step != 1) *pair = nibble_times(*pair, p->w_step);
-  }
-  return (int32_t)((uint32_t)sum * (uint32_t)p->w_low);
+  if (p->w_step != 1)
+    for (int32_t i = 0; i < whole / 2; ++i) lane[i * step] = nibble_times(lane[i * step], p->w_step);
+  return (int32_t)((uint32_t)w.sum * (uint32_t)p->w_low);
 }
 
 #endif
