@@ -20,6 +20,9 @@ TRAINED = {  # topology: epochs
     "mobilenet_v3_tiny": 6,
     "detector_silu": 8,
     "detector_leaky": 8,
+    "face_detector": 8,
+    "text_detector": 6,
+    "depth_network": 6,
     "controller": 20,
 }
 # name: calibration data, other data
@@ -77,13 +80,42 @@ def detections(kind, box):
     return sum(rows, [])
 
 
-def write_shapes(path, count, seed, detector):
+def faces(kind, box):
+    """[15, cells] of a face detector: the box, a score, and its centre and corners as landmarks."""
+    x, y, w, h = box
+    points = [x, y, x - w / 2, y - h / 2, x + w / 2, y - h / 2, x - w / 2, y + h / 2, x + w / 2, y + h / 2]
+    rows = [[] for _ in range(15)]
+    for cell in (8, 16):
+        for i in range((SIZE // cell) ** 2):
+            here = i == y // cell * (SIZE // cell) + x // cell
+            for row, value in zip(rows, [*box, 1.0, *points]):
+                row.append(float(value) if here else 0.0)
+    return sum(rows, [])
+
+
+def mapped(box, inside, outside):
+    """[SIZE, SIZE] of a value inside the box and a function of the row outside."""
+    x, y, w, h = box
+    return [inside if abs(column - x) <= w / 2 and abs(row - y) <= h / 2 else outside(row)
+            for row in range(SIZE) for column in range(SIZE)]
+
+
+TARGETS = {  # what a network learns of (kind, box), and its extents
+    "detector_silu": (detections, (5 + CLASSES, 80)),
+    "detector_leaky": (detections, (5 + CLASSES, 80)),
+    "face_detector": (faces, (15, 80)),
+    "text_detector": (lambda kind, box: mapped(box, 1.0, lambda row: 0.0), (1, SIZE, SIZE)),
+    "depth_network": (lambda kind, box: mapped(box, box[2] / SIZE, lambda row: row / SIZE / 2), (1, SIZE, SIZE)),
+}
+
+
+def write_shapes(path, count, seed, name):
     draw = random.Random(seed)
     examples = [drawn(draw) for _ in range(count)]
     images = b"".join(example[0] for example in examples)
-    if detector:
-        targets = sum((detections(kind, box) for _, kind, box in examples), [])
-        y = ("<f4", (count, 5 + CLASSES, len(targets) // count // (5 + CLASSES)), floats(targets))
+    if name in TARGETS:
+        target, shape = TARGETS[name]
+        y = ("<f4", (count, *shape), b"".join(floats(target(kind, box)) for _, kind, box in examples))
     else:
         y = ("<i8", (count,), struct.pack(f"<{count}q", *(kind for _, kind, _ in examples)))
     write_npz(path, x=("|u1", (count, SIZE, SIZE, 3), images), y=y)
@@ -116,9 +148,13 @@ def trained(binary, name, folder):
         if name == "controller":
             write_measurements(path, 4 * count, seed)
         else:
-            write_shapes(path, count, seed, name.startswith("detector"))
-    regression = name == "controller" or name.startswith("detector")
-    network = {"topology": name} if name == "controller" else {"topology": name, "classes": CLASSES, "resolution": SIZE}
+            write_shapes(path, count, seed, name)
+    regression = name == "controller" or name in TARGETS
+    network = {"topology": name}
+    if name != "controller":
+        network["resolution"] = SIZE
+    if name not in ("controller", "face_detector", "text_detector", "depth_network"):
+        network["classes"] = CLASSES
     description = {
         "name": name, "seed": 1, "network": network,
         "data": {"train": f"npz:{folder}/train.npz", "test": f"npz:{folder}/test.npz"},

@@ -5,7 +5,9 @@
 
 #include "base/error.hpp"
 #include "graph/verify.hpp"
+#include "lab/blocks.hpp"
 #include "lab/network_builder.hpp"
+#include "lab/networks.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -205,44 +207,6 @@ ValueId autoencoder(NetworkBuilder& net, const Topology&) {
   return net.fully_connected("fc10", x, 640);
 }
 
-/// An activation by its name's end: "<name>_act".
-struct Activation {
-  graph::Op inner;  ///< of features
-  graph::Op gate;   ///< of squeeze-and-excitation
-};
-Activation silu() {
-  return {graph::Swish{}, graph::Sigmoid{}};
-}
-Activation hard_swish() {
-  return {graph::HardSwish{}, graph::HardSigmoid{1.0 / 6, 0.5}};
-}
-
-ValueId conv_bn_act(NetworkBuilder& net, const std::string& name, ValueId x, int64_t to, const Window& window,
-                    const Activation& activation) {
-  return net.function(name + "_act", activation.inner, net.batch_norm(name + "_bn", net.conv(name, x, to, window)));
-}
-
-/// Channels weighed by what the whole image says of them. Source: Hu et al. 2018.
-ValueId squeeze_and_excite(NetworkBuilder& net, const std::string& name, ValueId x, const Activation& activation) {
-  const int64_t channels = net.channels(x);
-  ValueId gate = net.mean_of_image(name + "_mean", x);
-  gate = net.relu(name + "_relu", net.conv(name + "_reduce", gate, std::max<int64_t>(4, channels / 4),
-                                           {.kernel = 1, .padding = 0, .bias = true}));
-  gate = net.conv(name + "_expand", gate, channels, {.kernel = 1, .padding = 0, .bias = true});
-  return net.multiply(name, x, net.function(name + "_gate", activation.gate, gate));
-}
-
-/// MobileNetV2's block with squeeze-and-excitation. Sources: Tan and Le 2019 (SiLU), Howard et al. 2019 (hard-swish).
-ValueId excited(NetworkBuilder& net, const std::string& name, ValueId x, int64_t to, int64_t stride,
-                const Activation& activation) {
-  const int64_t inner = 4 * net.channels(x);
-  ValueId y = conv_bn_act(net, name + "_expand", x, inner, {.kernel = 1, .padding = 0}, activation);
-  y = conv_bn_act(net, name + "_dw", y, inner, {.stride = stride, .group = inner}, activation);
-  y = squeeze_and_excite(net, name + "_se", y, activation);
-  y = net.batch_norm(name + "_project_bn", net.conv(name + "_project", y, to, {.kernel = 1, .padding = 0}));
-  return stride == 1 && net.channels(x) == to ? net.add(name + "_add", y, x) : y;
-}
-
 ValueId excited_backbone(NetworkBuilder& net, const Topology& t, const Activation& activation) {
   ValueId x = conv_bn_act(net, "conv1", net.input({any, 3, t.resolution, t.resolution}), 16, {.stride = 2}, activation);
   int number = 0;
@@ -260,53 +224,6 @@ ValueId mobilenet_v3_tiny(NetworkBuilder& net, const Topology& t) {
   return excited_backbone(net, t, hard_swish());
 }
 
-/// Half of the channels through a residual block, joined with the other half. Source: Wang et al. 2020 (CSPNet).
-ValueId cross_stage(NetworkBuilder& net, const std::string& name, ValueId x, int64_t to, const Activation& activation) {
-  const Window point{.kernel = 1, .padding = 0};
-  const ValueId a = conv_bn_act(net, name + "_a", x, to / 2, point, activation);
-  ValueId b = conv_bn_act(net, name + "_b", x, to / 2, point, activation);
-  b = net.add(name + "_add", conv_bn_act(net, name + "_conv", b, to / 2, {}, activation), b);
-  return conv_bn_act(net, name + "_joined", net.concat(name + "_concat", {b, a}), to, point, activation);
-}
-
-/// Boxes, the score that there is something, and classes of each cell, joined: [N, 5 + classes, cells]. Boxes are in
-/// pixels, scores and classes in 0..1. Source: Ge et al. 2021 (YOLOX).
-ValueId detection_head(NetworkBuilder& net, const std::string& name, ValueId x, const Topology& t, int64_t cells,
-                       const Activation& activation) {
-  const Window point{.kernel = 1, .padding = 0, .bias = true};
-  const ValueId boxes = conv_bn_act(net, name + "_box", x, 32, {}, activation);
-  const ValueId kinds = conv_bn_act(net, name + "_class", x, 32, {}, activation);
-  const ValueId box = net.conv(name + "_box_out", boxes, 4, point);
-  const ValueId score = net.function(name + "_score", graph::Sigmoid{}, net.conv(name + "_score_out", boxes, 1, point));
-  const ValueId classes =
-      net.function(name + "_classes", graph::Sigmoid{}, net.conv(name + "_class_out", kinds, t.classes, point));
-  return net.reshape(name + "_cells", net.concat(name + "_concat", {box, score, classes}), {5 + t.classes, cells});
-}
-
-/// A detector: a backbone of three sizes, a pyramid that takes the smaller ones up again, a head on two of them.
-ValueId detector(NetworkBuilder& net, const Topology& t, const Activation& activation) {
-  const Window down{.stride = 2}, point{.kernel = 1, .padding = 0};
-  const int64_t cells = t.resolution / 8 * (t.resolution / 8);
-  ValueId x = conv_bn_act(net, "conv1", net.input({any, 3, t.resolution, t.resolution}), 16, down, activation);
-  x = cross_stage(net, "stage1", conv_bn_act(net, "down1", x, 24, down, activation), 24, activation);
-  const ValueId large = cross_stage(net, "stage2", conv_bn_act(net, "down2", x, 48, down, activation), 48, activation);
-  const ValueId small =
-      cross_stage(net, "stage3", conv_bn_act(net, "down3", large, 64, down, activation), 64, activation);
-  const ValueId lateral = conv_bn_act(net, "lateral", small, 48, point, activation);
-  const ValueId fused = cross_stage(
-      net, "fused", net.concat("pyramid", {net.twice_as_large("lateral_up", lateral), large}), 48, activation);
-  return net.concat("detections",
-                    {detection_head(net, "head1", fused, t, cells, activation),
-                     detection_head(net, "head2", small, t, cells / 4, activation)},
-                    2);
-}
-ValueId detector_silu(NetworkBuilder& net, const Topology& t) {
-  return detector(net, t, silu());
-}
-ValueId detector_leaky(NetworkBuilder& net, const Topology& t) {
-  return detector(net, t, {graph::LeakyRelu{0.1}, graph::Sigmoid{}});
-}
-
 /// A control network: 17 measurements to actions in -1..1 through fully connected layers. Source: Haarnoja et al. 2018.
 ValueId controller(NetworkBuilder& net, const Topology& t) {
   ValueId x = net.input({any, 17});
@@ -322,7 +239,7 @@ struct Row {
   int64_t classes, resolution;
   bool scales;
 };
-constexpr std::array<Row, 18> rows{{{"mnist_cnn", mnist_cnn, 10, 0, false},
+constexpr std::array<Row, 21> rows{{{"mnist_cnn", mnist_cnn, 10, 0, false},
                                     {"lenet", lenet, 10, 0, false},
                                     {"resnet8", resnet8, 10, 0, false},
                                     {"resnet20", resnet20, 10, 0, false},
@@ -339,6 +256,9 @@ constexpr std::array<Row, 18> rows{{{"mnist_cnn", mnist_cnn, 10, 0, false},
                                     {"mobilenet_v3_tiny", mobilenet_v3_tiny, 10, 64, false},
                                     {"detector_silu", detector_silu, 3, 64, false},
                                     {"detector_leaky", detector_leaky, 3, 64, false},
+                                    {"face_detector", face_detector, 0, 64, false},
+                                    {"text_detector", text_detector, 0, 64, false},
+                                    {"depth_network", depth_network, 0, 64, false},
                                     {"controller", controller, 6, 0, false}}};
 
 const Row& row_of(const std::string& name, const std::string& place) {

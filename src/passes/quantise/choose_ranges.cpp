@@ -244,19 +244,20 @@ class Trials {
   int named_ = 0;
 };
 
-/// Mean over examples of each output.
+/// Mean over the elements and examples of each output.
 std::vector<double> means_of(const Graph& graph, const graph::EngineMaker& maker,
-                             const std::vector<std::vector<Tensor>>& examples) {
+                             const std::vector<std::vector<Tensor>>& batches) {
   const auto engine = maker(graph);
-  std::vector<double> means(graph.outputs.size());
-  for (const std::vector<Tensor>& example : examples) {
-    const std::vector<Tensor> outputs = engine->run(example);
+  std::vector<double> means(graph.outputs.size()), counts(means.size());
+  for (const std::vector<Tensor>& batch : batches) {
+    const std::vector<Tensor> outputs = engine->run(batch);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const std::vector<double> values = outputs[i].to_reals();
-      const double sum = std::accumulate(values.begin(), values.end(), 0.0);
-      means[i] += sum / static_cast<double>(values.size() * examples.size());
+      means[i] += std::accumulate(values.begin(), values.end(), 0.0);
+      counts[i] += static_cast<double>(values.size());
     }
   }
+  for (size_t i = 0; i < means.size(); ++i) means[i] /= counts[i];
   return means;
 }
 

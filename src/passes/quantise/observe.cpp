@@ -19,14 +19,42 @@ size_t worth_keeping(const graph::Graph& graph) {
 }
 
 /// Element `index` of a batch; the tensor itself where it is no batch.
-Tensor example_of(const Tensor& batch, bool is_batch, int64_t index) {
-  if (!is_batch) return batch;
+Tensor example_of(const Tensor& batch, bool counts, int64_t index) {
+  if (!counts) return batch;
   Shape shape = batch.shape();
   const size_t bytes = batch.bytes().size() / static_cast<size_t>(shape[0]);
   shape[0] = 1;
   Tensor one(batch.type(), shape);
   std::copy_n(batch.bytes().begin() + static_cast<std::ptrdiff_t>(bytes) * index, bytes, one.bytes().begin());
   return one;
+}
+
+/// Whether the input's first axis counts examples.
+bool is_batch(const graph::Graph& graph, size_t input) {
+  const Shape& shape = graph[graph.inputs[input]].shape;
+  return !shape.empty() && shape[0] == any;
+}
+
+/// Single examples behind each other, at most so many in one batch; each by itself where an input is no batch. An
+/// engine's convolutions may be many times slower on one example than on a batch.
+std::vector<std::vector<Tensor>> in_batches(const graph::Graph& graph, const std::vector<std::vector<Tensor>>& examples,
+                                            size_t most) {
+  for (size_t i = 0; i < graph.inputs.size(); ++i)
+    if (!is_batch(graph, i)) return examples;
+  std::vector<std::vector<Tensor>> batches;
+  for (size_t first = 0; first < examples.size(); first += most) {
+    const size_t count = std::min(most, examples.size() - first);
+    std::vector<Tensor>& batch = batches.emplace_back();
+    for (size_t i = 0; i < examples[first].size(); ++i) {
+      Shape shape = examples[first][i].shape();
+      shape[0] = static_cast<int64_t>(count);
+      Tensor& all = batch.emplace_back(examples[first][i].type(), shape);
+      auto place = all.bytes().begin();
+      for (size_t k = first; k < first + count; ++k)
+        place = std::copy(examples[k][i].bytes().begin(), examples[k][i].bytes().end(), place);
+    }
+  }
+  return batches;
 }
 
 /// Keeps examples at equal distances of a stream whose end it does not know, and those between them: when they are too
@@ -38,21 +66,24 @@ class Keeper {
 
   /// Returns how many examples the batch has.
   int64_t take(const std::vector<Tensor>& inputs) {
-    const auto is_batch = [&](size_t i) {
-      const Shape& shape = graph_[graph_.inputs[i]].shape;
-      return !shape.empty() && shape[0] == any;
-    };
     int64_t count = 1;
     for (size_t i = 0; i < inputs.size(); ++i)
-      if (is_batch(i)) count = inputs[i].shape()[0];
+      if (is_batch(graph_, i)) count = inputs[i].shape()[0];
+    largest_ = std::max(largest_, static_cast<size_t>(count));
     for (int64_t k = 0; k < count; ++k, ++seen_) {
       const bool keeps = seen_ % stride_ == 0;
       if (!keeps && seen_ % stride_ != stride_ / 2) continue;
       std::vector<Tensor>& example = (keeps ? kept_ : between_).emplace_back();
-      for (size_t i = 0; i < inputs.size(); ++i) example.push_back(example_of(inputs[i], is_batch(i), k));
+      for (size_t i = 0; i < inputs.size(); ++i) example.push_back(example_of(inputs[i], is_batch(graph_, i), k));
       if (kept_.size() > most_) thin();
     }
     return count;
+  }
+
+  /// What was kept, in batches no larger than those that came.
+  void join() {
+    kept_ = in_batches(graph_, kept_, largest_);
+    between_ = in_batches(graph_, between_, largest_);
   }
 
  private:
@@ -66,7 +97,7 @@ class Keeper {
 
   const graph::Graph& graph_;
   std::vector<std::vector<Tensor>>&kept_, &between_;
-  size_t most_;
+  size_t most_, largest_ = 1;
   int64_t seen_ = 0, stride_ = 1;
 };
 
@@ -123,6 +154,7 @@ Observed observe(const graph::Graph& graph, const std::vector<const QuantiserPla
     engine->run(inputs, [&](ValueId id, const Tensor& tensor) { look(seen, graph, id, tensor); });
   });
   if (examples == 0) fail("passes", "calibration", "the data set is empty", "at least one example");
+  keeper.join();
   return seen;
 }
 

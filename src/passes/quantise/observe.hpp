@@ -16,7 +16,7 @@ struct Observed {
   };
   std::map<graph::ValueId, std::vector<OfRule>> observers;  ///< of a value, one for each rule that looks at it
   std::map<graph::ValueId, std::vector<double>> samples;    ///< first elements of what may share a grid
-  std::vector<std::vector<Tensor>> examples;                ///< inputs of a few single examples, spread over the data
+  std::vector<std::vector<Tensor>> examples;                ///< batches of a few examples, spread over the data
   std::vector<std::vector<Tensor>> others;                  ///< of as many between these; none of little data
 
   const quant::RangeObserver& of(const Point& point) const;

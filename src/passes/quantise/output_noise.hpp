@@ -8,7 +8,7 @@ namespace nibble::passes {
 /// What quantisers add to a network's outputs, on a few examples.
 class OutputNoise {
  public:
-  /// Runs the network without quantisers. `examples`: its inputs, one example each.
+  /// Runs the network without quantisers. `examples`: batches of its inputs.
   OutputNoise(const graph::Graph& network, graph::EngineMaker maker, std::vector<std::vector<Tensor>> examples);
 
   /// Power of the noise as a part of the signal's, summed over the outputs. `fake`: the network with quantisers, which
@@ -19,7 +19,7 @@ class OutputNoise {
  private:
   graph::EngineMaker maker_;
   std::vector<std::vector<Tensor>> examples_;
-  std::vector<std::vector<std::vector<double>>> wanted_;  ///< of an example, of an output
+  std::vector<std::vector<std::vector<double>>> wanted_;  ///< of a batch, of an output
 };
 
 /// dB of a ratio of powers; 0 of none.

@@ -123,10 +123,22 @@ at::Tensor window_counts(const Op& op, const Windows& windows, const at::Tensor&
   return window_sums(windows, padded(ones, begins, ends, 0));
 }
 
+/// Whether oneDNN takes the convolution, asked for by name: at::convolution gives batches below 16 and small images to
+/// the BLAS that there is, many times slower where that is the reference. What learns is left to at::convolution.
+bool is_for_onednn(const at::Tensor& x, const at::Tensor& weights, const at::Tensor& bias) {
+  const bool learns = x.requires_grad() || weights.requires_grad() || (bias.defined() && bias.requires_grad());
+  return !learns && x.dim() == 4 && x.is_cpu() && x.scalar_type() == at::kFloat && x.numel() > 0 && at::hasMKLDNN() &&
+         at::globalContext().userEnabledMkldnn();
+}
+
 }  // namespace
 
 at::Tensor convolve(const graph::Conv& op, const at::Tensor& x, const at::Tensor& weights, const at::Tensor& bias) {
   const ConvolutionPlaces at(op, x.dim() - 2);
+  if (is_for_onednn(x, weights, bias))
+    return at::mkldnn_convolution(at.symmetric ? x : padded(x, at.begins, at.ends, 0), weights,
+                                  bias.defined() ? c10::optional<at::Tensor>(bias) : c10::nullopt, at.pads, at.strides,
+                                  at.dilations, op.group);
   return at::convolution(at.symmetric ? x : padded(x, at.begins, at.ends, 0), weights, bias, at.strides, at.pads,
                          at.dilations, false, at.zeros, op.group);
 }

@@ -81,7 +81,8 @@ TEST(Experiment, AnUnknownTopologyIsNamedWithTheNearestOne) {
       "resnet20, resnet32, resnet18, vgg9, vgg_small, mobilenet_v1, mobilenet_v2, mobilenet_3ddfa, ds_cnn, "
       "autoencoder, "
       "efficientnet_tiny, "
-      "mobilenet_v3_tiny, detector_silu, detector_leaky, controller)");
+      "mobilenet_v3_tiny, detector_silu, detector_leaky, face_detector, text_detector, depth_network, "
+      "controller)");
   EXPECT_EQ(network(R"({"topology": 8})"), "lab: FILE: network: topology: 8 (expected a string)");
   EXPECT_EQ(
       network(R"({"topology": "lenet", "widht": 2})"),
