@@ -79,6 +79,7 @@ struct Row {
   int64_t weight_bytes = 0;
   int64_t requantisations = 0, exact = 0;
   std::filesystem::path model;
+  std::vector<bool> right;  ///< on each example of the test set that has a label
 };
 
 /// The whole experiment: train, then for every variant FQ, QD and ID; evaluates all on the test set, compares QD and FQ

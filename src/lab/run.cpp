@@ -41,6 +41,7 @@ Row row_of(const Evaluation& evaluation, const graph::Graph& graph, const Evalua
   row.low = evaluation.interval.low;
   row.high = evaluation.interval.high;
   row.flips = flips(of_float, evaluation);
+  row.right = evaluation.right;
   row.weight_bytes = weight_bytes(graph);
   return row;
 }

@@ -109,6 +109,20 @@ Verb lab_status_row() {
   return {"lab status", {{"DIR", "a study's folder"}}, {}, "how far a study is: its runs, a line each", lab_status};
 }
 
+Verb lab_compare_row() {
+  return {"lab compare",
+          {{"DIR", "a study's folder"}},
+          {{.name = "margin",
+            .value = "POINTS",
+            .help = "asks whether accuracies are equal within so many points of percent"},
+           {.name = "baseline",
+            .value = "NAME",
+            .help = "what the others are compared with, as the table names it (the first)"}},
+          "what a study's runs say: accuracies with intervals, differences with the test that the design calls for, "
+          "effects",
+          lab_compare};
+}
+
 Verb quantize_row() {
   return {
       "quantize",
@@ -327,6 +341,7 @@ const std::vector<Verb>& table() {
                                       train_row(),
                                       lab_row(),
                                       lab_status_row(),
+                                      lab_compare_row(),
                                       reads_model(quantize_row()),
                                       reads_model(integerize_row()),
                                       reads_model(convert_row()),

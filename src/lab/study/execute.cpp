@@ -108,10 +108,15 @@ void take(const Study& study, const StudyRun& run, const train::Api& api, const 
     own.resume = true;
     std::vector<Row> rows = run_experiment(experiment_of(study, run), api, own);
     outcome["rows"] = Json::array();
+    Json predictions = Json::object();
     for (Row& row : rows) {
       row.model = fs::relative(row.model, options.run.out);
       outcome["rows"].push_back(to_json(row));
+      std::string digits;
+      for (bool right : row.right) digits += right ? '1' : '0';
+      predictions[row.representation] = digits;
     }
+    write_file(place.folder / "predictions.json", predictions.dump() + "\n", "lab");
   });
 }
 
@@ -196,7 +201,11 @@ Study recorded_study(const fs::path& out) {
   Study study;
   study.name = plan.text("name");
   study.design.kind = plan.text("kind");
-  for (const Json& name : plan.part("factors")) study.design.factors.push_back({name.get<std::string>(), {}});
+  for (const Json& json_factor : plan.part("factors")) {
+    const Section section(json_factor, "lab", file.string() + ": factors");
+    Factor& factor = study.design.factors.emplace_back(Factor{section.text("factor"), {}});
+    for (const Json& level : section.part("levels")) factor.levels.push_back({level.get<std::string>(), Json()});
+  }
   for (const Json& one : plan.part("runs")) {
     const Section section(one, "lab", file.string() + ": runs");
     StudyRun& run = study.runs.emplace_back();

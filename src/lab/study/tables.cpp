@@ -4,27 +4,11 @@
 #include <map>
 #include <set>
 
+#include "lab/study/columns.hpp"
 #include "lab/study/execute.hpp"
 
 namespace nibble::lab {
 namespace {
-
-/// Columns of equal width, two spaces between them.
-std::string columns(const std::vector<std::vector<std::string>>& lines) {
-  std::vector<size_t> widths;
-  for (const auto& line : lines)
-    for (size_t i = 0; i < line.size(); ++i) {
-      if (i >= widths.size()) widths.push_back(0);
-      widths[i] = std::max(widths[i], line[i].size());
-    }
-  std::string text;
-  for (const auto& line : lines) {
-    std::string row;
-    for (size_t i = 0; i < line.size(); ++i) row += fmt::format("{:<{}}  ", line[i], widths[i]);
-    text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
-}
 
 std::string duration(double seconds) {
   if (seconds < 100) return fmt::format("{:.1f} s", seconds);
@@ -64,6 +48,22 @@ double mean_seconds(const std::vector<RunState>& states) {
 
 }  // namespace
 
+std::string columns(const std::vector<std::vector<std::string>>& lines) {
+  std::vector<size_t> widths;
+  for (const auto& line : lines)
+    for (size_t i = 0; i < line.size(); ++i) {
+      if (i >= widths.size()) widths.push_back(0);
+      widths[i] = std::max(widths[i], line[i].size());
+    }
+  std::string text;
+  for (const auto& line : lines) {
+    std::string row;
+    for (size_t i = 0; i < line.size(); ++i) row += fmt::format("{:<{}}  ", line[i], widths[i]);
+    text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
 std::string describe_plan(const Study& study, const std::filesystem::path& out) {
   const Design& design = study.design;
   std::vector<std::vector<std::string>> lines{heading(study, {"float training"})};
@@ -94,7 +94,11 @@ Json plan_json(const Study& study) {
                {"aliases", study.design.aliases},
                {"factors", Json::array()},
                {"runs", Json::array()}};
-  for (const Factor& factor : study.design.factors) json["factors"].push_back(factor.name);
+  for (const Factor& factor : study.design.factors) {
+    Json levels = Json::array();
+    for (const Factor::Level& level : factor.levels) levels.push_back(level.name);
+    json["factors"].push_back({{"factor", factor.name}, {"levels", levels}});
+  }
   for (const StudyRun& run : study.runs) {
     Json levels = Json::object();
     for (size_t i = 0; i < run.levels.size(); ++i) levels[study.design.factors[i].name] = run.levels[i];

@@ -7,11 +7,13 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/error.hpp"
 #include "lab/experiment.hpp"
 #include "lab/run.hpp"
+#include "lab/study/answer.hpp"
 #include "lab/study/execute.hpp"
 #include "verbs/progress.hpp"
 #include "verbs/rows.hpp"
@@ -156,6 +158,20 @@ Result lab_status(const Call& call) {
   const lab::Study study = lab::recorded_study(folder);
   const auto states = lab::states_of(study, folder);
   return {lab::states_json(study, states), lab::describe_states(study, states)};
+}
+
+Result lab_compare(const Call& call) {
+  lab::Question question;
+  if (call.has("margin")) {
+    const std::string& text = call.text("margin");
+    char* end = nullptr;
+    question.margin = std::strtod(text.c_str(), &end);
+    if (end == text.c_str() || *end != 0 || !(*question.margin > 0 && *question.margin <= 100))
+      fail("verbs", call.place("margin"), "'" + text + "'", "points of percent, above 0 and at most 100");
+  }
+  question.baseline = call.text("baseline", "");
+  const Json answer = lab::answer_json(call.path("DIR"), question);
+  return {answer, lab::describe_answer(answer)};
 }
 
 }  // namespace nibble::verbs

@@ -1,0 +1,284 @@
+#include "lab/study/answer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.hpp"
+#include "lab/study/columns.hpp"
+#include "lab/study/execute.hpp"
+#include "stats/choice.hpp"
+#include "stats/designs/anova.hpp"
+#include "stats/multiplicity.hpp"
+#include "stats/pairs/means.hpp"
+
+namespace nibble::lab {
+namespace {
+
+/// A combination's finished runs, in the order of the seeds.
+struct Combination {
+  std::string name;
+  std::vector<std::string> levels;
+  std::vector<double> accuracy;
+  std::vector<double> right;  ///< of one seed: an example each
+  double low = 0, high = 0;   ///< of one seed: the test set's interval
+  int64_t weight_bytes = 0;
+};
+
+std::string name_of(const Study& study, const std::vector<std::string>& levels) {
+  std::string text;
+  for (size_t i = 0; i < levels.size(); ++i)
+    text += (i == 0 ? "" : ", ") + study.design.factors[i].name + " " + levels[i];
+  return text.empty() ? "the one combination" : text;
+}
+
+/// The finished outcome's last row, of the integer network, or null.
+Json integer_row(const std::filesystem::path& run) {
+  const auto file = run / "outcome.json";
+  if (!std::filesystem::exists(file)) return {};
+  const Json outcome = read_json(file, "lab");
+  if (outcome.value("status", "") != "done") return {};
+  return outcome.at("rows").back();
+}
+
+std::vector<double> right_of(const std::filesystem::path& run) {
+  std::vector<double> right;
+  const auto file = run / "predictions.json";
+  if (!std::filesystem::exists(file)) return right;
+  for (char digit : read_json(file, "lab").value("ID", std::string())) right.push_back(digit == '1');
+  return right;
+}
+
+/// In the order of the factors' levels.
+std::vector<Combination> combinations_of(const Study& study, const std::filesystem::path& out, Json& missing) {
+  std::map<Cell, std::map<uint64_t, const StudyRun*>> runs;
+  std::set<uint64_t> seeds;
+  for (const StudyRun& run : study.runs) {
+    Cell cell;
+    for (size_t i = 0; i < run.levels.size(); ++i) {
+      const auto& levels = study.design.factors[i].levels;
+      const auto found = std::find_if(levels.begin(), levels.end(),
+                                      [&](const Factor::Level& level) { return level.name == run.levels[i]; });
+      cell.push_back(static_cast<size_t>(found - levels.begin()));
+    }
+    runs[cell][run.seed] = &run;
+    seeds.insert(run.seed);
+  }
+  std::vector<Combination> found;
+  for (const auto& [cell, of_seed] : runs) {
+    const std::vector<std::string>& levels = of_seed.begin()->second->levels;
+    Combination one{name_of(study, levels), levels, {}, {}, 0, 0, 0};
+    for (const auto& [seed, run] : of_seed) {
+      const Json row = integer_row(out / "runs" / run->hash);
+      if (!row.is_object()) continue;
+      one.accuracy.push_back(row.at("accuracy"));
+      one.low = row.at("interval")[0], one.high = row.at("interval")[1];
+      one.weight_bytes = row.at("weight_bytes");
+      if (seeds.size() == 1) one.right = right_of(out / "runs" / run->hash);
+    }
+    if (one.accuracy.size() == seeds.size())
+      found.push_back(std::move(one));
+    else
+      missing.push_back(one.name);
+  }
+  return found;
+}
+
+/// Points of percent on both sides of 0, as shares.
+stats::ConfidenceInterval within(const std::optional<double>& margin) {
+  return margin ? stats::ConfidenceInterval{-*margin / 100, *margin / 100} : stats::ConfidenceInterval{};
+}
+
+Json variant_json(const Combination& one) {
+  double mean = 0;
+  for (double accuracy : one.accuracy) mean += accuracy / static_cast<double>(one.accuracy.size());
+  Json json = {{"name", one.name}, {"runs", one.accuracy.size()}, {"accuracy", mean}};
+  json["weight_bytes"] = one.weight_bytes;
+  const bool spread =
+      std::adjacent_find(one.accuracy.begin(), one.accuracy.end(), std::not_equal_to<>()) != one.accuracy.end();
+  if (one.accuracy.size() == 1)
+    json["interval"] = {one.low, one.high};
+  else if (spread) {
+    const auto interval = stats::one_sample_t(one.accuracy).interval;
+    json["interval"] = {interval.low, interval.high};
+  }
+  return json;
+}
+
+const std::vector<double>& values_of(const Combination& one, bool by_example) {
+  return by_example ? one.right : one.accuracy;
+}
+
+stats::Comparison comparison_of(const std::vector<Combination>& combinations, const Question& question,
+                                size_t variants) {
+  stats::Comparison comparison;
+  const bool by_example = combinations.front().accuracy.size() == 1;
+  comparison.outcome = by_example ? stats::Outcome::per_example : stats::Outcome::per_run;
+  comparison.pairing = stats::Pairing::seeds;
+  comparison.variants = variants;
+  comparison.values = values_of(combinations.front(), by_example).size();
+  comparison.alpha = question.alpha;
+  if (variants == 2) comparison.margin = within(question.margin);
+  return comparison;
+}
+
+/// Each other combination against the baseline; what cannot be tested says why.
+Json differences_json(const std::vector<Combination>& all, size_t baseline, const Question& question) {
+  const bool by_example = all.front().accuracy.size() == 1;
+  const stats::Comparison comparison = comparison_of(all, question, 2);
+  Json list = Json::array();
+  std::vector<double> p, equivalence;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (i == baseline) continue;
+    Json one = {{"name", all[i].name}};
+    try {
+      const stats::Answer answer =
+          stats::compare(comparison, std::vector{values_of(all[i], by_example), values_of(all[baseline], by_example)});
+      const stats::PairAnswer& pair = answer.pairs.at(0);
+      one["difference"] = pair.difference;
+      one["interval"] = {pair.interval.low, pair.interval.high};
+      one["p"] = pair.p;
+      p.push_back(pair.p);
+      if (question.margin) {
+        one["equivalence_interval"] = {answer.equivalence_interval.low, answer.equivalence_interval.high};
+        equivalence.push_back(answer.equivalence_p);
+      }
+    } catch (const UserError& error) {
+      one["untested"] = error.what();
+    }
+    list.push_back(std::move(one));
+  }
+  const std::vector<double> adjusted = stats::holm(p), equivalent = stats::holm(equivalence);
+  size_t at = 0;
+  for (Json& one : list) {
+    if (!one.contains("p")) continue;
+    one["p_adjusted"] = adjusted[at];
+    if (question.margin) {
+      one["equivalence_p_adjusted"] = equivalent[at];
+      one["equivalent"] = equivalent[at] <= question.alpha;
+    }
+    ++at;
+  }
+  return list;
+}
+
+/// Main effects and interactions of two, seeds as blocks; absent where the design does not allow it.
+Json anova_json(const Study& study, const std::vector<Combination>& all) {
+  const size_t seeds = all.front().accuracy.size(), factors = study.design.factors.size();
+  if (factors < 2 || seeds < 2) return {};
+  std::vector<double> outcomes;
+  std::vector<std::vector<std::string>> levels(factors + 1);
+  for (const Combination& one : all)
+    for (size_t seed = 0; seed < seeds; ++seed) {
+      outcomes.push_back(100 * one.accuracy[seed]);
+      for (size_t i = 0; i < factors; ++i) levels[i].push_back(one.levels[i]);
+      levels[factors].push_back(std::to_string(seed));
+    }
+  stats::Design design;
+  for (size_t i = 0; i < factors; ++i) design.factors.push_back(stats::factor(study.design.factors[i].name, levels[i]));
+  design.terms = stats::interactions(factors, 2);
+  design.factors.push_back(stats::factor("seed", levels[factors]));
+  design.terms.insert(design.terms.begin() + static_cast<ptrdiff_t>(factors), {factors});
+  try {
+    const stats::Anova anova = stats::analyse_variance(design, outcomes, stats::SumsOfSquares::hierarchical);
+    Json rows = Json::array();
+    for (const stats::AnovaRow& row : anova.rows)
+      rows.push_back({{"term", row.term},
+                      {"sum_of_squares", row.sum_of_squares},
+                      {"df", row.df},
+                      {"f", row.f},
+                      {"p", row.p},
+                      {"partial_omega_squared", row.partial_omega_squared}});
+    rows.push_back(
+        {{"term", "residual"}, {"sum_of_squares", anova.residual_sum_of_squares}, {"df", anova.residual_df}});
+    return {{"type", "II"}, {"unit", "points squared"}, {"rows", rows}};
+  } catch (const UserError& error) {
+    return {{"untested", error.what()}};
+  }
+}
+
+size_t baseline_of(const std::vector<Combination>& all, const std::string& name) {
+  if (name.empty()) return 0;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].name == name) return i;
+    names.push_back(all[i].name);
+  }
+  fail("lab", "--baseline", "no combination '" + name + "'" + did_you_mean(name, names), "one of the table's");
+}
+
+std::string percent(const Json& share) {
+  return fmt::format("{:.2f}", 100 * share.get<double>());
+}
+std::string percents(const Json& interval) {
+  return interval.is_array() ? fmt::format("{} to {}", percent(interval[0]), percent(interval[1])) : "-";
+}
+std::string p_of(const Json& p) {
+  return p.get<double>() < 1e-4 ? "< 0.0001" : fmt::format("{:.4f}", p.get<double>());
+}
+
+}  // namespace
+
+Json answer_json(const std::filesystem::path& out, const Question& question) {
+  const Study study = recorded_study(out);
+  Json answer = {{"name", study.name}, {"missing", Json::array()}};
+  const std::vector<Combination> all = combinations_of(study, out, answer["missing"]);
+  if (all.size() < 2)
+    fail("lab", out.string(), fmt::format("{} whole combinations", all.size()), "at least two, every seed done");
+  const size_t baseline = baseline_of(all, question.baseline);
+  answer["baseline"] = all[baseline].name;
+  answer["alpha"] = question.alpha;
+  if (question.margin) answer["margin_points"] = *question.margin;
+  answer["variants"] = Json::array();
+  for (const Combination& one : all) answer["variants"].push_back(variant_json(one));
+  const stats::Choice choice = stats::choose_test(comparison_of(all, question, 2));
+  answer["test"] = {{"name", choice.test}, {"equivalence", choice.equivalence}, {"reason", choice.reason}};
+  answer["differences"] = differences_json(all, baseline, question);
+  const Json anova = anova_json(study, all);
+  if (anova.is_object()) answer["anova"] = anova;
+  return answer;
+}
+
+std::string describe_answer(const Json& answer) {
+  std::vector<std::vector<std::string>> lines{{"combination", "runs", "accuracy, %", "95 %", "weights, bytes"}};
+  for (const Json& one : answer["variants"])
+    lines.push_back({one["name"], std::to_string(one["runs"].get<int64_t>()), percent(one["accuracy"]),
+                     percents(one.value("interval", Json())), std::to_string(one["weight_bytes"].get<int64_t>())});
+  std::string text = columns(lines) + "\n";
+  const bool margin = answer.contains("margin_points");
+  text += fmt::format("against '{}', in points; p by Holm for {} comparisons\n", answer["baseline"].get<std::string>(),
+                      answer["differences"].size());
+  lines = {{"combination", "difference", "95 %", "p"}};
+  if (margin) lines[0].push_back(fmt::format("within {} points", answer["margin_points"].get<double>()));
+  for (const Json& one : answer["differences"]) {
+    if (one.contains("untested")) {
+      lines.push_back({one["name"], "-", "-", one["untested"]});
+      continue;
+    }
+    lines.push_back({one["name"], percent(one["difference"]), percents(one["interval"]), p_of(one["p_adjusted"])});
+    if (margin)
+      lines.back().push_back(fmt::format("{} (p {}, {})", one["equivalent"].get<bool>() ? "yes" : "not shown",
+                                         p_of(one["equivalence_p_adjusted"]), percents(one["equivalence_interval"])));
+  }
+  text += columns(lines) + "\n";
+  text +=
+      fmt::format("{}: {}\n", answer["test"]["name"].get<std::string>(), answer["test"]["reason"].get<std::string>());
+  if (!margin) text += "without a margin nothing is called equal: --margin POINTS asks\n";
+  if (answer.contains("anova") && answer["anova"].contains("rows")) {
+    lines = {{"effect", "sum of squares", "df", "F", "p", "partial omega squared"}};
+    for (const Json& row : answer["anova"]["rows"]) {
+      lines.push_back({row["term"], fmt::format("{:.4g}", row["sum_of_squares"].get<double>()), row["df"].dump()});
+      if (!row.contains("f")) continue;
+      lines.back().push_back(fmt::format("{:.3f}", row["f"].get<double>()));
+      lines.back().push_back(p_of(row["p"]));
+      lines.back().push_back(fmt::format("{:.3f}", row["partial_omega_squared"].get<double>()));
+    }
+    text += "\nanalysis of variance, type II, seeds as blocks\n" + columns(lines);
+  }
+  for (const Json& name : answer["missing"]) text += "left out, runs missing: " + name.get<std::string>() + "\n";
+  return text;
+}
+
+}  // namespace nibble::lab

@@ -1,0 +1,27 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/json.hpp"
+
+namespace nibble::lab {
+
+struct Question {
+  /// "No worse and no better than so many points", stated before the run; nothing where equivalence is not asked.
+  std::optional<double> margin;
+  /// What others are compared with: levels as the tables write them ("bits 8-8, algorithm lsq"); the first where empty.
+  std::string baseline;
+  double alpha = 0.05;
+};
+
+/// What a study's finished runs say, of the integer networks' accuracy: each combination's mean over seeds with its
+/// interval, differences from the baseline with the test that the design calls for (stats::choose_test) and Holm's
+/// correction for their number, equivalence within the margin, and the analysis of variance of a design of two factors and
+/// more. With one seed the test set's examples are the pairs. `accuracy` and differences are shares, not percent.
+/// Combinations that lack a run are left out and named. Throws UserError where fewer than two are whole, or no
+/// combination has the baseline's name.
+Json answer_json(const std::filesystem::path& out, const Question& question);
+std::string describe_answer(const Json& answer);
+
+}  // namespace nibble::lab
