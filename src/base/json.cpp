@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -27,13 +29,18 @@ Json read_json(const std::filesystem::path& file, std::string_view room) {
 }
 
 Json parse_json(std::string_view text, std::string_view room, const std::string& place) {
-  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  const auto sound = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > deepest_json)
       fail(room, place, "JSON nested deeper than " + std::to_string(deepest_json), "at most as deep");
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
+      fail(room, place, "key " + parsed.dump() + " twice in one object", "each once");
     return true;
   };
   try {
-    return Json::parse(text, shallow);
+    return Json::parse(text, sound);
   } catch (const nlohmann::json::parse_error& error) {
     const auto end = text.begin() + static_cast<ptrdiff_t>(std::min(error.byte, text.size()));
     const auto line = std::count(text.begin(), end, '\n') + 1;

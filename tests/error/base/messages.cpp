@@ -125,5 +125,8 @@ TEST(JsonErrors, NumbersBeyondADoubleAndDeepNestingAreRefused) {
       "x: p: not JSON: [json.exception.out_of_range.406] number overflow parsing '2e999' (expected numbers that a "
       "double holds)");
   EXPECT_EQ(message(std::string(1000000, '[')), "x: p: JSON nested deeper than 64 (expected at most as deep)");
+  EXPECT_EQ(message(R"({"a": [{"b": 1, "c": 2, "b": 3}]})"),
+            "x: p: key \"b\" twice in one object (expected each once)");
+  EXPECT_EQ(message(R"({"a": {"a": 1}, "b": {"a": 2}})"), "");
   EXPECT_EQ(parse_json(std::string(60, '[') + std::string(60, ']'), "x", "p").size(), 1);
 }
