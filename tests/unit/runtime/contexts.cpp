@@ -89,12 +89,12 @@ TEST(Contexts, OfTwentyFourThreadsGiveTheSameIntegersWithoutAllocating) {
       while (begin) std::this_thread::yield();
     });
   while (ready < threads) std::this_thread::yield();
-  const int64_t pages_before = resident_pages();
+  [[maybe_unused]] const int64_t pages_before = resident_pages();
   const int64_t before = allocations();
   begin = true;
   while (done < threads) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const int64_t after = allocations();
-  const int64_t pages = resident_pages() - pages_before;
+  [[maybe_unused]] const int64_t pages = resident_pages() - pages_before;
   begin = false;
   for (std::thread& thread : all) thread.join();
   EXPECT_EQ(wrong, 0);
