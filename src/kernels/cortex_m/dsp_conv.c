@@ -71,21 +71,24 @@ NIBBLE_INLINE void one_by_one(job* j, nibble_rows* rows, const nibble_spot* spot
 }
 
 #define NIBBLE_TWO_ROWS                                                                     \
-  "ldr r0, [%0], #4\n\tldrd r2, r3, [%2], #8\n\tsxtb16 r1, r0\n\tsxtb16 r0, r0, ror #8\n\t" \
-  "smlad %3, r2, r1, %3\n\tldr r1, [%1], #4\n\tsmlad %3, r3, r0, %3\n\t"                    \
-  "sxtb16 r0, r1\n\tsxtb16 r1, r1, ror #8\n\tsmlad %4, r2, r0, %4\n\tsmlad %4, r3, r1, %4\n\t"
+  "ldr r6, [r1], #4\n\tldrd r8, r9, [r0], #8\n\tsxtb16 r7, r6\n\tsxtb16 r6, r6, ror #8\n\t" \
+  "smlad r4, r8, r7, r4\n\tldr r7, [r2], #4\n\tsmlad r4, r9, r6, r4\n\t"                    \
+  "sxtb16 r6, r7\n\tsxtb16 r7, r7, ror #8\n\tsmlad r5, r8, r6, r5\n\tsmlad r5, r9, r7, r5\n\t"
 
 /* Two rows of bytes with one window, four words at a time: `words` is a multiple of four, not 0. */
-static void add_fours(const uint32_t* window, const uint8_t* a, const uint8_t* b, int32_t words, int32_t* sums) {
-  int32_t first = sums[0], second = sums[1];
-  const uint8_t* const end = a + 4 * words;
-  __asm__ volatile("1: " NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS "cmp %0, %5\n\tbne 1b"
-                   : "+r"(a), "+r"(b), "+r"(window), "+r"(first), "+r"(second)
-                   : "r"(end)
-                   : "r0", "r1", "r2", "r3", "cc", "memory");
-  sums[0] = first;
-  sums[1] = second;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+__attribute__((naked, noinline)) static void add_fours(const uint32_t* window, const uint8_t* a, const uint8_t* b,
+                                                       int32_t words, int32_t* sums) {
+  __asm__(
+      ".syntax unified\n\t"
+      "push {r4, r5, r6, r7, r8, r9, r10, lr}\n\tldr r10, [sp, #32]\n\t"
+      "ldrd r4, r5, [r10]\n\tadd r3, r1, r3, lsl #2\n\t"
+      "1: " NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS NIBBLE_TWO_ROWS
+      "cmp r1, r3\n\tbne 1b\n\t"
+      "strd r4, r5, [r10]\n\tpop {r4, r5, r6, r7, r8, r9, r10, pc}\n\t");
 }
+#pragma GCC diagnostic pop
 
 /* Two rows' whole words with one window. */
 NIBBLE_INLINE const uint32_t* add_two_rows(const uint32_t* window, const uint8_t* a, const uint8_t* b, int32_t words,

@@ -66,7 +66,12 @@ static void choose_end(job* j) {
                   p->stage.low <= INT32_MIN && p->stage.high >= INT32_MAX;
   const int staged = nibble_mve_stage_of(p, j->from, j->to, &j->stage);
   j->ending = raw ? END_RAW : staged ? END_FOURS : END_ONE_BY_ONE;
-  if (!staged || j->scaled || !j->stage.upper) return;
+  if (!staged || j->scaled) return;
+  if (!j->stage.upper) {
+    if (p->sum_form == 0) j->ending = END_PAIRS;
+    j->pairs = nibble_mve_pairs_of_any_shift;
+    return;
+  }
   if (p->sum_form == 0) {
     j->ending = END_PAIRS;
     j->pairs = q == 1 ? nibble_mve_pairs_to_i8 : nibble_mve_pairs_to_any;
@@ -197,7 +202,7 @@ static void end(job* j, const windows* w, const int32_t* sums, int32_t o, int32_
   } else {
     if (j->ending == END_PAIRS && lanes > 1) {
       c = end_pairs(j, w, sums, o, count, e);
-    } else if (j->ending == END_PAIRS && j->p->sum_form == 0 && count >= 4) {
+    } else if (j->ending == END_PAIRS && j->p->sum_form == 0 && j->stage.upper && count >= 4) {
       e->sums = sums;
       e->y[0] = (uint8_t*)j->call->out + w->y[0] + o;
       nibble_mve_one_to_any(e);

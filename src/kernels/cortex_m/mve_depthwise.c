@@ -154,7 +154,7 @@ static void set_end(const job* j, int32_t c, int32_t count, nibble_mve_end* e) {
 static void end(job* j, const nibble_mve_spot* s, const int32_t* sums, int32_t first, int32_t count, int32_t lanes) {
   const nibble_conv* p = j->p;
   int32_t done = 0;
-  if (j->staged && j->stage.upper && p->sum_form == 0 && count >= 4) {
+  if (j->staged && (j->stage.upper || lanes > 1) && p->sum_form == 0 && count >= 4) {
     uint8_t* const y = (uint8_t*)j->call->out + first;
     nibble_mve_end rows;
     set_end(j, first, count, &rows);
@@ -250,9 +250,11 @@ int nibble_depthwise_mve(const void* parameters, const nibble_call* call) {
   offsets_of(p, j.offsets);
   j.staged = nibble_mve_stage_of(p, j.from, j.to, &j.stage);
   nine = j.taps == 9 && p->kernel[1] == 3 && p->kernel[2] == 3 && !j.wide;
-  line = nine && j.staged && j.stage.upper && p->sum_form == 0 && (j.to - j.from) % 4 == 0;
+  line = nine && j.staged && p->sum_form == 0 && (j.to - j.from) % 4 == 0;
   j.nine = p->x_type == NIBBLE_I8 ? nibble_mve_nine_signed : nibble_mve_nine_unsigned;
-  j.planes = p->stage.low == -128 && p->stage.high == 127 ? nibble_mve_planes_to_i8 : nibble_mve_planes_to_any;
+  j.planes = !j.stage.upper                                 ? nibble_mve_planes_of_any_shift
+             : p->stage.low == -128 && p->stage.high == 127 ? nibble_mve_planes_to_i8
+                                                            : nibble_mve_planes_to_any;
   nibble_mve_walk_over(p, &j.walk);
   nibble_mve_spot_at(&j.walk, begin, &s);
   for (int32_t item = begin; item < last;) {

@@ -50,13 +50,13 @@ typedef struct nibble_mve_end {
       y0) "vldrw.u32 q4, [q6, #8]\n\t" NIBBLE_MVE_SCALED second               \
   NIBBLE_MVE_STORED(y1) "vldrw.u32 q4, [q6, #16]\n\t" NIBBLE_MVE_SCALED third \
   NIBBLE_MVE_STORED(y2)
-#define NIBBLE_MVE_FROM_PLANES(clip)                                                                   \
-  "vldrw.32 q4, [r10], #16\n\t" NIBBLE_MVE_SCALED clip                                                 \
-      NIBBLE_MVE_STORED("r5") "vldrw.32 q4, [r10, #240]\n\t" NIBBLE_MVE_SCALED clip NIBBLE_MVE_STORED( \
-          "r6") "vldrw.32 q4, [r10, #496]\n\t" NIBBLE_MVE_SCALED clip NIBBLE_MVE_STORED("r7")
+#define NIBBLE_MVE_FROM_PLANES(first, second, third)                                                     \
+  "vldrw.32 q4, [r10], #16\n\t" NIBBLE_MVE_SCALED first                                                  \
+      NIBBLE_MVE_STORED("r5") "vldrw.32 q4, [r10, #240]\n\t" NIBBLE_MVE_SCALED second NIBBLE_MVE_STORED( \
+          "r6") "vldrw.32 q4, [r10, #496]\n\t" NIBBLE_MVE_SCALED third NIBBLE_MVE_STORED("r7")
 #define NIBBLE_MVE_FROM_ONE(clip) "vldrw.32 q4, [r10], #16\n\t" NIBBLE_MVE_SCALED clip NIBBLE_MVE_STORED("r5")
 
-#define NIBBLE_MVE_ENDING(begin, body)                                                \
+#define NIBBLE_MVE_ENDING(begin, shifts, body)                                        \
   __asm__(                                                                            \
       ".syntax unified\n\t"                                                           \
       "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                               \
@@ -65,11 +65,17 @@ typedef struct nibble_mve_end {
       "ldr lr, [r0, #36]\n\t" begin                                                   \
       "dls lr, lr\n\t"                                                                \
       "1: vldrb.u32 q3, [r4], #4\n\tvldrw.32 q0, [r8], #16\n\t"                       \
-      "vbic.i32 q3, #32\n\tvld20.32 {q1, q2}, [r9]\n\tvneg.s32 q3, q3\n\t"            \
-      "vld21.32 {q1, q2}, [r9]!\n\t" body                                             \
+      "vld20.32 {q1, q2}, [r9]\n\t" shifts "vld21.32 {q1, q2}, [r9]!\n\t" body        \
       "le lr, 1b\n\t"                                                                 \
       "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"                               \
       "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t")
+/* Of shifts of 32 and more: 32 - shift. Of any: that, and -shift, by which the lower word goes (q7). */
+#define NIBBLE_MVE_UPPER "vbic.i32 q3, #32\n\tvneg.s32 q3, q3\n\t"
+#define NIBBLE_MVE_BOTH "vneg.s32 q7, q3\n\tvadd.i32 q3, q7, r3\n\t"
+#define NIBBLE_MVE_LOWER(at)                            \
+  "vldrw.u32 q5, [" at                                  \
+  "]\n\tvmul.i32 q5, q5, q0\n\tvadd.i32 q5, q5, q1\n\t" \
+  "vshl.u32 q5, q5, q7\n\tvorr q4, q4, q5\n\t" NIBBLE_MVE_TO_ANY
 #define NIBBLE_MVE_BOUNDS "ldrd r1, r2, [r0, #28]\n\t"
 #define NIBBLE_MVE_PAIRS "vldrw.32 q6, [r0, #72]\n\t"
 
@@ -77,11 +83,11 @@ typedef struct nibble_mve_end {
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wunused-function"
 __attribute__((naked, noinline)) static void nibble_mve_pairs_to_i8(const nibble_mve_end* end) {
-  NIBBLE_MVE_ENDING(NIBBLE_MVE_PAIRS NIBBLE_MVE_BOUNDS,
+  NIBBLE_MVE_ENDING(NIBBLE_MVE_PAIRS NIBBLE_MVE_BOUNDS, NIBBLE_MVE_UPPER,
                     NIBBLE_MVE_FROM_PAIRS(NIBBLE_MVE_TO_I8, NIBBLE_MVE_TO_I8, NIBBLE_MVE_TO_I8, "r5", "r6", "r7"));
 }
 __attribute__((naked, noinline)) static void nibble_mve_pairs_to_any(const nibble_mve_end* end) {
-  NIBBLE_MVE_ENDING(NIBBLE_MVE_PAIRS NIBBLE_MVE_BOUNDS,
+  NIBBLE_MVE_ENDING(NIBBLE_MVE_PAIRS NIBBLE_MVE_BOUNDS, NIBBLE_MVE_UPPER,
                     NIBBLE_MVE_FROM_PAIRS(NIBBLE_MVE_TO_ANY, NIBBLE_MVE_TO_ANY, NIBBLE_MVE_TO_ANY, "r5", "r6", "r7"));
 }
 /* Residuals of bytes; q and the result clipped to the range of a byte. */
@@ -89,6 +95,7 @@ __attribute__((naked, noinline)) static void nibble_mve_pairs_to_any(const nibbl
   NIBBLE_MVE_ENDING(NIBBLE_MVE_PAIRS                                                                          \
                     "add r10, r0, #52\n\tldm r10, {r10, r11, r12}\n\tldr r3, [r0, #64]\n\t"                   \
                     "ldr r1, [r0, #68]\n\tvdup.32 q7, r1\n\tldrd r1, r2, [r0, #44]\n\tldr r0, [r0, #40]\n\t", \
+                    NIBBLE_MVE_UPPER,                                                                         \
                     NIBBLE_MVE_FROM_PAIRS(NIBBLE_MVE_SUMMED(q, "r0", clip), NIBBLE_MVE_SUMMED(q, "r1", clip), \
                                           NIBBLE_MVE_SUMMED(q, "r2", clip), "r5", "r6", "r7"))
 __attribute__((naked, noinline)) static void nibble_mve_pairs_of_i8_to_i8(const nibble_mve_end* end) {
@@ -104,13 +111,26 @@ __attribute__((naked, noinline)) static void nibble_mve_pairs_of_u8_to_u8(const 
   NIBBLE_MVE_PAIRS_SUMMED(NIBBLE_MVE_AS_U8, NIBBLE_MVE_TO_U8);
 }
 __attribute__((naked, noinline)) static void nibble_mve_planes_to_i8(const nibble_mve_end* end) {
-  NIBBLE_MVE_ENDING(NIBBLE_MVE_BOUNDS "ldr r10, [r0]\n\t", NIBBLE_MVE_FROM_PLANES(NIBBLE_MVE_TO_I8));
+  NIBBLE_MVE_ENDING(NIBBLE_MVE_BOUNDS "ldr r10, [r0]\n\t", NIBBLE_MVE_UPPER,
+                    NIBBLE_MVE_FROM_PLANES(NIBBLE_MVE_TO_I8, NIBBLE_MVE_TO_I8, NIBBLE_MVE_TO_I8));
 }
 __attribute__((naked, noinline)) static void nibble_mve_planes_to_any(const nibble_mve_end* end) {
-  NIBBLE_MVE_ENDING(NIBBLE_MVE_BOUNDS "ldr r10, [r0]\n\t", NIBBLE_MVE_FROM_PLANES(NIBBLE_MVE_TO_ANY));
+  NIBBLE_MVE_ENDING(NIBBLE_MVE_BOUNDS "ldr r10, [r0]\n\t", NIBBLE_MVE_UPPER,
+                    NIBBLE_MVE_FROM_PLANES(NIBBLE_MVE_TO_ANY, NIBBLE_MVE_TO_ANY, NIBBLE_MVE_TO_ANY));
+}
+/* Of any shift. */
+__attribute__((naked, noinline)) static void nibble_mve_pairs_of_any_shift(const nibble_mve_end* end) {
+  NIBBLE_MVE_ENDING(NIBBLE_MVE_PAIRS NIBBLE_MVE_BOUNDS "mov r3, #32\n\t", NIBBLE_MVE_BOTH,
+                    NIBBLE_MVE_FROM_PAIRS(NIBBLE_MVE_LOWER("q6"), NIBBLE_MVE_LOWER("q6, #8"),
+                                          NIBBLE_MVE_LOWER("q6, #16"), "r5", "r6", "r7"));
+}
+__attribute__((naked, noinline)) static void nibble_mve_planes_of_any_shift(const nibble_mve_end* end) {
+  NIBBLE_MVE_ENDING(NIBBLE_MVE_BOUNDS "ldr r10, [r0]\n\tmov r3, #32\n\t", NIBBLE_MVE_BOTH,
+                    NIBBLE_MVE_FROM_PLANES(NIBBLE_MVE_LOWER("r10, #-16"), NIBBLE_MVE_LOWER("r10, #240"),
+                                           NIBBLE_MVE_LOWER("r10, #496")));
 }
 __attribute__((naked, noinline)) static void nibble_mve_one_to_any(const nibble_mve_end* end) {
-  NIBBLE_MVE_ENDING(NIBBLE_MVE_BOUNDS "ldr r10, [r0]\n\t", NIBBLE_MVE_FROM_ONE(NIBBLE_MVE_TO_ANY));
+  NIBBLE_MVE_ENDING(NIBBLE_MVE_BOUNDS "ldr r10, [r0]\n\t", NIBBLE_MVE_UPPER, NIBBLE_MVE_FROM_ONE(NIBBLE_MVE_TO_ANY));
 }
 #pragma GCC diagnostic pop
 
