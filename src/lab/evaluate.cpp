@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "lab/judge.hpp"
+#include "stats/pairs/proportions.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -68,7 +69,7 @@ Evaluation Judge::conclude() {
   } else if (labelled_ > 0) {
     evaluation_.value = static_cast<double>(top1_) / static_cast<double>(labelled_);
     evaluation_.top5 = static_cast<double>(top5_) / static_cast<double>(labelled_);
-    evaluation_.interval = wilson(top1_, labelled_);
+    evaluation_.interval = stats::wilson(top1_, labelled_);
   }
   return std::move(evaluation_);
 }

@@ -8,17 +8,9 @@
 #include "base/json.hpp"
 #include "data/dataset.hpp"
 #include "graph/evaluate/evaluate.hpp"
+#include "stats/result.hpp"
 
 namespace nibble::lab {
-
-struct ConfidenceInterval {
-  double low = 0;
-  double high = 0;
-};
-/// 95 % interval of a proportion. Source: Wilson 1927.
-ConfidenceInterval wilson(int64_t successes, int64_t count);
-/// Two-sided exact p of McNemar's test from the discordant pairs (a right b wrong, a wrong b right).
-double mcnemar(int64_t only_a, int64_t only_b);
 
 /// A data set ready to feed a network.
 struct Feed {
@@ -36,7 +28,7 @@ struct Feed {
 struct Evaluation {
   std::string metric = "top1";  ///< top1, or mean_square where targets are given
   double value = 0;
-  ConfidenceInterval interval;
+  stats::ConfidenceInterval interval;  ///< 95 %
   double top5 = 0;
   int64_t count = 0;
   double seconds = 0;
@@ -61,7 +53,7 @@ struct LayerDifference {
 
 /// Decisions that two networks take differently on the same examples.
 int64_t flips(const Evaluation& a, const Evaluation& b);
-/// mcnemar of their right and wrong decisions.
+/// Exact two-sided p of McNemar's test of their right and wrong decisions.
 double mcnemar(const Evaluation& a, const Evaluation& b);
 
 struct Comparison {
