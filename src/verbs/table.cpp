@@ -275,14 +275,20 @@ Verb generate_row() {
 }
 
 Verb validate_row() {
+  Option data = dataset;
+  data.required = false;
+  data.help = "its accuracy on examples, by the code compiled for this machine, instead: " + data::dataset_forms();
   return {"validate",
           {{"DIR", "what 'generate' wrote"}},
           {{.name = "on",
             .value = "WHERE",
             .help = "what it is built for and runs on, by the cross compiler and the emulator that are there (host)",
             .choices = {"host", "qemu-m4", "qemu-m7", "qemu-m55", "qemu-rv32"}},
-           {.name = "optimise", .value = "LEVEL", .help = "of the compiler (2)", .choices = {"0", "1", "2", "3", "s"}}},
-          "builds generated code, runs its goldens and says whether every byte is equal",
+           {.name = "optimise", .value = "LEVEL", .help = "of the compiler (2)", .choices = {"0", "1", "2", "3", "s"}},
+           data,
+           preprocess,
+           limit},
+          "builds generated code, runs its goldens and compares every layer with the definition; what each layer takes",
           validate};
 }
 

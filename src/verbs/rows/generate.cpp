@@ -1,15 +1,17 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/random.hpp"
 #include "codegen/generate.hpp"
+#include "data/npz.hpp"
 #include "kernels/kernels.h"
+#include "lab/loaded_program.hpp"
 #include "lower/lower.hpp"
-#include "verbs/goldens/golden_writer.hpp"
+#include "onnx/onnx.hpp"
+#include "verbs/layout.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
 #include "verbs/tables/columns.hpp"
@@ -27,29 +29,6 @@ lower::Options small_machine() {
   options.pack = true;
   options.bytes = lower::Bytes::AsTheyAre;
   return options;
-}
-
-/// The tensor's bytes in the port's type, in the order in which memory holds them.
-std::vector<uint8_t> laid_bytes(const Tensor& tensor, const program::Value& value) {
-  constexpr ElementType types[] = {ElementType::Int8,  ElementType::UInt8, ElementType::Int16,  ElementType::UInt16,
-                                   ElementType::Int32, ElementType::Int64, ElementType::Float64};
-  const Tensor typed = tensor.cast(types[value.type - 1]);
-  const size_t size = size_of(typed.type());
-  std::vector<size_t> order(value.extents.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return value.strides[a] > value.strides[b]; });
-  std::vector<int64_t> to(value.extents.size());
-  int64_t stride = 1;
-  for (size_t k = order.size(); k-- > 0; stride *= value.extents[order[k]]) to[order[k]] = stride;
-  std::vector<uint8_t> bytes(typed.bytes().size());
-  for (size_t i = 0; i < typed.size(); ++i) {
-    auto rest = static_cast<int64_t>(i);
-    int64_t at = 0;
-    for (size_t axis = value.extents.size(); axis-- > 0; rest /= value.extents[axis])
-      at += rest % value.extents[axis] * to[axis];
-    std::memcpy(bytes.data() + static_cast<size_t>(at) * size, typed.bytes().data() + i * size, size);
-  }
-  return bytes;
 }
 
 /// Inputs drawn over all that the network takes; of wide integers over bytes, whose sums are in no danger.
@@ -72,7 +51,11 @@ std::vector<Tensor> drawn_inputs(const program::Program& program, Random& random
 }
 
 /// Inferences whose results the definition gives: of data where the call names some, else drawn.
-std::vector<codegen::Golden> goldens_of(const Call& call, const graph::Graph& graph, const program::Program& program) {
+struct Goldens {
+  std::vector<std::vector<Tensor>> inputs;  ///< of each, as the network has them
+  std::vector<codegen::Golden> laid;
+};
+Goldens goldens_of(const Call& call, const graph::Graph& graph, const program::Program& program) {
   std::vector<std::vector<Tensor>> examples;
   const int64_t count = call.integer("samples", 2, 0, 1000);
   if (call.has("golden")) {
@@ -85,16 +68,36 @@ std::vector<codegen::Golden> goldens_of(const Call& call, const graph::Graph& gr
     Random random(call.seed().value_or(1));
     for (int64_t i = 0; i < count; ++i) examples.push_back(drawn_inputs(program, random));
   }
-  std::vector<codegen::Golden> goldens;
+  Goldens goldens;
   for (const std::vector<Tensor>& given : examples) {
     codegen::Golden golden;
-    const std::vector<Tensor> inputs = graph::prepare_inputs(graph, given), outputs = graph::evaluate(graph, given);
-    for (size_t i = 0; i < inputs.size(); ++i) golden.inputs.push_back(laid_bytes(inputs[i], program.inputs[i].value));
+    std::vector<Tensor> inputs = graph::prepare_inputs(graph, given);
+    const std::vector<Tensor> outputs = graph::evaluate(graph, given);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      golden.inputs.push_back(bytes_of(inputs[i], dense(program.inputs[i].value)));
     for (size_t i = 0; i < outputs.size(); ++i)
-      golden.outputs.push_back(laid_bytes(outputs[i], program.outputs[i].value));
-    goldens.push_back(std::move(golden));
+      golden.outputs.push_back(bytes_of(outputs[i], dense(program.outputs[i].value)));
+    goldens.laid.push_back(std::move(golden));
+    goldens.inputs.push_back(std::move(inputs));
   }
   return goldens;
+}
+
+/// The goldens' inputs, each input's one behind the other.
+data::Arrays arrays_of(const graph::Graph& graph, const program::Program& program, const Goldens& goldens) {
+  data::Arrays arrays;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const program::Value& value = program.inputs[i].value;
+    Shape shape = value.extents;
+    shape.insert(shape.begin(), static_cast<int64_t>(goldens.inputs.size()));
+    Tensor all(lab::element_of(value.type), shape);
+    for (size_t k = 0; k < goldens.inputs.size(); ++k) {
+      const Tensor one = goldens.inputs[k][i].cast(all.type());
+      std::memcpy(all.bytes().data() + k * one.bytes().size(), one.bytes().data(), one.bytes().size());
+    }
+    arrays.emplace_back(graph[graph.inputs[i]].name, std::move(all));
+  }
+  return arrays;
 }
 
 /// Refuses what the machine's memories do not hold, before anything is written.
@@ -121,7 +124,8 @@ Result generate(const Call& call) {
   check_fit(bytes, machine);
   codegen::Options options;
   options.prefix = call.text("prefix", "model");
-  options.goldens = goldens_of(call, graph, program);
+  const Goldens goldens = goldens_of(call, graph, program);
+  options.goldens = goldens.laid;
   const auto files = codegen::generate(program, machine, options);
   const fs::path folder = call.path("output");
   for (const auto& [name, text] : files) {
@@ -130,16 +134,20 @@ Result generate(const Call& call) {
     if (error) fail("verbs", (folder / name).parent_path().string(), error.message(), "a folder that can be made");
     write_file(folder / name, text, "verbs");
   }
+  // What the code means, for `validate`.
+  onnx::write_native(graph, folder / "test" / "network.onnx");
+  data::write_npz(folder / "test" / "goldens.npz", arrays_of(graph, program, goldens));
   Result result;
   result.json = {{"output", folder.string()}, {"machine", machine.name},  {"constants", bytes.constants},
                  {"arena", bytes.arena},      {"scratch", bytes.scratch}, {"goldens", options.goldens.size()},
                  {"files", Json::array()},    {"kernels", Json::array()}};
   for (const auto& [name, text] : files) result.json["files"].push_back(name);
+  for (const char* name : {"test/goldens.npz", "test/network.onnx"}) result.json["files"].push_back(name);
   for (const codegen::Choice& choice : codegen::kernels_for(program, machine))
     result.json["kernels"].push_back(choice.function);
   result.text = fmt::format(
       "constants {} bytes, arena {} bytes ({} of them scratch), {} steps, {} goldens\nwrote {} files below {}\n",
-      bytes.constants, bytes.arena, bytes.scratch, program.steps.size(), options.goldens.size(), files.size(),
+      bytes.constants, bytes.arena, bytes.scratch, program.steps.size(), options.goldens.size(), files.size() + 2,
       folder.string());
   return result;
 }
