@@ -1,4 +1,5 @@
 #pragma once
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,11 +50,10 @@ std::string signature(const Code& code);
 
 // Each file's text.
 std::string header_file(const Code& code);
-std::string network_file(const Code& code);
+/// Without the fields of convolutions that are left out.
+std::string network_file(const Code& code, const std::set<std::string>& left_out);
 std::string weights_header(const Code& code);
 std::string weights_file(const Code& code);
-/// Sources and headers by their path.
-std::map<std::string, std::string> kernel_files(const Code& code);
 std::string golden_file(const Code& code);
 std::string test_program(const Code& code);
 std::string layers_file(const Code& code);

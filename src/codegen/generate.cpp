@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "codegen/code.hpp"
 #include "codegen/literals.hpp"
+#include "codegen/specialise.hpp"
 
 namespace nibble::codegen {
 
@@ -21,9 +22,12 @@ std::map<std::string, std::string> generate(const program::Program& program, con
     fail("codegen", "--prefix", "'" + options.prefix + "'", "letters, digits and underscores, a letter first");
   const Code code(program, machine, options);
   const std::string& p = options.prefix;
-  std::map<std::string, std::string> files = kernel_files(code);
+  KernelFiles kernels = kernel_files(code);
+  std::map<std::string, std::string>& files = kernels.files;
+  std::set<std::string> left_out;
+  for (const Same& same : kernels.left_out) left_out.insert(same.name);
   files[p + ".h"] = header_file(code);
-  files[p + ".c"] = network_file(code);
+  files[p + ".c"] = network_file(code, left_out);
   files[p + "_weights.h"] = weights_header(code);
   files[p + "_weights.c"] = weights_file(code);
   files["test/golden.h"] = golden_file(code);
@@ -32,7 +36,7 @@ std::map<std::string, std::string> generate(const program::Program& program, con
   files["Makefile"] = makefile(code);
   files["CMakeLists.txt"] = cmake_lists(code);
   files["README.md"] = readme(code);
-  return files;
+  return std::move(kernels.files);
 }
 
 }  // namespace nibble::codegen

@@ -27,6 +27,10 @@ struct Footprint {
 };
 Footprint footprint(const program::Program& program);
 
+/// Bytes of code, estimated: the kernels that the steps call, their parameters and the calls. Throws UserError as
+/// kernels_for.
+int64_t code_bytes(const program::Program& program, const machine::Machine& machine);
+
 /// Text of each file below the folder, by its path. The same program gives the same text. Throws UserError where the
 /// prefix is no C identifier, or the machine has no kernel for a step.
 std::map<std::string, std::string> generate(const program::Program& program, const machine::Machine& machine,

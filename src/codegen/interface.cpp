@@ -67,6 +67,10 @@ std::string header_file(const Code& code) {
       "typedef union {}_arena {{\n  uint8_t bytes[{}_ARENA_BYTES];\n  int64_t aligned;\n  double also;\n}} "
       "{}_arena;\n\n",
       bytes.arena, bytes.scratch, code.upper, bytes.arena, code.prefix, code.upper, code.prefix);
+  text += fmt::format(
+      "/* What a run takes of the stack at most, as gcc builds it with -O2, -O3 or -Os. */\n#define {}_STACK_BYTES "
+      "2048\n\n",
+      code.upper);
   for (size_t i = 0; i < code.inputs.size(); ++i)
     text += port_types(code, code.program.inputs[i], code.inputs[i], "Input");
   for (size_t i = 0; i < code.outputs.size(); ++i)

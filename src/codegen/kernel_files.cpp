@@ -1,4 +1,4 @@
-#include "codegen/code.hpp"
+#include "codegen/specialise.hpp"
 
 #include <fmt/format.h>
 
@@ -26,8 +26,9 @@ std::set<std::string> functions_of(const std::map<std::string, std::string>& fil
   return names;
 }
 
-std::string renamed(const std::string& header, const std::set<std::string>& functions, const std::string& prefix) {
-  std::string defines;
+std::string renamed(const std::string& header, const std::set<std::string>& functions, const std::string& prefix,
+                    const std::string& before) {
+  std::string defines = before;
   for (const std::string& function : functions) defines += fmt::format("#define {0} {1}_{0}\n", function, prefix);
   const size_t at = header.find("#include <stdint.h>\n");
   ensure(at != std::string::npos, "the kernels' header includes stdint.h");
@@ -43,8 +44,9 @@ std::vector<std::string> kernel_sources(const Code& code) {
   return {needed.begin(), needed.end()};
 }
 
-std::map<std::string, std::string> kernel_files(const Code& code) {
-  std::map<std::string, std::string> files;
+KernelFiles kernel_files(const Code& code) {
+  KernelFiles result;
+  std::map<std::string, std::string>& files = result.files;
   std::vector<std::string> waiting = kernel_sources(code);
   waiting.emplace_back("kernels/kernels.h");
   const std::regex include("#include \"(kernels/[^\"]+)\"");
@@ -59,9 +61,14 @@ std::map<std::string, std::string> kernel_files(const Code& code) {
     for (std::sregex_iterator it(text.begin(), text.end(), include), end; it != end; ++it) waiting.push_back((*it)[1]);
     files[name] = std::move(text);
   }
+  result.left_out = specialise(same_in_convolutions(code), files);
   // Two networks in one firmware: every function of the kernels gets the prefix.
-  files["kernels/kernels.h"] = renamed(files["kernels/kernels.h"], functions_of(files), code.prefix);
-  return files;
+  std::string& header = files.at("kernels/kernels.h");
+  header = renamed(header, functions_of(files), code.prefix,
+                   "/* What every convolution of this network has in common stands in the kernels themselves. */\n"
+                   "#define NIBBLE_SAME(owner, field, value) ((void)(owner), (value))\n" +
+                       forms_left_out(code));
+  return result;
 }
 
 }  // namespace nibble::codegen

@@ -39,14 +39,19 @@ std::string field(const Code& code, const nibble_field& field, const std::vector
   return text + "}";
 }
 
-std::string parameters(const Code& code, size_t index) {
+std::string parameters(const Code& code, size_t index, const std::set<std::string>& left_out) {
   const Step& step = code.program.steps[index];
   const nibble_kind_fields& of = *nibble_fields_of(step.kind);
   std::string text = fmt::format("static const {} {}_step_{} = {{", of.structure, code.prefix, index);
+  const bool is_convolution = step.kind == NIBBLE_KIND_CONV || step.kind == NIBBLE_KIND_CONV_TRANSPOSE;
   std::string within;
   size_t at = 0;
   for (int i = 0; i < of.count; ++i) {
     const nibble_field& f = of.fields[i];
+    if (is_convolution && within.empty() && left_out.contains(f.name) && *f.within == 0) {
+      at += static_cast<size_t>(f.count);
+      continue;
+    }
     if (within != f.within) text += within.empty() ? fmt::format("\n    .{} = {{", f.within) : "\n    },";
     within = f.within;
     text += fmt::format("\n    {}.{} = {},", within.empty() ? "" : "    ", f.name, field(code, f, step.numbers, at));
@@ -94,7 +99,7 @@ std::string copy(const Code& code, const Port& port, const std::string& id, bool
 
 }  // namespace
 
-std::string network_file(const Code& code) {
+std::string network_file(const Code& code, const std::set<std::string>& left_out) {
   std::string text = head(code);
   text += fmt::format(
       "#include \"{0}.h\"\n\n#include <string.h>\n\n#include \"kernels/kernels.h\"\n#include \"{0}_weights.h\"\n\n",
@@ -114,10 +119,12 @@ void {0}_layer(int step, const void* out);
   for (std::string_view function : functions)
     text += fmt::format("int {}(const void*, const nibble_call*);\n", function);
   text += "\n";
-  for (size_t i = 0; i < code.program.steps.size(); ++i) text += parameters(code, i) + "\n";
-  text += fmt::format("int {0}_init(const {0}_arena* arena) {{\n  return (uintptr_t)arena % 8 == 0 ? 0 : -1;\n}}\n\n",
-                      code.prefix);
-  text += signature(code) + " {\n  uint8_t* const bytes = arena->bytes;\n  int fault = 0;\n";
+  for (size_t i = 0; i < code.program.steps.size(); ++i) text += parameters(code, i, left_out) + "\n";
+  text += fmt::format(
+      "int {0}_init(const {0}_arena* arena) {{\n  return (uintptr_t)(const void*)arena % 8 == 0 ? 0 : -1;\n}}\n\n",
+      code.prefix);
+  text += signature(code) + " {\n  uint8_t* const bytes = arena->bytes;\n  int fault = 0;\n#ifndef NDEBUG\n  if (" +
+          code.prefix + "_init(arena) != 0) return -1;\n#endif\n";
   for (size_t i = 0; i < code.inputs.size(); ++i) text += copy(code, code.program.inputs[i], code.inputs[i], true);
   for (size_t i = 0; i < code.program.steps.size(); ++i) text += call(code, i);
   for (size_t i = 0; i < code.outputs.size(); ++i) text += copy(code, code.program.outputs[i], code.outputs[i], false);

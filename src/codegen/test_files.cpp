@@ -97,11 +97,11 @@ void {0}_layer(int step, const void* out) {{
 }  // namespace
 
 std::string golden_file(const Code& code) {
-  std::string text = head(code) + fmt::format("#include \"../{}.h\"\n\n#define GOLDENS {}\n", code.prefix,
-                                              code.options.goldens.size());
+  std::string text = head(code) + fmt::format("#include \"../{}.h\"\n\n#define {}_GOLDENS {}\n", code.prefix,
+                                              code.upper, code.options.goldens.size());
   const auto put = [&](const std::string& id, size_t port, bool in) {
     const program::Value& value = (in ? code.program.inputs : code.program.outputs)[port].value;
-    text += fmt::format("static const {0}_{1} golden_{1}[] = {{\n", code.prefix, id);
+    text += fmt::format("static const {0}_{1} {0}_golden_{1}[] = {{\n", code.prefix, id);
     for (const Golden& golden : code.options.goldens) {
       const std::vector<uint8_t>& bytes = (in ? golden.inputs : golden.outputs)[port];
       text += "    {{\n" + array_of({0, static_cast<int64_t>(bytes.size()), c_type(value.type)}, bytes) + "    }},\n";
@@ -117,7 +117,7 @@ std::string golden_file(const Code& code) {
 std::string test_program(const Code& code) {
   std::string arguments, outputs, checks, streamed, inputs, reads, writes;
   for (const std::string& id : code.inputs) {
-    arguments += fmt::format("&golden_{}[i], ", id);
+    arguments += fmt::format("&{}_golden_{}[i], ", code.prefix, id);
     inputs += fmt::format("static {}_{} {};\n", code.prefix, id, id);
     streamed += fmt::format("&{}, ", id);
     reads += fmt::format("{1}fread(&{0}, sizeof {0}, 1, stdin) == 1", id, reads.empty() ? "" : " && ");
@@ -127,7 +127,7 @@ std::string test_program(const Code& code) {
     streamed += fmt::format("&{}, ", id);
     writes += fmt::format("    fwrite(&{0}, sizeof {0}, 1, stdout);\n", id);
     outputs += fmt::format("static {}_{} {};\n", code.prefix, id, id);
-    checks += fmt::format("    wrong |= memcmp(&{0}, &golden_{0}[i], sizeof {0}) != 0;\n", id);
+    checks += fmt::format("    wrong |= memcmp(&{0}, &{1}_golden_{0}[i], sizeof {0}) != 0;\n", id, code.prefix);
   }
   return head(code) +
          fmt::format(
@@ -167,8 +167,8 @@ int main(void) {{
     say("arena: not aligned\n");
     return 1;
   }}
-#if GOLDENS > 0
-  for (unsigned i = 0; i < GOLDENS; ++i) {{
+#if {10}_GOLDENS > 0
+  for (unsigned i = 0; i < {10}_GOLDENS; ++i) {{
     int wrong = 0;
 #ifdef NIBBLE_LAYERS
     shows = 0;
@@ -187,16 +187,16 @@ int main(void) {{
 {3}    if (wrong) ++differing;
   }}
 #endif
-  say_number(GOLDENS - differing);
+  say_number({10}_GOLDENS - differing);
   say(" of ");
-  say_number(GOLDENS);
+  say_number({10}_GOLDENS);
   say(" goldens equal\n");
   return differing == 0 ? 0 : 1;
 }}
 #endif
 )",
              code.prefix, outputs, arguments, checks, layer_functions(code), inputs, reads.empty() ? "0" : reads,
-             streamed, writes, "\"golden.h\"");
+             streamed, writes, "\"golden.h\"", code.upper);
 }
 
 std::string layers_file(const Code& code) {

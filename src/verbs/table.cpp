@@ -77,6 +77,11 @@ Verb show_row() {
             .value = "",
             .help = "the tensors that stand in memory instead: bits and bytes of each layer's input and output, all "
                     "that is live"},
+           {.name = "machine",
+            .value = "NAME",
+            .help = "what an integer network takes on a machine instead: flash, RAM with its plan over time, cycles; "
+                    "what does not fit and which bits to cut"},
+           {.name = "svg", .value = "FILE", .help = "the plan as a drawing, beside --machine"},
            from},
           "the layers as a table: shapes, parameters, multiply-accumulates, bytes; bits, scales, accumulator bounds",
           show};
@@ -285,6 +290,9 @@ Verb validate_row() {
             .help = "what it is built for and runs on, by the cross compiler and the emulator that are there (host)",
             .choices = {"host", "qemu-m4", "qemu-m7", "qemu-m55", "qemu-rv32"}},
            {.name = "optimise", .value = "LEVEL", .help = "of the compiler (2)", .choices = {"0", "1", "2", "3", "s"}},
+           {.name = "sanitize",
+            .value = "",
+            .help = "on host, with the compiler's checks of addresses and undefined behaviour"},
            data,
            preprocess,
            limit},

@@ -9,8 +9,8 @@
 #include "data/npz.hpp"
 #include "kernels/kernels.h"
 #include "lab/loaded_program.hpp"
-#include "lower/lower.hpp"
 #include "onnx/onnx.hpp"
+#include "verbs/deployment.hpp"
 #include "verbs/layout.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
@@ -20,16 +20,6 @@ namespace nibble::verbs {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// How generated code computes: integers alone, weights in as few bits as they have levels.
-lower::Options small_machine() {
-  lower::Options options;
-  options.floats = false;
-  options.weights = lower::Weights::Folded;
-  options.pack = true;
-  options.bytes = lower::Bytes::AsTheyAre;
-  return options;
-}
 
 /// Inputs drawn over all that the network takes; of wide integers over bytes, whose sums are in no danger.
 std::vector<Tensor> drawn_inputs(const program::Program& program, Random& random) {
@@ -100,28 +90,15 @@ data::Arrays arrays_of(const graph::Graph& graph, const program::Program& progra
   return arrays;
 }
 
-/// Refuses what the machine's memories do not hold, before anything is written.
-void check_fit(const codegen::Footprint& bytes, const machine::Machine& machine) {
-  const auto check = [&](int64_t needed, const char* what, const char* kind, const char* advice) {
-    const int64_t there = machine.bytes_for(kind);
-    if (there >= 0 && needed > there)
-      fail("verbs", "machine '" + machine.name + "'",
-           fmt::format("{} of {} bytes, {} more than there are", what, needed, needed - there),
-           fmt::format("at most {}; {}", there, advice));
-  };
-  check(bytes.constants, "constants", "constants", "'nibble quantize --fit weights=BYTES' cuts the bits of weights");
-  check(bytes.arena, "an arena", "activations",
-        "'nibble quantize --fit activations=BYTES' cuts the bits of activations");
-}
-
 }  // namespace
 
 Result generate(const Call& call) {
   const graph::Graph graph = model_of(call, "ID.onnx");
   const machine::Machine machine = machine::machine_named(call.text("machine", "host"));
-  const program::Program program = lower::lower(graph, small_machine());
-  const codegen::Footprint bytes = codegen::footprint(program);
-  check_fit(bytes, machine);
+  const Deployment deployment = deploy(graph, machine);
+  require_fit(deployment);
+  const program::Program& program = deployment.program;
+  const codegen::Footprint& bytes = deployment.bytes;
   codegen::Options options;
   options.prefix = call.text("prefix", "model");
   const Goldens goldens = goldens_of(call, graph, program);
@@ -143,8 +120,7 @@ Result generate(const Call& call) {
                  {"files", Json::array()},    {"kernels", Json::array()}};
   for (const auto& [name, text] : files) result.json["files"].push_back(name);
   for (const char* name : {"test/goldens.npz", "test/network.onnx"}) result.json["files"].push_back(name);
-  for (const codegen::Choice& choice : codegen::kernels_for(program, machine))
-    result.json["kernels"].push_back(choice.function);
+  for (const codegen::Choice& choice : deployment.kernels) result.json["kernels"].push_back(choice.function);
   result.text = fmt::format(
       "constants {} bytes, arena {} bytes ({} of them scratch), {} steps, {} goldens\nwrote {} files below {}\n",
       bytes.constants, bytes.arena, bytes.scratch, program.steps.size(), options.goldens.size(), files.size() + 2,

@@ -195,7 +195,12 @@ Result evaluated(const Call& call, const GeneratedCode& code, const std::string&
 
 Result validate(const Call& call) {
   const GeneratedCode code(call.path("DIR"));
-  const std::string flags = "-O" + call.text("optimise", "2");
+  std::string flags = "-O" + call.text("optimise", "2");
+  if (call.has("sanitize")) {
+    if (call.text("on", "host") != "host")
+      fail("verbs", call.place("sanitize"), "on " + call.text("on"), "host, whose libraries have the checks");
+    flags += " -g -fsanitize=address,undefined -fno-sanitize-recover=all";
+  }
   if (call.has("data")) return evaluated(call, code, flags);
   const codegen::Board& board = codegen::board_named(call.text("on", "host"));
   const TemporaryFolder scratch;
