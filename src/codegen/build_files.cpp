@@ -20,7 +20,7 @@ std::string makefile(const Code& code) {
 ifeq ($(origin CC),default)
 CC = {1}
 endif
-CFLAGS ?= -O2 {2}
+CFLAGS ?= {4} {2}
 FLAGS = $(CFLAGS) -std=c99 -Wall -Wextra -ffunction-sections -fdata-sections -ffp-contract=off -I.
 SOURCES = {3}
 OBJECTS = $(SOURCES:.c=.o)
@@ -43,7 +43,7 @@ clean:
 .PHONY: test clean
 )",
                      code.prefix, code.machine.compiler.empty() ? "cc" : code.machine.compiler, code.machine.flags,
-                     sources(code));
+                     sources(code), code.options.optimise);
 }
 
 std::string cmake_lists(const Code& code) {
@@ -63,7 +63,7 @@ target_link_libraries({0}_goldens {0} m)
 }
 
 std::string readme(const Code& code) {
-  const Footprint bytes = footprint(code.program);
+  const Footprint bytes = footprint(code.program, code.options);
   std::string text = fmt::format(
       "# {}\n\nC99 for {} ({}), written by Nibble. `{}.h` says how to call it; `make test` compares it with {} "
       "inference{} "

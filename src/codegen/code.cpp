@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <set>
 
@@ -14,6 +15,35 @@ namespace nibble::codegen {
 
 using program::Port;
 using program::Step;
+
+namespace {
+
+/// The constants that are read most often for their size, together within the section.
+std::set<int64_t> hot_constants(const Code& code) {
+  std::map<int64_t, double> reads;
+  for (const Step& step : code.program.steps) {
+    const int64_t stored = step.values.empty() ? 1 : element_count(step.values.back().extents);
+    for (int64_t offset : constants_of(step)) {
+      const bool weights = step.operations > 0 && step.kind == NIBBLE_KIND_CONV && offset == weights_of(step);
+      reads[piece_at(code, offset).offset] += static_cast<double>(weights ? step.operations : stored);
+    }
+  }
+  std::vector<const program::Piece*> order = pieces(code);
+  const auto heat = [&](const program::Piece* piece) {
+    return reads[piece->offset] / static_cast<double>(std::max<int64_t>(piece->bytes, 1));
+  };
+  std::stable_sort(order.begin(), order.end(), [&](const auto* a, const auto* b) { return heat(a) > heat(b); });
+  std::set<int64_t> hot;
+  int64_t room = code.options.hot_bytes;
+  for (const program::Piece* piece : order) {
+    if (piece->bytes > room) continue;
+    room -= piece->bytes;
+    hot.insert(piece->offset);
+  }
+  return hot;
+}
+
+}  // namespace
 
 Code::Code(const program::Program& given, const machine::Machine& target, const Options& asked)
     : program(given), machine(target), options(asked), prefix(asked.prefix), upper(capitals(asked.prefix)) {
@@ -27,6 +57,8 @@ Code::Code(const program::Program& given, const machine::Machine& target, const 
   for (const Port& port : program.inputs) inputs.push_back(unique(port.value.name, "input"));
   for (const Port& port : program.outputs) outputs.push_back(unique(port.value.name, "output"));
   for (const Step& step : program.steps) kernels.push_back(&kernel_of(step, machine));
+  external = external_weights(program, options.external_room);
+  if (options.hot_bytes > 0) hot = hot_constants(*this);
 }
 
 std::vector<int64_t> parameters_of(const Step& step) {
@@ -40,12 +72,41 @@ std::vector<int64_t> parameters_of(const Step& step) {
   return block;
 }
 
+std::vector<int64_t> constants_of(const Step& step) {
+  std::vector<int64_t> offsets;
+  for (const program::Place& place : step.in)
+    if (in_constants(place)) offsets.push_back(place.offset);
+  const nibble_kind_fields& of = *nibble_fields_of(step.kind);
+  size_t at = 0;
+  for (int i = 0; i < of.count; at += static_cast<size_t>(of.fields[i++].count))
+    if (of.fields[i].type == NIBBLE_FIELD_POINTER && step.numbers[at] >= 0) offsets.push_back(step.numbers[at]);
+  return offsets;
+}
+
+int64_t weights_of(const Step& step) {
+  const nibble_kind_fields& of = *nibble_fields_of(step.kind);
+  size_t at = 0;
+  for (int i = 0; i < of.count; at += static_cast<size_t>(of.fields[i++].count))
+    if (std::string_view(of.fields[i].name) == "weights") return step.numbers[at];
+  return -1;
+}
+
+/// ", weights of 4 bits", of a convolution's.
+static std::string width_of(const Step& step, const std::vector<int64_t>& parameters) {
+  if (step.kind != NIBBLE_KIND_CONV) return {};
+  return fmt::format(", weights of {} bits", reinterpret_cast<const nibble_conv*>(parameters.data())->w_bits);
+}
+
 const Kernel& kernel_of(const Step& step, const machine::Machine& machine) {
   const std::vector<int64_t> parameters = parameters_of(step);
   const Kernel* kernel = kernel_for(machine.kernels, step.kind, parameters.data());
-  if (kernel == nullptr)
-    fail("codegen", "step '" + step.name + "'", "no kernel for it among the sets of machine '" + machine.name + "'",
+  if (kernel == nullptr) {
+    std::string sets;
+    for (const std::string& set : machine.kernels) sets += (sets.empty() ? "" : ", ") + set;
+    fail("codegen", "step '" + step.name + "' (" + step.op + width_of(step, parameters) + ")",
+         "no kernel for it among the sets of machine '" + machine.name + "': " + sets,
          "a machine whose kernels end with 'reference'");
+  }
   return *kernel;
 }
 
@@ -70,6 +131,14 @@ std::string head(const Code& code) {
                      code.program.name.empty() ? "A network" : comment(code.program.name), code.machine.name);
 }
 
+bool in_arena(const program::Place& place) {
+  return place.where == program::Place::Where::Arena;
+}
+
+bool in_constants(const program::Place& place) {
+  return place.where == program::Place::Where::Constants;
+}
+
 const program::Piece& piece_at(const Code& code, int64_t offset) {
   const auto& pieces = code.program.pieces;
   const auto found = std::find_if(pieces.begin(), pieces.end(), [&](const program::Piece& piece) {
@@ -92,7 +161,8 @@ std::string constant(const Code& code, int64_t offset) {
 std::vector<size_t> memory_order(const program::Value& value) {
   std::vector<size_t> order(value.extents.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return value.strides[a] > value.strides[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return std::abs(value.strides[a]) > std::abs(value.strides[b]); });
   return order;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/external.hpp"
 #include "codegen/generate.hpp"
 #include "codegen/kernel_table.hpp"
 
@@ -16,6 +17,8 @@ struct Code {
   std::string prefix, upper;                 ///< as given, and in capitals
   std::vector<std::string> inputs, outputs;  ///< names of ports in C
   std::vector<const Kernel*> kernels;        ///< of each step
+  External external;                         ///< weights that are fetched
+  std::set<int64_t> hot;                     ///< offsets of constants for the section of the hot ones
 
   /// Throws UserError as generate does.
   Code(const program::Program& program, const machine::Machine& machine, const Options& options);
@@ -23,6 +26,10 @@ struct Code {
 
 /// The struct of a step's parameters; pointers are null but where a constant stands.
 std::vector<int64_t> parameters_of(const program::Step& step);
+/// The offset of a convolution's weights among the constants.
+int64_t weights_of(const program::Step& step);
+/// The constants that a step reads, by their offset.
+std::vector<int64_t> constants_of(const program::Step& step);
 /// Throws UserError where the machine's sets have none.
 const Kernel& kernel_of(const program::Step& step, const machine::Machine& machine);
 
@@ -32,6 +39,10 @@ std::string c_type(int32_t type);
 std::string capitals(std::string name);
 /// What a generated file begins with.
 std::string head(const Code& code);
+
+/// Where a place is.
+bool in_arena(const program::Place& place);
+bool in_constants(const program::Place& place);
 
 /// The piece of the constants that holds the offset, and how C says the place.
 const program::Piece& piece_at(const Code& code, int64_t offset);
@@ -52,9 +63,13 @@ std::string signature(const Code& code);
 std::string header_file(const Code& code);
 /// Without the fields of convolutions that are left out.
 std::string network_file(const Code& code, const std::set<std::string>& left_out);
+/// What steps and outputs read, without what is fetched.
+std::vector<const program::Piece*> pieces(const Code& code);
 std::string weights_header(const Code& code);
 std::string weights_file(const Code& code);
 std::string golden_file(const Code& code);
+/// The image of what is fetched, for the test program.
+std::string external_file(const Code& code);
 std::string test_program(const Code& code);
 std::string layers_file(const Code& code);
 std::string makefile(const Code& code);

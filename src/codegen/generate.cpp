@@ -31,6 +31,10 @@ std::map<std::string, std::string> generate(const program::Program& program, con
   files[p + "_weights.h"] = weights_header(code);
   files[p + "_weights.c"] = weights_file(code);
   files["test/golden.h"] = golden_file(code);
+  if (!code.external.steps.empty()) {
+    files["test/external.h"] = external_file(code);
+    files[p + "_external.bin"] = std::string(code.external.image.begin(), code.external.image.end());
+  }
   files["test/main.c"] = test_program(code);
   files["test/layers.json"] = layers_file(code);
   files["Makefile"] = makefile(code);

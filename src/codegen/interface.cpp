@@ -56,7 +56,7 @@ std::string signature(const Code& code) {
 }
 
 std::string header_file(const Code& code) {
-  const Footprint bytes = footprint(code.program);
+  const Footprint bytes = footprint(code.program, code.options);
   std::string text = head(code);
   text += fmt::format(
       "#ifndef {0}_H\n#define {0}_H\n#include <stdint.h>\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n", code.upper);
@@ -83,6 +83,13 @@ std::string header_file(const Code& code) {
       "that is\n"
       " * not 0 where an integer divides by 0 or lies beyond a table. */\n{1};\n\n",
       code.prefix, signature(code));
+  if (!code.external.steps.empty())
+    text += fmt::format(
+        "/* Yours: puts {2} bytes at most of weights, of those {1} of {0}_external.bin from `offset` on, to `to`. 0, "
+        "or what "
+        "the run returns. */\nint {0}_fetch(void* to, uint32_t offset, uint32_t bytes);\n#define {3}_EXTERNAL_BYTES "
+        "{1}\n\n",
+        code.prefix, bytes.external, code.external.room, code.upper);
   text += fmt::format(
       "/* Called after each step where {0}_HOOK(step, name, out) is defined when {1}.c is compiled. */\n#define "
       "{0}_STEPS {2}\n\n",

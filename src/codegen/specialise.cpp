@@ -113,6 +113,8 @@ std::vector<Same> same_in_convolutions(const Code& code) {
   for (int i = 0; i < of.count; at += static_cast<size_t>(of.fields[i++].count)) {
     const nibble_field& field = of.fields[i];
     if (field.type == NIBBLE_FIELD_POINTER || field.type == NIBBLE_FIELD_F64) continue;
+    // Tiles of fetched weights have channels of their own.
+    if (!code.external.steps.empty() && std::string_view(field.name) == "out_channels") continue;
     const auto is_everywhere = [&](int64_t number) {
       return std::all_of(steps.begin(), steps.end(), [&](const program::Step* step) {
         const auto first = step->numbers.begin() + static_cast<std::ptrdiff_t>(at);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json.hpp"
 #include "codegen/code.hpp"
 #include "codegen/literals.hpp"
@@ -7,7 +9,6 @@
 namespace nibble::codegen {
 namespace {
 
-using program::Place;
 using program::Value;
 
 int64_t size_of_type(int32_t type) {
@@ -15,30 +16,35 @@ int64_t size_of_type(int32_t type) {
   return sizes[type - 1];
 }
 
-/// Bytes from the value's first element to behind its last.
-int64_t span_of(const Value& value) {
-  int64_t last = 0;
-  for (size_t axis = 0; axis < value.extents.size(); ++axis) {
-    if (value.extents[axis] == 0) return 0;
-    last += (value.extents[axis] - 1) * value.strides[axis];
-  }
-  return (last + 1) * size_of_type(value.type);
-}
-
-/// A value that stands in the arena once its step is done.
+/// A value that stands in the arena once its step is done. Strides may be negative: its first element is not always the
+/// lowest.
 struct Shown {
   size_t step = 0;
-  int64_t from = 0;  ///< bytes behind what the step writes to
+  int64_t from = 0;   ///< of its lowest byte, behind what the step writes to
+  int64_t bytes = 0;  ///< to behind its highest
+  int64_t first = 0;  ///< elements from the lowest to the first
   const Value* value = nullptr;
 };
+
+Shown shown(const program::Step& step, size_t index, const Value& value) {
+  int64_t low = 0, high = 0;
+  for (size_t axis = 0; axis < value.extents.size(); ++axis) {
+    const int64_t last = (value.extents[axis] - 1) * value.strides[axis];
+    low += std::min<int64_t>(last, 0);
+    high += std::max<int64_t>(last, 0);
+  }
+  const int64_t size = size_of_type(value.type);
+  const bool any = element_count(value.extents) > 0;
+  return {index, value.place.offset - step.out.offset + (any ? low * size : 0), any ? (high - low + 1) * size : 0,
+          any ? -low : 0, &value};
+}
 
 std::vector<Shown> shown(const Code& code) {
   std::vector<Shown> list;
   for (size_t i = 0; i < code.program.steps.size(); ++i) {
     const program::Step& step = code.program.steps[i];
     for (const Value& value : step.values)
-      if (value.place.where == Place::Where::Arena && step.out.where == Place::Where::Arena)
-        list.push_back({i, value.place.offset - step.out.offset, &value});
+      if (in_arena(value.place) && in_arena(step.out)) list.push_back(shown(step, i, value));
   }
   return list;
 }
@@ -50,8 +56,7 @@ Json json_of(const Value& value) {
 /// What looks at layers in the test program.
 std::string layer_functions(const Code& code) {
   std::string rows;
-  for (const Shown& each : shown(code))
-    rows += fmt::format("    {{{}, {}, {}}},\n", each.step, each.from, span_of(*each.value));
+  for (const Shown& each : shown(code)) rows += fmt::format("    {{{}, {}, {}}},\n", each.step, each.from, each.bytes);
   if (rows.empty()) rows = "    {-1, 0, 0},\n";
   return fmt::format(R"(#ifdef NIBBLE_LAYERS
 uint64_t nibble_ticks(void); /* of what the board counts */
@@ -114,6 +119,23 @@ std::string golden_file(const Code& code) {
   return text;
 }
 
+std::string external_file(const Code& code) {
+  const auto size = static_cast<int64_t>(code.external.image.size());
+  return head(code) + fmt::format(R"(/* What is outside, here a constant: as {0}_external.bin. */
+#include <string.h>
+
+static const uint8_t external[] = {{
+{1}}};
+
+int {0}_fetch(void* to, uint32_t offset, uint32_t bytes) {{
+  if (offset > sizeof external || bytes > sizeof external - offset) return 1;
+  memcpy(to, external + offset, bytes);
+  return 0;
+}}
+)",
+                                  code.prefix, array_of({0, size, "uint8_t"}, code.external.image));
+}
+
 std::string test_program(const Code& code) {
   std::string arguments, outputs, checks, streamed, inputs, reads, writes;
   for (const std::string& id : code.inputs) {
@@ -137,7 +159,7 @@ std::string test_program(const Code& code) {
 #include <string.h>
 
 #include {9}
-
+{11}
 static {0}_arena arena;
 {1}
 #ifndef NIBBLE_STREAM
@@ -196,7 +218,8 @@ int main(void) {{
 #endif
 )",
              code.prefix, outputs, arguments, checks, layer_functions(code), inputs, reads.empty() ? "0" : reads,
-             streamed, writes, "\"golden.h\"", code.upper);
+             streamed, writes, "\"golden.h\"", code.upper,
+             code.external.steps.empty() ? "" : fmt::format("#include {}\n", "\"external.h\""));
 }
 
 std::string layers_file(const Code& code) {
@@ -209,7 +232,8 @@ std::string layers_file(const Code& code) {
   for (const Shown& each : shown(code)) {
     values.push_back(json_of(*each.value));
     values.back()["step"] = each.step;
-    values.back()["bytes"] = span_of(*each.value);
+    values.back()["bytes"] = each.bytes;
+    values.back()["first"] = each.first;
   }
   for (const program::Port& port : code.program.inputs) inputs.push_back(json_of(port.value));
   for (const program::Port& port : code.program.outputs) outputs.push_back(json_of(port.value));

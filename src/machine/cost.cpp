@@ -5,12 +5,10 @@
 namespace nibble::machine {
 namespace {
 
-/// Bytes of the arena's buffer that stands at the place while the step runs.
-int64_t bytes_at(const program::Program& program, const program::Place& place, int step) {
-  if (place.where != program::Place::Where::Arena) return 0;
+/// Bytes of the arena's buffer that stands at the offset while the step runs.
+int64_t bytes_at(const program::Program& program, int64_t offset, int step) {
   for (const program::Buffer& buffer : program.buffers)
-    if (buffer.first <= step && step <= buffer.last && buffer.offset <= place.offset &&
-        place.offset < buffer.offset + buffer.bytes)
+    if (buffer.first <= step && step <= buffer.last && buffer.offset <= offset && offset < buffer.offset + buffer.bytes)
       return buffer.bytes;
   return 0;
 }
@@ -21,8 +19,10 @@ std::vector<double> cycles_of(const program::Program& program, const Machine& ma
   std::vector<double> cycles;
   for (size_t i = 0; i < program.steps.size(); ++i) {
     const program::Step& step = program.steps[i];
-    int64_t moved = bytes_at(program, step.out, static_cast<int>(i));
-    for (const program::Place& place : step.in) moved += bytes_at(program, place, static_cast<int>(i));
+    int64_t moved = bytes_at(program, step.out.offset, static_cast<int>(i));
+    // Results stand in the arena.
+    for (const program::Place& place : step.in)
+      if (place.where == step.out.where) moved += bytes_at(program, place.offset, static_cast<int>(i));
     const int64_t stored = step.values.empty() ? 0 : element_count(step.values.back().extents);
     const bool requantises = !step.requantisation.empty() && step.requantisation != "none";
     cycles.push_back(static_cast<double>(step.operations) * machine.cost.multiply_accumulate +

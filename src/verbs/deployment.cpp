@@ -85,11 +85,11 @@ std::vector<Excess> excess_of(const graph::Graph& graph, const Deployment& d) {
 
 }  // namespace
 
-Deployment deploy(const graph::Graph& graph, const machine::Machine& machine) {
+Deployment deploy(const graph::Graph& graph, const machine::Machine& machine, const codegen::Options& options) {
   Deployment d;
   d.machine = machine;
   d.program = lower::lower(graph, small_machine());
-  d.bytes = codegen::footprint(d.program);
+  d.bytes = codegen::footprint(d.program, options);
   d.kernels = codegen::kernels_for(d.program, machine);
   d.code = codegen::code_bytes(d.program, machine);
   const bool together = std::any_of(machine.memories.begin(), machine.memories.end(), [](const auto& memory) {

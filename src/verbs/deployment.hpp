@@ -31,7 +31,7 @@ struct Deployment {
 
 /// Lowers an integer network as generated code computes it: integers alone, weights in as few bits as they have levels.
 /// Throws UserError where the machine's kernel sets lack a step.
-Deployment deploy(const graph::Graph& graph, const machine::Machine& machine);
+Deployment deploy(const graph::Graph& graph, const machine::Machine& machine, const codegen::Options& options = {});
 
 /// Throws UserError where a memory is too small, naming each, by how much and what to do.
 void require_fit(const Deployment& deployment);

@@ -91,7 +91,9 @@ GeneratedCode::GeneratedCode(fs::path folder) : folder_(std::move(folder)), sour
     const Section value(each, "verbs", file.string() + ": values");
     int64_t step = 0;
     value.whole("step", step, 0, static_cast<int64_t>(steps_.size()) - 1);
-    kept_.push_back({static_cast<size_t>(step), value_from_json(each, file.string() + ": values")});
+    Kept kept{static_cast<size_t>(step), value_from_json(each, file.string() + ": values")};
+    value.whole("first", kept.first, 0, INT32_MAX);
+    kept_.push_back(std::move(kept));
   }
   for (const Json& each : list_of(section, "inputs"))
     inputs_.push_back(value_from_json(each, file.string() + ": inputs"));

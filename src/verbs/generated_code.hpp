@@ -33,6 +33,7 @@ class GeneratedCode {
   struct Kept {
     size_t step = 0;
     program::Value value;
+    int64_t first = 0;  ///< elements before its first one
   };
 
   /// Throws UserError where the folder is not of that kind.

@@ -17,7 +17,9 @@ std::vector<uint8_t> bytes_of(const Tensor& tensor, const program::Value& value)
 
 /// The elements that stand there, as the evaluator holds them: Int64 or Float64. Throws UserError at `place` where there
 /// are too few bytes.
-Tensor tensor_of(const std::vector<uint8_t>& bytes, const program::Value& value, const std::string& place);
+/// `first`: elements before the value's first one, where strides are negative.
+Tensor tensor_of(const std::vector<uint8_t>& bytes, const program::Value& value, const std::string& place,
+                 int64_t first = 0);
 
 /// A value of test/layers.json. Throws UserError at `place`.
 program::Value value_from_json(const Json& json, const std::string& place);

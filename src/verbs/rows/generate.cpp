@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "base/error.hpp"
@@ -90,17 +92,45 @@ data::Arrays arrays_of(const graph::Graph& graph, const program::Program& progra
   return arrays;
 }
 
+/// "SECTION=BYTES"
+void read_memory(const Call& call, codegen::Options& options) {
+  const std::string text = call.text("memory");
+  const size_t equals = text.rfind('=');
+  int64_t bytes = 0;
+  const char* const end = text.data() + text.size();
+  const char* const begin = text.data() + std::min(equals == text.npos ? text.size() : equals + 1, text.size());
+  const auto [rest, error] = std::from_chars(begin, end, bytes);
+  const std::string section = text.substr(0, std::min(equals, text.size()));
+  const bool named = !section.empty() && std::all_of(section.begin(), section.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_';
+  });
+  if (equals == text.npos || error != std::errc() || rest != end || bytes < 1 || !named)
+    fail("verbs", call.place("memory"), "'" + text + "'",
+         "SECTION=BYTES, a section of the linker's and a whole number");
+  options.hot_section = section;
+  options.hot_bytes = bytes;
+}
+
+codegen::Options options_of(const Call& call) {
+  codegen::Options options;
+  options.prefix = call.text("prefix", "model");
+  if (call.has("specialise")) options.optimise = call.text("specialise") == "size" ? "-Os" : "-O3";
+  options.inputs_lie_outside = call.text("inputs", "copied") == "referenced";
+  if (call.has("memory")) read_memory(call, options);
+  options.external_room = call.integer("external", 0, 1, int64_t{1} << 30);
+  return options;
+}
+
 }  // namespace
 
 Result generate(const Call& call) {
   const graph::Graph graph = model_of(call, "ID.onnx");
   const machine::Machine machine = machine::machine_named(call.text("machine", "host"));
-  const Deployment deployment = deploy(graph, machine);
+  codegen::Options options = options_of(call);
+  const Deployment deployment = deploy(graph, machine, options);
   require_fit(deployment);
   const program::Program& program = deployment.program;
   const codegen::Footprint& bytes = deployment.bytes;
-  codegen::Options options;
-  options.prefix = call.text("prefix", "model");
   const Goldens goldens = goldens_of(call, graph, program);
   options.goldens = goldens.laid;
   const auto files = codegen::generate(program, machine, options);

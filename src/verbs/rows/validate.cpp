@@ -93,8 +93,8 @@ void compare_kept(const GeneratedCode& code, const Run& run, const std::map<std:
     const auto expected = meant.find(kept.value.name);
     const auto bytes = run.kept.find(i);
     if (expected == meant.end()) continue;  // a name that only the program has
-    const Tensor found =
-        tensor_of(bytes == run.kept.end() ? std::vector<uint8_t>{} : bytes->second, kept.value, code.folder().string());
+    const Tensor found = tensor_of(bytes == run.kept.end() ? std::vector<uint8_t>{} : bytes->second, kept.value,
+                                   code.folder().string(), kept.first);
     Row& row = result.rows[kept.step];
     row.elements += static_cast<int64_t>(found.size());
     const auto difference = first_difference(kept.value.name, found, expected->second);

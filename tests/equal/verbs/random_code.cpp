@@ -48,17 +48,22 @@ bool expect_code_is_evaluator(uint64_t seed, const std::string& board, const fs:
                                                     : machines[seed % 4];
   try {
     onnx::write_native(graph, folder / "network.onnx");
-  } catch (const UserError&) {
+  } catch (const std::exception&) {
     return false;  // beyond what files hold
   }
   fs::remove_all(folder / "code");
-  const Step generated = run(
-      NIBBLE_BINARY " generate network.onnx -o code --quiet --seed " + std::to_string(seed) + " --machine " + machine,
-      folder);
+  // Inputs that steps write over are not read in place: refused.
+  const char* const ways[] = {"", " --external 512", " --inputs referenced",
+                              " --external 20000 --memory .rodata.hot=300"};
+  const std::string more = ways[seed / 4 % 4];
+  const Step generated = run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet --seed " +
+                                 std::to_string(seed) + " --machine " + machine + more,
+                             folder);
   if (generated.exit_code == 2) return false;
   EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
-  const Step validated =
-      run(NIBBLE_BINARY " validate code --on " + board + (board == "host" ? " --sanitize --optimise 0" : ""), folder);
+  const Step validated = run(
+      "${NIBBLE:-" NIBBLE_BINARY "} validate code --on " + board + (board == "host" ? " --sanitize --optimise 0" : ""),
+      folder);
   EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
   return true;
 }
@@ -66,7 +71,7 @@ bool expect_code_is_evaluator(uint64_t seed, const std::string& board, const fs:
 // NIBBLE_RANDOM_NETWORKS=N makes N of them, NIBBLE_RANDOM_SEED where they begin, NIBBLE_RANDOM_BOARD where they run.
 TEST(GeneratedCode, GivesTheIntegersOfTheEvaluatorOnRandomNetworks) {
   const uint64_t first = std::stoull(from_environment("NIBBLE_RANDOM_SEED", "0"));
-  const uint64_t count = std::stoull(from_environment("NIBBLE_RANDOM_NETWORKS", "6"));
+  const uint64_t count = std::stoull(from_environment("NIBBLE_RANDOM_NETWORKS", "4"));
   const std::string board = from_environment("NIBBLE_RANDOM_BOARD", "host");
   const fs::path folder = fs::temp_directory_path() / ("nibble_code_" + std::to_string(::getpid()));
   fs::create_directories(folder);
