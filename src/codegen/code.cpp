@@ -20,17 +20,17 @@ namespace {
 
 /// The constants that are read most often for their size, together within the section.
 std::set<int64_t> hot_constants(const Code& code) {
-  std::map<int64_t, double> reads;
+  std::map<const program::Piece*, double> reads;
   for (const Step& step : code.program.steps) {
     const int64_t stored = step.values.empty() ? 1 : element_count(step.values.back().extents);
     for (int64_t offset : constants_of(step)) {
       const bool weights = step.operations > 0 && step.kind == NIBBLE_KIND_CONV && offset == weights_of(step);
-      reads[piece_at(code, offset).offset] += static_cast<double>(weights ? step.operations : stored);
+      reads[&piece_at(code, offset)] += static_cast<double>(weights ? step.operations : stored);
     }
   }
   std::vector<const program::Piece*> order = pieces(code);
   const auto heat = [&](const program::Piece* piece) {
-    return reads[piece->offset] / static_cast<double>(std::max<int64_t>(piece->bytes, 1));
+    return reads[piece] / static_cast<double>(std::max<int64_t>(piece->bytes, 1));
   };
   std::stable_sort(order.begin(), order.end(), [&](const auto* a, const auto* b) { return heat(a) > heat(b); });
   std::set<int64_t> hot;
@@ -139,17 +139,31 @@ bool in_constants(const program::Place& place) {
   return place.where == program::Place::Where::Constants;
 }
 
+const Port* input_at(const Code& code, const program::Place& place, int step) {
+  if (!code.options.inputs_lie_outside || !in_arena(place)) return nullptr;
+  for (const program::Buffer& buffer : code.program.buffers) {
+    if (buffer.first >= 0 || step > buffer.last || place.offset < buffer.offset ||
+        place.offset >= buffer.offset + std::max<int64_t>(buffer.bytes, 1))
+      continue;
+    for (const Port& port : code.program.inputs)
+      if (port.value.place.offset >= buffer.offset && port.value.place.offset < buffer.offset + buffer.bytes)
+        return &port;
+  }
+  return nullptr;
+}
+
 const program::Piece& piece_at(const Code& code, int64_t offset) {
-  const auto& pieces = code.program.pieces;
-  const auto found = std::find_if(pieces.begin(), pieces.end(), [&](const program::Piece& piece) {
-    return offset >= piece.offset && (offset < piece.offset + piece.bytes || offset == piece.offset);
-  });
-  ensure(found != pieces.end(), "a step's constant is one of the program's pieces");
+  const program::Piece* found = nullptr;
+  // One of no bytes stands where another begins.
+  for (const program::Piece& piece : code.program.pieces)
+    if (offset == piece.offset || (offset > piece.offset && offset < piece.offset + piece.bytes))
+      if (found == nullptr || found->bytes == 0) found = &piece;
+  ensure(found != nullptr, "a step's constant is one of the program's pieces");
   return *found;
 }
 
 std::string piece_name(const Code& code, const program::Piece& piece) {
-  return fmt::format("{}_c{}", code.prefix, piece.offset / 64);
+  return fmt::format("{}_c{}", code.prefix, &piece - code.program.pieces.data());
 }
 
 std::string constant(const Code& code, int64_t offset) {

@@ -44,6 +44,9 @@ std::string head(const Code& code);
 bool in_arena(const program::Place& place);
 bool in_constants(const program::Place& place);
 
+/// The input whose own bytes a step finds at the place, where inputs lie outside the arena; nullptr: none.
+const program::Port* input_at(const Code& code, const program::Place& place, int step);
+
 /// The piece of the constants that holds the offset, and how C says the place.
 const program::Piece& piece_at(const Code& code, int64_t offset);
 std::string piece_name(const Code& code, const program::Piece& piece);

@@ -28,20 +28,6 @@ std::string operand(const Code& code, const Place& place) {
   return in_arena(place) ? fmt::format("bytes + {}", place.offset) : "0";
 }
 
-/// The input whose own bytes a step finds at the place, where inputs lie outside the arena; nullptr: none.
-const Port* input_at(const Code& code, const Place& place, int step) {
-  if (!code.options.inputs_lie_outside || !in_arena(place)) return nullptr;
-  for (const program::Buffer& buffer : code.program.buffers) {
-    if (buffer.first >= 0 || step > buffer.last || place.offset < buffer.offset ||
-        place.offset >= buffer.offset + std::max<int64_t>(buffer.bytes, 1))
-      continue;
-    for (const Port& port : code.program.inputs)
-      if (port.value.place.offset >= buffer.offset && port.value.place.offset < buffer.offset + buffer.bytes)
-        return &port;
-  }
-  return nullptr;
-}
-
 /// What a step reads there.
 std::string read_operand(const Code& code, const Place& place, size_t step) {
   const Port* port = input_at(code, place, static_cast<int>(step));

@@ -16,7 +16,7 @@ int64_t size_of_type(int32_t type) {
   return sizes[type - 1];
 }
 
-/// A value that stands in the arena once its step is done. Strides may be negative: its first element is not always the
+/// A value that stands in the arena (not in an input outside) once its step is done. Strides may be negative: its first element is not always the
 /// lowest.
 struct Shown {
   size_t step = 0;
@@ -44,7 +44,8 @@ std::vector<Shown> shown(const Code& code) {
   for (size_t i = 0; i < code.program.steps.size(); ++i) {
     const program::Step& step = code.program.steps[i];
     for (const Value& value : step.values)
-      if (in_arena(value.place) && in_arena(step.out)) list.push_back(shown(step, i, value));
+      if (in_arena(value.place) && in_arena(step.out) && input_at(code, value.place, static_cast<int>(i)) == nullptr)
+        list.push_back(shown(step, i, value));
   }
   return list;
 }

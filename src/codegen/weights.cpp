@@ -9,18 +9,17 @@
 namespace nibble::codegen {
 
 std::vector<const program::Piece*> pieces(const Code& code) {
-  std::set<int64_t> used;
+  std::set<const program::Piece*> used;
   for (size_t i = 0; i < code.program.steps.size(); ++i) {
     const auto fetched = code.external.steps.find(i);
     for (int64_t offset : constants_of(code.program.steps[i]))
-      if (fetched == code.external.steps.end() || offset != fetched->second.piece)
-        used.insert(piece_at(code, offset).offset);
+      if (fetched == code.external.steps.end() || offset != fetched->second.piece) used.insert(&piece_at(code, offset));
   }
   for (const program::Port& port : code.program.outputs)
-    if (in_constants(port.value.place)) used.insert(piece_at(code, port.value.place.offset).offset);
+    if (in_constants(port.value.place)) used.insert(&piece_at(code, port.value.place.offset));
   std::vector<const program::Piece*> result;
   for (const program::Piece& piece : code.program.pieces)
-    if (used.contains(piece.offset)) result.push_back(&piece);
+    if (used.contains(&piece)) result.push_back(&piece);
   return result;
 }
 
