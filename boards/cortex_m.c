@@ -7,6 +7,7 @@ extern uint32_t nibble_stack, nibble_data, nibble_data_end, nibble_data_from, ni
 int main(void);
 void initialise_monitor_handles(void);
 void nibble_reset(void);
+void nibble_on_tick(void);
 void _init(void);
 void _fini(void);
 
@@ -29,7 +30,10 @@ __attribute__((section(".vectors"), used)) static void (*const vectors[16])(void
                                                                                      fault,
                                                                                      0,
                                                                                      fault,
-                                                                                     fault};
+                                                                                     nibble_on_tick};
+
+/* Of the core's timer; another may stand in its place. */
+__attribute__((weak)) void nibble_on_tick(void) {}
 
 void nibble_reset(void) {
   uint32_t *to = &nibble_data, *from = &nibble_data_from;

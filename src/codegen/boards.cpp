@@ -19,24 +19,29 @@ std::string_view file_named(std::string_view name) {
 }
 
 #define NIBBLE_SEMIHOSTED "--specs=rdimon.specs -nostartfiles -Wl,--gc-sections -lm"
-#define NIBBLE_QEMU " -nographic -semihosting -kernel "
+// An instruction takes 64 ns of the emulator's time: what boards/ticks_cortex_m.c relies on.
+#define NIBBLE_QEMU " -nographic -semihosting -icount shift=6 -kernel "
 
 }  // namespace
 
 const std::vector<Board>& boards() {
   static const std::vector<Board> all{
-      {"host", "cc", "-lm", "", "", "", ""},
-      {"qemu-m4", "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=soft", NIBBLE_SEMIHOSTED,
-       "qemu-system-arm -M mps2-an386" NIBBLE_QEMU, "4M", "0x20000000", "4M"},
-      {"qemu-m7", "arm-none-eabi-gcc -mcpu=cortex-m7 -mthumb -mfloat-abi=soft", NIBBLE_SEMIHOSTED,
-       "qemu-system-arm -M mps2-an500" NIBBLE_QEMU, "4M", "0x20000000", "4M"},
-      {"qemu-m55", "arm-none-eabi-gcc -mcpu=cortex-m55 -mthumb -mfloat-abi=hard", NIBBLE_SEMIHOSTED,
-       "qemu-system-arm -M mps3-an547" NIBBLE_QEMU, "512K", "0x21000000", "2M"},
+      {"host", "cc", "-lm", "", "ticks_host.c", "clock ticks", "", "", ""},
+      {"qemu-m4", "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=soft -DNIBBLE_CLOCK=25000000",
+       NIBBLE_SEMIHOSTED, "qemu-system-arm -M mps2-an386" NIBBLE_QEMU, "ticks_cortex_m.c", "instructions", "4M",
+       "0x20000000", "4M"},
+      {"qemu-m7", "arm-none-eabi-gcc -mcpu=cortex-m7 -mthumb -mfloat-abi=soft -DNIBBLE_CLOCK=25000000",
+       NIBBLE_SEMIHOSTED, "qemu-system-arm -M mps2-an500" NIBBLE_QEMU, "ticks_cortex_m.c", "instructions", "4M",
+       "0x20000000", "4M"},
+      {"qemu-m55", "arm-none-eabi-gcc -mcpu=cortex-m55 -mthumb -mfloat-abi=hard -DNIBBLE_CLOCK=32000000",
+       NIBBLE_SEMIHOSTED, "qemu-system-arm -M mps3-an547" NIBBLE_QEMU, "ticks_cortex_m.c", "instructions", "512K",
+       "0x21000000", "2M"},
       {"qemu-rv32", "riscv64-unknown-elf-gcc -march=rv32imc -mabi=ilp32 --specs=picolibc.specs",
        "--oslib=semihost --crt0=hosted -Wl,--defsym=__flash=0x80000000,--defsym=__flash_size=4M,"
        "--defsym=__ram=0x80400000,--defsym=__ram_size=4M,--defsym=__stack_size=16k -lm",
-       "qemu-system-riscv32 -M virt -bios none -nographic -semihosting-config enable=on,target=native -kernel ", "", "",
-       ""}};
+       "qemu-system-riscv32 -M virt -bios none -nographic -icount shift=0 -semihosting-config enable=on,target=native "
+       "-kernel ",
+       "ticks_riscv.c", "instructions", "", "", ""}};
   return all;
 }
 
@@ -47,6 +52,10 @@ const Board& board_named(const std::string& name) {
     known.append(known.empty() ? "" : ", ").append(board.name);
   }
   fail("codegen", "--on", "'" + name + "'", known);
+}
+
+std::string_view ticks_of(const Board& board) {
+  return file_named(board.ticks);
 }
 
 std::string_view start_up() {

@@ -15,17 +15,30 @@ struct Golden {
 };
 
 struct Options {
-  std::string prefix = "model";  ///< of every name that the code has outside its files
-  std::vector<Golden> goldens;   ///< for test/
+  std::string prefix = "model";     ///< of every name that the code has outside its files
+  std::vector<Golden> goldens;      ///< for test/
+  std::string optimise = "-O2";     ///< of the build files
+  bool inputs_lie_outside = false;  ///< steps read the caller's inputs themselves, which are not copied into the arena
+  std::string hot_section;          ///< of the linker, for the constants that are read most often for their size;
+  int64_t hot_bytes = 0;            ///< of them together
+  /// Bytes of the arena for weights that the caller fetches from elsewhere, a layer or a tile of output channels at a
+  /// time; 0: weights are constants.
+  int64_t external_room = 0;
 };
 
 /// What the code takes, in bytes.
 struct Footprint {
   int64_t constants = 0;
-  int64_t arena = 0;    ///< activations and scratch
-  int64_t scratch = 0;  ///< of that
+  int64_t arena = 0;     ///< activations and scratch
+  int64_t scratch = 0;   ///< of that
+  int64_t external = 0;  ///< weights that are fetched
+  int64_t room_at = 0;   ///< where, in the arena
 };
-Footprint footprint(const program::Program& program);
+Footprint footprint(const program::Program& program, const Options& options = {});
+
+/// Bytes of code, estimated: the kernels that the steps call, their parameters and the calls. Throws UserError as
+/// kernels_for.
+int64_t code_bytes(const program::Program& program, const machine::Machine& machine);
 
 /// Text of each file below the folder, by its path. The same program gives the same text. Throws UserError where the
 /// prefix is no C identifier, or the machine has no kernel for a step.

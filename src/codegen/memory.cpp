@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "codegen/external.hpp"
 #include "kernels/kernels.h"
 
 namespace nibble::codegen {
@@ -25,11 +26,16 @@ bool is_dense(const program::Value& value) {
   return true;
 }
 
-Footprint footprint(const program::Program& program) {
+Footprint footprint(const program::Program& program, const Options& options) {
+  const External external = external_weights(program, options.external_room);
   Footprint bytes;
   for (const program::Piece& piece : program.pieces) bytes.constants += piece.bytes;
+  bytes.constants -= static_cast<int64_t>(external.image.size());
+  bytes.external = static_cast<int64_t>(external.image.size());
   bytes.scratch = program.scratch;
   bytes.arena = std::max<int64_t>(scratch_at(program) + program.scratch, 8);
+  bytes.room_at = (bytes.arena + 7) / 8 * 8;
+  if (!external.steps.empty()) bytes.arena = bytes.room_at + external.room;
   return bytes;
 }
 

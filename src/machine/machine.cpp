@@ -63,10 +63,18 @@ int64_t Machine::bytes_for(std::string_view what) const {
   return bytes;
 }
 
+int64_t Machine::largest_for(std::string_view what) const {
+  if (memories.empty()) return -1;
+  int64_t bytes = 0;
+  for (const Memory& memory : memories)
+    if (memory.may_hold(what)) bytes = std::max(bytes, memory.bytes);
+  return bytes;
+}
+
 Machine machine_from_json(const Json& json, const std::string& place) {
   const Section section(json, "machine", place,
                         {"name", "description", "instruction_set", "kernels", "activations", "memories", "alignment",
-                         "compiler", "cost"});
+                         "clock_hz", "compiler", "cost"});
   Machine machine;
   machine.name = section.text("name");
   machine.description = section.has("description") ? section.text("description") : "";
@@ -82,6 +90,7 @@ Machine machine_from_json(const Json& json, const std::string& place) {
   section.whole("alignment", alignment, 1, 4096);
   if ((alignment & (alignment - 1)) != 0) section.refuse("alignment", "a power of two");
   machine.alignment = static_cast<int>(alignment);
+  section.real("clock_hz", machine.clock_hz, Section::above_zero, Section::largest);
   if (section.has("compiler")) {
     const Section compiler = section.section("compiler", {"command", "flags"});
     machine.compiler = compiler.text("command");

@@ -31,9 +31,12 @@ struct Machine {
   int alignment = 8;                 ///< of the arena, bytes
   std::string compiler, flags;       ///< what `validate` builds with
   Cost cost;
+  double clock_hz = 0;  ///< 0: not known
 
   /// Bytes of all memories that may hold that; -1 where the machine has no size.
   int64_t bytes_for(std::string_view what) const;
+  /// Bytes of the largest of them: what stands in one piece. -1 likewise.
+  int64_t largest_for(std::string_view what) const;
 };
 
 /// Throws UserError "machine: <place>: ..." naming the key.

@@ -77,6 +77,11 @@ Verb show_row() {
             .value = "",
             .help = "the tensors that stand in memory instead: bits and bytes of each layer's input and output, all "
                     "that is live"},
+           {.name = "machine",
+            .value = "NAME",
+            .help = "what an integer network takes on a machine instead: flash, RAM with its plan over time, cycles; "
+                    "what does not fit and which bits to cut"},
+           {.name = "svg", .value = "FILE", .help = "the plan as a drawing, beside --machine"},
            from},
           "the layers as a table: shapes, parameters, multiply-accumulates, bytes; bits, scales, accumulator bounds",
           show};
@@ -298,20 +303,43 @@ Verb generate_row() {
        data,
        preprocess,
        {.name = "samples", .value = "N", .help = "goldens (2)"},
+       {.name = "specialise",
+        .value = "WHAT",
+        .help = "what the build files ask of the compiler: -Os or -O3, in place of -O2",
+        .choices = {"size", "speed"}},
+       {.name = "inputs",
+        .value = "HOW",
+        .help = "read where the caller holds them, or copied into the arena first (copied)",
+        .choices = {"copied", "referenced"}},
+       {.name = "memory",
+        .value = "SECTION=BYTES",
+        .help = "the linker's section for the constants that are read most often for their size"},
+       {.name = "external",
+        .value = "BYTES",
+        .help = "weights stay outside: a function of the caller's fetches a tile of them at a time, of BYTES at most"},
        from},
       "writes a network as standalone C99 for a machine",
       generate};
 }
 
 Verb validate_row() {
+  Option data = dataset;
+  data.required = false;
+  data.help = "its accuracy on examples, by the code compiled for this machine, instead: " + data::dataset_forms();
   return {"validate",
           {{"DIR", "what 'generate' wrote"}},
           {{.name = "on",
             .value = "WHERE",
             .help = "what it is built for and runs on, by the cross compiler and the emulator that are there (host)",
             .choices = {"host", "qemu-m4", "qemu-m7", "qemu-m55", "qemu-rv32"}},
-           {.name = "optimise", .value = "LEVEL", .help = "of the compiler (2)", .choices = {"0", "1", "2", "3", "s"}}},
-          "builds generated code, runs its goldens and says whether every byte is equal",
+           {.name = "optimise", .value = "LEVEL", .help = "of the compiler (2)", .choices = {"0", "1", "2", "3", "s"}},
+           {.name = "sanitize",
+            .value = "",
+            .help = "on host, with the compiler's checks of addresses and undefined behaviour"},
+           data,
+           preprocess,
+           limit},
+          "builds generated code, runs its goldens and compares every layer with the definition; what each layer takes",
           validate};
 }
 

@@ -85,17 +85,6 @@ static int64_t sum_at(const nibble_conv* p, const void* x, const position* q, in
   return folded ? (int64_t)(int32_t)(uint32_t)(uint64_t)sum : sum;
 }
 
-int64_t nibble_conv_summed(const nibble_conv* p, int64_t q, int64_t r) {
-  int64_t y;
-  if (p->sum_form == 0) return q;
-  if (p->sum_form == 1)
-    y = nibble_shift_down(nibble_add(nibble_add(nibble_multiply(q, p->sum_a), nibble_multiply(r, p->sum_b)), p->sum_c),
-                          p->sum_shift);
-  else
-    y = nibble_whole(rintf(fmaf((float)q, p->sum_fa, fmaf((float)r, p->sum_fb, p->sum_fc))));
-  return nibble_clip(y, p->sum_low, p->sum_high);
-}
-
 int nibble_conv_reference(const void* parameters, const nibble_call* call) {
   const nibble_conv* p = parameters;
   const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];

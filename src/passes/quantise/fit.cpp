@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "graph/op_traits.hpp"
+#include "passes/quantise/cut.hpp"
 #include "passes/quantise/steps.hpp"
 
 namespace nibble::passes {
@@ -16,15 +17,6 @@ using graph::Graph;
 using graph::ValueId;
 
 constexpr int least_bits = 2;
-/// Of layers whose weights are within this share of the largest, the first is cut: the last decide more.
-constexpr double margin = 0.05;
-
-/// The next of 8, 4, 2 below; nothing below 2.
-std::optional<int> cut(int bits) {
-  for (int lower : {8, 4, 2})
-    if (lower < bits) return lower;
-  return std::nullopt;
-}
 
 int bits_of_levels(int64_t levels) {
   Grid grid;
@@ -145,7 +137,7 @@ class Fitter {
   }
 
   bool can_cut(size_t tensor) const {
-    return decision_[tensor] && free_[*decision_[tensor]] && cut(table_.tensors[tensor].bits);
+    return decision_[tensor] && free_[*decision_[tensor]] && narrower(table_.tensors[tensor].bits);
   }
 
   /// The largest of the tensors whose bits can be cut.
@@ -159,7 +151,7 @@ class Fitter {
   int64_t bytes_of(const MemoryLayer& layer) const { return table_.input_bytes(layer) + table_.output_bytes(layer); }
 
   void cut_tensor(size_t layer, size_t tensor, std::string_view side) {
-    const int from = table_.tensors[tensor].bits, to = *cut(from);
+    const int from = table_.tensors[tensor].bits, to = *narrower(from);
     reasons_[layer].push_back(
         fmt::format("{} {} -> {}: input + output of {} B", side, from, to, bytes_of(table_.layers[layer])));
     for (size_t t = 0; t < table_.tensors.size(); ++t)
@@ -204,32 +196,12 @@ class Fitter {
          fmt::format("at least {} B", bytes_of(*stopped)));
   }
 
-  /// The layer whose weights algorithm 2 cuts next.
-  std::optional<size_t> heaviest() const {
-    const auto total = static_cast<double>(table_.weight_bytes());
-    const auto share = [&](size_t i) { return static_cast<double>(table_.layers[i].weight_bytes()) / total; };
-    const auto can = [&](size_t i) { return table_.layers[i].weight_bits > 0 && cut(table_.layers[i].weight_bits); };
-    double most = 0;
-    for (size_t i = 0; i < table_.layers.size(); ++i)
-      if (can(i)) most = std::max(most, share(i));
-    for (size_t i = 0; i < table_.layers.size(); ++i)
-      if (can(i) && share(i) > most - margin) return i;
-    return std::nullopt;
-  }
-
-  /// Algorithm 2: cuts the weights with the largest share, the first of those within the margin.
+  /// Algorithm 2.
   void cut_weights(int64_t budget) {
-    while (table_.weight_bytes() > budget) {
-      const auto index = heaviest();
-      if (!index) refuse_weights(budget);
-      const MemoryLayer& layer = table_.layers[*index];
-      const ValueId weights = layer.weights;
-      const int from = layer.weight_bits, to = *cut(from);
-      reasons_[*index].push_back(
-          fmt::format("weights {} -> {}: {} of {} B", from, to, layer.weight_bytes(), table_.weight_bytes()));
-      for (MemoryLayer& other : table_.layers)
-        if (other.weights == weights) other.weight_bits = to;
-    }
+    for (const WeightCut& cut : passes::cut_weights(table_, budget))
+      reasons_[cut.layer].push_back(
+          fmt::format("weights {} -> {}: {} of {} B", cut.from, cut.to, cut.bytes, cut.total));
+    if (table_.weight_bytes() > budget) refuse_weights(budget);
   }
 
   [[noreturn]] void refuse_weights(int64_t budget) const {

@@ -1,15 +1,19 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstring>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/random.hpp"
 #include "codegen/generate.hpp"
+#include "data/npz.hpp"
 #include "kernels/kernels.h"
-#include "lower/lower.hpp"
-#include "verbs/goldens/golden_writer.hpp"
+#include "lab/loaded_program.hpp"
+#include "onnx/onnx.hpp"
+#include "verbs/deployment.hpp"
+#include "verbs/layout.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
 #include "verbs/tables/columns.hpp"
@@ -18,41 +22,6 @@ namespace nibble::verbs {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// How generated code computes: integers alone, weights in as few bits as they have levels.
-lower::Options options_for(const machine::Machine& machine) {
-  lower::Options options;
-  options.floats = false;
-  options.weights = lower::Weights::Folded;
-  options.pack = true;
-  options.bytes = machine.activations == "signed"     ? lower::Bytes::Signed
-                  : machine.activations == "unsigned" ? lower::Bytes::Unsigned
-                                                      : lower::Bytes::AsTheyAre;
-  return options;
-}
-
-/// The tensor's bytes in the port's type, in the order in which memory holds them.
-std::vector<uint8_t> laid_bytes(const Tensor& tensor, const program::Value& value) {
-  constexpr ElementType types[] = {ElementType::Int8,  ElementType::UInt8, ElementType::Int16,  ElementType::UInt16,
-                                   ElementType::Int32, ElementType::Int64, ElementType::Float64};
-  const Tensor typed = tensor.cast(types[value.type - 1]);
-  const size_t size = size_of(typed.type());
-  std::vector<size_t> order(value.extents.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return value.strides[a] > value.strides[b]; });
-  std::vector<int64_t> to(value.extents.size());
-  int64_t stride = 1;
-  for (size_t k = order.size(); k-- > 0; stride *= value.extents[order[k]]) to[order[k]] = stride;
-  std::vector<uint8_t> bytes(typed.bytes().size());
-  for (size_t i = 0; i < typed.size(); ++i) {
-    auto rest = static_cast<int64_t>(i);
-    int64_t at = 0;
-    for (size_t axis = value.extents.size(); axis-- > 0; rest /= value.extents[axis])
-      at += rest % value.extents[axis] * to[axis];
-    std::memcpy(bytes.data() + static_cast<size_t>(at) * size, typed.bytes().data() + i * size, size);
-  }
-  return bytes;
-}
 
 /// Inputs drawn over all that the network takes; of wide integers over bytes, whose sums are in no danger.
 std::vector<Tensor> drawn_inputs(const program::Program& program, Random& random) {
@@ -74,7 +43,11 @@ std::vector<Tensor> drawn_inputs(const program::Program& program, Random& random
 }
 
 /// Inferences whose results the definition gives: of data where the call names some, else drawn.
-std::vector<codegen::Golden> goldens_of(const Call& call, const graph::Graph& graph, const program::Program& program) {
+struct Goldens {
+  std::vector<std::vector<Tensor>> inputs;  ///< of each, as the network has them
+  std::vector<codegen::Golden> laid;
+};
+Goldens goldens_of(const Call& call, const graph::Graph& graph, const program::Program& program) {
   std::vector<std::vector<Tensor>> examples;
   const int64_t count = call.integer("samples", 2, 0, 1000);
   if (call.has("golden")) {
@@ -87,30 +60,65 @@ std::vector<codegen::Golden> goldens_of(const Call& call, const graph::Graph& gr
     Random random(call.seed().value_or(1));
     for (int64_t i = 0; i < count; ++i) examples.push_back(drawn_inputs(program, random));
   }
-  std::vector<codegen::Golden> goldens;
+  Goldens goldens;
   for (const std::vector<Tensor>& given : examples) {
     codegen::Golden golden;
-    const std::vector<Tensor> inputs = graph::prepare_inputs(graph, given), outputs = graph::evaluate(graph, given);
-    for (size_t i = 0; i < inputs.size(); ++i) golden.inputs.push_back(laid_bytes(inputs[i], program.inputs[i].value));
+    std::vector<Tensor> inputs = graph::prepare_inputs(graph, given);
+    const std::vector<Tensor> outputs = graph::evaluate(graph, given);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      golden.inputs.push_back(bytes_of(inputs[i], dense(program.inputs[i].value)));
     for (size_t i = 0; i < outputs.size(); ++i)
-      golden.outputs.push_back(laid_bytes(outputs[i], program.outputs[i].value));
-    goldens.push_back(std::move(golden));
+      golden.outputs.push_back(bytes_of(outputs[i], dense(program.outputs[i].value)));
+    goldens.laid.push_back(std::move(golden));
+    goldens.inputs.push_back(std::move(inputs));
   }
   return goldens;
 }
 
-/// Refuses what the machine's memories do not hold, before anything is written.
-void check_fit(const codegen::Footprint& bytes, const machine::Machine& machine) {
-  const auto check = [&](int64_t needed, const char* what, const char* kind, const char* advice) {
-    const int64_t there = machine.bytes_for(kind);
-    if (there >= 0 && needed > there)
-      fail("verbs", "machine '" + machine.name + "'",
-           fmt::format("{} of {} bytes, {} more than there are", what, needed, needed - there),
-           fmt::format("at most {}; {}", there, advice));
-  };
-  check(bytes.constants, "constants", "constants", "'nibble quantize --fit weights=BYTES' cuts the bits of weights");
-  check(bytes.arena, "an arena", "activations",
-        "'nibble quantize --fit activations=BYTES' cuts the bits of activations");
+/// The goldens' inputs, each input's one behind the other.
+data::Arrays arrays_of(const graph::Graph& graph, const program::Program& program, const Goldens& goldens) {
+  data::Arrays arrays;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const program::Value& value = program.inputs[i].value;
+    Shape shape = value.extents;
+    shape.insert(shape.begin(), static_cast<int64_t>(goldens.inputs.size()));
+    Tensor all(lab::element_of(value.type), shape);
+    for (size_t k = 0; k < goldens.inputs.size(); ++k) {
+      const Tensor one = goldens.inputs[k][i].cast(all.type());
+      std::memcpy(all.bytes().data() + k * one.bytes().size(), one.bytes().data(), one.bytes().size());
+    }
+    arrays.emplace_back(graph[graph.inputs[i]].name, std::move(all));
+  }
+  return arrays;
+}
+
+/// "SECTION=BYTES"
+void read_memory(const Call& call, codegen::Options& options) {
+  const std::string text = call.text("memory");
+  const size_t equals = text.rfind('=');
+  int64_t bytes = 0;
+  const char* const end = text.data() + text.size();
+  const char* const begin = text.data() + std::min(equals == text.npos ? text.size() : equals + 1, text.size());
+  const auto [rest, error] = std::from_chars(begin, end, bytes);
+  const std::string section = text.substr(0, std::min(equals, text.size()));
+  const bool named = !section.empty() && std::all_of(section.begin(), section.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_';
+  });
+  if (equals == text.npos || error != std::errc() || rest != end || bytes < 1 || !named)
+    fail("verbs", call.place("memory"), "'" + text + "'",
+         "SECTION=BYTES, a section of the linker's and a whole number");
+  options.hot_section = section;
+  options.hot_bytes = bytes;
+}
+
+codegen::Options options_of(const Call& call) {
+  codegen::Options options;
+  options.prefix = call.text("prefix", "model");
+  if (call.has("specialise")) options.optimise = call.text("specialise") == "size" ? "-Os" : "-O3";
+  options.inputs_lie_outside = call.text("inputs", "copied") == "referenced";
+  if (call.has("memory")) read_memory(call, options);
+  options.external_room = call.integer("external", 0, 1, int64_t{1} << 30);
+  return options;
 }
 
 }  // namespace
@@ -118,12 +126,13 @@ void check_fit(const codegen::Footprint& bytes, const machine::Machine& machine)
 Result generate(const Call& call) {
   const graph::Graph graph = model_of(call, "ID.onnx");
   const machine::Machine machine = machine::machine_named(call.text("machine", "host"));
-  const program::Program program = lower::lower(graph, options_for(machine));
-  const codegen::Footprint bytes = codegen::footprint(program);
-  check_fit(bytes, machine);
-  codegen::Options options;
-  options.prefix = call.text("prefix", "model");
-  options.goldens = goldens_of(call, graph, program);
+  codegen::Options options = options_of(call);
+  const Deployment deployment = deploy(graph, machine, options);
+  require_fit(deployment);
+  const program::Program& program = deployment.program;
+  const codegen::Footprint& bytes = deployment.bytes;
+  const Goldens goldens = goldens_of(call, graph, program);
+  options.goldens = goldens.laid;
   const auto files = codegen::generate(program, machine, options);
   const fs::path folder = call.path("output");
   for (const auto& [name, text] : files) {
@@ -132,16 +141,19 @@ Result generate(const Call& call) {
     if (error) fail("verbs", (folder / name).parent_path().string(), error.message(), "a folder that can be made");
     write_file(folder / name, text, "verbs");
   }
+  // What the code means, for `validate`.
+  onnx::write_native(graph, folder / "test" / "network.onnx");
+  data::write_npz(folder / "test" / "goldens.npz", arrays_of(graph, program, goldens));
   Result result;
   result.json = {{"output", folder.string()}, {"machine", machine.name},  {"constants", bytes.constants},
                  {"arena", bytes.arena},      {"scratch", bytes.scratch}, {"goldens", options.goldens.size()},
                  {"files", Json::array()},    {"kernels", Json::array()}};
   for (const auto& [name, text] : files) result.json["files"].push_back(name);
-  for (const codegen::Choice& choice : codegen::kernels_for(program, machine))
-    result.json["kernels"].push_back(choice.function);
+  for (const char* name : {"test/goldens.npz", "test/network.onnx"}) result.json["files"].push_back(name);
+  for (const codegen::Choice& choice : deployment.kernels) result.json["kernels"].push_back(choice.function);
   result.text = fmt::format(
       "constants {} bytes, arena {} bytes ({} of them scratch), {} steps, {} goldens\nwrote {} files below {}\n",
-      bytes.constants, bytes.arena, bytes.scratch, program.steps.size(), options.goldens.size(), files.size(),
+      bytes.constants, bytes.arena, bytes.scratch, program.steps.size(), options.goldens.size(), files.size() + 2,
       folder.string());
   return result;
 }

@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/error.hpp"
+#include "base/file.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/tables/arena_drawing.hpp"
 #include "verbs/tables/columns.hpp"
+#include "verbs/tables/deployments.hpp"
 #include "verbs/tables/layers.hpp"
 #include "verbs/tables/memory.hpp"
 #include "verbs/tables/program_tables.hpp"
@@ -105,6 +109,8 @@ std::string describe_metadata(const program::Program& program) {
 
 Result show_program(const Call& call) {
   refuse_shaping(call);
+  if (call.has("machine") || call.has("svg"))
+    fail("verbs", call.text("MODEL"), "a program, lowered already", "the ONNX file that it was compiled from");
   const std::filesystem::path file = call.path("MODEL");
   const program::Program program = lab::read_program(file);
   const lab::LoadedProgram loaded(file, {});
@@ -130,6 +136,16 @@ Result show_program(const Call& call) {
                     describe_sizes(program) + "\n"};
 }
 
+/// `--machine`: what the network takes there, before code is written.
+Result show_on_machine(const Call& call, const graph::Graph& graph) {
+  const Deployment d = deploy(graph, machine::machine_named(call.text("machine")));
+  if (call.has("svg")) write_file(call.path("svg"), arena_svg(d.program), "verbs");
+  Result result;
+  result.json = deployment_json(d);
+  result.text = describe(d) + "\n" + draw_arena(d.program);
+  return result;
+}
+
 Result show_memory(const graph::Graph& graph) {
   const passes::MemoryTable table = passes::memory_of(graph);
   return {{{"stage", graph::to_string(graph.stage)}, {"memory", passes::to_json(table)}}, describe(table)};
@@ -140,6 +156,8 @@ Result show_memory(const graph::Graph& graph) {
 Result show(const Call& call) {
   if (is_program(call.path("MODEL"))) return show_program(call);
   const graph::Graph graph = model_of(call, "MODEL");
+  if (call.has("machine")) return show_on_machine(call, graph);
+  if (call.has("svg")) fail("verbs", call.place("svg"), "without --machine", "a machine that the arena is planned for");
   if (call.has("memory")) return show_memory(graph);
   const bool quantised = graph.stage != graph::Stage::FP;
   Columns columns = columns_for(quantised);

@@ -1,115 +1,241 @@
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <map>
+#include <optional>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
-#include "codegen/boards.hpp"
+#include "lab/runtime_engine.hpp"
+#include "verbs/arrays.hpp"
+#include "verbs/generated_code.hpp"
+#include "verbs/layout.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/sources.hpp"
+#include "verbs/tables/columns.hpp"
 
 namespace nibble::verbs {
 namespace {
 
-namespace fs = std::filesystem;
-
-/// A word of the shell's.
-std::string quoted(const std::string& word) {
-  std::string text = "'";
-  for (char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
-struct Ended {
-  int status = 0;
-  std::string output;
+/// What test/main.c said of one golden.
+struct Run {
+  uint64_t total = 0;                           ///< ticks of a whole inference
+  std::map<size_t, uint64_t> ticks;             ///< by step
+  std::map<size_t, std::vector<uint8_t>> kept;  ///< bytes by the number of the value
 };
 
-Ended shell(const std::string& command) {
-  Ended ended;
-  FILE* pipe = popen((command + " 2>&1 </dev/null").c_str(), "r");
-  if (pipe == nullptr) fail("verbs", "the shell", "no process", "one that runs " + command);
-  char buffer[4096];
-  for (size_t count = 0; (count = fread(buffer, 1, sizeof buffer, pipe)) > 0;) ended.output.append(buffer, count);
-  const int status = pclose(pipe);
-  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  return ended;
+struct Said {
+  std::vector<Run> runs;
+  std::string last;  ///< its last line
+};
+
+std::optional<uint64_t> number_in(std::string_view word) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  if (error != std::errc() || end != word.data() + word.size()) return {};
+  return number;
 }
 
-void require_tool(std::string_view command) {
-  const std::string tool(command.substr(0, command.find(' ')));
-  if (!tool.empty() && shell("command -v " + quoted(tool)).status != 0)
-    fail("verbs", tool, "not installed", "the packages of scripts/packages-embedded.txt");
+std::vector<uint8_t> bytes_in(std::string_view digits) {
+  std::vector<uint8_t> bytes(digits.size() / 2);
+  for (size_t i = 0; i < bytes.size(); ++i)
+    std::from_chars(digits.data() + 2 * i, digits.data() + 2 * i + 2, bytes[i], 16);
+  return bytes;
 }
 
-/// The C files of a folder that `generate` wrote, as its Makefile lists them.
-std::string sources_of(const fs::path& folder) {
-  if (!fs::exists(folder / "Makefile") || !fs::exists(folder / "test" / "main.c"))
-    fail("verbs", folder.string(), "no Makefile and test/main.c in it", "a folder that 'nibble generate' wrote");
-  const std::string makefile = read_file(folder / "Makefile", "verbs"), key = "\nSOURCES = ";
-  const size_t at = makefile.find(key);
-  if (at == std::string::npos)
-    fail("verbs", (folder / "Makefile").string(), "no SOURCES", "a Makefile that 'nibble generate' wrote");
-  std::string list = makefile.substr(at + key.size()), result;
-  list = list.substr(0, list.find('\n')) + " test/main.c ";
-  for (size_t begin = 0, end = 0; (end = list.find(' ', begin)) != std::string::npos; begin = end + 1)
-    if (end > begin) result += " " + quoted((folder / list.substr(begin, end - begin)).string());
+/// A line "word number rest"; false where it is none of the protocol's.
+bool take(std::string_view line, Said& said) {
+  const size_t first = line.find(' ');
+  if (first == line.npos) return false;
+  const size_t second = std::min(line.find(' ', first + 1), line.size());
+  const std::string_view word = line.substr(0, first), rest = line.substr(std::min(second + 1, line.size()));
+  const auto number = number_in(line.substr(first + 1, second - first - 1));
+  if (!number) return false;
+  if (word == "run") {
+    said.runs.emplace_back().total = *number;
+    return true;
+  }
+  if (said.runs.empty() || (word != "layer" && word != "value")) return false;
+  if (word == "layer") said.runs.back().ticks[*number] = number_in(rest).value_or(0);
+  if (word == "value") said.runs.back().kept[*number] = bytes_in(rest);
+  return true;
+}
+
+Said said_by(const std::string& output) {
+  Said said;
+  for (size_t begin = 0; begin < output.size();) {
+    const size_t end = std::min(output.find('\n', begin), output.size());
+    const std::string_view line(output.data() + begin, end - begin);
+    if (!take(line, said) && !line.empty()) said.last = line;
+    begin = end + 1;
+  }
+  return said;
+}
+
+/// A step: what it kept against the evaluator, over all goldens.
+struct Row {
+  int64_t elements = 0, differing = 0;
+  uint64_t ticks = std::numeric_limits<uint64_t>::max();  ///< the least of the goldens
+};
+
+struct Comparison {
+  std::vector<Row> rows;
+  std::optional<Difference> first;
+  size_t first_step = 0;
+  uint64_t total = std::numeric_limits<uint64_t>::max();
+};
+
+void compare_kept(const GeneratedCode& code, const Run& run, const std::map<std::string, Tensor>& meant,
+                  Comparison& result) {
+  for (size_t i = 0; i < code.kept().size(); ++i) {
+    const GeneratedCode::Kept& kept = code.kept()[i];
+    const auto expected = meant.find(kept.value.name);
+    const auto bytes = run.kept.find(i);
+    if (expected == meant.end()) continue;  // a name that only the program has
+    const Tensor found = tensor_of(bytes == run.kept.end() ? std::vector<uint8_t>{} : bytes->second, kept.value,
+                                   code.folder().string(), kept.first);
+    Row& row = result.rows[kept.step];
+    row.elements += static_cast<int64_t>(found.size());
+    const auto difference = first_difference(kept.value.name, found, expected->second);
+    if (!difference) continue;
+    row.differing += difference->count;
+    if (!result.first || kept.step < result.first_step) {
+      result.first = difference;
+      result.first_step = kept.step;
+    }
+  }
+}
+
+Comparison compare(const GeneratedCode& code, const graph::Graph& network, const Said& said) {
+  Comparison result;
+  result.rows.resize(code.steps().size());
+  const auto goldens = code.goldens(network);
+  if (said.runs.size() != goldens.size())
+    fail("verbs", code.folder().string(), said.last.empty() ? "nothing was said" : said.last,
+         fmt::format("{} goldens that run", goldens.size()));
+  for (size_t g = 0; g < goldens.size(); ++g) {
+    std::map<std::string, Tensor> meant;
+    graph::evaluate(network, goldens[g],
+                    [&](graph::ValueId id, const Tensor& tensor) { meant.insert_or_assign(network[id].name, tensor); });
+    compare_kept(code, said.runs[g], meant, result);
+    result.total = std::min(result.total, said.runs[g].total);
+    for (const auto& [step, ticks] : said.runs[g].ticks)
+      if (step < result.rows.size()) result.rows[step].ticks = std::min(result.rows[step].ticks, ticks);
+  }
   return result;
 }
 
-/// A folder that goes with its scope.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "nibble-validate-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) fail("verbs", name, "cannot be made", "room for a temporary folder");
-    path_ = name;
+std::string table_of(const GeneratedCode& code, const Comparison& found, std::string_view counts) {
+  Columns columns({{"step", Side::Right},
+                   {"name"},
+                   {"op"},
+                   {"kernel"},
+                   {"integers", Side::Right},
+                   {"differing", Side::Right},
+                   {std::string(counts), Side::Right}});
+  for (size_t i = 0; i < found.rows.size(); ++i) {
+    const Row& row = found.rows[i];
+    const GeneratedCode::Step& step = code.steps()[i];
+    columns.add({std::to_string(i), step.name, step.op, step.kernel, std::to_string(row.elements),
+                 std::to_string(row.differing), std::to_string(row.ticks)});
   }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const fs::path& path() const { return path_; }
+  return columns.text();
+}
 
- private:
-  fs::path path_;
-};
+std::string described(const GeneratedCode& code, const Comparison& found) {
+  if (!found.first) return "";
+  const Difference& first = *found.first;
+  return fmt::format("first in step {} '{}': {}{} is {} (expected {}); {} of its integers differ\n", found.first_step,
+                     code.steps()[found.first_step].name, first.tensor,
+                     first.index.empty() ? "" : to_string(first.index), first.found, first.expected, first.count);
+}
+
+Json json_of(const GeneratedCode& code, const Comparison& found, std::string_view counts) {
+  Json layers = Json::array();
+  for (size_t i = 0; i < found.rows.size(); ++i) {
+    const Row& row = found.rows[i];
+    const GeneratedCode::Step& step = code.steps()[i];
+    layers.push_back({{"name", step.name},
+                      {"op", step.op},
+                      {"kernel", step.kernel},
+                      {"macs", step.operations},
+                      {"elements", row.elements},
+                      {"differing", row.differing},
+                      {counts == "instructions" ? "instructions" : "ticks", row.ticks}});
+  }
+  return layers;
+}
+
+/// `--data`: the code, compiled for this machine, on a data set.
+Result evaluated(const Call& call, const GeneratedCode& code, const std::string& flags) {
+  if (call.text("on", "host") != "host")
+    fail("verbs", call.place("data"), "on " + call.text("on"), "host, which runs a whole set");
+  const graph::Graph network = code.network();
+  Progress progress(call.quiet());
+  lab::Feed feed = feed_of(call, network, progress, "validating");
+  feed.limit = call.integer("limit", -1, 1, std::numeric_limits<int64_t>::max());
+  const auto generated = generated_engine(code, network, flags);
+  const lab::Evaluation found = lab::evaluate(network, *generated, feed);
+  const lab::Evaluation meant = lab::evaluate(network, *lab::runtime_engine(network), feed);
+  const int64_t flips = lab::flips(found, meant);
+  Result result;
+  result.json = lab::to_json(found);
+  result.json["folder"] = code.folder().string();
+  result.json["flips"] = flips;
+  result.json["equal"] = flips == 0 && found.value == meant.value;
+  result.text =
+      fmt::format("{}: {} {:.2f} % of {} examples by the code, {:.2f} % by the network; {} decisions differ\n",
+                  code.folder().string(), found.metric, 100 * found.value, found.count, 100 * meant.value, flips);
+  result.exit_code = result.json["equal"] ? 0 : 1;
+  return result;
+}
 
 }  // namespace
 
 Result validate(const Call& call) {
-  const fs::path folder = call.path("DIR");
-  const codegen::Board& board = codegen::board_named(call.text("on", "host"));
-  const std::string optimise = "-O" + call.text("optimise", "2");
-  require_tool(board.compiler);
-  require_tool(board.run);
-  const std::string sources = sources_of(folder);
-  const Scratch scratch;
-  const fs::path program = scratch.path() / "goldens";
-  std::string link(board.link);
-  if (!board.ram.empty()) {
-    write_file(scratch.path() / "start.c", codegen::start_up(), "verbs");
-    write_file(scratch.path() / "board.ld", codegen::linker_script(board), "verbs");
-    link = quoted((scratch.path() / "start.c").string()) + " -T " + quoted((scratch.path() / "board.ld").string()) +
-           " " + link;
+  const GeneratedCode code(call.path("DIR"));
+  std::string flags = "-O" + call.text("optimise", "2");
+  if (call.has("sanitize")) {
+    if (call.text("on", "host") != "host")
+      fail("verbs", call.place("sanitize"), "on " + call.text("on"), "host, whose libraries have the checks");
+    flags += " -g -fsanitize=address,undefined -fno-sanitize-recover=all";
   }
-  const Ended built = shell(
-      fmt::format("{} {} -std=c99 -Wall -Wextra -ffunction-sections -fdata-sections -ffp-contract=off -I{} {} {} -o {}",
-                  board.compiler, optimise, quoted(folder.string()), sources, link, quoted(program.string())));
-  if (built.status != 0)
-    fail("verbs", folder.string(), "the compiler says: " + built.output.substr(0, 2000), "code that builds");
-  const Ended ran = shell(fmt::format("timeout 600 {}{}", board.run, quoted(program.string())));
-  std::string said = ran.output;
-  while (!said.empty() && said.back() == '\n') said.pop_back();
-  if (ran.status != 0)
-    fail("verbs", folder.string(), said.empty() ? fmt::format("status {}", ran.status) : said,
-         "every golden equal on " + std::string(board.name));
+  if (call.has("data")) return evaluated(call, code, flags);
+  const codegen::Board& board = codegen::board_named(call.text("on", "host"));
+  const TemporaryFolder scratch;
+  code.build(board, "-DNIBBLE_LAYERS " + flags, scratch.path() / "layers");
+  const auto ran = code.run(board, scratch.path() / "layers");
+  const Said said = said_by(ran.output);
+  const Comparison found = compare(code, code.network(), said);
+  int64_t integers = 0, differing = 0;
+  for (const Row& row : found.rows) {
+    integers += row.elements;
+    differing += row.differing;
+  }
+  const bool equal = differing == 0 && ran.status == 0;
   Result result;
-  result.json = {{"folder", folder.string()}, {"on", board.name}, {"result", said}};
-  result.text = fmt::format("{}: {}\n", board.name, said);
+  result.exit_code = equal ? 0 : 1;
+  result.json = {{"folder", code.folder().string()},
+                 {"on", board.name},
+                 {"counts", board.counts},
+                 {"result", said.last},
+                 {"equal", equal},
+                 {"integers", integers},
+                 {"differing", differing},
+                 {"layers", json_of(code, found, board.counts)}};
+  if (!said.runs.empty()) result.json["total"] = found.total;
+  if (found.first)
+    result.json["first"] = {{"step", found.first_step},
+                            {"name", code.steps()[found.first_step].name},
+                            {"tensor", found.first->tensor},
+                            {"index", found.first->index},
+                            {"differing", found.first->count}};
+  if (!said.runs.empty())
+    result.text =
+        table_of(code, found, board.counts) + fmt::format("\n{} {} an inference; {} of {} integers of layers differ\n",
+                                                          found.total, board.counts, differing, integers);
+  result.text += described(code, found) + fmt::format("{}: {}\n", board.name, said.last);
   return result;
 }
 

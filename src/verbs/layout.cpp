@@ -1,0 +1,83 @@
+#include "verbs/layout.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "lab/loaded_program.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+constexpr const char* type_names[] = {"int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "int64_t", "double"};
+
+/// Calls f(number of the element in the tensor's order, where it stands) for each.
+template <class F>
+void each_place(const program::Value& value, int64_t first, F&& f) {
+  const int64_t count = element_count(value.extents);
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t rest = i, at = first;
+    for (size_t axis = value.extents.size(); axis-- > 0; rest /= value.extents[axis])
+      at += rest % value.extents[axis] * value.strides[axis];
+    f(static_cast<size_t>(i), static_cast<size_t>(at));
+  }
+}
+
+}  // namespace
+
+program::Value dense(program::Value value) {
+  std::vector<size_t> order(value.extents.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return std::abs(value.strides[a]) > std::abs(value.strides[b]); });
+  int64_t stride = 1;
+  for (size_t k = order.size(); k-- > 0; stride *= value.extents[order[k]]) value.strides[order[k]] = stride;
+  return value;
+}
+
+std::vector<uint8_t> bytes_of(const Tensor& tensor, const program::Value& value) {
+  const Tensor typed = tensor.cast(lab::element_of(value.type));
+  const size_t size = size_of(typed.type());
+  std::vector<uint8_t> bytes;
+  each_place(value, 0, [&](size_t i, size_t at) {
+    if (bytes.size() < (at + 1) * size) bytes.resize((at + 1) * size);
+    std::memcpy(bytes.data() + at * size, typed.bytes().data() + i * size, size);
+  });
+  return bytes;
+}
+
+Tensor tensor_of(const std::vector<uint8_t>& bytes, const program::Value& value, const std::string& place,
+                 int64_t first) {
+  Tensor tensor(lab::element_of(value.type), value.extents);
+  const size_t size = size_of(tensor.type());
+  each_place(value, first, [&](size_t i, size_t at) {
+    if (at >= bytes.size() / size)
+      fail("verbs", place, std::to_string(bytes.size()) + " bytes of '" + value.name + "'", "every element");
+    std::memcpy(tensor.bytes().data() + i * size, bytes.data() + at * size, size);
+  });
+  return tensor.cast(is_real(tensor.type()) ? ElementType::Float64 : ElementType::Int64);
+}
+
+program::Value value_from_json(const Json& json, const std::string& place) {
+  const Section section(json, "verbs", place);
+  program::Value value;
+  value.name = section.text("name");
+  const auto type = std::find(std::begin(type_names), std::end(type_names), section.text("type"));
+  if (type == std::end(type_names)) section.refuse("type", "a type of C");
+  value.type = static_cast<int32_t>(type - std::begin(type_names)) + 1;
+  const Json &extents = section.part("extents"), &strides = section.part("strides");
+  if (!extents.is_array() || !strides.is_array() || extents.size() != strides.size())
+    section.refuse("strides", "one for each extent");
+  for (size_t axis = 0; axis < extents.size(); ++axis) {
+    const auto extent = whole_number(extents[axis]), stride = whole_number(strides[axis]);
+    if (!extent || *extent < 0 || *extent > INT32_MAX) section.refuse("extents", "whole numbers");
+    if (!stride || *stride < -INT32_MAX || *stride > INT32_MAX) section.refuse("strides", "whole numbers");
+    value.extents.push_back(*extent);
+    value.strides.push_back(*stride);
+  }
+  return value;
+}
+
+}  // namespace nibble::verbs

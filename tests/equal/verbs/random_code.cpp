@@ -1,0 +1,89 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "equal/runtime/wild_networks.hpp"
+#include "onnx/onnx.hpp"
+#include "text/verbs/script.hpp"
+
+/// Random networks through `generate` and `validate`: every layer of the compiled C against the evaluator.
+namespace nibble::tests {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string from_environment(const char* name, const char* otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : text;
+}
+
+bool holds_reals(const graph::Graph& graph) {
+  return std::any_of(graph.values.begin(), graph.values.end(),
+                     [](const graph::Value& value) { return is_real(value.type); });
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+/// The code of this seed's network, built with the sanitizers on this machine, else for the board. Whether there was one:
+/// integers beyond 64 bits are refused.
+bool expect_code_is_evaluator(uint64_t seed, const std::string& board, const fs::path& folder) {
+  graph::Graph graph;
+  try {
+    graph = any_network(seed);
+  } catch (const UserError&) {
+    return false;  // extents that do not meet
+  }
+  // The libraries of other machines give other reals.
+  if (board != "host" && holds_reals(graph)) return false;
+  const char* const machines[] = {"cortex-m4", "host", "cortex-m4", "rv32imc"};
+  const std::string machine = board == "qemu-rv32"  ? "rv32imc"
+                              : board == "qemu-m55" ? "cortex-m55"
+                              : board == "qemu-m7"  ? "cortex-m7"
+                              : board == "qemu-m4"  ? "cortex-m4"
+                                                    : machines[seed % 4];
+  try {
+    onnx::write_native(graph, folder / "network.onnx");
+  } catch (const std::exception&) {
+    return false;  // beyond what files hold
+  }
+  fs::remove_all(folder / "code");
+  // Inputs that steps write over are not read in place: refused.
+  const char* const ways[] = {"", " --external 512", " --inputs referenced",
+                              " --external 20000 --memory .rodata.hot=300"};
+  const std::string more = ways[seed / 4 % 4];
+  const Step generated = run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet --seed " +
+                                 std::to_string(seed) + " --machine " + machine + more,
+                             folder);
+  if (generated.exit_code == 2) return false;
+  EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
+  const Step validated = run(
+      "${NIBBLE:-" NIBBLE_BINARY "} validate code --on " + board + (board == "host" ? " --sanitize --optimise 0" : ""),
+      folder);
+  EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
+  return true;
+}
+
+// NIBBLE_RANDOM_NETWORKS=N makes N of them, NIBBLE_RANDOM_SEED where they begin, NIBBLE_RANDOM_BOARD where they run.
+TEST(GeneratedCode, GivesTheIntegersOfTheEvaluatorOnRandomNetworks) {
+  const uint64_t first = std::stoull(from_environment("NIBBLE_RANDOM_SEED", "0"));
+  const uint64_t count = std::stoull(from_environment("NIBBLE_RANDOM_NETWORKS", "4"));
+  const std::string board = from_environment("NIBBLE_RANDOM_BOARD", "host");
+  const fs::path folder = fs::temp_directory_path() / ("nibble_code_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  uint64_t seen = 0;
+  for (uint64_t seed = first; seed < first + 3 * count && seen < count; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    if (expect_code_is_evaluator(seed, board, folder)) ++seen;
+    if (HasFailure() && std::getenv("NIBBLE_RANDOM_ALL") == nullptr) break;
+  }
+  EXPECT_GT(seen, count / 2);
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace nibble::tests
