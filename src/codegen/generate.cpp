@@ -242,7 +242,7 @@ class Writer {
     for (size_t i = 0; i < 4; ++i)
       text += (i == 0 ? "" : ", ") + (i < step.in.size() ? operand(step.in[i]) : std::string("0"));
     const std::vector<int64_t> block = parameters_of(step);
-    text += fmt::format("}}, {}, bytes + {}, 0, {}}};\n", operand(step.out), scratch_at(program_),
+    text += fmt::format("}}, {}, bytes + {}, 0, {}}};\n", operand(step.out), scratch_of(program_, step),
                         nibble_items(step.kind, block.data()));
     text += fmt::format("    fault |= {}(&{}_step_{}, &call);\n", kernels_[index]->function, p_, index);
     return text + fmt::format("    {}_HOOK({}, {}, call.out);\n  }}\n", upper_, index, json_string(step.name));
@@ -545,6 +545,14 @@ std::vector<Choice> kernels_for(const Program& program, const machine::Machine& 
     choices.push_back({std::string(kernel.set), std::string(kernel.function)});
   }
   return choices;
+}
+
+std::function<nibble_order(int, const void*)> orders_of(const machine::Machine& machine) {
+  return [sets = machine.kernels](int kind, const void* parameters) {
+    const Kernel* kernel = kernel_for(sets, kind, parameters);
+    if (kernel != nullptr && kernel->order) return kernel->order(kind, parameters);
+    return nibble_order{0, 0, nibble_scratch(kind, parameters), 0};
+  };
 }
 
 std::map<std::string, std::string> generate(const Program& program, const machine::Machine& machine,

@@ -7,9 +7,17 @@
 
 namespace nibble::codegen {
 
+namespace {
+
 // Kernels for small machines read nothing beyond the end.
 int64_t scratch_at(const program::Program& program) {
   return program.arena - NIBBLE_SLACK;
+}
+
+}  // namespace
+
+int64_t scratch_of(const program::Program& program, const program::Step& step) {
+  return step.scratch < 0 ? program.planned ? 0 : scratch_at(program) : step.scratch;
 }
 
 bool is_dense(const program::Value& value) {
@@ -29,7 +37,7 @@ Footprint footprint(const program::Program& program) {
   Footprint bytes;
   for (const program::Piece& piece : program.pieces) bytes.constants += piece.bytes;
   bytes.scratch = program.scratch;
-  bytes.arena = std::max<int64_t>(scratch_at(program) + program.scratch, 8);
+  bytes.arena = std::max<int64_t>(scratch_at(program) + (program.planned ? 0 : program.scratch), 8);
   return bytes;
 }
 

@@ -8,6 +8,7 @@
 #include "lower/bounds.hpp"
 #include "lower/hold.hpp"
 #include "lower/lowering.hpp"
+#include "lower/overlap.hpp"
 #include "lower/plan.hpp"
 
 namespace nibble::lower {
@@ -103,6 +104,16 @@ int64_t scratch_of(const std::vector<Step>& steps) {
   return (most + 63) / 64 * 64;
 }
 
+void place_scratch(program::Program& program, const Lowering& lowering, const Overlap& overlap, const Plan& plan) {
+  program.planned = true;
+  for (size_t step = 0; step < program.steps.size(); ++step) {
+    if (overlap.scratch[step] < 0) continue;
+    const auto buffer = static_cast<size_t>(overlap.scratch[step]);
+    program.steps[step].scratch = plan.offsets[buffer];
+    program.scratch = std::max(program.scratch, lowering.buffers[buffer].bytes);
+  }
+}
+
 /// Values that a node gave without a step of its own: views of others.
 void note_views(Lowering& lowering, const Node& node) {
   if (lowering.drafts.empty()) return;
@@ -111,12 +122,14 @@ void note_views(Lowering& lowering, const Node& node) {
     if (lowering.written(id) && std::count(completes.begin(), completes.end(), id) == 0) completes.push_back(id);
 }
 
-/// A view that nobody reads may name a buffer that another has by then.
+/// A view that nobody reads may name a buffer that another has by then, or that the step's result lies over.
 void drop_what_is_gone(Lowering& lowering, const std::vector<View>& views) {
   for (size_t step = 0; step < lowering.drafts.size(); ++step)
     std::erase_if(lowering.drafts[step].completes, [&](ValueId id) {
       const int buffer = views[static_cast<size_t>(id)].buffer;
-      return buffer >= 0 && lowering.buffers[static_cast<size_t>(buffer)].last < static_cast<int>(step);
+      const bool over = lowering.options.order && lowering.drafts[step].out.buffer != buffer;
+      return buffer >= 0 &&
+             lowering.buffers[static_cast<size_t>(buffer)].last < static_cast<int>(step) + (over ? 1 : 0);
     });
 }
 
@@ -163,14 +176,19 @@ program::Program lower(const Graph& given, const Options& options) {
     if (const View& view = lowering.view(id); view.buffer >= 0)
       lowering.buffers[static_cast<size_t>(view.buffer)].last = steps;
 
-  const Plan placed = plan(lowering.buffers);
+  Overlap overlap;
+  if (options.order) overlap = find_overlap(lowering);
+  const Plan placed = plan(lowering.buffers, overlap.leads, options.alignment);
   program::Program program;
   program.name = graph.name;
   program.arena = placed.bytes + NIBBLE_SLACK;
   program.lower_bound = placed.lower_bound + NIBBLE_SLACK;
   drop_what_is_gone(lowering, views);
   for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(given, draft, placed, views));
-  program.scratch = scratch_of(program.steps);
+  if (options.order)
+    place_scratch(program, lowering, overlap, placed);
+  else
+    program.scratch = scratch_of(program.steps);
   for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
   for (ValueId id : graph.outputs) program.outputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
   program.metadata = graph.metadata;

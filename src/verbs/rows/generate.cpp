@@ -19,13 +19,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// How generated code computes: integers alone, weights in as few bits as they have levels.
-lower::Options small_machine() {
+/// How generated code computes: integers alone, weights in as few bits as they have levels, results over what they are
+/// made of where the machine's kernels allow.
+lower::Options small_machine(const machine::Machine& machine) {
   lower::Options options;
   options.floats = false;
   options.weights = lower::Weights::Folded;
   options.pack = true;
   options.bytes = lower::Bytes::AsTheyAre;
+  options.order = codegen::orders_of(machine);
+  options.alignment = 8;
   return options;
 }
 
@@ -116,7 +119,7 @@ void check_fit(const codegen::Footprint& bytes, const machine::Machine& machine)
 Result generate(const Call& call) {
   const graph::Graph graph = model_of(call, "ID.onnx");
   const machine::Machine machine = machine::machine_named(call.text("machine", "host"));
-  const program::Program program = lower::lower(graph, small_machine());
+  const program::Program program = lower::lower(graph, small_machine(machine));
   const codegen::Footprint bytes = codegen::footprint(program);
   check_fit(bytes, machine);
   codegen::Options options;
