@@ -112,7 +112,7 @@ static int64_t first_read(const nibble_conv* p, int64_t item) {
   return first;
 }
 
-/* The lead of y before operand 0 or 1 (src/lower/overlap.hpp), from the definition. */
+/* The lead of y before operand 0 or 1 (src/lower/arena/overlap.hpp), from the definition. */
 static int64_t lead_of(const nibble_conv* p, nibble_order order, int operand) {
   const int64_t items = (int64_t)p->batch * p->out[1] * p->out[2];
   int64_t lead = -most;

@@ -32,6 +32,34 @@ lower::Options small_machine(const machine::Machine& machine) {
   return options;
 }
 
+/// How many strips `--strips` asks for, 0 where it leaves that open.
+int strips_of(const Call& call) {
+  return call.text("strips", "auto") == "auto" ? 0 : static_cast<int>(call.integer("strips", 0, 1, 1024));
+}
+
+/// What strips take and give: nothing where there are none.
+Json strips_table(const graph::Graph& graph, lower::Options options, const program::Program& program) {
+  options.strips = 1;
+  const program::Program whole = lower::lower(graph, options);
+  if (whole.steps.size() == program.steps.size()) return nullptr;
+  const auto operations = [](const program::Program& of) {
+    int64_t sum = 0;
+    for (const program::Step& step : of.steps) sum += step.operations;
+    return sum;
+  };
+  return {{"steps_more", program.steps.size() - whole.steps.size()},
+          {"arena_without", codegen::footprint(whole).arena},
+          {"operations", operations(program)},
+          {"operations_without", operations(whole)}};
+}
+
+std::string strips_text(const Json& strips) {
+  if (strips.is_null()) return {};
+  const double more = strips["operations"].get<double>() / std::max(strips["operations_without"].get<double>(), 1.0);
+  return fmt::format("strips: {} steps more and {:.1f} % more multiply-accumulates, for an arena that had {} bytes\n",
+                     strips["steps_more"].get<int64_t>(), 100 * (more - 1), strips["arena_without"].get<int64_t>());
+}
+
 /// The tensor's bytes in the port's type, in the order in which memory holds them.
 std::vector<uint8_t> laid_bytes(const Tensor& tensor, const program::Value& value) {
   constexpr ElementType types[] = {ElementType::Int8,  ElementType::UInt8, ElementType::Int16,  ElementType::UInt16,
@@ -119,7 +147,9 @@ void check_fit(const codegen::Footprint& bytes, const machine::Machine& machine)
 Result generate(const Call& call) {
   const graph::Graph graph = model_of(call, "ID.onnx");
   const machine::Machine machine = machine::machine_named(call.text("machine", "host"));
-  const program::Program program = lower::lower(graph, small_machine(machine));
+  lower::Options lowering = small_machine(machine);
+  lowering.strips = strips_of(call);
+  const program::Program program = lower::lower(graph, lowering);
   const codegen::Footprint bytes = codegen::footprint(program);
   check_fit(bytes, machine);
   codegen::Options options;
@@ -137,6 +167,7 @@ Result generate(const Call& call) {
   result.json = {{"output", folder.string()}, {"machine", machine.name},  {"constants", bytes.constants},
                  {"arena", bytes.arena},      {"scratch", bytes.scratch}, {"goldens", options.goldens.size()},
                  {"files", Json::array()},    {"kernels", Json::array()}};
+  result.json["strips"] = lowering.strips == 1 ? Json() : strips_table(graph, lowering, program);
   for (const auto& [name, text] : files) result.json["files"].push_back(name);
   for (const codegen::Choice& choice : codegen::kernels_for(program, machine))
     result.json["kernels"].push_back(choice.function);
@@ -144,6 +175,7 @@ Result generate(const Call& call) {
       "constants {} bytes, arena {} bytes ({} of them scratch), {} steps, {} goldens\nwrote {} files below {}\n",
       bytes.constants, bytes.arena, bytes.scratch, program.steps.size(), options.goldens.size(), files.size(),
       folder.string());
+  result.text = strips_text(result.json["strips"]) + result.text;
   return result;
 }
 

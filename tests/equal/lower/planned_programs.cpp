@@ -29,6 +29,7 @@ TEST(PlannedPrograms, GiveTheIntegersOfTheEvaluatorOnRandomNetworks) {
       SCOPED_TRACE("seed " + std::to_string(seed) + " for " + name);
       const machine::Machine machine = machine::machine_named(name);
       lower::Options options = planned_for(machine);
+      options.strips = static_cast<int>(seed % 5);
       const program::Program program = lower::lower(graph, options);
       PlannedRun run(program, machine);
       for (const Meaning& meaning : meanings) ASSERT_EQ(run.differs(meaning), "");

@@ -1,4 +1,4 @@
-#include "lower/plan.hpp"
+#include "lower/arena/plan.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -36,7 +36,7 @@ class Planner {
     }
   }
 
-  Plan best() {
+  Plan best(bool thorough) {
     Plan best;
     std::vector<size_t> best_order;
     const int64_t bound = lower_bound();
@@ -50,7 +50,9 @@ class Planner {
     // Exchanges two at a time, as long as that does not lose.
     Random random(1);
     const size_t count = all_.size();
-    const int64_t tries = count < 2 ? 0 : std::min<int64_t>(2000, 2'000'000 / static_cast<int64_t>(count * count) + 50);
+    const int64_t most =
+        std::min<int64_t>(2000, 2'000'000 / static_cast<int64_t>(std::max<size_t>(count * count, 1)) + 50);
+    const int64_t tries = count < 2 ? 0 : thorough ? most : most / 20;
     for (int64_t i = 0; i < tries && best.bytes > bound; ++i) {
       std::vector<size_t> order = best_order;
       std::swap(order[random.below(count)], order[random.below(count)]);
@@ -166,8 +168,8 @@ class Planner {
 
 }  // namespace
 
-Plan plan(const std::vector<Buffer>& buffers, const std::vector<Lead>& leads, int64_t alignment) {
-  return Planner(buffers, leads, alignment).best();
+Plan plan(const std::vector<Buffer>& buffers, const std::vector<Lead>& leads, int64_t alignment, bool thorough) {
+  return Planner(buffers, leads, alignment).best(thorough);
 }
 
 }  // namespace nibble::lower

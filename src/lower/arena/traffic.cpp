@@ -1,4 +1,4 @@
-#include "lower/traffic.hpp"
+#include "lower/arena/traffic.hpp"
 
 #include <algorithm>
 

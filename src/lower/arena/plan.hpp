@@ -20,7 +20,8 @@ struct Lead {
 };
 
 /// Buffers that live at the same time do not meet, but as leads allow. The best of several orders of first fit and of a
-/// search from there.
-Plan plan(const std::vector<Buffer>& buffers, const std::vector<Lead>& leads = {}, int64_t alignment = 64);
+/// search from there (a short one unless `thorough`).
+Plan plan(const std::vector<Buffer>& buffers, const std::vector<Lead>& leads = {}, int64_t alignment = 64,
+          bool thorough = true);
 
 }  // namespace nibble::lower
