@@ -82,7 +82,7 @@ struct Program {
 
 inline constexpr int32_t version = 1;
 
-/// The file's bytes. The same program gives the same bytes.
+/// The file's bytes. The same program gives the same bytes. Of a program that is not `planned`.
 std::vector<uint8_t> write(const Program& program);
 
 /// Throws UserError "program: <place>: ..." unless the bytes are a whole program of this version.

@@ -188,15 +188,25 @@ size_t fullest(const Schedule& schedule, const std::vector<Walk>& walks) {
   return result;
 }
 
-/// A way to cut, and what it costs.
+/// What a step more costs in a machine's constants and code, in bytes of its scarcer memory.
+constexpr int64_t cost_of_step = 128;
+
+/// A way to cut, and what it takes.
 struct Cut {
   Schedule schedule;
   int64_t bytes = 0;
+  int64_t cost() const { return bytes + cost_of_step * static_cast<int64_t>(schedule.drafts.size()); }
 };
+
+Cut measured(Schedule schedule, const Options& options) {
+  Schedule placed = schedule;
+  const int64_t bytes = arranged(placed, options, false).plan.bytes;
+  return {std::move(schedule), bytes};
+}
 
 constexpr size_t longest_run = 5;
 
-/// The best cut of a run that holds the fullest step. Of those within a fiftieth of the least memory the fewest steps.
+/// The best cut of a run that holds the fullest step.
 std::optional<Cut> best_cut(const Schedule& schedule, const Options& options, int64_t most_operations) {
   const Cutter cutter(schedule);
   const size_t full = fullest(schedule, walks_of(schedule.drafts, options));
@@ -207,14 +217,10 @@ std::optional<Cut> best_cut(const Schedule& schedule, const Options& options, in
     const int64_t height = rows_of(schedule.drafts[last]).out;
     for (int64_t count : counts) {
       if (count > height) continue;
-      Cut cut{cutter.cut(first, last, count)};
-      if (options.strips == 0 && operations_of(cut.schedule) > most_operations) continue;
-      Schedule placed = cut.schedule;
-      cut.bytes = arranged(placed, options, false).plan.bytes;
-      const int64_t margin = best ? best->bytes / 50 : 0;
-      const bool fewer = best && cut.schedule.drafts.size() < best->schedule.drafts.size();
-      if (!best || cut.bytes < best->bytes - (fewer ? 0 : margin) || (fewer && cut.bytes <= best->bytes + margin))
-        best = std::move(cut);
+      Schedule strips = cutter.cut(first, last, count);
+      if (options.strips == 0 && operations_of(strips) > most_operations) continue;
+      Cut cut = measured(std::move(strips), options);
+      if (!best || cut.cost() < best->cost()) best = std::move(cut);
     }
   };
   for (size_t last = full; last < schedule.drafts.size() && last <= full + longest_run; ++last) {
@@ -232,10 +238,9 @@ int cut_into_strips(Schedule& schedule, const Options& options) {
   const int64_t operations = operations_of(schedule);
   int cuts = 0;
   for (int round = 0; round < 4; ++round) {
-    Schedule placed = schedule;
-    const int64_t bytes = arranged(placed, options, false).plan.bytes;
+    const Cut whole = measured(schedule, options);
     std::optional<Cut> cut = best_cut(schedule, options, operations + operations / 20);
-    if (!cut || cut->bytes > bytes - bytes / 50) break;
+    if (!cut || cut->cost() > whole.cost() - whole.bytes / 50) break;
     schedule = std::move(cut->schedule);
     ++cuts;
   }
