@@ -16,6 +16,14 @@ std::vector<Choice> kernels_for(const program::Program& program, const machine::
   return choices;
 }
 
+std::function<nibble_order(int, const void*)> orders_of(const machine::Machine& machine) {
+  return [sets = machine.kernels](int kind, const void* parameters) {
+    const Kernel* kernel = kernel_for(sets, kind, parameters);
+    if (kernel != nullptr && kernel->order) return kernel->order(kind, parameters);
+    return nibble_order{0, 0, nibble_scratch(kind, parameters), 0};
+  };
+}
+
 std::map<std::string, std::string> generate(const program::Program& program, const machine::Machine& machine,
                                             const Options& options) {
   if (identifier(options.prefix, "model") != options.prefix)

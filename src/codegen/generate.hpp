@@ -1,8 +1,10 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "kernels/kernels.h"
 #include "machine/machine.hpp"
 #include "program/program.hpp"
 
@@ -44,6 +46,10 @@ int64_t code_bytes(const program::Program& program, const machine::Machine& mach
 /// prefix is no C identifier, or the machine has no kernel for a step.
 std::map<std::string, std::string> generate(const program::Program& program, const machine::Machine& machine,
                                             const Options& options);
+
+/// How the kernel that computes a step on the machine goes through memory, by kind and parameters. Of one that does not
+/// say: nothing may overlap.
+std::function<nibble_order(int kind, const void* parameters)> orders_of(const machine::Machine& machine);
 
 /// Which kernel of which set computes each step on the machine.
 struct Choice {

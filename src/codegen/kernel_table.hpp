@@ -1,13 +1,18 @@
 #pragma once
+#include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
+
+#include "kernels/kernels.h"
 
 namespace nibble::codegen {
 
 /// One kernel as generated code calls it.
 struct Kernel {
   std::string_view set, function;
-  std::vector<std::string_view> files;  ///< that it needs, below src/
+  std::vector<std::string_view> files;                            ///< that it needs, below src/
+  std::function<nibble_order(int, const void*)> order = nullptr;  ///< where it says how it goes through memory
 };
 
 /// The first kernel, in the order of the sets, that takes the step. nullptr where none does.

@@ -8,9 +8,17 @@
 
 namespace nibble::codegen {
 
+namespace {
+
 // Kernels for small machines read nothing beyond the end.
 int64_t scratch_at(const program::Program& program) {
   return program.arena - NIBBLE_SLACK;
+}
+
+}  // namespace
+
+int64_t scratch_of(const program::Program& program, const program::Step& step) {
+  return step.scratch < 0 ? program.planned ? 0 : scratch_at(program) : step.scratch;
 }
 
 bool is_dense(const program::Value& value) {
@@ -33,7 +41,7 @@ Footprint footprint(const program::Program& program, const Options& options) {
   bytes.constants -= static_cast<int64_t>(external.image.size());
   bytes.external = static_cast<int64_t>(external.image.size());
   bytes.scratch = program.scratch;
-  bytes.arena = std::max<int64_t>(scratch_at(program) + program.scratch, 8);
+  bytes.arena = std::max<int64_t>(scratch_at(program) + (program.planned ? 0 : program.scratch), 8);
   bytes.room_at = (bytes.arena + 7) / 8 * 8;
   if (!external.steps.empty()) bytes.arena = bytes.room_at + external.room;
   return bytes;

@@ -101,7 +101,7 @@ std::string buffers(const Code& code, size_t index, const std::string& from, con
   }
   if (!from.empty())
     out += fmt::format(" + {} * {}", from, nibble_size_of(reinterpret_cast<const nibble_conv*>(block.data())->y_type));
-  return text + fmt::format("}}, {}, bytes + {}, 0, {}}}", out, scratch_at(code.program), items);
+  return text + fmt::format("}}, {}, bytes + {}, 0, {}}}", out, scratch_of(code.program, step), items);
 }
 
 /// A convolution whose weights are fetched, a tile of output channels after the other.

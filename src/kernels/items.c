@@ -80,3 +80,23 @@ int64_t nibble_scratch(int kind, const void* parameters) {
   }
   return 0;
 }
+
+nibble_order nibble_reference_order(int kind, const void* parameters) {
+  nibble_order order = {1, 0, 0, 0};
+  switch (kind) {
+    case NIBBLE_KIND_POINTWISE: order.early = 7; break;
+    case NIBBLE_KIND_MOVE: order.early = 1; break;
+    case NIBBLE_KIND_ROW: {
+      const nibble_row* p = parameters;
+      order.early = p->op < NIBBLE_REAL_SOFTMAX;
+      order.scratch = nibble_scratch(kind, parameters);
+      break;
+    }
+    case NIBBLE_KIND_CONV:
+    case NIBBLE_KIND_MATMUL:
+    case NIBBLE_KIND_POOL:
+    case NIBBLE_KIND_REDUCE: break;
+    default: order.block = 0;
+  }
+  return order;
+}

@@ -396,6 +396,21 @@ NIBBLE_KINDS(NIBBLE_DECLARE_REFERENCE)
 int64_t nibble_items(int kind, const void* parameters);
 int64_t nibble_scratch(int kind, const void* parameters);
 
+/* How a kernel goes through memory when one call computes all items: what a plan must know in which a step's result, or
+ * its scratch, lies over what it is made of. Items come in order, `block` at a time; a block writes the elements of its
+ * items and nothing else, and reads what they are made of: operand k wholly before it writes where bit k of `early` is
+ * set, else before and between. block 0: nothing is said of the operands. `scratch`: bytes. Where over_input is not 0,
+ * in[0] is read once, before anything is written, and scratch may begin that many bytes before in[0] or earlier: what
+ * it holds then is lost. */
+typedef struct nibble_order {
+  int64_t block;
+  int32_t early;
+  int64_t scratch, over_input;
+} nibble_order;
+
+/* Of the specification. Operands beyond those of which a block says something: nothing is said. */
+nibble_order nibble_reference_order(int kind, const void* parameters);
+
 /* Stage and residual of `count` (at most NIBBLE_TILE) positions by the 16 channels from `channel` on, a multiple of 16:
  * sums v[count][16], to the offsets y[count] of the output; residuals are at r[count]. Channels beyond out_channels are
  * left out. */

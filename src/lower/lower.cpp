@@ -5,10 +5,10 @@
 #include "graph/infer/infer.hpp"
 #include "graph/input_rounding.hpp"
 #include "kernels/fields.h"
+#include "lower/arena/schedule.hpp"
 #include "lower/bounds.hpp"
 #include "lower/hold.hpp"
 #include "lower/lowering.hpp"
-#include "lower/plan.hpp"
 
 namespace nibble::lower {
 namespace {
@@ -103,6 +103,28 @@ int64_t scratch_of(const std::vector<Step>& steps) {
   return (most + 63) / 64 * 64;
 }
 
+void place_scratch(program::Program& program, const Lowering& lowering, const Arena& arena) {
+  program.planned = true;
+  for (size_t step = 0; step < program.steps.size(); ++step) {
+    if (arena.scratch[step] < 0) continue;
+    const auto buffer = static_cast<size_t>(arena.scratch[step]);
+    program.steps[step].scratch = arena.plan.offsets[buffer];
+    program.scratch = std::max(program.scratch, lowering.buffers[buffer].bytes);
+  }
+}
+
+/// Steps in their last order, and where everything stands.
+Arena planned(Lowering& lowering) {
+  if (!lowering.options.order) return {plan(lowering.buffers, {}, lowering.options.alignment), {}};
+  Schedule schedule{lowering.drafts, lowering.buffers};
+  order_steps(schedule, lowering.options);
+  cut_into_strips(schedule, lowering.options);
+  Arena arena = arranged(schedule, lowering.options);
+  lowering.drafts = std::move(schedule.drafts);
+  lowering.buffers = std::move(schedule.buffers);
+  return arena;
+}
+
 /// Values that a node gave without a step of its own: views of others.
 void note_views(Lowering& lowering, const Node& node) {
   if (lowering.drafts.empty()) return;
@@ -111,13 +133,18 @@ void note_views(Lowering& lowering, const Node& node) {
     if (lowering.written(id) && std::count(completes.begin(), completes.end(), id) == 0) completes.push_back(id);
 }
 
-/// A view that nobody reads may name a buffer that another has by then.
+/// A view that nobody reads may name a buffer that another has by then; where results lie over what they are made of,
+/// only the step's own result is sure.
 void drop_what_is_gone(Lowering& lowering, const std::vector<View>& views) {
-  for (size_t step = 0; step < lowering.drafts.size(); ++step)
-    std::erase_if(lowering.drafts[step].completes, [&](ValueId id) {
+  for (size_t step = 0; step < lowering.drafts.size(); ++step) {
+    Draft& draft = lowering.drafts[step];
+    std::erase_if(draft.completes, [&](ValueId id) {
       const int buffer = views[static_cast<size_t>(id)].buffer;
-      return buffer >= 0 && lowering.buffers[static_cast<size_t>(buffer)].last < static_cast<int>(step);
+      if (buffer < 0) return false;
+      if (lowering.options.order && buffer != draft.out.buffer) return true;
+      return lowering.buffers[static_cast<size_t>(buffer)].last < static_cast<int>(step);
     });
+  }
 }
 
 }  // namespace
@@ -163,14 +190,18 @@ program::Program lower(const Graph& given, const Options& options) {
     if (const View& view = lowering.view(id); view.buffer >= 0)
       lowering.buffers[static_cast<size_t>(view.buffer)].last = steps;
 
-  const Plan placed = plan(lowering.buffers);
+  const Arena arena = planned(lowering);
+  const Plan& placed = arena.plan;
   program::Program program;
   program.name = graph.name;
   program.arena = placed.bytes + NIBBLE_SLACK;
   program.lower_bound = placed.lower_bound + NIBBLE_SLACK;
   drop_what_is_gone(lowering, views);
   for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(given, draft, placed, views));
-  program.scratch = scratch_of(program.steps);
+  if (options.order)
+    place_scratch(program, lowering, arena);
+  else
+    program.scratch = scratch_of(program.steps);
   for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
   for (ValueId id : graph.outputs) program.outputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
   program.metadata = graph.metadata;

@@ -1,5 +1,8 @@
 #pragma once
+#include <functional>
+
 #include "graph/graph.hpp"
+#include "kernels/kernels.h"
 #include "program/program.hpp"
 
 /// An ID graph to a program. docs/design/lower.md.
@@ -25,6 +28,13 @@ struct Options {
 #else
   Bytes bytes = Bytes::Unsigned;
 #endif
+  /// How the kernel that will run a step goes through memory, asked of the kind and its parameters. Where it is given one
+  /// thread runs the program: a result may lie over what it is made of, and each step's scratch stands in the arena.
+  std::function<nibble_order(int kind, const void* parameters)> order = nullptr;
+  int64_t alignment = 64;  ///< of buffers in the arena
+  /// With `order`: into how many strips of rows a run of convolutions and pools is cut, so that what is between them is
+  /// never whole. 0: where that takes less memory, and at most a twentieth more multiply-accumulates; 1: nowhere.
+  int strips = 0;
 };
 
 /// The program of one batch of 1 where the network leaves the batch open. Its integers are those of graph::evaluate.

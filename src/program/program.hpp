@@ -46,6 +46,7 @@ struct Step {
       numbers;  ///< the kind's fields (kernels/fields.h); a pointer is an offset among the constants, or -1
   std::vector<Place> in;
   Place out;
+  int64_t scratch = -1;        ///< where in the arena its scratch stands; -1: behind it, a thread's own
   std::vector<Value> values;   ///< what this step completes
   int64_t operations = 0;      ///< multiply-accumulates
   std::string requantisation;  ///< how accumulators become levels, for people
@@ -69,7 +70,8 @@ struct Program {
   std::string name;
   int64_t arena = 0;        ///< bytes
   int64_t lower_bound = 0;  ///< bytes that no plan of the arena can go below
-  int64_t scratch = 0;      ///< bytes a thread
+  int64_t scratch = 0;      ///< bytes a thread, the most that a step asks for
+  bool planned = false;     ///< for one thread: scratch stands in the arena, results over what they are made of
   std::vector<Step> steps;
   std::vector<Port> inputs, outputs;
   std::map<std::string, std::string> metadata;
@@ -80,7 +82,7 @@ struct Program {
 
 inline constexpr int32_t version = 1;
 
-/// The file's bytes. The same program gives the same bytes.
+/// The file's bytes. The same program gives the same bytes. Of a program that is not `planned`.
 std::vector<uint8_t> write(const Program& program);
 
 /// Throws UserError "program: <place>: ..." unless the bytes are a whole program of this version.

@@ -1,3 +1,4 @@
+#include "base/error.hpp"
 #include "kernels/kernels.h"
 #include "program/program.hpp"
 #include "program/program_generated.h"
@@ -47,6 +48,7 @@ Offset<file::Step> written(FlatBufferBuilder& builder, const Step& step) {
 }  // namespace
 
 std::vector<uint8_t> write(const Program& program) {
+  ensure(!program.planned, "a program that is planned for one thread is no file");
   FlatBufferBuilder builder(program.constants.size() + 65536);
   std::vector<Offset<file::Entry>> entries;
   for (const auto& [key, value] : program.metadata)

@@ -13,17 +13,6 @@
 namespace nibble::verbs {
 namespace {
 
-lower::Options small_machine(const machine::Machine& machine) {
-  lower::Options options;
-  options.floats = false;
-  options.weights = lower::Weights::Folded;
-  options.pack = true;
-  options.bytes = machine.activations == "signed"     ? lower::Bytes::Signed
-                  : machine.activations == "unsigned" ? lower::Bytes::Unsigned
-                                                      : lower::Bytes::AsTheyAre;
-  return options;
-}
-
 /// "'a' 8 -> 4, 'b' 8 -> 2", of the weights that must save so many bytes, as `quantize --fit` would cut them.
 std::string weight_advice(const graph::Graph& graph, int64_t over) {
   passes::MemoryTable table = passes::memory_of(graph);
@@ -87,10 +76,26 @@ std::vector<Excess> excess_of(const graph::Graph& graph, const Deployment& d) {
 
 }  // namespace
 
-Deployment deploy(const graph::Graph& graph, const machine::Machine& machine, const codegen::Options& options) {
+lower::Options lowering_for(const machine::Machine& machine, const codegen::Options& options, int strips) {
+  lower::Options lowering;
+  lowering.floats = false;
+  lowering.weights = lower::Weights::Folded;
+  lowering.pack = true;
+  lowering.bytes = machine.activations == "signed"     ? lower::Bytes::Signed
+                   : machine.activations == "unsigned" ? lower::Bytes::Unsigned
+                                                       : lower::Bytes::AsTheyAre;
+  // Weights from outside are taken some channels at a time, each time from the whole input: nothing may lie over it.
+  if (options.external_room == 0) lowering.order = codegen::orders_of(machine);
+  lowering.alignment = 8;
+  lowering.strips = strips;
+  return lowering;
+}
+
+Deployment deploy(const graph::Graph& graph, const machine::Machine& machine, const codegen::Options& options,
+                  int strips) {
   Deployment d;
   d.machine = machine;
-  d.program = lower::lower(graph, small_machine(machine));
+  d.program = lower::lower(graph, lowering_for(machine, options, strips));
   d.bytes = codegen::footprint(d.program, options);
   d.kernels = codegen::kernels_for(d.program, machine);
   d.code = codegen::code_bytes(d.program, machine);

@@ -5,6 +5,7 @@
 
 #include "codegen/generate.hpp"
 #include "graph/graph.hpp"
+#include "lower/lower.hpp"
 #include "machine/machine.hpp"
 
 /// What a network takes on a machine, before any code is written.
@@ -29,9 +30,13 @@ struct Deployment {
   std::vector<Excess> excess;
 };
 
-/// Lowers an integer network as generated code computes it: integers alone, weights in as few bits as they have levels.
-/// Throws UserError where the machine's kernel sets lack a step.
-Deployment deploy(const graph::Graph& graph, const machine::Machine& machine, const codegen::Options& options = {});
+/// How generated code computes: integers alone, weights in as few bits as they have levels, results over what they are made
+/// of where the machine's kernels allow. `strips`: lower::Options'.
+lower::Options lowering_for(const machine::Machine& machine, const codegen::Options& options, int strips);
+
+/// Lowers an integer network so. Throws UserError where the machine's kernel sets lack a step.
+Deployment deploy(const graph::Graph& graph, const machine::Machine& machine, const codegen::Options& options = {},
+                  int strips = 0);
 
 /// Throws UserError where a memory is too small, naming each, by how much and what to do.
 void require_fit(const Deployment& deployment);

@@ -300,6 +300,10 @@ Verb generate_row() {
       {output("DIR", "C99 that is the network: a header, its code, weights, kernels, goldens, build files"),
        {.name = "machine", .value = "NAME", .help = "what it is for: a name of 'nibble machines', or a file (host)"},
        {.name = "prefix", .value = "NAME", .help = "of every name in the code (model)"},
+       {.name = "strips",
+        .value = "auto|N",
+        .help = "strips of rows into which the layers that need the most memory are cut: auto where that takes less of "
+                "it and at most a twentieth more multiply-accumulates, 1 for none (auto)"},
        data,
        preprocess,
        {.name = "samples", .value = "N", .help = "goldens (2)"},

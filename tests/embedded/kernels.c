@@ -6,14 +6,9 @@
 #include "kernels/cortex_m/helium.h"
 #include "kernels/unrolled/unrolled.h"
 
-#if defined(__ARM_FEATURE_DSP)
-#define SETS 2
-#else
-#define SETS 1
-#endif
-
 enum { most = 24576 };
 static uint64_t x_room[most / 8], y_room[most / 8], expected_room[most / 8], r_room[most / 8], scratch[most];
+static uint64_t shared_room[most / 2];
 static uint8_t weights[most];
 enum { channels_most = 160 };
 static int32_t bias[channels_most], factor[channels_most];
@@ -145,10 +140,52 @@ static void draw_bytes(void) {
   for (int32_t i = 0; i < most; ++i) ((uint8_t*)x_room)[i] = (uint8_t)draw(256);
 }
 
-/* Bytes that a kernel and the specification leave, scratch beyond its own included. */
-static int leaves_others(int kind, const void* p, nibble_kernel kernel, nibble_kernel specification) {
+/* The first byte of x that position `item` reads; INT64_MAX where it reads none. */
+static int64_t first_read(const nibble_conv* p, int64_t item) {
+  int64_t first = INT64_MAX;
+  for (int32_t h = 0; h < p->kernel[1]; ++h)
+    for (int32_t w = 0; w < p->kernel[2]; ++w) {
+      const int64_t row = item / p->out[2] % p->out[1] * p->stride[1] - p->pad[1] + (int64_t)h * p->dilation[1];
+      const int64_t column = item % p->out[2] * p->stride[2] - p->pad[2] + (int64_t)w * p->dilation[2];
+      const int64_t batch = item / p->out[2] / p->out[1];
+      const int64_t at = ((batch * p->in[1] + row) * p->in[2] + column) * p->in_channels;
+      if (row >= 0 && row < p->in[1] && column >= 0 && column < p->in[2] && at < first) first = at;
+    }
+  return first;
+}
+
+/* The lead of y before operand 0 or 1 (src/lower/arena/overlap.hpp), from the definition. */
+static int64_t lead_of(const nibble_conv* p, nibble_order order, int operand) {
+  const int64_t items = (int64_t)p->batch * p->out[1] * p->out[2];
+  int64_t lead = -most;
+  for (int64_t i = 0; i < items; i += order.block) {
+    const int64_t end = i + order.block < items ? i + order.block : items;
+    for (int64_t j = order.early >> operand & 1 ? end : i; j < items; ++j) {
+      const int64_t read = operand == 0 ? first_read(p, j) : j * p->out_channels;
+      if (read != INT64_MAX && end * p->out_channels - read > lead) lead = end * p->out_channels - read;
+    }
+  }
+  return lead;
+}
+
+/* y over an operand, as near as its lead allows; or scratch over x. expected_room holds the result. */
+static int differs_over(const nibble_conv* p, nibble_kernel kernel, nibble_order order, int operand) {
+  const int64_t items = (int64_t)p->batch * p->out[1] * p->out[2];
+  const size_t bytes = (size_t)(items * p->out_channels);
+  uint8_t* const middle = (uint8_t*)shared_room + most * 2;
+  nibble_call call = {{x_room, r_room, 0, 0}, y_room, scratch, 0, nibble_items(NIBBLE_KIND_CONV, p)};
+  memcpy(middle, operand == 1 ? r_room : x_room, most);
+  call.in[operand == 1] = middle;
+  if (operand == 2)
+    call.scratch = middle - order.over_input;
+  else
+    call.out = middle - lead_of(p, order, operand);
+  return kernel(p, &call) != NIBBLE_FINE || memcmp(call.out, expected_room, bytes) != 0;
+}
+
+/* Bytes that a kernel and the specification leave, scratch beyond the `room` that it says it needs included. */
+static int leaves_others(int kind, const void* p, nibble_kernel kernel, nibble_kernel specification, int64_t room) {
   nibble_call call = {{x_room, r_room, 0, 0}, expected_room, scratch, 0, nibble_items(kind, p)};
-  const int64_t room = nibble_scratch(kind, p);
   int wrong;
   memset(expected_room, 0x5a, sizeof expected_room);
   memset(y_room, 0x5a, sizeof y_room);
@@ -156,12 +193,21 @@ static int leaves_others(int kind, const void* p, nibble_kernel kernel, nibble_k
   wrong = room > (int64_t)sizeof scratch - 8 || specification(p, &call) != NIBBLE_FINE;
   call.out = y_room;
   wrong |= kernel(p, &call) != NIBBLE_FINE || memcmp(y_room, expected_room, sizeof y_room) != 0;
+  wrong |= room > nibble_scratch(kind, p);
   for (int64_t i = room; i < (int64_t)sizeof scratch; ++i) wrong |= ((const uint8_t*)scratch)[i] != 0x77;
   return wrong;
 }
 
-static int differs(const nibble_conv* p, nibble_kernel kernel, const char* name, int number) {
-  const int wrong = leaves_others(NIBBLE_KIND_CONV, p, kernel, nibble_conv_reference);
+/* `order`: how the kernel goes through memory, NULL where it does not say. */
+static int differs(const nibble_conv* p, nibble_kernel kernel, const nibble_order* order, const char* name,
+                   int number) {
+  const int64_t room = order ? order->scratch : nibble_scratch(NIBBLE_KIND_CONV, p);
+  int wrong = leaves_others(NIBBLE_KIND_CONV, p, kernel, nibble_conv_reference, room);
+  if (order) {
+    wrong |= differs_over(p, kernel, *order, 0);
+    if (p->sum_form != 0) wrong |= differs_over(p, kernel, *order, 1);
+    if (order->over_input != 0) wrong |= differs_over(p, kernel, *order, 2);
+  }
   if (wrong)
     printf("%s %d: bits %d, channels %d to %d, kernel %dx%d, form %d, sum %d, split %d\n", name, number, (int)p->w_bits,
            (int)p->in_channels, (int)p->out_channels, (int)p->kernel[1], (int)p->kernel[2], (int)p->stage.form,
@@ -170,7 +216,8 @@ static int differs(const nibble_conv* p, nibble_kernel kernel, const char* name,
 }
 
 static int reduces_otherwise(const nibble_reduce* p, nibble_kernel kernel, const char* name, int number) {
-  const int wrong = leaves_others(NIBBLE_KIND_REDUCE, p, kernel, nibble_reduce_reference);
+  const int wrong =
+      leaves_others(NIBBLE_KIND_REDUCE, p, kernel, nibble_reduce_reference, nibble_scratch(NIBBLE_KIND_REDUCE, p));
   if (wrong)
     printf("%s %d: sum of %d channels, %d axes, form %d\n", name, number, (int)p->extent[1], (int)p->reduced_rank,
            (int)p->stage.form);
@@ -183,17 +230,23 @@ int main(void) {
     nibble_conv p;
     const int depthwise = i % 3 == 0;
     draw_conv(&p, depthwise);
-    wrong += differs(&p, depthwise ? nibble_depthwise_portable : nibble_conv_portable, "portable", i);
-    ++count;
-    wrong += differs(&p, depthwise ? nibble_depthwise_unrolled : nibble_conv_unrolled, "unrolled", i);
-    ++count;
-#if SETS > 1
-    wrong += differs(&p, depthwise ? nibble_depthwise_dsp : nibble_conv_dsp, "dsp", i);
-    ++count;
-#endif
+    {
+      const nibble_order order = depthwise ? nibble_one_by_one_order() : nibble_conv_portable_order(&p);
+      wrong += differs(&p, depthwise ? nibble_depthwise_portable : nibble_conv_portable, &order, "portable", i);
+    }
+    {
+      const nibble_order order = depthwise ? nibble_depthwise_dsp_order(&p) : nibble_conv_dsp_order(&p);
+      wrong += differs(&p, depthwise ? nibble_depthwise_dsp : nibble_conv_dsp, &order, "dsp", i);
+    }
+    {
+      const nibble_order order = nibble_reference_order(NIBBLE_KIND_CONV, &p);
+      wrong += differs(&p, nibble_conv_reference, &order, "reference", i);
+    }
+    wrong += differs(&p, depthwise ? nibble_depthwise_unrolled : nibble_conv_unrolled, NULL, "unrolled", i);
+    count += 4;
 #if defined(__ARM_FEATURE_MVE)
     if (depthwise ? nibble_mve_takes_depthwise(&p) : nibble_mve_takes_conv(&p)) {
-      wrong += differs(&p, depthwise ? nibble_depthwise_mve : nibble_conv_mve, "mve", i);
+      wrong += differs(&p, depthwise ? nibble_depthwise_mve : nibble_conv_mve, NULL, "mve", i);
       ++count;
     }
 #endif

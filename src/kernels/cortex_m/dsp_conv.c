@@ -258,10 +258,61 @@ int nibble_conv_dsp(const void* parameters, const nibble_call* call) {
   return j.fault;
 }
 #else
-#include "kernels/cortex_m/dsp.h"
+#include <string.h>
 
-/* Elsewhere the same integers, so that what is written for such a core can be tried on any machine. */
+#include "kernels/cortex_m/dsp.h"
+#include "kernels/portable/finish.h"
+
+/* Elsewhere the same integers by the same way through memory, so that what is written for such a core can be tried on
+ * any machine: the windows of four positions, or of one, before any of their channels. */
+
+static void copy_window(const nibble_conv* p, const uint8_t* x, const nibble_spot* s, uint8_t* to) {
+  const size_t channels = (size_t)p->in_channels;
+  for (int32_t d = 0; d < p->kernel[0]; ++d)
+    for (int32_t h = 0; h < p->kernel[1]; ++h)
+      for (int32_t w = 0; w < p->kernel[2]; ++w, to += channels)
+        if (nibble_tap_at(p, s, 0, d) < 0 || nibble_tap_at(p, s, 1, h) < 0 || nibble_tap_at(p, s, 2, w) < 0)
+          memset(to, (int)(uint8_t)p->zero_point, channels);
+        else
+          memcpy(to,
+                 x + s->x + d * p->dilation[0] * p->x_stride[1] + h * p->dilation[1] * p->x_stride[2] +
+                     w * p->dilation[2] * p->x_stride[3],
+                 channels);
+}
+
+static int32_t sum_of(const nibble_conv* p, const uint8_t* x, int32_t count, int32_t o) {
+  const int32_t bits = p->w_bits, per_byte = 8 / bits;
+  const uint8_t* row = (const uint8_t*)p->weights + o * (((int64_t)count * bits + 7) / 8);
+  uint32_t sum = (uint32_t)((const int32_t*)p->bias)[o]; /* modulo 2^32: the whole sum fits */
+  for (int32_t i = 0; i < count; ++i) {
+    const int32_t w = bits == 8
+                          ? (int8_t)row[i]
+                          : p->w_low + p->w_step * (row[i / per_byte] >> (i % per_byte * bits) & ((1 << bits) - 1));
+    sum += (uint32_t)w * (uint32_t)(p->x_type == NIBBLE_U8 ? x[i] : (int8_t)x[i]);
+  }
+  return (int32_t)sum;
+}
+
 int nibble_conv_dsp(const void* parameters, const nibble_call* call) {
-  return nibble_conv_portable(parameters, call);
+  const nibble_conv* p = parameters;
+  const int32_t count = p->kernel[0] * p->kernel[1] * p->kernel[2] * p->in_channels;
+  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2], step = positions == 1 ? 1 : 4;
+  const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
+  const int32_t from = p->split ? (int32_t)call->begin * 16 : 0;
+  const int32_t to = p->split && call->end * 16 < p->out_channels ? (int32_t)call->end * 16 : p->out_channels;
+  uint8_t* windows = call->scratch;
+  int fault = NIBBLE_FINE;
+  for (int64_t item = begin; item < end; item += step) {
+    const int64_t here = end - item < step ? end - item : step;
+    nibble_spot spots[4];
+    for (int64_t i = 0; i < here; ++i) {
+      spots[i] = nibble_spot_of(p, item + i);
+      copy_window(p, call->in[0], &spots[i], windows + i * count);
+    }
+    for (int32_t o = from; o < to; ++o)
+      for (int64_t i = 0; i < here; ++i)
+        nibble_finish_sum(p, call, sum_of(p, windows + i * count, count, o), o, spots[i].y, spots[i].r, &fault);
+  }
+  return fault;
 }
 #endif

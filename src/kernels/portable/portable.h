@@ -31,6 +31,26 @@ static inline int nibble_portable_takes_reduce(const nibble_reduce* p) {
   return p->op == 0 && nibble_is_byte(p->x_type) && p->reduced_rank <= 2 && count <= 1 << 22;
 }
 
+/* A tap alone, which lies inside x at every position: a position is its own window. */
+static inline int nibble_is_pointwise(const nibble_conv* p) {
+  for (int k = 0; k < 3; ++k)
+    if (p->kernel[k] != 1 || p->pad[k] != 0 || (p->out[k] - 1) * p->stride[k] >= p->in[k]) return 0;
+  return 1;
+}
+
+/* How each goes through memory (kernels.h). Windows are copied, two at a time, but where one is a tap inside x; packed
+ * weights are spread. */
+static inline nibble_order nibble_conv_portable_order(const nibble_conv* p) {
+  const int64_t taps = (int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2], count = taps * p->in_channels;
+  const nibble_order order = {2, taps != 1, p->w_bits != 8 ? 4 * count : nibble_is_pointwise(p) ? 0 : 2 * count, 0};
+  return order;
+}
+/* Depthwise convolutions, pools and sums finish a channel before they read the next. */
+static inline nibble_order nibble_one_by_one_order(void) {
+  const nibble_order order = {1, 0, 0, 0};
+  return order;
+}
+
 int nibble_conv_portable(const void* parameters, const nibble_call* call);
 int nibble_depthwise_portable(const void* parameters, const nibble_call* call);
 int nibble_pool_portable(const void* parameters, const nibble_call* call);

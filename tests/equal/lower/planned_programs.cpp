@@ -1,0 +1,48 @@
+#include "equal/lower/planned.hpp"
+
+#include <cstdlib>
+
+#include "equal/runtime/wild_networks.hpp"
+
+namespace nibble::tests {
+namespace {
+
+uint64_t from_environment(const char* name, uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST(PlannedPrograms, GiveTheIntegersOfTheEvaluatorOnRandomNetworks) {
+  const uint64_t first = from_environment("NIBBLE_RANDOM_SEED", 0);
+  const uint64_t count = from_environment("NIBBLE_RANDOM_NETWORKS", 400);
+  int64_t overlapping = 0, apart = 0, ran = 0;
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    graph::Graph graph;
+    std::vector<Meaning> meanings;
+    try {
+      graph = any_network(seed);
+      for (uint64_t i = 0; i < 2; ++i) meanings.push_back(meaning_of(graph, inputs_of(graph, 2 * seed + i, 1)));
+    } catch (const UserError&) {
+      continue;  // extents that do not meet, or beyond 64 bits
+    }
+    for (const char* name : {"cortex-m4", "rv32imc"}) {
+      SCOPED_TRACE("seed " + std::to_string(seed) + " for " + name);
+      const machine::Machine machine = machine::machine_named(name);
+      lower::Options options = planned_for(machine);
+      options.strips = static_cast<int>(seed % 5);
+      const program::Program program = lower::lower(graph, options);
+      PlannedRun run(program, machine);
+      for (const Meaning& meaning : meanings) ASSERT_EQ(run.differs(meaning), "");
+      overlapping += codegen::footprint(program).arena;
+      options.order = nullptr;
+      apart += codegen::footprint(lower::lower(graph, options)).arena;
+      ++ran;
+    }
+  }
+  EXPECT_GT(ran, static_cast<int64_t>(count));
+  EXPECT_LT(overlapping, apart);
+  RecordProperty("percent", static_cast<int>(100 * overlapping / std::max<int64_t>(apart, 1)));
+}
+
+}  // namespace
+}  // namespace nibble::tests
