@@ -52,15 +52,32 @@ class Search {
   }
 
   std::optional<graph::Ints> branches_of(const Node& joined, size_t index) {
-    if (options_.policy.of(joined.name).branches != Branches::Measured) return std::nullopt;
+    const bool free = !options_.trains_folded && options_.policy.of(joined.name).branches == Branches::Measured;
+    if (!are_given(joined) && !free) return std::nullopt;
     graph::Ints extents;
     for (ValueId input : joined.inputs) {
       const int writer = writer_of(input);
-      if (writer < 0 || graph_[input].shape[1] == any || !gets_a_quantiser(node(writer))) return std::nullopt;
+      const bool will_be = !are_given(joined) && writer >= 0 && gets_a_quantiser(node(writer));
+      if (graph_[input].shape[1] == any || !(are_given(joined) || will_be)) return std::nullopt;
       extents.push_back(graph_[input].shape[1]);
     }
     found_.insert(index);
     return extents;
+  }
+
+  /// Whether every branch has its quantiser already, with levels that can be joined as they are.
+  bool are_given(const Node& joined) const {
+    const graph::Quantise* first = nullptr;
+    for (ValueId input : joined.inputs) {
+      const int writer = writer_of(input);
+      const auto* own = writer < 0 ? nullptr : get_if<graph::Quantise>(&node(writer).op);
+      if (!own || own->grid.per_channel()) return false;
+      if (!first) first = own;
+      if (own->grid.zero_point != first->grid.zero_point || own->grid.low != first->grid.low ||
+          own->grid.high != first->grid.high)
+        return false;
+    }
+    return first != nullptr;
   }
 
   /// Whether no grid is known of what a node writes before a Concat asks for one.
@@ -80,7 +97,6 @@ class Search {
 
 std::set<size_t> output_pieces(const Graph& graph, const QuantiseOptions& options) {
   std::set<size_t> all;
-  if (options.trains_folded) return all;
   Search search(graph, options);
   for (ValueId output : graph.outputs) all.merge(search.of(output));
   return all;

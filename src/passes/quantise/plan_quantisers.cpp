@@ -190,17 +190,32 @@ class Planner {
     plan_.harmonised.push_back({index, points});
     return points[0];
   }
-  /// A point of the one given grid that all inputs of a node lie on; -1 where there is none.
-  int given_grid(size_t index) {
-    int first = -1;
+  /// The given grid of each input of a node; none where some input has none.
+  std::vector<Grid> given_grids(size_t index) {
+    std::vector<Grid> grids;
     for (ValueId id : node(index).inputs) {
       const auto* on_grid = graph_.constant(id) ? nullptr : std::get_if<Known::OnGrid>(&at(id).form);
       const auto* grid = on_grid ? &plan_.points[static_cast<size_t>(on_grid->root)].fixed : nullptr;
-      if (!grid || !*grid) return -1;
-      if (first >= 0 && plan_.points[static_cast<size_t>(first)].fixed != *grid) return -1;
-      if (first < 0) first = on_grid->root;
+      if (!grid || !*grid) return {};
+      grids.push_back(**grid);
     }
-    return first;
+    return grids;
+  }
+  /// A point of the one given grid that all inputs of a node lie on, of which all pieces are alike; -1 where there is
+  /// none.
+  int given_grid(size_t index) {
+    const std::vector<Grid> grids = given_grids(index);
+    if (grids.empty()) return -1;
+    const auto root_of = [&](ValueId id) { return std::get<Known::OnGrid>(at(id).form).root; };
+    const std::vector<ValueId>& inputs = node(index).inputs;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (grids[i] != grids[0] || pieces_on(root_of(inputs[i])) != pieces_on(root_of(inputs[0]))) return -1;
+    return root_of(inputs[0]);
+  }
+  /// What is joined on given grids of its own, where the point stands for all of it; else none.
+  std::vector<Grid> pieces_on(int root) const {
+    const auto found = joined_.find(root);
+    return found == joined_.end() ? std::vector<Grid>{} : found->second;
   }
   void share(const std::vector<int>& points) {
     for (int point : points) parent_[static_cast<size_t>(find(point))] = find(points.front());
@@ -467,7 +482,11 @@ class Planner {
     bool non_negative = true;
     for (ValueId id : joined.inputs) non_negative = non_negative && at(id).non_negative;
     Known result{.layer = joined.name, .non_negative = non_negative};
-    if (options_.policy.of(joined.name).branches != Branches::Own) {
+    if (const std::vector<Grid> given = given_grids(index); pieces_.contains(index) && !given.empty()) {
+      const int root = std::get<Known::OnGrid>(at(joined.inputs[0]).form).root;
+      joined_[root] = given;
+      result.form = Known::OnGrid{root};
+    } else if (options_.policy.of(joined.name).branches != Branches::Own) {
       result.form = Known::OnGrid{harmonise(index)};
       if (pieces_.contains(index))
         for (size_t slot = 0; slot < joined.inputs.size(); ++slot)
@@ -617,7 +636,8 @@ class Planner {
   graph::Uses uses_;
   QuantiserPlan plan_;
   std::map<ValueId, int> points_;
-  std::set<size_t> pieces_;  ///< Concats whose branches have scales of their own
+  std::set<size_t> pieces_;                  ///< Concats whose branches have scales of their own
+  std::map<int, std::vector<Grid>> joined_;  ///< of the point of a first piece: the given grids of all
   std::map<ValueId, int> behind_;
   std::map<ValueId, int> divisors_;
   std::vector<int> parent_;

@@ -26,6 +26,35 @@ bool shares_grids(const Op& op) {
   return terms_of(op) == Terms::Operands || kind == OpClass::Concat || kind == OpClass::Choice;
 }
 
+/// Whether nothing but what moves levels separates a value from an output.
+bool reaches_output(const Graph& graph, ValueId id) {
+  if (std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end()) return true;
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& reader) {
+    return !quantise_of(reader) && same_grid_input(reader.op) >= 0 &&
+           std::find(reader.inputs.begin(), reader.inputs.end(), id) != reader.inputs.end() &&
+           reaches_output(graph, reader.outputs[0]);
+  });
+}
+
+/// By node: the quantisers whose levels an output joins though their scales differ. Heads that join such pieces must
+/// join them alike, and on one zero point: what each learned would part them.
+template <class QuantiserOf>
+std::vector<bool> output_pieces(const Graph& graph, QuantiserOf quantiser_of) {
+  std::vector<bool> pieces(graph.nodes.size());
+  for (const Node& node : graph.nodes) {
+    if (!holds_alternative<Concat>(node.op)) continue;
+    std::vector<size_t> branches;
+    for (ValueId id : node.inputs)
+      if (const int by = quantiser_of(id); by >= 0) branches.push_back(static_cast<size_t>(by));
+    const auto grid_of = [&](size_t n) { return quantise_of(graph.nodes[n])->grid; };
+    const bool alike = std::all_of(branches.begin(), branches.end(),
+                                   [&](size_t n) { return grid_of(n) == grid_of(branches.front()); });
+    if (alike || !reaches_output(graph, node.outputs[0])) continue;
+    for (size_t n : branches) pieces[n] = true;
+  }
+  return pieces;
+}
+
 /// What a whole network can train by whose grids stay.
 std::string scales_stay() {
   return quant::names_of_algorithms(
@@ -72,6 +101,7 @@ at::Tensor& Network::weights_of(size_t node) {
 
 void Network::make_quantisers(const QuantiserRecipes& recipes, uint64_t seed) {
   quantisers_.resize(graph_.nodes.size());
+  const std::vector<bool> pieces = output_pieces(graph_, [&](ValueId id) { return quantiser_of(id); });
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Node& node = graph_.nodes[n];
     const Quantise* op = quantise_of(node);
@@ -85,7 +115,7 @@ void Network::make_quantisers(const QuantiserRecipes& recipes, uint64_t seed) {
     const bool weights =
         std::any_of(learned_.begin(), learned_.end(), [&](const Learned& one) { return one.id == source; });
     const bool reads_input = std::find(graph_.inputs.begin(), graph_.inputs.end(), source) != graph_.inputs.end();
-    const QuantiserRecipe recipe = recipes ? recipes({node, weights, reads_input}) : QuantiserRecipe{};
+    const QuantiserRecipe recipe = recipes && !pieces[n] ? recipes({node, weights, reads_input}) : QuantiserRecipe{};
     quantisers_[n] = std::make_unique<Quantiser>(node.name, *op, recipe, weights ? weights_of(n) : at::Tensor(), seed);
   }
   share_grids();

@@ -351,6 +351,38 @@ TEST(Qat, AGridWithNothingAboveZeroLearnsByItsLowestLevel) {
   }
 }
 
+/// Heads that join pieces join them alike, and on one zero point.
+TEST(QatPieces, OnScalesOfTheirOwnThatAnOutputJoinsKeepThem) {
+  for (const bool apart : {false, true})
+    for (const bool requantised : {false, true}) {
+      graph::Graph graph;
+      graph.stage = graph::Stage::FQ;
+      const graph::ValueId x = graph.add_value("x", ElementType::Float32, {any, 2, 4, 4});
+      graph.inputs = {x};
+      const auto on_grid = [&](const char* name, double scale, graph::ValueId source) {
+        const graph::ValueId id = graph.add_node(name, graph::Quantise{grid_of(scale, -8, 7), {}}, {source});
+        graph[id].grid = grid_of(scale, -8, 7);
+        return id;
+      };
+      const graph::ValueId weights =
+          graph.add_constant("w", Tensor({2, 2, 1, 1}, std::vector<float>{0.5f, -0.25f, 0.125f, 0.75f}));
+      graph::Conv conv;
+      conv.strides = conv.dilations = {1, 1}, conv.pads = {0, 0, 0, 0};
+      const graph::ValueId in =
+          on_grid("c_q", 0.5, graph.add_node("c", conv, {on_grid("x_q", 0.5, x), on_grid("w_q", 0.125, weights)}));
+      const graph::ValueId a = on_grid("a_q", 0.25, graph.add_node("a", graph::Tanh{}, {in}));
+      const graph::ValueId b = on_grid("b_q", apart ? 0.125 : 0.25, graph.add_node("b", graph::Sigmoid{}, {in}));
+      const graph::ValueId joined = graph.add_node("joined", graph::Concat{1}, {a, b});
+      graph.outputs = {requantised ? on_grid("joined_q", 0.25, joined)
+                                   : graph.add_node("flat", graph::Flatten{}, {joined})};
+      graph::tidy(graph);
+      const train::Network network(graph, [](const QuantiserPlace&) { return QuantiserRecipe{quant::Lsq{}, false}; });
+      for (const train::Quantiser* each : network.quantisers())
+        EXPECT_EQ(each->keeps_grid(), apart && !requantised && (each->name() == "a_q" || each->name() == "b_q"))
+            << each->name();
+    }
+}
+
 TEST(QatMessages, NameTheQuantiserAndWhatItCannot) {
   const auto message = [](const Grid& grid, const QuantiserRecipe& recipe, const at::Tensor& weights) -> std::string {
     try {

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
+#include <set>
 
 #include "passes/integerise/integerise.hpp"
 #include "quant/range.hpp"
@@ -69,6 +72,61 @@ TEST(MeasuredRanges, EndWhereTheFunctionThatReadsThemIsFlat) {
   Graph integer = graph;
   const IntegeriseReport report = integerise(integer, {});
   EXPECT_EQ(report.exact_nodes(), static_cast<int>(report.nodes.size()));
+}
+
+/// Remembers the largest batch of each engine.
+class Watched : public graph::Engine {
+ public:
+  Watched(const Graph& graph, int64_t& largest) : engine_(graph::reference_engine(graph)), largest_(largest) {}
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs, const graph::Observer& observer) override {
+    largest_ = std::max(largest_, inputs.at(0).shape()[0]);
+    return engine_->run(inputs, observer);
+  }
+
+ private:
+  std::unique_ptr<graph::Engine> engine_;
+  int64_t& largest_;
+};
+
+TEST(MeasuredRanges, RunTheirExamplesInBatchesAsLargeAsThoseThatCame) {
+  Network n;
+  const ValueId x = n.relu("relu", n.conv("a", n.input({any, 2, 8, 8}), 4, 3));
+  n.finish({n.conv("last", x, 2, 1)});
+  Graph& graph = n.graph;
+  std::vector<int64_t> largest(64);  // of each engine, in order
+  size_t made = 0;
+  const Graph real = graph;
+  quantise(
+      graph, {}, [&](const Graph& each) { return std::make_unique<Watched>(each, largest.at(made++)); },
+      heavy_tailed(real, 1));
+  ASSERT_GT(made, 5u);
+  for (size_t i = 0; i < made; ++i) EXPECT_EQ(largest[i], 4) << i;
+}
+
+TEST(MeasuredRanges, GiveUpBitsWhereSumsWouldNotFitAnAccumulator) {
+  Network n;
+  const ValueId x = n.relu("relu", n.conv("a", n.input({any, 8, 8, 8}), 16, 3));
+  n.finish({n.gemm("fc", n.flatten("flatten", n.relu("relu_b", n.conv("b", x, 8, 3))), 4)});
+  Graph& graph = n.graph;
+  const Graph real = graph;
+  QuantiseOptions options;
+  options.policy = policy_from_json(Json{{"weights", 16}, {"activations", 16}}, "policy");
+  const QuantiseReport report = quantise(graph, options, graph::reference_engine, batches_of(real));
+  std::set<std::string> reasons;
+  for (const Narrowed& each : report.narrowed) {
+    reasons.insert(each.reason);
+    EXPECT_GE(each.levels, 256);
+    EXPECT_LT(each.levels, 65536);
+  }
+  EXPECT_EQ(reasons, (std::set<std::string>{"a", "b", "fc"}));
+  Graph integer = graph;
+  const IntegeriseReport made = integerise(integer, {});
+  EXPECT_TRUE(made.overflow_free);
+  for (const CertifiedNode& node : made.nodes)
+    for (size_t c = 0; c < node.channels.size(); ++c) {
+      EXPECT_LE(node.channels[c].worst, 1) << node.node;
+      EXPECT_LT(node.accumulators[c].high, int64_t{1} << 31) << node.node;
+    }
 }
 
 TEST(MeasuredRanges, AreLeftToARuleThatIsAskedFor) {
@@ -221,6 +279,16 @@ TEST(MeasuredRanges, OfAnOutputThatJoinsBoxesAndScoresArePiecesOfItsOwn) {
     integerise(id, {});
     ASSERT_TRUE(id[id.outputs[0]].grid.has_value());
     EXPECT_EQ(id[id.outputs[0]].grid->axis, turned ? 2 : 1);
+    // They stay when the network comes with them.
+    for (const bool folded : {false, true}) {
+      Graph again = fake;
+      QuantiseOptions options;
+      options.trains_folded = folded;
+      quantise(again, options, graph::reference_engine, batches_of(fake, 1, 8));
+      EXPECT_EQ(count_of<graph::Quantise>(again), count_of<graph::Quantise>(fake));
+      integerise(again, {});
+      EXPECT_EQ(again[again.outputs[0]].grid, id[id.outputs[0]].grid);
+    }
     Random random(3);
     const auto inputs = batch_for(n.graph, random, 4);
     const auto real = graph::evaluate(n.graph, inputs).at(0).to_reals(),
