@@ -21,6 +21,8 @@ std::vector<Drawn> buffers_of(const program::Program& program) {
   for (const Json& json : memory_json(program)) {
     Drawn drawn{"", json["offset"], json["bytes"], json["first"], json["last"]};
     for (const Json& name : json["tensors"]) drawn.names += (drawn.names.empty() ? "" : " ") + name.get<std::string>();
+    const auto step = static_cast<size_t>(std::max(drawn.first, 0));
+    if (drawn.names.empty() && step < program.steps.size()) drawn.names = "scratch of " + program.steps[step].name;
     list.push_back(std::move(drawn));
   }
   return list;
