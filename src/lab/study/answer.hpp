@@ -10,7 +10,7 @@ namespace nibble::lab {
 struct Question {
   /// "No worse and no better than so many points", stated before the run; nothing where equivalence is not asked.
   std::optional<double> margin;
-  /// What others are compared with: levels as the tables write them ("bits 8-8, algorithm lsq"); the first where empty.
+  /// What others are compared with: levels as the tables write them ("bits 8-8, range mse"); the first where empty.
   std::string baseline;
   double alpha = 0.05;
 };
