@@ -47,7 +47,7 @@ double normal_upper(double x) {
 }
 
 double normal_quantile(double p) {
-  return quantile(Normal(), p);
+  return quantile(boost::math::normal_distribution<double, Policy>(), p);
 }
 
 double student_cdf(double t, double df) {

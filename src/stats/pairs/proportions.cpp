@@ -14,7 +14,7 @@ namespace {
 
 double two_sided_z(std::string_view what, double level) {
   check_between(what, "the level", level, 0, 1);
-  return -normal_quantile((1 - level) / 2);
+  return normal_quantile((1 + level) / 2);
 }
 
 double square(double x) {
