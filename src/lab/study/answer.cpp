@@ -270,7 +270,8 @@ std::string describe_answer(const Json& answer) {
     lines = {{"effect", "sum of squares", "df", "F", "p", "partial omega squared"}};
     for (const Json& row : answer["anova"]["rows"]) {
       lines.push_back({row["term"], fmt::format("{:.4g}", row["sum_of_squares"].get<double>()), row["df"].dump()});
-      if (!row.contains("f")) continue;
+      if (row["df"] == 0) lines.back().push_back("not to be told from others in these runs");
+      if (row["df"] == 0 || !row.contains("f")) continue;
       lines.back().push_back(fmt::format("{:.3f}", row["f"].get<double>()));
       lines.back().push_back(p_of(row["p"]));
       lines.back().push_back(fmt::format("{:.3f}", row["partial_omega_squared"].get<double>()));
