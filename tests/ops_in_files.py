@@ -25,7 +25,7 @@ EXCEPTIONS = {
         {"Add": 56, "Mul": 43, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 49, "Relu": 19, "Identity": 26, "Abs": 13, "Pow": 10,
          "Min": 13, "Max": 14, "Where": 20},
     "quantisers and what becomes of them are what the product is about":
-        {"Quantise": 56, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,
+        {"Quantise": 57, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,
          "Table": 18},
     "a mean is summed, divided or refused, in each dialect by another window":
         {"AveragePool": 22, "GlobalAveragePool": 14, "ReduceMean": 22, "SumPool": 23, "ReduceSum": 27, "MaxPool": 24},
@@ -34,7 +34,7 @@ EXCEPTIONS = {
          "Gather": 19, "Squeeze": 17, "Split": 15, "Slice": 16, "Dropout": 12},
     "is lowered as integers and, in a tail, as reals": {"ArgMax": 11},
     "a mask and a quantiser are planned around it": {"Softmax": 15},
-    "a pass makes it of its parts, and a file of an opset without it has them": {"LayerNormalization": 11, "HardSwish": 7,
+    "a pass makes it of its parts, and a file of an opset without it has them": {"LayerNormalization": 11, "HardSwish": 8,
                                                                                  "Swish": 7, "HardSigmoid": 7, "Elu": 4, "LeakyRelu": 7},
     "alone raises the opset of a file, and is in pieces in older ones": {"Gelu": 10},
     "norms are read, recognised and written in pieces of them": {"RmsNormalization": 10, "ReduceMax": 12, "Sqrt": 9},
