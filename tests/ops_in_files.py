@@ -11,7 +11,7 @@ import re
 import sys
 
 # Networks to train, which are made of ops as a file is.
-NETWORKS = "lab/topology.cpp"
+NETWORKS = {f"lab/{file}.cpp" for file in ("topology", "blocks", "detectors", "dense_networks")}
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MOST = {"NIBBLE_STRUCTURED_OPS": 9, "NIBBLE_REAL_FUNCTIONS": 6, "NIBBLE_INTEGER_FUNCTIONS": 10}
 # Functions that nothing singles out: one list more of them all, and these are one file too many.
@@ -22,7 +22,7 @@ EXCEPTIONS = {
     "passes, planners and writers of layers are about the linear ops, each of which weighs differently":
         {"Conv": 43, "Gemm": 41, "MatMul": 35, "ConvTranspose": 24, "BatchNormalization": 20},
     "arithmetic is what passes match and emit, and every dialect spells in its own way":
-        {"Add": 56, "Mul": 43, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 49, "Relu": 19, "Identity": 26, "Abs": 13, "Pow": 10,
+        {"Add": 56, "Mul": 43, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 49, "Relu": 19, "Identity": 27, "Abs": 13, "Pow": 10,
          "Min": 13, "Max": 14, "Where": 20},
     "quantisers and what becomes of them are what the product is about":
         {"Quantise": 57, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,
@@ -34,12 +34,11 @@ EXCEPTIONS = {
          "Gather": 19, "Squeeze": 17, "Split": 15, "Slice": 16, "Dropout": 12},
     "is lowered as integers and, in a tail, as reals": {"ArgMax": 11},
     "a mask and a quantiser are planned around it": {"Softmax": 15},
-    "a pass makes it of its parts, and a file of an opset without it has them": {"LayerNormalization": 11, "HardSwish": 8,
-                                                                                 "Swish": 7, "HardSigmoid": 7, "Elu": 4, "LeakyRelu": 7},
+    "a pass makes it of its parts, and a file of an opset without it has them": {"LayerNormalization": 11, "HardSwish": 7},
     "alone raises the opset of a file, and is in pieces in older ones": {"Gelu": 10},
     "norms are read, recognised and written in pieces of them": {"RmsNormalization": 10, "ReduceMax": 12, "Sqrt": 9},
     "ways of rounding bear the name too": {"Floor": 36, "Ceil": 9},
-    "has a quantised form of its own in two dialects, and is a piece of others": {"Sigmoid": 12},
+    "has a quantised form of its own in two dialects, and is a piece of others": {"Sigmoid": 9},
 }
 
 
@@ -71,7 +70,7 @@ def check(source):
     words = {path.relative_to(source).as_posix(): names_in(path.read_text()) for path in files}
     counted = 0
     for op, limit in limits_of(source):
-        named = [path for path, names in words.items() if op in names and path != NETWORKS]
+        named = [path for path, names in words.items() if op in names and path not in NETWORKS]
         if isinstance(limit, str):
             yield f"{op} {limit}"
         elif len(named) > limit:
