@@ -105,8 +105,7 @@ Verb lab_row() {
            {.name = "jobs", .value = "N", .help = "processes that take a study's runs (1)"},
            {.name = "retry-failed", .value = "", .help = "a study's runs that failed are taken again"},
            {.name = "run", .value = "HASH", .help = "one run of a study, by what --plan calls it"}},
-          "the whole experiment: trains, quantises, converts to integers, proves, evaluates, prints the table; of a "
-          "study every run that its folder has not, whoever else is at others",
+          "the whole experiment: trains, quantises, proves, prints the table; of a study, every run that is not done",
           lab};
 }
 
@@ -123,8 +122,7 @@ Verb lab_compare_row() {
            {.name = "baseline",
             .value = "NAME",
             .help = "what the others are compared with, as the table names it (the first)"}},
-          "what a study's runs say: accuracies with intervals, differences with the test that the design calls for, "
-          "effects",
+          "what a study's runs say: accuracies, differences by the test that the design calls for, effects",
           lab_compare};
 }
 

@@ -15,6 +15,19 @@ static inline int nibble_unrolled_takes_depthwise(const nibble_conv* p) {
   return p->groups > 1 && nibble_portable_takes_conv(p) && p->kernel[0] * p->kernel[1] * p->kernel[2] <= 64;
 }
 
+/* How each goes through memory (kernels.h). Windows are copied but where one is a run of one row of x; positions beyond
+ * the last four are taken one by one. */
+static inline nibble_order nibble_conv_unrolled_order(const nibble_conv* p) {
+  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
+  const int copied = p->kernel[0] * p->kernel[1] != 1 && positions % 4 == 0;
+  const nibble_order order = {4, copied, nibble_scratch(NIBBLE_KIND_CONV, p), 0};
+  return order;
+}
+static inline nibble_order nibble_depthwise_unrolled_order(const nibble_conv* p) {
+  const nibble_order order = {1, 0, nibble_scratch(NIBBLE_KIND_CONV, p), 0};
+  return order;
+}
+
 int nibble_conv_unrolled(const void* parameters, const nibble_call* call);
 int nibble_depthwise_unrolled(const void* parameters, const nibble_call* call);
 

@@ -4,6 +4,7 @@
 #include "kernels/fields.h"
 extern "C" {
 #include "kernels/cortex_m/dsp.h"
+#include "kernels/unrolled/unrolled.h"
 }
 
 /// A program as generated code runs it: one thread, its steps' scratch in the arena, results over what they are made of.
@@ -14,6 +15,8 @@ inline nibble_kernel function_named(const std::string& name) {
 #define NIBBLE_NAMED(KIND, structure, FIELDS) {#structure "_reference", structure##_reference},
   static const std::map<std::string, nibble_kernel> all{NIBBLE_KINDS(NIBBLE_NAMED){"nibble_conv_dsp", nibble_conv_dsp},
                                                         {"nibble_depthwise_dsp", nibble_depthwise_dsp},
+                                                        {"nibble_conv_unrolled", nibble_conv_unrolled},
+                                                        {"nibble_depthwise_unrolled", nibble_depthwise_unrolled},
                                                         {"nibble_conv_portable", nibble_conv_portable},
                                                         {"nibble_depthwise_portable", nibble_depthwise_portable},
                                                         {"nibble_pool_portable", nibble_pool_portable},
