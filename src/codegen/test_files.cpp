@@ -235,6 +235,7 @@ std::string layers_file(const Code& code) {
     values.back()["step"] = each.step;
     values.back()["bytes"] = each.bytes;
     values.back()["first"] = each.first;
+    values.back()["held"] = each.value->held;
   }
   for (const program::Port& port : code.program.inputs) inputs.push_back(json_of(port.value));
   for (const program::Port& port : code.program.outputs) outputs.push_back(json_of(port.value));

@@ -55,7 +55,7 @@ int batch_axis(const Graph& graph, ValueId id) {
 }
 
 program::Value value_of(const graph::Value& value, const View& view, const Plan& plan, int batch) {
-  return {value.name, view.type, view.extents, view.strides, place_of(view, plan), batch};
+  return {value.name, view.type, view.extents, view.strides, place_of(view, plan), batch, 0};
 }
 
 Port port_of(Lowering& lowering, ValueId id, const Plan& plan, int batch) {
@@ -74,7 +74,16 @@ Port port_of(Lowering& lowering, ValueId id, const Plan& plan, int batch) {
   return port;
 }
 
-Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std::vector<View>& views) {
+/// The least integer of each value, or 0.
+std::vector<int64_t> least_of(const Graph& graph) {
+  std::vector<int64_t> least;
+  for (const graph::Value& value : graph.values) least.push_back(value.bounds.empty() ? 0 : value.bounds.front().low);
+  return least;
+}
+
+/// `held`: of each value of the network, how far above its integers those in memory lie.
+Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std::vector<View>& views,
+             const std::vector<int64_t>& held) {
   Step step;
   step.kind = draft.kind;
   step.name = draft.name;
@@ -84,8 +93,10 @@ Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std
   step.out = place_of(draft.out, plan);
   // What lowering adds to the network is not seen.
   for (ValueId id : draft.completes)
-    if (static_cast<size_t>(id) < given.values.size())
+    if (static_cast<size_t>(id) < given.values.size()) {
       step.values.push_back(value_of(given[id], views[static_cast<size_t>(id)], plan, batch_axis(given, id)));
+      step.values.back().held = held[static_cast<size_t>(id)];
+    }
   step.operations = draft.operations;
   step.requantisation = draft.requantisation;
   return step;
@@ -167,7 +178,10 @@ program::Program lower(const Graph& given, const Options& options) {
   Graph graph = of_one_example(given);
   graph::infer_shapes(graph);
   fill_bounds(graph);
+  std::vector<int64_t> held = least_of(graph);
   if (options.fuse) hold_bytes(graph, options.bytes);
+  const std::vector<int64_t> least = least_of(graph);
+  for (size_t i = 0; i < held.size(); ++i) held[i] = least[i] - held[i];
   Lowering lowering(graph, options);
   for (ValueId id : graph.inputs) {
     const size_t rank = graph[id].shape.size();
@@ -197,7 +211,7 @@ program::Program lower(const Graph& given, const Options& options) {
   program.arena = placed.bytes + NIBBLE_SLACK;
   program.lower_bound = placed.lower_bound + NIBBLE_SLACK;
   drop_what_is_gone(lowering, views);
-  for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(given, draft, placed, views));
+  for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(given, draft, placed, views, held));
   if (options.order)
     place_scratch(program, lowering, arena);
   else

@@ -25,7 +25,8 @@ struct Value {
   Shape extents;
   std::vector<int64_t> strides;
   Place place;
-  int batch = -1;  ///< the axis that the network leaves open: a program runs one example of it
+  int batch = -1;    ///< the axis that the network leaves open: a program runs one example of it
+  int64_t held = 0;  ///< how far above the network's integers those in memory lie; not in a file
 };
 
 /// An input or output of the network. Without scales its integers stand for themselves.

@@ -57,7 +57,10 @@ Tensor tensor_of(const std::vector<uint8_t>& bytes, const program::Value& value,
       fail("verbs", place, std::to_string(bytes.size()) + " bytes of '" + value.name + "'", "every element");
     std::memcpy(tensor.bytes().data() + i * size, bytes.data() + at * size, size);
   });
-  return tensor.cast(is_real(tensor.type()) ? ElementType::Float64 : ElementType::Int64);
+  if (is_real(tensor.type())) return tensor.cast(ElementType::Float64);
+  Tensor integers = tensor.cast(ElementType::Int64);
+  for (int64_t& q : integers.as<int64_t>()) q -= value.held;
+  return integers;
 }
 
 program::Value value_from_json(const Json& json, const std::string& place) {
@@ -67,6 +70,7 @@ program::Value value_from_json(const Json& json, const std::string& place) {
   const auto type = std::find(std::begin(type_names), std::end(type_names), section.text("type"));
   if (type == std::end(type_names)) section.refuse("type", "a type of C");
   value.type = static_cast<int32_t>(type - std::begin(type_names)) + 1;
+  if (section.has("held")) section.whole("held", value.held, -128, 128);
   const Json &extents = section.part("extents"), &strides = section.part("strides");
   if (!extents.is_array() || !strides.is_array() || extents.size() != strides.size())
     section.refuse("strides", "one for each extent");
