@@ -7,7 +7,6 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "lab/study/columns.hpp"
 #include "lab/study/execute.hpp"
 #include "stats/choice.hpp"
 #include "stats/designs/anova.hpp"
@@ -26,13 +25,6 @@ struct Combination {
   double low = 0, high = 0;   ///< of one seed: the test set's interval
   int64_t weight_bytes = 0;
 };
-
-std::string name_of(const Study& study, const std::vector<std::string>& levels) {
-  std::string text;
-  for (size_t i = 0; i < levels.size(); ++i)
-    text += (i == 0 ? "" : ", ") + study.design.factors[i].name + " " + levels[i];
-  return text.empty() ? "the one combination" : text;
-}
 
 /// The finished outcome's last row, of the integer network, or null.
 Json integer_row(const std::filesystem::path& run) {
@@ -69,7 +61,7 @@ std::vector<Combination> combinations_of(const Study& study, const std::filesyst
   std::vector<Combination> found;
   for (const auto& [cell, of_seed] : runs) {
     const std::vector<std::string>& levels = of_seed.begin()->second->levels;
-    Combination one{name_of(study, levels), levels, {}, {}, 0, 0, 0};
+    Combination one{name_of(study.design, levels), levels, {}, {}, 0, 0, 0};
     for (const auto& [seed, run] : of_seed) {
       const Json row = integer_row(out / "runs" / run->hash);
       if (!row.is_object()) continue;
@@ -209,16 +201,6 @@ size_t baseline_of(const std::vector<Combination>& all, const std::string& name)
   fail("lab", "--baseline", "no combination '" + name + "'" + did_you_mean(name, names), "one of the table's");
 }
 
-std::string percent(const Json& share) {
-  return fmt::format("{:.2f}", 100 * share.get<double>());
-}
-std::string percents(const Json& interval) {
-  return interval.is_array() ? fmt::format("{} to {}", percent(interval[0]), percent(interval[1])) : "-";
-}
-std::string p_of(const Json& p) {
-  return p.get<double>() < 1e-4 ? "< 0.0001" : fmt::format("{:.4f}", p.get<double>());
-}
-
 }  // namespace
 
 Json answer_json(const std::filesystem::path& out, const Question& question) {
@@ -239,47 +221,6 @@ Json answer_json(const std::filesystem::path& out, const Question& question) {
   const Json anova = anova_json(study, all);
   if (anova.is_object()) answer["anova"] = anova;
   return answer;
-}
-
-std::string describe_answer(const Json& answer) {
-  std::vector<std::vector<std::string>> lines{{"combination", "runs", "accuracy, %", "95 %", "weights, bytes"}};
-  for (const Json& one : answer["variants"])
-    lines.push_back({one["name"], std::to_string(one["runs"].get<int64_t>()), percent(one["accuracy"]),
-                     percents(one.value("interval", Json())), std::to_string(one["weight_bytes"].get<int64_t>())});
-  std::string text = columns(lines) + "\n";
-  const bool margin = answer.contains("margin_points");
-  text += fmt::format("against '{}', in points; p by Holm for {} comparisons\n", answer["baseline"].get<std::string>(),
-                      answer["differences"].size());
-  lines = {{"combination", "difference", "95 %", "p"}};
-  if (margin) lines[0].push_back(fmt::format("within {} points", answer["margin_points"].get<double>()));
-  for (const Json& one : answer["differences"]) {
-    if (one.contains("untested")) {
-      lines.push_back({one["name"], "-", "-", one["untested"]});
-      continue;
-    }
-    lines.push_back({one["name"], percent(one["difference"]), percents(one["interval"]), p_of(one["p_adjusted"])});
-    if (margin)
-      lines.back().push_back(fmt::format("{} (p {}, {})", one["equivalent"].get<bool>() ? "yes" : "not shown",
-                                         p_of(one["equivalence_p_adjusted"]), percents(one["equivalence_interval"])));
-  }
-  text += columns(lines) + "\n";
-  text +=
-      fmt::format("{}: {}\n", answer["test"]["name"].get<std::string>(), answer["test"]["reason"].get<std::string>());
-  if (!margin) text += "without a margin nothing is called equal: --margin POINTS asks\n";
-  if (answer.contains("anova") && answer["anova"].contains("rows")) {
-    lines = {{"effect", "sum of squares", "df", "F", "p", "partial omega squared"}};
-    for (const Json& row : answer["anova"]["rows"]) {
-      lines.push_back({row["term"], fmt::format("{:.4g}", row["sum_of_squares"].get<double>()), row["df"].dump()});
-      if (row["df"] == 0) lines.back().push_back("not to be told from others in these runs");
-      if (row["df"] == 0 || !row.contains("f")) continue;
-      lines.back().push_back(fmt::format("{:.3f}", row["f"].get<double>()));
-      lines.back().push_back(p_of(row["p"]));
-      lines.back().push_back(fmt::format("{:.3f}", row["partial_omega_squared"].get<double>()));
-    }
-    text += "\nanalysis of variance, type II, seeds as blocks\n" + columns(lines);
-  }
-  for (const Json& name : answer["missing"]) text += "left out, runs missing: " + name.get<std::string>() + "\n";
-  return text;
 }
 
 }  // namespace nibble::lab

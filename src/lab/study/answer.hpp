@@ -22,6 +22,5 @@ struct Question {
 /// Combinations that lack a run are left out and named. Throws UserError where fewer than two are whole, or no
 /// combination has the baseline's name.
 Json answer_json(const std::filesystem::path& out, const Question& question);
-std::string describe_answer(const Json& answer);
 
 }  // namespace nibble::lab

@@ -65,8 +65,10 @@ struct Study {
 
 /// Reads a description with a "design" (or without: its variants are the design) and resolves every run, so that what
 /// is wrong with any of them is said before the first begins. Two runs that come to the same description are refused.
-Study read_study(const std::filesystem::path& file);
 Study study_from_json(const Json& json, const std::filesystem::path& file);
+
+/// "bits 8-8, range mse": what tables and messages call a combination.
+std::string name_of(const Design& design, const std::vector<std::string>& levels);
 
 /// 16 hexadecimal digits that tell resolved descriptions apart, whatever the order of their keys.
 std::string hash_of(const Json& description);

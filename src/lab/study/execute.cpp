@@ -40,13 +40,6 @@ std::string machine_name() {
   return fmt::format("{} {} {}", name.nodename, name.sysname, name.machine);
 }
 
-void write_outcome(const Place& place, Json outcome, double seconds) {
-  outcome["seconds"] = seconds;
-  outcome["machine"] = machine_name();
-  fs::create_directories(place.folder);
-  write_file(place.outcome(), outcome.dump(1) + "\n", "lab");
-}
-
 /// How it ended, or null where it has not.
 Json outcome_of(const Place& place) {
   return fs::exists(place.outcome()) ? read_json(place.outcome(), "lab") : Json();
@@ -64,8 +57,8 @@ Experiment experiment_of(const Study& study, const StudyRun& run) {
   return experiment;
 }
 
-/// `work` with how it ended written down; true where it is done. An interruption is thrown on: nothing ended.
-bool recorded(const Place& place, const Json& about, const StudyOptions& options, const auto& work) {
+/// Does `work` and writes down how it ended. An interruption is thrown on: nothing ended.
+void record(const Place& place, const Json& about, const StudyOptions& options, const auto& work) {
   const auto start = std::chrono::steady_clock::now();
   Json outcome = about;
   try {
@@ -76,13 +69,15 @@ bool recorded(const Place& place, const Json& about, const StudyOptions& options
     outcome["status"] = "failed";
     outcome["reason"] = error.what();
   }
-  write_outcome(place, outcome, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  return outcome["status"] == "done";
+  outcome["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  outcome["machine"] = machine_name();
+  fs::create_directories(place.folder);
+  write_file(place.outcome(), outcome.dump(1) + "\n", "lab");
 }
 
 void train_float(const Study& study, const StudyRun& run, const Place& place, const train::Api& api,
                  const StudyOptions& options) {
-  recorded(place, {{"hash", run.float_hash}}, options, [&](Json&) {
+  record(place, {{"hash", run.float_hash}}, options, [&](Json&) {
     Experiment experiment = experiment_of(study, run);
     experiment.variants.clear();
     RunOptions own = options.run;
@@ -95,9 +90,7 @@ void train_float(const Study& study, const StudyRun& run, const Place& place, co
 /// The run itself; its float network is trained.
 void take(const Study& study, const StudyRun& run, const train::Api& api, const StudyOptions& options) {
   const Place place = run_place(options.run.out, run), of_float = float_place(options.run.out, run);
-  Json about = {{"hash", run.hash}, {"float", run.float_hash}, {"seed", run.seed}, {"levels", Json::object()}};
-  for (size_t i = 0; i < run.levels.size(); ++i) about["levels"][study.design.factors[i].name] = run.levels[i];
-  recorded(place, about, options, [&](Json& outcome) {
+  record(place, run_json(study.design, run), options, [&](Json& outcome) {
     const Json ended = outcome_of(of_float);
     if (is_failed(ended)) fail("lab", "float training " + run.float_hash, ended.value("reason", ""), "one that ends");
     fs::create_directories(place.folder);
@@ -143,11 +136,8 @@ Taken try_run(const Study& study, const StudyRun& run, const train::Api& api, co
       train_float(study, run, of_float, api, options);
     }
   }
-  if (options.run.say) {
-    std::string levels;
-    for (const std::string& level : run.levels) levels += " " + level;
-    options.run.say("run " + run.hash + levels + ", seed " + std::to_string(run.seed));
-  }
+  if (options.run.say)
+    options.run.say(fmt::format("run {} {}, seed {}", run.hash, fmt::join(run.levels, " "), run.seed));
   retried.insert(run.hash);
   take(study, run, api, options);
   return Taken::Ended;

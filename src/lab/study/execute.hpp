@@ -49,12 +49,10 @@ void take_runs(const Study& study, const train::Api& api, const StudyOptions& op
 /// One run, by the hash's first digits, done already or not. Throws UserError where it fails, or none is meant.
 void take_run(const Study& study, const std::string& hash, const train::Api& api, const StudyOptions& options);
 
-/// What --plan prints: each run with its levels, float trainings shared, what a finished run says of the time.
-std::string describe_plan(const Study& study, const std::filesystem::path& out);
+/// {"hash", "float", "seed", "levels"}
+Json run_json(const Design& design, const StudyRun& run);
+/// The design and every run, as --plan --json prints them and plan.json keeps them; and how far each is.
 Json plan_json(const Study& study);
-
-/// Done, running, failed with the reason, waiting; a line each, and how many of each.
-std::string describe_states(const Study& study, const std::vector<RunState>& states);
 Json states_json(const Study& study, const std::vector<RunState>& states);
 
 }  // namespace nibble::lab

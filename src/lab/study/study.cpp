@@ -30,12 +30,6 @@ Json of_float(const Json& whole) {
   return json;
 }
 
-std::string text_of(const Design& design, const std::vector<std::string>& levels) {
-  std::string text;
-  for (size_t i = 0; i < levels.size(); ++i) text += (i == 0 ? "" : ", ") + design.factors[i].name + " " + levels[i];
-  return text.empty() ? "the one combination" : text;
-}
-
 /// The run of a cell and a seed; `base`: the description without its design.
 StudyRun run_of(const Json& base, const Design& design, const Cell& cell, uint64_t seed,
                 const std::filesystem::path& file) {
@@ -52,7 +46,7 @@ StudyRun run_of(const Json& base, const Design& design, const Cell& cell, uint64
       variants = Json::array({variants.at(cell[i])});
     }
   }
-  const std::string place = file.string() + " (" + text_of(design, run.levels) + ")";
+  const std::string place = file.string() + " (" + name_of(design, run.levels) + ")";
   run.description["seed"] = seed;
   Experiment experiment = experiment_from_json(run.description, file.parent_path() / place);
   if (experiment.variants.size() > 1)
@@ -71,13 +65,19 @@ void refuse_equals(const Study& study, const std::string& place) {
     const auto [found, is_new] = seen.emplace(run.hash, &run);
     if (!is_new)
       fail("lab", place + ": design",
-           "(" + text_of(study.design, found->second->levels) + ") and (" + text_of(study.design, run.levels) +
+           "(" + name_of(study.design, found->second->levels) + ") and (" + name_of(study.design, run.levels) +
                ") come to the same description",
            "levels that change something");
   }
 }
 
 }  // namespace
+
+std::string name_of(const Design& design, const std::vector<std::string>& levels) {
+  std::string name;
+  for (size_t i = 0; i < levels.size(); ++i) name += (i == 0 ? "" : ", ") + design.factors[i].name + " " + levels[i];
+  return name.empty() ? "the one combination" : name;
+}
 
 Study study_from_json(const Json& json, const std::filesystem::path& file) {
   const std::string place = file.string();
@@ -101,10 +101,6 @@ Study study_from_json(const Json& json, const std::filesystem::path& file) {
     study.runs.push_back(std::move(runs[static_cast<size_t>(at)]));
   refuse_equals(study, place);
   return study;
-}
-
-Study read_study(const std::filesystem::path& file) {
-  return study_from_json(read_json(file, "lab"), file);
 }
 
 }  // namespace nibble::lab

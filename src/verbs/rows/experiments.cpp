@@ -17,6 +17,7 @@
 #include "lab/study/execute.hpp"
 #include "verbs/progress.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/tables/studies.hpp"
 #include "verbs/torch_module.hpp"
 
 namespace nibble::verbs {
@@ -34,8 +35,8 @@ void heed_signals() {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
-lab::Experiment experiment_of(const Call& call) {
-  lab::Experiment experiment = lab::read_experiment(call.path("EXPERIMENT.json"));
+lab::Experiment experiment_of(const Call& call, const Json& json) {
+  lab::Experiment experiment = lab::experiment_from_json(json, call.path("EXPERIMENT.json"));
   if (const auto seed = call.seed()) lab::set_seed(experiment, *seed);
   if (call.has("threads")) lab::set_threads(experiment, call.threads());
   return experiment;
@@ -55,7 +56,7 @@ lab::RunOptions options_of(const Call& call, Progress& progress) {
 }  // namespace
 
 Result train(const Call& call) {
-  const lab::Experiment experiment = experiment_of(call);
+  const lab::Experiment experiment = experiment_of(call, read_json(call.path("EXPERIMENT.json"), "lab"));
   const train::Api& api = torch_api("nibble train");
   Progress progress(call.quiet());
   heed_signals();
@@ -75,23 +76,14 @@ Result train(const Call& call) {
 
 namespace {
 
-Result lab_experiment(const Call& call) {
-  const lab::Experiment experiment = experiment_of(call);
+Result lab_experiment(const Call& call, const Json& json) {
+  const lab::Experiment experiment = experiment_of(call, json);
   const train::Api& api = torch_api("nibble lab");
   Progress progress(call.quiet());
   heed_signals();
   const lab::RunOptions options = options_of(call, progress);
   const std::vector<lab::Row> rows = lab::run_experiment(experiment, api, options);
   return {read_json(options.out / "results.json", "verbs"), lab::table(rows)};
-}
-
-/// The study's description as the command line has it.
-Json study_json(const Call& call) {
-  Json json = read_json(call.path("EXPERIMENT.json"), "lab");
-  if (!json.is_object()) return json;
-  if (const auto seed = call.seed()) json["seed"] = *seed;
-  if (call.has("threads")) json["train"]["threads"] = call.threads();
-  return json;
 }
 
 /// Processes that take runs beside this one, as long as this one lives; each writes to a log in the study's folder.
@@ -123,10 +115,13 @@ std::vector<pid_t> start_others(const Call& call, int64_t count) {
   return others;
 }
 
-Result lab_study(const Call& call) {
-  const Json json = study_json(call);
+Result lab_study(const Call& call, Json json) {
+  if (json.is_object()) {
+    if (const auto seed = call.seed()) json["seed"] = *seed;
+    if (call.has("threads")) json["train"]["threads"] = call.threads();
+  }
   const lab::Study study = lab::study_from_json(json, call.path("EXPERIMENT.json"));
-  if (call.has("plan")) return {lab::plan_json(study), lab::describe_plan(study, call.path("out"))};
+  if (call.has("plan")) return {lab::plan_json(study), describe_plan(study, lab::states_of(study, call.path("out")))};
   const train::Api& api = torch_api("nibble lab");
   Progress progress(call.quiet());
   heed_signals();
@@ -142,7 +137,7 @@ Result lab_study(const Call& call) {
   const auto states = lab::states_of(study, options.run.out);
   const bool failed = std::any_of(states.begin(), states.end(),
                                   [](const lab::RunState& state) { return state.status == lab::RunStatus::Failed; });
-  return {lab::states_json(study, states), lab::describe_states(study, states), failed ? 1 : 0};
+  return {lab::states_json(study, states), describe_states(study, states), failed ? 1 : 0};
 }
 
 }  // namespace
@@ -150,14 +145,14 @@ Result lab_study(const Call& call) {
 Result lab(const Call& call) {
   const Json json = read_json(call.path("EXPERIMENT.json"), "lab");
   const bool study = call.has("plan") || call.has("jobs") || call.has("run") || call.has("retry-failed");
-  return study || (json.is_object() && json.contains("design")) ? lab_study(call) : lab_experiment(call);
+  return study || (json.is_object() && json.contains("design")) ? lab_study(call, json) : lab_experiment(call, json);
 }
 
 Result lab_status(const Call& call) {
   const std::filesystem::path folder = call.path("DIR");
   const lab::Study study = lab::recorded_study(folder);
   const auto states = lab::states_of(study, folder);
-  return {lab::states_json(study, states), lab::describe_states(study, states)};
+  return {lab::states_json(study, states), describe_states(study, states)};
 }
 
 Result lab_compare(const Call& call) {
@@ -171,7 +166,7 @@ Result lab_compare(const Call& call) {
   }
   question.baseline = call.text("baseline", "");
   const Json answer = lab::answer_json(call.path("DIR"), question);
-  return {answer, lab::describe_answer(answer)};
+  return {answer, describe_answer(answer)};
 }
 
 }  // namespace nibble::verbs

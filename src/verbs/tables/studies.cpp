@@ -1,0 +1,161 @@
+#include "verbs/tables/studies.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "verbs/tables/columns.hpp"
+
+namespace nibble::verbs {
+namespace {
+
+std::string duration(double seconds) {
+  if (seconds < 100) return fmt::format("{:.1f} s", seconds);
+  if (seconds < 5400) return fmt::format("{:.0f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+Columns columns_of(const std::vector<std::string>& titles) {
+  std::vector<Column> columns;
+  for (const std::string& title : titles) columns.push_back({title});
+  return Columns(std::move(columns));
+}
+
+/// A line a run begins with: its hash, levels and seed.
+Columns columns_of(const lab::Study& study, std::initializer_list<const char*> rest) {
+  std::vector<std::string> titles{"run"};
+  for (const lab::Factor& factor : study.design.factors) titles.push_back(factor.name);
+  titles.push_back("seed");
+  titles.insert(titles.end(), rest.begin(), rest.end());
+  return columns_of(titles);
+}
+
+void add(Columns& columns, const lab::StudyRun& run, std::initializer_list<std::string> rest) {
+  std::vector<std::string> cells{run.hash};
+  cells.insert(cells.end(), run.levels.begin(), run.levels.end());
+  cells.push_back(std::to_string(run.seed));
+  cells.insert(cells.end(), rest.begin(), rest.end());
+  columns.add(std::move(cells));
+}
+
+/// What runs took that are done; 0 where none is.
+double mean_seconds(const std::vector<lab::RunState>& states) {
+  double sum = 0;
+  int count = 0;
+  for (const lab::RunState& state : states)
+    if (state.status == lab::RunStatus::Done) sum += state.seconds, ++count;
+  return count == 0 ? 0 : sum / count;
+}
+
+std::string percent(const Json& share) {
+  return fmt::format("{:.2f}", 100 * share.get<double>());
+}
+std::string percents(const Json& interval) {
+  return interval.is_array() ? fmt::format("{} to {}", percent(interval[0]), percent(interval[1])) : "-";
+}
+std::string p_of(const Json& p) {
+  return p.get<double>() < 1e-4 ? "< 0.0001" : fmt::format("{:.4f}", p.get<double>());
+}
+
+std::string describe_differences(const Json& answer) {
+  const bool margin = answer.contains("margin_points");
+  std::vector<std::string> titles{"combination", "difference", "95 %", "p"};
+  if (margin) titles.push_back(fmt::format("within {} points", answer["margin_points"].get<double>()));
+  Columns columns = columns_of(titles);
+  for (const Json& one : answer["differences"]) {
+    std::vector<std::string> cells{one["name"], "-", "-", one.value("untested", "")};
+    cells.resize(titles.size());
+    if (!one.contains("untested")) {
+      cells[1] = percent(one["difference"]), cells[2] = percents(one["interval"]), cells[3] = p_of(one["p_adjusted"]);
+      if (margin)
+        cells[4] = fmt::format("{} (p {}, {})", one["equivalent"].get<bool>() ? "yes" : "not shown",
+                               p_of(one["equivalence_p_adjusted"]), percents(one["equivalence_interval"]));
+    }
+    columns.add(std::move(cells));
+  }
+  return columns.text();
+}
+
+std::string describe_effects(const Json& rows) {
+  Columns columns = columns_of({"effect", "sum of squares", "df", "F", "p", "partial omega squared"});
+  for (const Json& row : rows) {
+    std::vector<std::string> cells{
+        row["term"], fmt::format("{:.4g}", row["sum_of_squares"].get<double>()), row["df"].dump(), "", "", ""};
+    if (row["df"] == 0) {
+      cells[3] = "not to be told from others in these runs";
+    } else if (row.contains("f")) {
+      cells[3] = fmt::format("{:.3f}", row["f"].get<double>());
+      cells[4] = p_of(row["p"]);
+      cells[5] = fmt::format("{:.3f}", row["partial_omega_squared"].get<double>());
+    }
+    columns.add(std::move(cells));
+  }
+  return columns.text();
+}
+
+}  // namespace
+
+std::string describe_plan(const lab::Study& study, const std::vector<lab::RunState>& states) {
+  const lab::Design& design = study.design;
+  Columns columns = columns_of(study, {"float training"});
+  std::set<std::string> floats;
+  for (const lab::StudyRun& run : study.runs) {
+    add(columns, run, {run.float_hash});
+    floats.insert(run.float_hash);
+  }
+  std::string text = columns.text() + "\n";
+  text +=
+      fmt::format("{}: {} runs = {} combinations{} by {} seeds; {} float trainings\n", design.kind, study.runs.size(),
+                  design.cells.size(), design.excluded > 0 ? fmt::format(" ({} excluded)", design.excluded) : "",
+                  design.seeds.size(), floats.size());
+  for (const std::string& line : design.aliases) text += line + "\n";
+  const double mean = mean_seconds(states);
+  const auto left = std::count_if(states.begin(), states.end(),
+                                  [](const lab::RunState& state) { return state.status != lab::RunStatus::Done; });
+  text += mean > 0 ? fmt::format("{} left, about {} by what finished runs took, one after the other\n", left,
+                                 duration(mean * static_cast<double>(left)))
+                   : "no run has finished yet, which would say how long they take\n";
+  return text;
+}
+
+std::string describe_states(const lab::Study& study, const std::vector<lab::RunState>& states) {
+  Columns columns = columns_of(study, {"", "accuracy", "time", ""});
+  std::map<lab::RunStatus, int> counts;
+  for (size_t i = 0; i < states.size(); ++i) {
+    const lab::RunState& state = states[i];
+    ++counts[state.status];
+    const bool done = state.status == lab::RunStatus::Done;
+    add(columns, study.runs[i],
+        {std::string(to_string(state.status)), done ? fmt::format("{:.2f} %", 100 * state.accuracy) : "",
+         done ? duration(state.seconds) : "", state.reason});
+  }
+  std::string text = columns.text() + "\n";
+  for (const auto& [status, count] : counts)
+    text += fmt::format("{}{} {}", text.ends_with('\n') ? "" : ", ", count, to_string(status));
+  const double mean = mean_seconds(states);
+  const int left = counts[lab::RunStatus::Waiting] + counts[lab::RunStatus::Running];
+  if (left > 0 && mean > 0) text += fmt::format("; about {} of work left", duration(mean * left));
+  return text + "\n";
+}
+
+std::string describe_answer(const Json& answer) {
+  Columns columns = columns_of({"combination", "runs", "accuracy, %", "95 %", "weights, bytes"});
+  for (const Json& one : answer["variants"])
+    columns.add({one["name"], std::to_string(one["runs"].get<int64_t>()), percent(one["accuracy"]),
+                 percents(one.value("interval", Json())), std::to_string(one["weight_bytes"].get<int64_t>())});
+  std::string text = columns.text() + "\n";
+  text += fmt::format("against '{}', in points; p by Holm for {} comparisons\n", answer["baseline"].get<std::string>(),
+                      answer["differences"].size());
+  text += describe_differences(answer) + "\n";
+  text +=
+      fmt::format("{}: {}\n", answer["test"]["name"].get<std::string>(), answer["test"]["reason"].get<std::string>());
+  if (!answer.contains("margin_points")) text += "without a margin nothing is called equal: --margin POINTS asks\n";
+  if (answer.contains("anova") && answer["anova"].contains("rows"))
+    text += "\nanalysis of variance, type II, seeds as blocks\n" + describe_effects(answer["anova"]["rows"]);
+  for (const Json& name : answer["missing"]) text += "left out, runs missing: " + name.get<std::string>() + "\n";
+  return text;
+}
+
+}  // namespace nibble::verbs
