@@ -63,7 +63,7 @@ target_link_libraries({0}_goldens {0} m)
 }
 
 std::string readme(const Code& code) {
-  const Footprint bytes = footprint(code.program, code.options);
+  const Footprint& bytes = code.bytes;
   std::string text = fmt::format(
       "# {}\n\nC99 for {} ({}), written by Nibble. `{}.h` says how to call it; `make test` compares it with {} "
       "inference{} "

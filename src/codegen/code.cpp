@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "codegen/literals.hpp"
 #include "kernels/fields.h"
+#include "program/parameters.hpp"
 
 namespace nibble::codegen {
 
@@ -58,18 +59,8 @@ Code::Code(const program::Program& given, const machine::Machine& target, const 
   for (const Port& port : program.outputs) outputs.push_back(unique(port.value.name, "output"));
   for (const Step& step : program.steps) kernels.push_back(&kernel_of(step, machine));
   external = external_weights(program, options.external_room);
+  bytes = footprint(program, options);
   if (options.hot_bytes > 0) hot = hot_constants(*this);
-}
-
-std::vector<int64_t> parameters_of(const Step& step) {
-  std::vector<int64_t> block((nibble_fields_of(step.kind)->size + 7) / 8);
-  const nibble_pointers places{nullptr,
-                               [](void*, int64_t number) -> const void* {
-                                 return number < 0 ? nullptr : reinterpret_cast<const void*>(uintptr_t{64});
-                               },
-                               nullptr};
-  nibble_decode(step.kind, step.numbers.data(), &places, block.data());
-  return block;
 }
 
 std::vector<int64_t> constants_of(const Step& step) {
@@ -98,7 +89,7 @@ static std::string width_of(const Step& step, const std::vector<int64_t>& parame
 }
 
 const Kernel& kernel_of(const Step& step, const machine::Machine& machine) {
-  const std::vector<int64_t> parameters = parameters_of(step);
+  const std::vector<int64_t> parameters = program::parameters_of(step.kind, step.numbers);
   const Kernel* kernel = kernel_for(machine.kernels, step.kind, parameters.data());
   if (kernel == nullptr) {
     std::string sets;

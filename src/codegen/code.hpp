@@ -18,14 +18,13 @@ struct Code {
   std::vector<std::string> inputs, outputs;  ///< names of ports in C
   std::vector<const Kernel*> kernels;        ///< of each step
   External external;                         ///< weights that are fetched
-  std::set<int64_t> hot;                     ///< offsets of constants for the section of the hot ones
+  Footprint bytes;
+  std::set<int64_t> hot;  ///< offsets of constants for the section of the hot ones
 
   /// Throws UserError as generate does.
   Code(const program::Program& program, const machine::Machine& machine, const Options& options);
 };
 
-/// The struct of a step's parameters; pointers are null but where a constant stands.
-std::vector<int64_t> parameters_of(const program::Step& step);
 /// The offset of a convolution's weights among the constants.
 int64_t weights_of(const program::Step& step);
 /// The constants that a step reads, by their offset.

@@ -4,6 +4,7 @@
 
 #include "codegen/code.hpp"
 #include "kernels/kernels.h"
+#include "program/parameters.hpp"
 
 namespace nibble::codegen {
 namespace {
@@ -28,10 +29,11 @@ External external_weights(const program::Program& program, int64_t room) {
   external.room = room > 0 ? (room + 7) / 8 * 8 : 0;
   std::map<int64_t, int64_t> placed;
   for (size_t i = 0; room > 0 && i < program.steps.size(); ++i) {
-    const std::vector<int64_t> block = parameters_of(program.steps[i]);
-    const nibble_conv* p = movable(program.steps[i], block);
+    const program::Step& step = program.steps[i];
+    const std::vector<int64_t> block = program::parameters_of(step.kind, step.numbers);
+    const nibble_conv* p = movable(step, block);
     if (p == nullptr) continue;
-    const int64_t piece = weights_of(program.steps[i]);
+    const int64_t piece = weights_of(step);
     const int64_t inner =
         int64_t{p->kernel[0]} * p->kernel[1] * p->kernel[2] * (p->groups > 1 ? p->groups : p->in_channels);
     const int64_t row = (inner * p->w_bits + 7) / 8, rows = p->groups > 1 ? 1 : p->out_channels;

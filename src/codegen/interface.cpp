@@ -56,7 +56,7 @@ std::string signature(const Code& code) {
 }
 
 std::string header_file(const Code& code) {
-  const Footprint bytes = footprint(code.program, code.options);
+  const Footprint& bytes = code.bytes;
   std::string text = head(code);
   text += fmt::format(
       "#ifndef {0}_H\n#define {0}_H\n#include <stdint.h>\n#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n", code.upper);

@@ -13,6 +13,7 @@
 #include "kernels/element.h"
 #include "kernels/fields.h"
 #include "kernels/kernels.h"
+#include "program/parameters.hpp"
 
 namespace nibble::codegen {
 
@@ -91,7 +92,7 @@ std::string parameters(const Code& code, size_t index, const std::set<std::strin
 /// `{{in..}, out, scratch, 0, items}`; the residual and the result `from` channels on.
 std::string buffers(const Code& code, size_t index, const std::string& from, const std::string& items) {
   const Step& step = code.program.steps[index];
-  const std::vector<int64_t> block = parameters_of(step);
+  const std::vector<int64_t> block = program::parameters_of(step.kind, step.numbers);
   std::string text = "{{", out = operand(code, step.out);
   for (size_t i = 0; i < 4; ++i) {
     std::string in = i < step.in.size() ? read_operand(code, step.in[i], index) : "0";
@@ -106,9 +107,10 @@ std::string buffers(const Code& code, size_t index, const std::string& from, con
 
 /// A convolution whose weights are fetched, a tile of output channels after the other.
 std::string tiled_call(const Code& code, size_t index, const Tiles& tiles) {
-  const std::vector<int64_t> block = parameters_of(code.program.steps[index]);
+  const Step& step = code.program.steps[index];
+  const std::vector<int64_t> block = program::parameters_of(step.kind, step.numbers);
   const auto* p = reinterpret_cast<const nibble_conv*>(block.data());
-  const int64_t rows = tiles.bytes / tiles.row, room = footprint(code.program, code.options).room_at;
+  const int64_t rows = tiles.bytes / tiles.row, room = code.bytes.room_at;
   const std::string name = fmt::format("{}_step_{}", code.prefix, index), from = "from";
   std::string items = p->split ? "(count + 15) / 16" : std::to_string(nibble_items(NIBBLE_KIND_CONV, block.data()));
   std::string text = fmt::format(
@@ -148,7 +150,7 @@ std::string call(const Code& code, size_t index) {
   text += " */\n  {\n";
   if (const auto tiles = code.external.steps.find(index); tiles != code.external.steps.end())
     return text + tiled_call(code, index, tiles->second);
-  const std::vector<int64_t> block = parameters_of(step);
+  const std::vector<int64_t> block = program::parameters_of(step.kind, step.numbers);
   text += fmt::format("    const nibble_call call = {};\n",
                       buffers(code, index, "", std::to_string(nibble_items(step.kind, block.data()))));
   text += fmt::format("    fault |= {}(&{}_step_{}, &call);\n", code.kernels[index]->function, code.prefix, index);

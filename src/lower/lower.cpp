@@ -4,11 +4,11 @@
 
 #include "graph/infer/infer.hpp"
 #include "graph/input_rounding.hpp"
-#include "kernels/fields.h"
 #include "lower/arena/schedule.hpp"
 #include "lower/bounds.hpp"
 #include "lower/hold.hpp"
 #include "lower/lowering.hpp"
+#include "program/parameters.hpp"
 
 namespace nibble::lower {
 namespace {
@@ -104,13 +104,8 @@ Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std
 
 int64_t scratch_of(const std::vector<Step>& steps) {
   int64_t most = 0;
-  for (const Step& step : steps) {
-    // Pointers do not matter to how much a step asks for.
-    std::vector<std::byte> parameters(nibble_fields_of(step.kind)->size);
-    const nibble_pointers none{nullptr, [](void*, int64_t) -> const void* { return nullptr; }, nullptr};
-    nibble_decode(step.kind, step.numbers.data(), &none, parameters.data());
-    most = std::max(most, nibble_scratch(step.kind, parameters.data()));
-  }
+  for (const Step& step : steps)
+    most = std::max(most, nibble_scratch(step.kind, program::parameters_of(step.kind, step.numbers).data()));
   return (most + 63) / 64 * 64;
 }
 

@@ -2,22 +2,10 @@
 
 #include <algorithm>
 
-#include "kernels/fields.h"
+#include "program/parameters.hpp"
 
 namespace nibble::lower {
 namespace {
-
-/// Pointers of which nothing is read: there, or not.
-std::vector<int64_t> parameters_of(const Draft& draft) {
-  std::vector<int64_t> block((nibble_fields_of(draft.kind)->size + 7) / 8);
-  const nibble_pointers places{nullptr,
-                               [](void*, int64_t number) -> const void* {
-                                 return number < 0 ? nullptr : reinterpret_cast<const void*>(uintptr_t{64});
-                               },
-                               nullptr};
-  nibble_decode(draft.kind, draft.numbers.data(), &places, block.data());
-  return block;
-}
 
 /// Steps are gone through from the last to the first: `ahead` is the least byte of a that is read from here on, `bytes`
 /// b's lead so far. False where nothing is known.
@@ -97,7 +85,7 @@ class Finder {
 std::vector<Walk> walks_of(const std::vector<Draft>& drafts, const Options& options) {
   std::vector<Walk> walks;
   for (const Draft& draft : drafts) {
-    const std::vector<int64_t> parameters = parameters_of(draft);
+    const std::vector<int64_t> parameters = program::parameters_of(draft.kind, draft.numbers);
     const nibble_order order = options.order(draft.kind, parameters.data());
     walks.push_back({order, Traffic(draft, parameters.data(), order)});
   }

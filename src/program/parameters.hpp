@@ -1,0 +1,11 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace nibble::program {
+
+/// The struct of a step's parameters (kernels/kernels.h) of that kind, from its fields' numbers, for questions about them
+/// alone: what a pointer points to is not there, and it is null where the field has no constant.
+std::vector<int64_t> parameters_of(int kind, const std::vector<int64_t>& numbers);
+
+}  // namespace nibble::program
