@@ -21,7 +21,10 @@ class Constants {
   /// As the field of a kernel's struct holds it while the program is made: a place, not an address. encode() reads it.
   template <class T>
   const void* field(const std::vector<T>& values) {
-    return reinterpret_cast<const void*>(static_cast<uintptr_t>(put(values)) + 1);
+    return field_at(put(values));
+  }
+  static const void* field_at(int64_t offset) {
+    return reinterpret_cast<const void*>(static_cast<uintptr_t>(offset) + 1);  // NOLINT(performance-no-int-to-ptr)
   }
   static int64_t offset_of(const void* field) { return static_cast<int64_t>(reinterpret_cast<uintptr_t>(field)) - 1; }
 

@@ -73,7 +73,7 @@ class Lowering {
   /// The same as the field of a kernel's struct (Constants::field).
   const void* constant_field(const std::vector<int64_t>& values, int32_t type) {
     const View at = constant(values, type, {static_cast<int64_t>(values.size())});
-    return reinterpret_cast<const void*>(static_cast<uintptr_t>(at.offset * bytes_of(type)) + 1);
+    return Constants::field_at(at.offset * bytes_of(type));
   }
 
   // ---- steps ----

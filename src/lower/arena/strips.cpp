@@ -23,11 +23,8 @@ template <class Parameters>
 Parameters decoded(const Draft& draft) {
   Parameters p{};
   // As Constants::field says a place.
-  const nibble_pointers places{nullptr,
-                               [](void*, int64_t number) -> const void* {
-                                 return reinterpret_cast<const void*>(static_cast<uintptr_t>(number + 1));
-                               },
-                               nullptr};
+  const nibble_pointers places{
+      nullptr, [](void*, int64_t number) -> const void* { return Constants::field_at(number); }, nullptr};
   nibble_decode(draft.kind, draft.numbers.data(), &places, &p);
   return p;
 }
