@@ -59,6 +59,12 @@ std::vector<Labelled> read_labels(const std::filesystem::path& folder, const std
 
 }  // namespace
 
+std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files = sorted_entries(folder);
+  std::erase_if(files, [](const std::filesystem::path& file) { return !is_image(file); });
+  return files;
+}
+
 std::vector<Labelled> parse_labels(std::string_view text, const std::string& place) {
   std::vector<Labelled> files;
   for (size_t at = 0, line = 1; at < text.size(); ++line) {

@@ -30,6 +30,8 @@ struct Labelled {
   int64_t label;
   size_t line = 0;  ///< of labels.csv
 };
+/// The JPEG and PNG files of a folder, by name.
+std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder);
 std::vector<Labelled> parse_labels(std::string_view text, const std::string& place);
 
 /// The set of arrays x [N, ...], or one an input, and, optionally, y (arrays.cpp).
