@@ -219,6 +219,14 @@ Json to_json(const Comparison& comparison) {
   const auto said = [](const LayerDifference* layer) {
     return layer ? Json{{"name", layer->name}, {"share", layer->share()}} : Json(nullptr);
   };
+  if (!comparison.a.errors.empty()) {
+    const RelativeError more = relative_error(comparison.a, comparison.b);
+    json["errors"] = {{"metric", comparison.a.metric},
+                      {"a", comparison.a.value},
+                      {"b", comparison.b.value},
+                      {"relative", more.value},
+                      {"interval", {more.interval.low, more.interval.high}}};
+  }
   json["integers"]["first"] = said(comparison.first());
   json["integers"]["worst"] = said(comparison.worst());
   return json;

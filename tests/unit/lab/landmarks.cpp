@@ -112,6 +112,20 @@ TEST(RelativeError, IsOfTheMeansOfPairs) {
   EXPECT_EQ(relative_error(b, b).value, 0);
 }
 
+TEST(Compare, PairsOutputsByTheirPlaceWhereTheirNamesDiffer) {
+  const graph::Graph a = passing_on(4);
+  graph::Graph b = a;
+  b[b.outputs.front()].name = "32";
+  const auto engine_a = graph::reference_engine(a), engine_b = graph::reference_engine(b);
+  const Comparison result = compare({{a, *engine_a}}, {b, *engine_b}, feed_of({rows, {}})).front();
+  ASSERT_EQ(result.layers.size(), 2U);
+  EXPECT_EQ(result.layers.back().name, "y");
+  EXPECT_EQ(result.layers.back().elements, 16);
+  EXPECT_EQ(result.layers.back().differing, 0);
+  EXPECT_EQ(result.a.errors, result.b.errors);
+  EXPECT_EQ(to_json(result)["errors"]["relative"], 0);
+}
+
 TEST(Table, SaysErrorsInTheirUnitAndWhatTheyAreMoreThanFloats) {
   Row row;
   row.representation = "ID", row.variant = "8-8", row.metric = "nme", row.weight_bits = row.activation_bits = 8;

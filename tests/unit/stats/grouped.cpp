@@ -117,6 +117,8 @@ TEST(GroupErrors, NameWhatIsMissing) {
             "stats: groups: 2 beside 4 rows (expected one a row)");
   EXPECT_EQ(message_of([&] { grouped_difference(errors.first, errors.second, one); }),
             "stats: groups: one group (expected at least two)");
-  EXPECT_EQ(message_of([&] { tost_grouped(errors.first, errors.second, {}, {1, 1}); }),
+  EXPECT_EQ(message_of([&] {
+              tost_grouped(errors.first, errors.second, {}, {1, 1});
+            }),
             "stats: margin: 1 to 1 (expected a low end below the high one)");
 }

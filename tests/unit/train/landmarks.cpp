@@ -76,8 +76,7 @@ TEST(Distillation, OfLandmarksAddsThePointsLossAndTheMeanSquareOfTheOutputs) {
   train::Recipe recipe;
   recipe.loss = "landmarks";
   const at::Tensor output = drawn_outputs(2), teacher = output + 0.1 * at::randn({2, 15});
-  const double points =
-      train::landmark_loss(landmarks.points(output), landmarks.points(teacher)).item<double>();
+  const double points = train::landmark_loss(landmarks.points(output), landmarks.points(teacher)).item<double>();
   EXPECT_NEAR(train::distance_of(recipe, output, teacher, 4, &landmarks).item<double>(),
               points + at::mse_loss(output, teacher).item<double>(), 1e-6);
 }
