@@ -27,11 +27,12 @@ struct Comparison {
   Outcome outcome = Outcome::per_run;
   Pairing pairing = Pairing::seeds;
   size_t variants = 2;
-  size_t values = 0;            ///< of each variant; 0 where it is not known yet or differs
-  double train = 0, test = 0;   ///< examples of each split, where the pairing is by folds
-  std::vector<int64_t> groups;  ///< of errors: whose each example is, where examples of one group depend on each other
-  ConfidenceInterval margin;    ///< stated before the run, low < high: of two variants, equivalence is asked for too
-  double alpha = 0.05;          ///< in (0, 0.5)
+  size_t values = 0;           ///< of each variant; 0 where it is not known yet or differs
+  double train = 0, test = 0;  ///< examples of each split, where the pairing is by folds
+  /// Of errors: whose each example is, where examples of one group depend on each other.
+  std::vector<int64_t> groups{};
+  ConfidenceInterval margin;  ///< stated before the run, low < high: of two variants, equivalence is asked for too
+  double alpha = 0.05;        ///< in (0, 0.5)
   bool asks_equivalence() const { return margin.low < margin.high; }
 };
 
