@@ -14,12 +14,15 @@
 
 namespace nibble::data {
 
+struct LandmarkModel;
+
 /// One example as stored: an image [H, W, C] of UInt8 (RGB or gray), or features Float32 [...]; its class, or a target.
 struct Sample {
   Tensor x;
   int64_t label = -1;            ///< -1 where the set has no labels
   std::optional<Tensor> target;  ///< regression: [...]
   std::vector<Tensor> others{};  ///< what the network's further inputs read, like x
+  int64_t group = -1;            ///< examples that belong together (a person's), 0 or more; -1 where nothing says so
 };
 
 /// Random access to examples; `sample` may be called from several threads at once.
@@ -31,6 +34,8 @@ class Dataset {
   virtual int64_t classes() const = 0;
   /// Of a network, that an example has: x and the others.
   virtual size_t inputs() const { return 1; }
+  /// Where the targets are landmarks [L, 2]: how they follow from a network's outputs (data/landmarks.hpp); else null.
+  virtual std::shared_ptr<const LandmarkModel> landmarks() const { return {}; }
   /// index in [0, size).
   virtual Sample sample(int64_t index) const = 0;
 };
@@ -71,6 +76,7 @@ struct Batch {
   std::vector<int64_t> labels;   ///< B, or empty
   std::optional<Tensor> target;  ///< Float32 [B, ...]
   std::vector<Tensor> others;    ///< Float32 [B, ...] each: further inputs
+  std::vector<int64_t> groups;   ///< B, or empty
 
   /// x and the others.
   std::vector<Tensor> inputs() const;

@@ -63,6 +63,12 @@ std::vector<Labelled> read_labels(const std::filesystem::path& folder, const std
 
 }  // namespace
 
+std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files = sorted_entries(folder);
+  std::erase_if(files, [](const std::filesystem::path& file) { return !is_image(file); });
+  return files;
+}
+
 /// JPEG and PNG files: labels.csv (file,label; a header line or not; other columns where a header names them), or one folder a class in sorted order, or images
 /// without labels. Decoded when asked for.
 std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder, std::string_view) {

@@ -66,6 +66,7 @@ struct Loader::Impl {
       for (size_t k = 0; k < sample.others.size(); ++k)
         place(batch.others[k], preprocessor(sample.others[k]), i, count);
       if (sample.label >= 0) batch.labels.push_back(sample.label);
+      if (sample.group >= 0) batch.groups.push_back(sample.group);
       if (!sample.target) continue;
       if (i == 0) batch.target.emplace();
       place(*batch.target, sample.target->cast(ElementType::Float32), i, count);

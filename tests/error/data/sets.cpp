@@ -20,7 +20,8 @@ TEST(OpenDatasetErrors, NameTheDescription) {
   const Folder folder;
   EXPECT_EQ(message_of([] { open_dataset("mnist"); }), "data: 'mnist': no path (expected SET:PATH[:SPLIT])");
   EXPECT_EQ(message_of([] { open_dataset("minst:a:test"); }),
-            "data: 'minst:a:test': no set 'minst' (did you mean 'mnist'?) (expected mnist, cifar10, images or npz)");
+            "data: 'minst:a:test': no set 'minst' (did you mean 'mnist'?) (expected mnist, cifar10, images, landmarks "
+            "or npz)");
   EXPECT_EQ(message_of([] { open_dataset("mnist:a"); }),
             "data: 'mnist:a': no split (expected mnist:DIR:train or mnist:DIR:test)");
   EXPECT_EQ(message_of([] { open_dataset("cifar10:a:val"); }),
