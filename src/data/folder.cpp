@@ -31,7 +31,7 @@ class FolderSet : public Dataset, public Catalogue {
 bool is_image(const std::filesystem::path& file) {
   std::string ending = file.extension().string();
   for (char& c : ending) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
+  return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || ending == ".bmp";
 }
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
@@ -69,8 +69,8 @@ std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder
   return files;
 }
 
-/// JPEG and PNG files: labels.csv (file,label; a header line or not; other columns where a header names them), or one folder a class in sorted order, or images
-/// without labels. Decoded when asked for.
+/// JPEG, PNG and BMP files: labels.csv (file,label; a header line or not; other columns where a header names them), or
+/// one folder a class in sorted order, or images without labels. Decoded when asked for.
 std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder, std::string_view) {
   std::vector<Labelled> files;
   int64_t classes = 0;

@@ -1,62 +1,39 @@
-#include "processing/landmarks.h"
+#include "data/landmarks.hpp"
 #include "app/tasks/task.hpp"
 #include "base/error.hpp"
 
 namespace nibble::app {
 namespace {
 
-/// The arrays of a face's model, in the layout of `processing`.
 class Landmarks : public Task {
  public:
   Landmarks(const Description& app, const Parts& parts, const Ports& outputs, const std::string& place) {
-    const std::string where = place + ": output: model";
     const Section section(app.output, "app", place + ": output", {"output", "model"});
     output_ = output_named(outputs, app.output.value("output", Json()), place + ": output");
-    const std::string part = section.text("model");
-    const char* names[] = {"mean", "std", "u", "w_shape", "w_expression"};
-    for (size_t i = 0; i < std::size(names); ++i) arrays_[i] = array_of(parts, part, names[i], where);
-    const auto& [mean, deviation, centre, shape, expression] = arrays_;
-    const size_t coordinates = centre.size();
-    if (coordinates == 0 || coordinates % 3 != 0 || shape.rank() != 2 || expression.rank() != 2 ||
-        shape.shape()[0] * shape.shape()[1] == 0 || static_cast<size_t>(shape.shape()[0]) != coordinates ||
-        static_cast<size_t>(expression.shape()[0]) != coordinates)
-      fail("app", where,
-           "u " + to_string(centre.shape()) + ", w_shape " + to_string(shape.shape()) + ", w_expression " +
-               to_string(expression.shape()),
-           "x, y, z of each point, and a row each of them");
-    const int64_t parameters = 12 + shape.shape()[1] + expression.shape()[1];
-    int64_t count = 1;
-    for (const int64_t extent : outputs[output_].value.extents) count *= extent;
-    for (const Tensor* array : {&mean, &deviation})
-      if (static_cast<int64_t>(array->size()) != parameters || count != parameters)
-        fail("app", where,
-             std::to_string(parameters) + " parameters, mean and std of " + std::to_string(array->size()) +
-                 ", and the network gives " + std::to_string(count),
-             "as many of each");
-    model_ = {mean.as<float>().data(),
-              deviation.as<float>().data(),
-              centre.as<float>().data(),
-              shape.as<float>().data(),
-              expression.as<float>().data(),
-              static_cast<int32_t>(coordinates / 3),
-              static_cast<int32_t>(shape.shape()[1]),
-              static_cast<int32_t>(expression.shape()[1]),
-              0};
+    const int64_t count = element_count(outputs[output_].value.extents);
+    if (section.has("model")) {
+      const std::string part = section.text("model");
+      model_ = data::landmark_model_of(data::parse_npz(part_named(parts, part, section.at("model")), part), part);
+    }
+    if (model_.is_identity() ? count % 2 != 0 : static_cast<int64_t>(model_.parameters()) != count)
+      fail("app", place + ": output", "the network gives " + std::to_string(count) + " numbers",
+           model_.is_identity() ? "x and y of each point"
+                                : std::to_string(model_.parameters()) + ", the model's parameters");
   }
 
   Json answer(const Seen& seen) const override {
-    nibble_face_model model = model_;
-    // Of the network's input; padding does not move the foot.
-    model.side = static_cast<double>(seen.side);
-    std::vector<double> points(static_cast<size_t>(model.points) * 3);
-    double pose[3];
-    const float* y = seen.outputs[output_].reals.data();
-    nibble_face_points(&model, y, points.data());
-    nibble_face_pose(&model, y, pose);
-    Json list = Json::array();
-    for (size_t i = 0; i < points.size(); i += 3)
-      list.push_back({seen.picture_x(points[i]), seen.picture_y(points[i + 1])});
-    return {{"points", std::move(list)}, {"pose", {{"yaw", pose[0]}, {"pitch", pose[1]}, {"roll", pose[2]}}}};
+    const std::vector<float>& reals = seen.outputs[output_].reals;
+    const std::vector<double> y(reals.begin(), reals.end());
+    const std::vector<double> landmarks = data::landmarks_of(model_, y);
+    Json points = Json::array();
+    for (size_t i = 0; i < landmarks.size(); i += 2)
+      points.push_back({seen.picture_x(landmarks[i]), seen.picture_y(landmarks[i + 1])});
+    Json answer = {{"points", std::move(points)}};
+    if (!model_.is_identity()) {
+      const data::HeadPose pose = data::head_pose_of(model_, y);
+      answer["pose"] = {{"yaw", pose.yaw}, {"pitch", pose.pitch}, {"roll", pose.roll}};
+    }
+    return answer;
   }
 
   void draw(Canvas& canvas, const Seen& seen, const Json& answer) const override {
@@ -83,8 +60,7 @@ class Landmarks : public Task {
 
  private:
   size_t output_ = 0;
-  Tensor arrays_[5];
-  nibble_face_model model_{};
+  data::LandmarkModel model_;
 };
 
 }  // namespace

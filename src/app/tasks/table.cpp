@@ -67,7 +67,10 @@ Json landmarks_result() {
 }
 Json landmarks_output() {
   return object_of(
-      {{"model", {{"type", "string"}, {"description", "a part: mean, std, u, w_shape, w_expression (npz)"}}}});
+      {{"model",
+        {{"type", "string"},
+         {"description",
+          "a part: arrays mean, std, u, w_shape, w_expression; without one the outputs are the points"}}}});
 }
 
 Json anomaly_result() {
