@@ -57,6 +57,19 @@ std::vector<Verb> application_verbs() {
         backend},
        "how long each stage of an application takes",
        app_bench},
+      {"app serve",
+       {bundle},
+       {{.name = "port", .value = "N", .help = "where it listens (8080); 0: any port that is free, which is said"},
+        {.name = "host", .value = "ADDRESS", .help = "who may ask: 127.0.0.1 (this machine alone), 0.0.0.0 (all)"},
+        {.name = "queue", .value = "N", .help = "requests that may wait for one of the threads (64); more get 503"},
+        {.name = "connections", .value = "N", .help = "connections that may be open (64); more get 503"},
+        {.name = "limit", .value = "BYTES", .help = "the longest body (16777216)"},
+        {.name = "pixels", .value = "N", .help = "the largest picture (33554432)"},
+        {.name = "timeout", .value = "SECONDS", .help = "for a request to come, to wait, for its answer to go (10)"},
+        kernels,
+        backend},
+       "answers over HTTP: POST / a file, get JSON; /health, /metrics, /schema, and a page at / to try it with",
+       app_serve},
   };
 }
 
