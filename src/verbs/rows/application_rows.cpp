@@ -57,6 +57,16 @@ std::vector<Verb> application_verbs() {
         backend},
        "how long each stage of an application takes",
        app_bench},
+      {"app generate",
+       {bundle},
+       {{.name = "output",
+         .value = "DIR",
+         .help = "C++ that embeds everything and links libnibble_rt alone, with its build files",
+         .letter = 'o',
+         .required = true},
+        {.name = "prefix", .value = "NAME", .help = "of its namespace and files (app)"}},
+       "writes an application as C++ for a program that is built elsewhere",
+       app_generate},
   };
 }
 
