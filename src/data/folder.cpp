@@ -1,14 +1,14 @@
 #include <algorithm>
-#include <charconv>
 
 #include "base/file.hpp"
+#include "data/catalogue.hpp"
 #include "data/npz.hpp"
 #include "data/sources.hpp"
 
 namespace nibble::data {
 namespace {
 
-class FolderSet : public Dataset {
+class FolderSet : public Dataset, public Catalogue {
  public:
   FolderSet(std::vector<Labelled> files, int64_t classes) : files_(std::move(files)), classes_(classes) {}
   int64_t size() const override { return static_cast<int64_t>(files_.size()); }
@@ -17,6 +17,10 @@ class FolderSet : public Dataset {
     ensure(index >= 0 && index < size(), "a sample's index is in the set");
     const Labelled& entry = files_[static_cast<size_t>(index)];
     return {read_image(entry.file), entry.label, {}, {}};
+  }
+  int64_t label_of(int64_t index) const override { return files_[static_cast<size_t>(index)].label; }
+  std::string stored(int64_t index) const override {
+    return read_file(files_[static_cast<size_t>(index)].file, "data");
   }
 
  private:
@@ -27,7 +31,7 @@ class FolderSet : public Dataset {
 bool is_image(const std::filesystem::path& file) {
   std::string ending = file.extension().string();
   for (char& c : ending) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
+  return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || ending == ".bmp";
 }
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
@@ -65,29 +69,8 @@ std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder
   return files;
 }
 
-std::vector<Labelled> parse_labels(std::string_view text, const std::string& place) {
-  std::vector<Labelled> files;
-  for (size_t at = 0, line = 1; at < text.size(); ++line) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    std::string row(text.substr(at, end - at));
-    at = end + 1;
-    if (row.ends_with('\r')) row.pop_back();
-    if (row.empty()) continue;
-    const size_t comma = row.rfind(',');
-    const std::string label = comma == std::string::npos ? "" : row.substr(comma + 1);
-    int64_t number = -1;
-    const auto [stop, error] = std::from_chars(label.data(), label.data() + label.size(), number);
-    if (line == 1 && label == "label") continue;
-    const bool whole = error == std::errc() && stop == label.data() + label.size();
-    if (!whole || number < 0 || number >= (1 << 24) || comma == 0)
-      fail("data", place + ":" + std::to_string(line), "'" + row + "'", "file,label with a label of 0 or more");
-    files.push_back({row.substr(0, comma), number, line});
-  }
-  return files;
-}
-
-/// JPEG and PNG files: labels.csv (file,label; a header line or not), or one folder a class in sorted order, or images
-/// without labels. Decoded when asked for.
+/// JPEG, PNG and BMP files: labels.csv (file,label; a header line or not; other columns where a header names them), or
+/// one folder a class in sorted order, or images without labels. Decoded when asked for.
 std::unique_ptr<Dataset> open_images(const std::filesystem::path& folder, std::string_view) {
   std::vector<Labelled> files;
   int64_t classes = 0;

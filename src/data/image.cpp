@@ -18,6 +18,7 @@
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
+#define STBI_ONLY_BMP
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 32768
 #include <stb/stb_image.h>
@@ -80,14 +81,15 @@ Tensor parse_image(std::string_view bytes, const std::string& place) {
   const auto length = static_cast<int>(bytes.size());
   int width = 0, height = 0, channels = 0;
   const auto damaged = [&] {
-    fail("data", place, std::string("cannot be decoded: ") + stbi_failure_reason(), "a JPEG or PNG image");
+    fail("data", place, std::string("cannot be decoded: ") + stbi_failure_reason(), "a JPEG, PNG or BMP image");
   };
   if (!tables_fit(bytes))
-    fail("data", place, "cannot be decoded: a Huffman table of more than 256 codes", "a JPEG or PNG image");
+    fail("data", place, "cannot be decoded: a Huffman table of more than 256 codes", "a JPEG, PNG or BMP image");
   if (!stbi_info_from_memory(start, length, &width, &height, &channels)) damaged();
   if (int64_t{width} * height > largest_image)
     fail("data", place, std::to_string(width) + " x " + std::to_string(height) + " pixels", "at most 2^28");
-  if (!chunks_fit(bytes)) fail("data", place, "cannot be decoded: a chunk ends behind the file", "a JPEG or PNG image");
+  if (!chunks_fit(bytes))
+    fail("data", place, "cannot be decoded: a chunk ends behind the file", "a JPEG, PNG or BMP image");
   // Deflate packs a byte of 8 pixels at most 1032-fold, JPEG less: what claims more than that holds no image, and its
   // memory is not asked for.
   constexpr int64_t most_in_a_byte = int64_t{1} << 14;

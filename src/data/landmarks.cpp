@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numbers>
 
 #include "base/error.hpp"
+#include "processing/landmarks.h"
 
 namespace nibble::data {
 namespace {
@@ -42,12 +42,16 @@ double height_of(const Arrays& arrays, const std::string& place) {
   return LandmarkModel().height;
 }
 
-/// p of the outputs.
-std::vector<double> parameters_of(const LandmarkModel& model, std::span<const double> outputs) {
+/// As `processing` reads it.
+nibble_face_model face_of(const LandmarkModel& model, std::span<const double> outputs) {
   ensure(outputs.size() == model.parameters(), "a face model reads as many outputs as it has parameters");
-  std::vector<double> parameters(outputs.size());
-  for (size_t i = 0; i < outputs.size(); ++i) parameters[i] = outputs[i] * model.deviation[i] + model.mean[i];
-  return parameters;
+  return {model.mean.data(),
+          model.deviation.data(),
+          model.average.data(),
+          model.basis.data(),
+          static_cast<int32_t>(model.points()),
+          static_cast<int32_t>(model.shapes()),
+          model.height};
 }
 
 }  // namespace
@@ -82,45 +86,17 @@ LandmarkModel read_landmark_model(const std::filesystem::path& npz) {
 
 std::vector<double> landmarks_of(const LandmarkModel& model, std::span<const double> outputs) {
   if (model.is_identity()) return {outputs.begin(), outputs.end()};
-  const std::vector<double> p = parameters_of(model, outputs);
-  const size_t shapes = model.shapes();
-  std::vector<double> landmarks;
-  landmarks.reserve(2 * model.points());
-  for (size_t point = 0; point < model.points(); ++point) {
-    std::array<double, 3> v{};
-    for (size_t axis = 0; axis < 3; ++axis) {
-      const double* row = model.basis.data() + (3 * point + axis) * shapes;
-      v[axis] = model.average[3 * point + axis];
-      for (size_t k = 0; k < shapes; ++k) v[axis] += row[k] * p[pose_parameters + k];
-    }
-    const auto turned = [&](size_t row) { return p[row] * v[0] + p[row + 1] * v[1] + p[row + 2] * v[2] + p[row + 3]; };
-    landmarks.push_back(turned(0) - 1);
-    landmarks.push_back(model.height - turned(4));
-  }
+  const nibble_face_model face = face_of(model, outputs);
+  std::vector<double> landmarks(2 * model.points());
+  nibble_face_landmarks(&face, outputs.data(), landmarks.data());
   return landmarks;
 }
 
 HeadPose head_pose_of(const LandmarkModel& model, std::span<const double> outputs) {
   ensure(!model.is_identity(), "a pose follows from a face model's parameters");
-  const std::vector<double> p = parameters_of(model, outputs);
-  std::array<double, 3> x{p[0], p[1], p[2]}, y{p[4], p[5], p[6]};
-  HeadPose pose;
-  for (std::array<double, 3>* row : {&x, &y}) {
-    const double length = std::sqrt((*row)[0] * (*row)[0] + (*row)[1] * (*row)[1] + (*row)[2] * (*row)[2]);
-    pose.scale += length / 2;
-    for (double& value : *row) value = length == 0 ? 0 : value / length;
-  }
-  const std::array<double, 3> z{x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]};
-  constexpr double degrees = 180 / std::numbers::pi;
-  const double sine = std::clamp(z[0], -1.0, 1.0);
-  pose.yaw = degrees * std::asin(sine);
-  if (std::abs(sine) == 1) {
-    pose.pitch = degrees * std::atan2(-sine * x[1], -sine * x[2]);
-  } else {
-    pose.pitch = degrees * std::atan2(z[1], z[2]);
-    pose.roll = degrees * std::atan2(y[0], x[0]);
-  }
-  return pose;
+  const nibble_face_model face = face_of(model, outputs);
+  const nibble_head_pose pose = nibble_face_pose(&face, outputs.data());
+  return {pose.yaw, pose.pitch, pose.roll, pose.scale};
 }
 
 double normalised_mean_error(std::span<const double> points, std::span<const double> truth) {

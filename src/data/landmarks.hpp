@@ -34,8 +34,7 @@ struct LandmarkModel {
 LandmarkModel landmark_model_of(const Arrays& arrays, const std::string& place);
 LandmarkModel read_landmark_model(const std::filesystem::path& npz);
 
-/// Of one example: outputs [P] to landmarks [L, 2], x and y in pixels. In double, term by term in the formulas' order:
-/// the same bits everywhere.
+/// Of one example: outputs [P] to landmarks [L, 2], x and y in pixels (processing/landmarks.h).
 std::vector<double> landmarks_of(const LandmarkModel& model, std::span<const double> outputs);
 
 /// How a head is turned, in degrees, and its size. R's first two rows are made of length 1, the third is their product:

@@ -367,23 +367,27 @@ Verb bench_row() {
 }  // namespace
 
 const std::vector<Verb>& table() {
-  static const std::vector<Verb> rows{reads_model(show_row()),
-                                      train_row(),
-                                      lab_row(),
-                                      lab_status_row(),
-                                      lab_compare_row(),
-                                      reads_model(quantize_row()),
-                                      reads_model(integerize_row()),
-                                      reads_model(convert_row()),
-                                      reads_model(run_row()),
-                                      reads_model(check_row()),
-                                      reads_model(evaluate_row()),
-                                      reads_model(compare_row()),
-                                      reads_model(compile_row()),
-                                      reads_model(bench_row()),
-                                      reads_model(generate_row()),
-                                      validate_row(),
-                                      machines_row()};
+  static const std::vector<Verb> rows = [] {
+    std::vector<Verb> all{reads_model(show_row()),
+                          train_row(),
+                          lab_row(),
+                          lab_status_row(),
+                          lab_compare_row(),
+                          reads_model(quantize_row()),
+                          reads_model(integerize_row()),
+                          reads_model(convert_row()),
+                          reads_model(run_row()),
+                          reads_model(check_row()),
+                          reads_model(evaluate_row()),
+                          reads_model(compare_row()),
+                          reads_model(compile_row()),
+                          reads_model(bench_row()),
+                          reads_model(generate_row()),
+                          validate_row(),
+                          machines_row()};
+    for (Verb& verb : application_verbs()) all.push_back(std::move(verb));
+    return all;
+  }();
   return rows;
 }
 

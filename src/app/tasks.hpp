@@ -1,0 +1,62 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/canvas.hpp"
+#include "app/description.hpp"
+#include "program/program.hpp"
+
+namespace nibble::app {
+
+/// One output of the network: reals, row by row in the network's order of axes.
+struct Output {
+  std::string name;
+  Shape shape;
+  std::vector<float> reals;
+};
+
+/// What a task answers from.
+struct Seen {
+  std::vector<Output> outputs;
+  std::vector<float> input;  ///< reals of the network's first input, as its integers stand for them
+  nibble_placement placement{};
+  int64_t height = 0, width = 0;  ///< of the picture
+  int64_t side = 0;               ///< height of the input, pixels
+
+  /// A place in the network's input as one of the picture.
+  double picture_x(double x) const;
+  double picture_y(double y) const;
+};
+
+/// From the network's numbers to an answer. May be called from several threads at once.
+class Task {
+ public:
+  virtual ~Task() = default;
+  /// An object of the task's `result_schema`; every number in it is the same on every machine.
+  virtual Json answer(const Seen& seen) const = 0;
+  /// Shows an answer on the picture that it is about.
+  virtual void draw(Canvas& canvas, const Seen& seen, const Json& answer) const = 0;
+};
+
+/// A network's border, as tasks are checked against it when they are opened.
+using Ports = std::vector<program::Port>;
+
+struct TaskRow {
+  std::string_view name;
+  std::string_view help;
+  /// Throws UserError "app: <place>: ..." where the outputs, the options or a part do not fit.
+  std::unique_ptr<Task> (*open)(const Description&, const Parts&, const Ports& outputs, const std::string& place);
+  Json (*result_schema)();
+  Json (*output_schema)();
+};
+
+const std::vector<TaskRow>& tasks();
+/// Throws UserError with the nearest name.
+const TaskRow& task_named(std::string_view name, const std::string& place);
+
+/// What app.json may say, for people and tools: JSON Schema, draft 2020-12.
+Json description_schema();
+
+}  // namespace nibble::app
