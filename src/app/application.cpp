@@ -3,6 +3,7 @@
 #include <chrono>
 #include <new>
 
+#include "app/generate.hpp"
 #include "app/input.hpp"
 #include "base/error.hpp"
 
@@ -128,9 +129,9 @@ struct Worker::Impl {
       seen.width = picture->shape()[1];
       seen.side = app.image->height();
     } else {
-      const std::vector<float> numbers = decode_numbers(request.bytes, request.place);
+      seen.input = decode_numbers(request.bytes, request.place);
       end(reply, "decode");
-      app.levels->quantise(numbers, levels, request.place);
+      app.levels->quantise(seen.input, levels, request.place);
     }
     end(reply, "prepare");
     return picture;
@@ -178,7 +179,7 @@ Reply Worker::run(const Request& request) {
   worker.run_network();
   worker.end(reply, "network");
   worker.read_outputs(seen, reply);
-  if (worker.app.description.task == "anomaly") seen.input = worker.app.levels->reals(worker.levels);
+  if (picture && worker.app.description.task == "anomaly") seen.input = worker.app.levels->reals(worker.levels);
   reply.result = worker.app.task->answer(seen);
   worker.end(reply, "answer");
   if (request.drawn) {
@@ -204,6 +205,13 @@ std::string difference_from(const Json& golden, const Reply& reply) {
         golden.value("outputs", Json::object()).value(name, Json()) != Json(hash))
       return "output '" + name + "' of the network differs";
   return "the integers are the same, and the answer differs";
+}
+
+std::map<std::string, std::string> Application::generated(const std::string& prefix) const {
+  const Impl& app = *impl_;
+  return generate({app.description, *app.levels, app.image ? &*app.image : nullptr, *app.task,
+                   app.parts.find(app.description.network)->second},
+                  prefix);
 }
 
 std::string Application::packed() const {

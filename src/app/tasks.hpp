@@ -20,7 +20,7 @@ struct Output {
 /// What a task answers from.
 struct Seen {
   std::vector<Output> outputs;
-  std::vector<float> input;  ///< reals of the network's first input, as its integers stand for them
+  std::vector<float> input;  ///< the numbers that it was given; of a picture, what the network's integers stand for
   nibble_placement placement{};
   int64_t height = 0, width = 0;  ///< of the picture
   int64_t side = 0;               ///< height of the input, pixels
@@ -28,6 +28,17 @@ struct Seen {
   /// A place in the network's input as one of the picture.
   double picture_x(double x) const;
   double picture_y(double y) const;
+};
+
+/// A task as C++ for generated code (generate.hpp), in namespace scope and in a function where `reals` is a
+/// std::vector<std::vector<float>> of the outputs, `input` a std::vector<float>, `at` the picture's placement, and
+/// picture_x, picture_y as of Seen.
+struct TaskCode {
+  std::string includes;     ///< headers of `processing`
+  std::string declaration;  ///< of struct Answer
+  std::string constants;
+  std::string body;  ///< fills `answer`
+  std::string json;  ///< appends `answer` to `text`
 };
 
 /// From the network's numbers to an answer. May be called from several threads at once.
@@ -38,6 +49,7 @@ class Task {
   virtual Json answer(const Seen& seen) const = 0;
   /// Shows an answer on the picture that it is about.
   virtual void draw(Canvas& canvas, const Seen& seen, const Json& answer) const = 0;
+  virtual TaskCode code() const = 0;
 };
 
 /// A network's border, as tasks are checked against it when they are opened.

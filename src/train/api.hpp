@@ -67,7 +67,7 @@ struct BatchNormTraining {
 /// examples: loss = (1 - weight) * loss + weight * distance. The distance is temperature^2 * KL(softmax(teacher /
 /// temperature) || softmax(output / temperature)), the mean of the examples, for cross_entropy (Hinton et al. 2015),
 /// and the mean square for mean_square, without a temperature. For landmarks it is the points' loss against the
-/// teacher's points and the mean square of the outputs, which holds what no point shows (depth).
+/// teacher's points and, of a face model, the mean square of its parameters, which holds what no point shows (depth).
 struct Distillation {
   std::shared_ptr<const graph::Graph> teacher;  ///< null: none; else FP or FQ, inputs and outputs as the network's
   double weight = 0.5;                          ///< 0 to 1

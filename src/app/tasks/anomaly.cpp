@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "app/tasks/task.hpp"
 #include "base/error.hpp"
 #include "processing/classify.h"
@@ -27,6 +29,27 @@ class Anomaly : public Task {
   void draw(Canvas& canvas, const Seen&, const Json& answer) const override {
     const bool found = answer["anomalous"];
     canvas.label(0, 0, found ? "anomalous" : "as usual", found ? Colour{180, 20, 20} : Colour{20, 120, 20});
+  }
+
+  TaskCode code() const override {
+    TaskCode code;
+    code.includes = "#include \"processing/classify.h\"\n";
+    code.declaration = R"(struct Answer {
+  double error; /* mean square of what is not reconstructed */
+  double threshold;
+  bool anomalous;
+};
+)";
+    code.body = fmt::format(
+        R"(  answer.error = nibble_mean_square_difference(input.data(), reals[{}].data(), static_cast<int64_t>(input.size()));
+  answer.threshold = {};
+  answer.anomalous = answer.error > answer.threshold;
+)",
+        output_, literal(threshold_));
+    code.json = R"(  text += "{\"error\": " + number(answer.error) + ", \"threshold\": " + number(answer.threshold) +
+          ", \"anomalous\": " + (answer.anomalous ? "true" : "false") + "}";
+)";
+    return code;
   }
 
  private:

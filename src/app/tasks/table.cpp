@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "app/tasks/task.hpp"
@@ -147,6 +149,41 @@ Tensor array_of(const Parts& parts, const std::string& part, const std::string& 
     names.push_back(name);
   }
   fail("app", place, "'" + part + "' has no array '" + array + "'" + did_you_mean(array, names));
+}
+
+std::string literal(double value) {
+  return fmt::format("{:a}", value);
+}
+std::string literals(const double* values, size_t count) {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) text += (i == 0 ? "" : i % 8 == 0 ? ",\n    " : ", ") + literal(values[i]);
+  return text;
+}
+std::string literals(const float* values, size_t count) {
+  const std::vector<double> wide(values, values + count);
+  std::string text = literals(wide.data(), count);
+  for (size_t at = 0; (at = text.find(',', at)) != text.npos; at += 2) text.insert(at, "f");
+  return text + (count > 0 ? "f" : "");
+}
+std::string literals(const std::vector<std::string>& texts) {
+  std::string text;
+  for (const std::string& one : texts) {
+    text += text.empty() ? "\"" : ", \"";
+    for (const char c : one) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (c == '"' || c == '\\' || byte < ' ' || byte > 126 || c == '?')
+        text += fmt::format("\\{:03o}", byte);
+      else
+        text += c;
+    }
+    text += '"';
+  }
+  return text;
+}
+
+std::string names_of(const std::vector<std::string>& classes) {
+  return "const char* const class_names[] = {" + (classes.empty() ? "nullptr" : literals(classes)) + "};\n" +
+         "const int64_t named = " + std::to_string(classes.size()) + ";\n";
 }
 
 Json number_schema(std::string_view about) {

@@ -13,6 +13,7 @@ class Landmarks {
   /// Outputs [B, ...] of as many values as the model has parameters (of an identity: 2 L) to landmarks [B, L, 2].
   /// Throws UserError on another number of values.
   at::Tensor points(const at::Tensor& outputs) const;
+  bool is_identity() const { return identity_; }
 
  private:
   double height_;

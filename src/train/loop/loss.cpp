@@ -48,8 +48,10 @@ at::Tensor loss_of(const Recipe& recipe, const at::Tensor& output, const data::B
 at::Tensor distance_of(const Recipe& recipe, const at::Tensor& output, const at::Tensor& teacher, double temperature,
                        const Landmarks* landmarks) {
   if (recipe.loss == "mean_square") return at::mse_loss(output, teacher);
-  if (landmarks != nullptr && recipe.loss == "landmarks")
-    return landmark_loss(landmarks->points(output), landmarks->points(teacher)) + at::mse_loss(output, teacher);
+  if (landmarks != nullptr && recipe.loss == "landmarks") {
+    const at::Tensor of_points = landmark_loss(landmarks->points(output), landmarks->points(teacher));
+    return landmarks->is_identity() ? of_points : of_points + at::mse_loss(output, teacher);
+  }
   const auto logarithms = [&](const at::Tensor& logits) { return at::log_softmax(flat(logits) / temperature, 1); };
   const at::Tensor sum = at::kl_div(logarithms(output), logarithms(teacher), at::Reduction::Sum, /*log_target=*/true);
   return sum * (temperature * temperature / static_cast<double>(output.size(0)));

@@ -70,6 +70,16 @@ std::vector<Verb> application_verbs() {
         backend},
        "answers over HTTP: POST / a file, get JSON; /health, /metrics, /schema, and a page at / to try it with",
        app_serve},
+      {"app generate",
+       {bundle},
+       {{.name = "output",
+         .value = "DIR",
+         .help = "C++ that embeds everything and links libnibble_rt alone, with its build files",
+         .letter = 'o',
+         .required = true},
+        {.name = "prefix", .value = "NAME", .help = "of its namespace and files (app)"}},
+       "writes an application as C++ for a program that is built elsewhere",
+       app_generate},
   };
 }
 

@@ -47,10 +47,10 @@ TEST(GroupedDifference, IsThatOfPairsWhereEveryRowIsAGroup) {
   const GroupedDifference found = grouped_difference(errors.first, errors.second, {});
   const std::vector<double> d = differences(errors.first, errors.second);
   const Bootstrap expected = bootstrap(d.size(), mean_of(d));
-  EXPECT_EQ(found.estimate, mean(d));
+  EXPECT_DOUBLE_EQ(found.estimate, mean(d));
   EXPECT_EQ(found.interval.low, expected.interval.low);
   EXPECT_EQ(found.interval.high, expected.interval.high);
-  EXPECT_EQ(found.p, paired_permutation(errors.first, errors.second).p);
+  EXPECT_NEAR(found.p, paired_permutation(errors.first, errors.second).p, 1e-12);
 }
 
 TEST(GroupedDifference, LearnsNothingFromARowThatIsThereTwice) {

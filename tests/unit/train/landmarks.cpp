@@ -79,6 +79,10 @@ TEST(Distillation, OfLandmarksAddsThePointsLossAndTheMeanSquareOfTheOutputs) {
   const double points = train::landmark_loss(landmarks.points(output), landmarks.points(teacher)).item<double>();
   EXPECT_NEAR(train::distance_of(recipe, output, teacher, 4, &landmarks).item<double>(),
               points + at::mse_loss(output, teacher).item<double>(), 1e-6);
+  const train::Landmarks themselves((data::LandmarkModel()));
+  const at::Tensor o = at::randn({2, 8}), t = at::randn({2, 8});
+  EXPECT_EQ(train::distance_of(recipe, o, t, 4, &themselves).item<double>(),
+            train::landmark_loss(themselves.points(o), themselves.points(t)).item<double>());
 }
 
 TEST(Train, LearnsLandmarksThatANetworkGivesByAFaceModelOrItself) {
