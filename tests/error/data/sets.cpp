@@ -19,8 +19,9 @@ std::string opening(const Folder& folder, const std::string& set, const std::str
 TEST(OpenDatasetErrors, NameTheDescription) {
   const Folder folder;
   EXPECT_EQ(message_of([] { open_dataset("mnist"); }), "data: 'mnist': no path (expected SET:PATH[:SPLIT])");
-  EXPECT_EQ(message_of([] { open_dataset("minst:a:test"); }),
-            "data: 'minst:a:test': no set 'minst' (did you mean 'mnist'?) (expected mnist, cifar10, images or npz)");
+  EXPECT_EQ(
+      message_of([] { open_dataset("minst:a:test"); }),
+      "data: 'minst:a:test': no set 'minst' (did you mean 'mnist'?) (expected mnist, cifar10, images, sounds or npz)");
   EXPECT_EQ(message_of([] { open_dataset("mnist:a"); }),
             "data: 'mnist:a': no split (expected mnist:DIR:train or mnist:DIR:test)");
   EXPECT_EQ(message_of([] { open_dataset("cifar10:a:val"); }),
