@@ -23,7 +23,8 @@ class Classification : public Task {
     logits_ = scores == "logits";
   }
 
-  Json answer(const Seen& seen) const override {
+  Json answer(const std::vector<Seen>& windows) const override {
+    const Seen& seen = windows.front();
     const std::vector<float>& reals = seen.outputs[output_].reals;
     const auto count = static_cast<int64_t>(reals.size());
     std::vector<double> share(reals.begin(), reals.end());

@@ -45,7 +45,8 @@ class Detection : public Task {
  public:
   Detection(const Description& app, const Options& options) : options_(options), classes_(app.classes) {}
 
-  Json answer(const Seen& seen) const override {
+  Json answer(const std::vector<Seen>& windows) const override {
+    const Seen& seen = windows.front();
     std::vector<nibble_object> room(most_objects);
     nibble_objects objects{room.data(), 0, most_objects};
     decode(seen, objects);

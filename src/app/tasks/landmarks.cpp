@@ -23,7 +23,8 @@ class Landmarks : public Task {
                                 : std::to_string(model_.parameters()) + ", the model's parameters");
   }
 
-  Json answer(const Seen& seen) const override {
+  Json answer(const std::vector<Seen>& windows) const override {
+    const Seen& seen = windows.front();
     const std::vector<float>& reals = seen.outputs[output_].reals;
     const std::vector<double> y(reals.begin(), reals.end());
     const std::vector<double> landmarks = data::landmarks_of(model_, y);

@@ -28,7 +28,8 @@ class Segmentation : public Task {
     section.whole("background", background_, -1, 255);
   }
 
-  Json answer(const Seen& seen) const override {
+  Json answer(const std::vector<Seen>& windows) const override {
+    const Seen& seen = windows.front();
     const std::vector<uint8_t> map = classes_at(seen);
     std::map<int64_t, int64_t> counts;
     Json runs = Json::array();

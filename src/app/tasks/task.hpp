@@ -8,6 +8,7 @@ std::unique_ptr<Task> open_classification(const Description&, const Parts&, cons
 std::unique_ptr<Task> open_detection(const Description&, const Parts&, const Ports&, const std::string& place);
 std::unique_ptr<Task> open_segmentation(const Description&, const Parts&, const Ports&, const std::string& place);
 std::unique_ptr<Task> open_landmarks(const Description&, const Parts&, const Ports&, const std::string& place);
+std::unique_ptr<Task> open_keywords(const Description&, const Parts&, const Ports&, const std::string& place);
 std::unique_ptr<Task> open_anomaly(const Description&, const Parts&, const Ports&, const std::string& place);
 
 /// The output of that name, or the only one; throws UserError naming the key.
