@@ -16,8 +16,8 @@ struct Head {
   std::string target;  ///< "/path?query", as it came
   std::string path;    ///< the target before its query
   size_t body = 0;     ///< bytes that follow
-  std::string type;    ///< the body's, in small letters, without parameters
-  std::string boundary;
+  std::string type{};  ///< the body's, in small letters, without parameters
+  std::string boundary{};
   bool last = false;     ///< no request follows on this connection
   bool expects = false;  ///< waits for "100 Continue" before it sends the body
 };
