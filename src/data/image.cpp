@@ -136,7 +136,10 @@ Tensor parse_image(std::string_view bytes, const std::string& place) {
   const auto length = static_cast<int>(bytes.size());
   int width = 0, height = 0, channels = 0;
   const auto damaged = [&] {
-    fail("data", place, std::string("cannot be decoded: ") + stbi_failure_reason(), "a JPEG, PNG or BMP image");
+    const std::string_view reason = stbi_failure_reason();
+    fail("data", place,
+         "cannot be decoded: " + std::string(reason == "outofmem" ? "more is packed in it than its pixels" : reason),
+         "a JPEG, PNG or BMP image");
   };
   if (const char* fault = fault_of_jpeg(bytes))
     fail("data", place, std::string("cannot be decoded: ") + fault, "a JPEG, PNG or BMP image");

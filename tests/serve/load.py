@@ -2,7 +2,7 @@
 """Many clients at once, and every answer is the right one: load.py NIBBLE BUNDLE.
 
 32 clients keep their connections and ask as fast as they are answered; the answers are the bundle's goldens, and the
-server's memory does not grow. NIBBLE_SERVE_REQUESTS: of each client (40)."""
+server's memory does not grow. NIBBLE_SERVE_REQUESTS: of each client (25)."""
 import json
 import multiprocessing
 import os
@@ -48,7 +48,7 @@ def run_clients(server, samples, count):
 
 
 def main(nibble, bundle):
-    each = int(os.environ.get("NIBBLE_SERVE_REQUESTS", "40"))
+    each = int(os.environ.get("NIBBLE_SERVE_REQUESTS", "25"))
     samples = Bundle(bundle).samples
     server = Server(nibble, bundle, "--threads", "2")
     _, faults = run_clients(server, samples, max(each // 4, 1))

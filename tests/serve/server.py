@@ -1,13 +1,10 @@
 """`nibble app serve` as a process, and HTTP as bytes on a socket, for the tests beside this file."""
 import json
-import os
 import pathlib
 import re
-import select
 import signal
 import socket
 import subprocess
-import time
 import zipfile
 
 
@@ -44,9 +41,10 @@ class Server:
         return self.process.poll() is None
 
     def end(self, how=signal.SIGTERM):
-        """The exit code."""
+        """The exit code; `said` is what it wrote, `complaint` its errors."""
         self.process.send_signal(how)
-        return self.process.wait(30)
+        self.said, self.complaint = self.process.communicate(timeout=30)
+        return self.process.returncode
 
 
 def request(method="POST", target="/", body=b"", headers=(), length=None):

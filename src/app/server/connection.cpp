@@ -61,9 +61,9 @@ bool Connection::wait() {
 
 void Connection::receive_or_refuse(const std::string& what) {
   const Came came = receive(until_);
-  const std::string time = std::to_string(std::chrono::duration<double>(bounds_.request).count());
+  if (came == Came::Nothing && Clock::now() < until_) refuse(503, "the server ends");
   if (came == Came::Nothing)
-    refuse(408, what + " when the time was up", "a whole request in " + time.substr(0, time.find('.') + 2) + " s");
+    refuse(408, what + " when the time was up", "a whole request in " + std::to_string(bounds_.request.count()) + " ms");
   if (came == Came::End) refuse(400, what + " when the connection ended", "a whole request");
 }
 

@@ -41,10 +41,10 @@ class Connection {
   void hang_up();
 
  private:
-  enum class Came { Bytes, Nothing, End };
+  enum class Came : uint8_t { Bytes, Nothing, End };
   /// More bytes into `bytes_`.
   Came receive(Clock::time_point until);
-  /// What was refused had come in part, or too slowly.
+  /// The same of a request that has begun; throws Refused where none come.
   void receive_or_refuse(const std::string& what);
 
   int socket_, ending_;
