@@ -63,7 +63,8 @@ void Connection::receive_or_refuse(const std::string& what) {
   const Came came = receive(until_);
   if (came == Came::Nothing && Clock::now() < until_) refuse(503, "the server ends");
   if (came == Came::Nothing)
-    refuse(408, what + " when the time was up", "a whole request in " + std::to_string(bounds_.request.count()) + " ms");
+    refuse(408, what + " when the time was up",
+           "a whole request in " + std::to_string(bounds_.request.count()) + " ms");
   if (came == Came::End) refuse(400, what + " when the connection ended", "a whole request");
 }
 
