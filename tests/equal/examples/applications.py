@@ -47,7 +47,7 @@ def main(nibble, bundles, work, cc, cxx, include, library, *emulator):
         folder = work / name
         run(nibble, "app", "generate", bundle, "-o", folder, "--prefix", name)
         objects = []
-        for source in sorted([*folder.glob("*.c*"), *folder.glob("processing/*.c")]):
+        for source in sorted([*folder.glob("*.c"), *folder.glob("*.cpp"), *folder.glob("processing/*.c")]):
             c = source.suffix == ".c"
             objects.append(source.with_suffix(source.suffix + ".o"))
             run(cc if c else cxx, "-std=c11" if c else "-std=c++17", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror",
