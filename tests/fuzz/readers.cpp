@@ -5,12 +5,12 @@
 #include <string_view>
 
 #include "base/error.hpp"
-#include "data/inflate.hpp"
+#include "data/formats/inflate.hpp"
+#include "data/formats/text_golden.hpp"
+#include "data/formats/wav.hpp"
 #include "data/npy.hpp"
 #include "data/npz.hpp"
 #include "data/sources.hpp"
-#include "data/text_golden.hpp"
-#include "data/wav.hpp"
 #include "graph/text.hpp"
 #include "lab/experiment.hpp"
 #include "mutate_model.hpp"

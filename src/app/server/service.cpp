@@ -4,7 +4,7 @@
 
 #include "app/server/refused.hpp"
 #include "base/embedded.hpp"
-#include "data/orientation.hpp"
+#include "data/formats/orientation.hpp"
 
 const std::vector<nibble::Embedded>& nibble_app_page();
 
