@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes pictures of drawn shapes, and float networks that have not learnt yet: pictures.py FOLDER.
+"""Makes pictures of drawn shapes, and float networks that have not learnt yet: pictures.py FOLDER [COUNT].
 
 shapes.npz   x uint8 [N, 48, 48, 3], y: which of three shapes (one a picture)
 places.npz   the same with one to three shapes; y float32 [N, 8, 6, 6]: a YOLO head's numbers for cells of 8 pixels
@@ -121,16 +121,16 @@ def networks(folder):
     net.conv(1 + CLASSES, kernel=1, output="map").write(folder / "regions.onnx", [4, 24, 24])
 
 
-def main(folder):
+def main(folder, count=600):
     rng = random.Random(7)
     (folder / "samples").mkdir(parents=True, exist_ok=True)
     for name, shapes, target in (("shapes", (1, 1), None), ("places", (1, 3), head), ("regions", (1, 3), regions)):
-        write(folder / f"{name}.npz", rng, 600, shapes, target)
-        write(folder / f"{name}_test.npz", rng, 150, shapes, target)
+        write(folder / f"{name}.npz", rng, count, shapes, target)
+        write(folder / f"{name}_test.npz", rng, count // 4, shapes, target)
         for i in (1, 2):
             png(folder / "samples" / f"{name}{i}.png", picture(rng, shapes[1])[0])
     networks(folder)
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))

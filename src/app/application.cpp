@@ -3,8 +3,10 @@
 #include <chrono>
 #include <new>
 
+#include "app/generate.hpp"
 #include "app/input.hpp"
 #include "base/error.hpp"
+#include "data/wav.hpp"
 
 namespace nibble::app {
 namespace {
@@ -46,6 +48,10 @@ std::optional<data::Preprocess> carried_by(const nibble_program* program, const 
   return data::preprocess_from_json(parse_json(said, "app", place + ": metadata"), place + ": metadata 'preprocess'");
 }
 
+std::string_view kind_name(Kind kind) {
+  return kind == Kind::Image ? "image" : kind == Kind::Sound ? "sound" : "numbers";
+}
+
 program::Program read_network(const Parts& parts, const Description& app, const std::string& place) {
   const std::string& bytes = part_named(parts, app.network, place + ": network");
   return program::read({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, app.network);
@@ -60,6 +66,7 @@ struct Application::Impl {
   Ports outputs;
   std::optional<Levels> levels;
   std::optional<ImagePreparation> image;
+  std::optional<data::SoundFeatures> sound;
   std::unique_ptr<Task> task;
 
   Impl(Parts given, const std::string& place, const RunOptions& options)
@@ -74,7 +81,18 @@ struct Application::Impl {
       const std::optional<data::Preprocess> carried = carried_by(program.get(), place);
       image.emplace(image_for(description.image, carried, program.get()), carried, *levels, place + ": input: image");
     }
-    task = task_named(description.task, place).open(description, parts, outputs, place);
+    if (description.kind == Kind::Sound) {
+      const Shape heard = description.sound.shape();
+      if (element_count(heard) != static_cast<int64_t>(levels->elements()))
+        fail("app", place + ": input: sound", "features " + to_string(heard),
+             "the network's input, " + to_string(levels->shape()));
+      sound.emplace(description.sound);
+    }
+    const TaskRow& row = task_named(description.task, place);
+    const std::string_view kind = kind_name(description.kind);
+    if (row.inputs.find(kind) == row.inputs.npos)
+      fail("app", place + ": input", std::string(kind) + ", for " + description.task, std::string(row.inputs));
+    task = row.open(description, parts, outputs, place);
     if (description.task == "anomaly" && !rebuilds())
       fail("app", place + ": network", "no output of the input's size", "one that reconstructs it");
   }
@@ -108,6 +126,8 @@ struct Worker::Impl {
   std::unique_ptr<nibble_context, Release> context;
   ImagePreparation::Room room{};
   std::string levels{}, bytes{};
+  std::string heard{};                        ///< every run's input
+  std::map<std::string, std::string> said{};  ///< and outputs
   std::chrono::steady_clock::time_point since{};
 
   void begin() { since = std::chrono::steady_clock::now(); }
@@ -127,13 +147,50 @@ struct Worker::Impl {
       seen.height = picture->shape()[0];
       seen.width = picture->shape()[1];
       seen.side = app.image->height();
+      if (app.description.task == "anomaly") seen.input = app.levels->reals(levels);
     } else {
-      const std::vector<float> numbers = decode_numbers(request.bytes, request.place);
+      seen.input = decode_numbers(request.bytes, request.place);
       end(reply, "decode");
-      app.levels->quantise(numbers, levels, request.place);
+      app.levels->quantise(seen.input, levels, request.place);
     }
     end(reply, "prepare");
     return picture;
+  }
+
+  /// A window of a sound, zeros behind its end.
+  void hear(const data::Sound& sound, int64_t first, Seen& seen, const std::string& place) {
+    const auto rate = static_cast<double>(sound.rate);
+    const int64_t length = app.description.sound.samples;
+    const auto count = static_cast<int64_t>(sound.samples.size());
+    seen.begin = static_cast<double>(first) / rate;
+    seen.end = static_cast<double>(first + length) / rate;
+    const std::span<const float> window(sound.samples.data() + first,
+                                        static_cast<size_t>(std::min(length, count - first)));
+    const Tensor features = (*app.sound)(window, sound.rate, place);
+    seen.input.assign(features.as<float>().begin(), features.as<float>().end());
+    app.levels->quantise(seen.input, levels, place);
+  }
+
+  /// Every window of a sound, through the network.
+  void listen(const Request& request, std::vector<Seen>& windows, Reply& reply) {
+    const data::Sound sound = data::parse_wav(request.bytes, request.place);
+    end(reply, "decode");
+    double preparing = 0, running = 0;
+    const int64_t count = static_cast<int64_t>(sound.samples.size()), length = app.description.sound.samples;
+    windows.clear();
+    for (int64_t first = 0; first == 0 || first + length <= count; first += app.description.hop) {
+      Reply part;
+      Seen& seen = windows.emplace_back();
+      hear(sound, first, seen, request.place);
+      end(part, "prepare");
+      run_network();
+      end(part, "network");
+      read_outputs(seen);
+      preparing += part.stages[0].seconds;
+      running += part.stages[1].seconds;
+    }
+    reply.stages.push_back({"prepare", preparing});
+    reply.stages.push_back({"network", running});
   }
 
   void run_network() {
@@ -143,8 +200,8 @@ struct Worker::Impl {
     ensure(ran == NIBBLE_OK, "a network takes the integers of its input");
   }
 
-  void read_outputs(Seen& seen, Reply& reply) {
-    reply.input = sha256(levels);
+  void read_outputs(Seen& seen) {
+    heard += levels;
     for (size_t i = 0; i < app.outputs.size(); ++i) {
       const program::Port& port = app.outputs[i];
       Output output{port.value.name, port.value.extents, {}};
@@ -155,7 +212,7 @@ struct Worker::Impl {
       ensure(nibble_get_reals(context.get(), i, output.reals.data()) == NIBBLE_OK &&
                  nibble_get(context.get(), i, bytes.data()) == NIBBLE_OK,
              "a network's outputs can be read");
-      reply.outputs[output.name] = sha256(bytes);
+      said[output.name] += bytes;
       seen.outputs.push_back(std::move(output));
     }
   }
@@ -171,20 +228,28 @@ Worker::~Worker() = default;
 Reply Worker::run(const Request& request) {
   Impl& worker = *impl_;
   Reply reply;
-  Seen seen;
-  if (request.box && !worker.app.image) fail("app", "box", "an input without pixels", "a picture");
+  std::vector<Seen> windows(1);
+  std::optional<Tensor> picture;
+  if (!worker.app.image && (request.box || request.drawn))
+    fail("app", request.box ? "box" : "draw", "an input without pixels", "a picture");
+  worker.heard.clear();
+  worker.said.clear();
   worker.begin();
-  const std::optional<Tensor> picture = worker.prepare(request, seen, reply);
-  worker.run_network();
-  worker.end(reply, "network");
-  worker.read_outputs(seen, reply);
-  if (worker.app.description.task == "anomaly") seen.input = worker.app.levels->reals(worker.levels);
-  reply.result = worker.app.task->answer(seen);
+  if (worker.app.sound) {
+    worker.listen(request, windows, reply);
+  } else {
+    picture = worker.prepare(request, windows[0], reply);
+    worker.run_network();
+    worker.end(reply, "network");
+    worker.read_outputs(windows[0]);
+  }
+  reply.result = worker.app.task->answer(windows);
+  reply.input = sha256(worker.heard);
+  for (const auto& [name, bytes] : worker.said) reply.outputs[name] = sha256(bytes);
   worker.end(reply, "answer");
   if (request.drawn) {
-    if (!picture) fail("app", "draw", "an input without pixels", "a picture");
     Canvas canvas(*picture);
-    worker.app.task->draw(canvas, seen, reply.result);
+    worker.app.task->draw(canvas, windows[0], reply.result);
     reply.png = canvas.png();
   }
   return reply;
@@ -204,6 +269,13 @@ std::string difference_from(const Json& golden, const Reply& reply) {
         golden.value("outputs", Json::object()).value(name, Json()) != Json(hash))
       return "output '" + name + "' of the network differs";
   return "the integers are the same, and the answer differs";
+}
+
+std::map<std::string, std::string> Application::generated(const std::string& prefix) const {
+  const Impl& app = *impl_;
+  return generate({app.description, *app.levels, app.image ? &*app.image : nullptr, *app.task,
+                   app.parts.find(app.description.network)->second},
+                  prefix);
 }
 
 std::string Application::packed() const {

@@ -51,6 +51,8 @@ class Application {
   const nibble_program* program() const;
   /// JSON Schema of an answer.
   Json result_schema() const;
+  /// As C++ that links libnibble_rt alone: files by name. Throws UserError where `prefix` is no identifier.
+  std::map<std::string, std::string> generated(const std::string& prefix) const;
   /// The file of this application with what its samples give today as their goldens.
   std::string packed() const;
 

@@ -93,7 +93,14 @@ Kind kind_of(const Section& app, Description& into, const std::string& place) {
   into.input = app.part("input");
   const Section input(into.input, "app", place + ": input", {"image", "sound", "numbers"});
   if (into.input.size() != 1) app.refuse("input", "one of image, sound, numbers");
-  if (input.has("sound")) return Kind::Sound;
+  if (input.has("sound")) {
+    into.sound = data::sound_input_from_json(input.part("sound"), place + ": input: sound");
+    const Json output = app.has("output") ? app.part("output") : Json::object();
+    double seconds = static_cast<double>(into.sound.samples) / into.sound.features.rate;
+    Section(output, "app", place + ": output").real("hop", seconds, Section::above_zero, 3600);
+    into.hop = std::max<int64_t>(1, static_cast<int64_t>(seconds * into.sound.features.rate + 0.5));
+    return Kind::Sound;
+  }
   if (input.has("numbers")) return Kind::Numbers;
   into.image = image_of(input.part("image"), place + ": input: image");
   return Kind::Image;

@@ -6,6 +6,7 @@
 
 #include "app/bundle.hpp"
 #include "data/dataset.hpp"
+#include "data/sound.hpp"
 #include "processing/image.h"
 
 namespace nibble::app {
@@ -32,6 +33,8 @@ struct Description {
   std::vector<std::string> classes;
   Kind kind = Kind::Numbers;
   ImageInput image;
+  data::SoundInput sound;
+  int64_t hop = 0;     ///< of a sound, samples from one window to the next
   Json input, output;  ///< as they stand there
   std::vector<SampleInput> samples;
   Json whole;

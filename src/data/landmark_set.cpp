@@ -90,7 +90,7 @@ std::pair<std::filesystem::path, LandmarkModel> folder_and_model(const std::file
 std::unique_ptr<Dataset> open_landmarks(const std::filesystem::path& path, std::string_view) {
   auto [folder, model] = folder_and_model(path);
   std::vector<std::filesystem::path> files = images_in(folder);
-  if (files.empty()) fail("data", folder.string(), "no images", "JPEG or PNG files and their landmarks.npy");
+  if (files.empty()) fail("data", folder.string(), "no images", "JPEG, PNG or BMP files and their landmarks.npy");
   const auto count = static_cast<int64_t>(files.size());
   Tensor points = read_npy(folder / "landmarks.npy");
   check_points(points, count, model, (folder / "landmarks.npy").string());

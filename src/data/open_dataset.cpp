@@ -10,7 +10,7 @@ namespace nibble::data {
 
 /// Opens PATH; the split is one of the row's, or empty where it has none.
 using OpenSet = std::unique_ptr<Dataset>(const std::filesystem::path& path, std::string_view split);
-OpenSet open_mnist, open_cifar10, open_images, open_landmarks;
+OpenSet open_mnist, open_cifar10, open_images, open_sounds, open_landmarks;
 std::unique_ptr<Dataset> open_npz(const std::filesystem::path& path, std::string_view split,
                                   const std::vector<std::string>& inputs);
 
@@ -30,6 +30,7 @@ constexpr SetRow sets[] = {
     {"mnist", "DIR", train_or_test, open_mnist},
     {"cifar10", "DIR", train_or_test, open_cifar10},
     {"images", "DIR", {}, open_images},
+    {"sounds", "DIR", {}, open_sounds},
     {"landmarks", "DIR[:BASIS]", {}, open_landmarks},
     {"npz", "FILE", {}, nullptr},
 };

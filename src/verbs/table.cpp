@@ -8,11 +8,12 @@ namespace nibble::verbs {
 namespace {
 
 const Option dataset{.name = "data", .value = "SET:PATH[:SPLIT]", .help = data::dataset_forms(), .required = true};
-const Option preprocess{.name = "preprocess",
-                        .value = "FILE.json",
-                        .help =
-                            "what is done to an image before the network sees it; else what the model carries; else "
-                            "pixels / 255"};
+const Option preprocess{
+    .name = "preprocess",
+    .value = "FILE.json",
+    .help =
+        "what is done to an image or a sound before the network sees it; else what the model carries; else "
+        "pixels / 255"};
 const Option limit{.name = "limit", .value = "N", .help = "only the first N examples"};
 const Option engine{.name = "engine",
                     .value = "NAME",
@@ -230,7 +231,7 @@ Verb run_row() {
       {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
       {{.name = "input",
         .value = "FILE",
-        .help = "IN.npz (arrays by input name), IN.npy or an image",
+        .help = "IN.npz (arrays by input name), IN.npy, an image or a sound (.wav)",
         .required = true},
        optional(output("OUT.npz", ""), "keeps the outputs by name"),
        {.name = "expect", .value = "EXPECTED.npz", .help = "values by name; any difference: exit code 1"},

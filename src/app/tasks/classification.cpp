@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "app/tasks/task.hpp"
@@ -21,7 +23,8 @@ class Classification : public Task {
     logits_ = scores == "logits";
   }
 
-  Json answer(const Seen& seen) const override {
+  Json answer(const std::vector<Seen>& windows) const override {
+    const Seen& seen = windows.front();
     const std::vector<float>& reals = seen.outputs[output_].reals;
     const auto count = static_cast<int64_t>(reals.size());
     std::vector<double> share(reals.begin(), reals.end());
@@ -43,6 +46,41 @@ class Classification : public Task {
       canvas.label(0, y, line["name"].get<std::string>() + " " + std::to_string(percent) + " %", {20, 20, 20});
       y += canvas.line_height();
     }
+  }
+
+  TaskCode code() const override {
+    TaskCode code;
+    code.includes = "#include \"processing/classify.h\"\n";
+    code.declaration = R"(struct Class {
+  int32_t index;
+  std::string name;
+  double probability;
+};
+/// The likeliest first.
+struct Answer {
+  std::vector<Class> classes;
+};
+)";
+    code.constants = names_of(classes_);
+    code.body =
+        fmt::format(R"(  const std::vector<float>& scores = reals[{}];
+  const auto count = static_cast<int64_t>(scores.size());
+  std::vector<double> share(scores.begin(), scores.end());
+{}  std::vector<int32_t> best({});
+  best.resize(static_cast<size_t>(nibble_largest(share.data(), count, {}, best.data())));
+  for (const int32_t index : best)
+    answer.classes.push_back({{index, class_name(index), share[static_cast<size_t>(index)]}});
+)",
+                    output_, logits_ ? "  nibble_softmax(scores.data(), count, 1, share.data());\n" : "", top_, top_);
+    code.json = R"(  text += "{\"classes\": [";
+  for (const Class& c : answer.classes) {
+    text += text.back() == '[' ? "" : ", ";
+    text += "{\"index\": " + std::to_string(c.index) + ", \"name\": " + quoted(c.name) +
+            ", \"probability\": " + number(c.probability) + "}";
+  }
+  text += "]}";
+)";
+    return code;
   }
 
  private:

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -32,12 +34,19 @@ Options options_of(const Section& section) {
   return options;
 }
 
+const char* scores_name(nibble_scores scores) {
+  return scores == NIBBLE_SCORES     ? "NIBBLE_SCORES"
+         : scores == NIBBLE_LOGISTIC ? "NIBBLE_LOGISTIC"
+                                     : "NIBBLE_NORMALISED";
+}
+
 /// Boxes in the network's input become the answer in the picture.
 class Detection : public Task {
  public:
   Detection(const Description& app, const Options& options) : options_(options), classes_(app.classes) {}
 
-  Json answer(const Seen& seen) const override {
+  Json answer(const std::vector<Seen>& windows) const override {
+    const Seen& seen = windows.front();
     std::vector<nibble_object> room(most_objects);
     nibble_objects objects{room.data(), 0, most_objects};
     decode(seen, objects);
@@ -66,8 +75,50 @@ class Detection : public Task {
     }
   }
 
+  TaskCode code() const override {
+    TaskCode code;
+    code.includes = "#include \"processing/detect.h\"\n";
+    code.declaration = R"(struct Object {
+  int32_t index;
+  std::string name;
+  double score;
+  double left, top, width, height; /* in the picture's pixels */
+};
+/// The best first.
+struct Answer {
+  std::vector<Object> objects;
+};
+)";
+    code.constants = names_of(classes_) + heads();
+    code.body =
+        fmt::format("  std::vector<nibble_object> room({0});\n  nibble_objects objects{{room.data(), 0, {0}}};\n",
+                    most_objects) +
+        calls() +
+        fmt::format("  nibble_suppress(&objects, {}, {}, {});\n", literal(options_.overlap), options_.across ? 1 : 0,
+                    options_.most);
+    code.body += R"(  for (int64_t i = 0; i < objects.count; ++i) {
+    const nibble_object& o = room[static_cast<size_t>(i)];
+    const double left = picture_x(at, o.left), top = picture_y(at, o.top);
+    answer.objects.push_back({o.class_index, class_name(o.class_index), o.score, left, top,
+                              picture_x(at, o.right) - left, picture_y(at, o.bottom) - top});
+  }
+)";
+    code.json = R"(  text += "{\"objects\": [";
+  for (const Object& o : answer.objects) {
+    text += text.back() == '[' ? "" : ", ";
+    text += "{\"index\": " + std::to_string(o.index) + ", \"name\": " + quoted(o.name) + ", \"score\": " + number(o.score) +
+            ", \"box\": [" + number(o.left) + ", " + number(o.top) + ", " + number(o.width) + ", " + number(o.height) + "]}";
+  }
+  text += "]}";
+)";
+    return code;
+  }
+
  protected:
   virtual void decode(const Seen& seen, nibble_objects& objects) const = 0;
+  /// Of generated code: the heads' constants, and the calls that decode them.
+  virtual std::string heads() const = 0;
+  virtual std::string calls() const = 0;
   Options options_;
 
  private:
@@ -121,6 +172,17 @@ class Ssd : public Detection {
                       options_.threshold, &objects);
   }
 
+  std::string heads() const override {
+    return fmt::format("const float anchors[] = {{\n    {}}};\n", literals(head_.anchors, anchors_.size())) +
+           fmt::format("const nibble_ssd head = {{anchors, {}, {}, {}, {}, {{{}, {}}}, {}}};\n", head_.count,
+                       head_.classes, head_.background, scores_name(head_.scores), literal(head_.variance[0]),
+                       literal(head_.variance[1]), head_.y_first);
+  }
+  std::string calls() const override {
+    return fmt::format("  nibble_decode_ssd(&head, reals[{}].data(), reals[{}].data(), {}, &objects);\n", offsets_,
+                       scores_, literal(options_.threshold));
+  }
+
  private:
   size_t offsets_ = 0, scores_ = 0;
   Tensor anchors_;
@@ -152,6 +214,27 @@ class Yolo : public Detection {
   void decode(const Seen& seen, nibble_objects& objects) const override {
     for (const auto& [output, head] : heads_)
       nibble_decode_yolo(&head, seen.outputs[output].reals.data(), options_.threshold, &objects);
+  }
+
+  std::string heads() const override {
+    static constexpr const char* forms[] = {"NIBBLE_YOLO_V3", "NIBBLE_YOLO_V5", "NIBBLE_YOLO_X", "NIBBLE_YOLO_V8"};
+    std::string text, list;
+    for (size_t i = 0; i < heads_.size(); ++i) {
+      const nibble_yolo& head = heads_[i].head;
+      const std::string sizes = sizes_[i].empty() ? "nullptr" : "sizes" + std::to_string(i);
+      if (!sizes_[i].empty())
+        text += fmt::format("const float {}[] = {{{}}};\n", sizes, literals(sizes_[i].data(), sizes_[i].size()));
+      list += fmt::format("    {{{}, {}, {}, {}, {}, {}, {}, {}, {}}},\n", forms[head.form], head.rows, head.columns,
+                          head.anchors, head.classes, head.bins, sizes, literal(head.stride), scores_name(head.scores));
+    }
+    return text + "const nibble_yolo heads[] = {\n" + list + "};\n";
+  }
+  std::string calls() const override {
+    std::string text;
+    for (size_t i = 0; i < heads_.size(); ++i)
+      text += fmt::format("  nibble_decode_yolo(&heads[{}], reals[{}].data(), {}, &objects);\n", i, heads_[i].output,
+                          literal(options_.threshold));
+    return text;
   }
 
  private:

@@ -1,4 +1,6 @@
 #include "data/landmarks.hpp"
+#include <fmt/format.h>
+
 #include "app/tasks/task.hpp"
 #include "base/error.hpp"
 
@@ -21,7 +23,8 @@ class Landmarks : public Task {
                                 : std::to_string(model_.parameters()) + ", the model's parameters");
   }
 
-  Json answer(const Seen& seen) const override {
+  Json answer(const std::vector<Seen>& windows) const override {
+    const Seen& seen = windows.front();
     const std::vector<float>& reals = seen.outputs[output_].reals;
     const std::vector<double> y(reals.begin(), reals.end());
     const std::vector<double> landmarks = data::landmarks_of(model_, y);
@@ -56,6 +59,55 @@ class Landmarks : public Task {
           canvas.line(at(i, 0), at(i, 1), at(next, 0), at(next, 1), colour);
         }
     for (size_t i = 0; i < answer["points"].size(); ++i) canvas.dot(at(i, 0), at(i, 1), {255, 255, 255});
+  }
+
+  TaskCode code() const override {
+    TaskCode code;
+    code.includes = "#include \"processing/landmarks.h\"\n";
+    const bool posed = !model_.is_identity();
+    code.declaration = R"(struct Point {
+  double x, y; /* in the picture's pixels */
+};
+struct Answer {
+  std::vector<Point> points;
+)" + std::string(posed ? "  nibble_head_pose pose;\n" : "") +
+                       "};\n";
+    if (posed) code.declaration = "// The pose is in degrees (processing/landmarks.h).\n" + code.declaration;
+    const auto array = [](const char* name, const std::vector<double>& values) {
+      return fmt::format("const double {}[] = {{\n    {}}};\n", name, literals(values.data(), values.size()));
+    };
+    const std::string get =
+        fmt::format("  const std::vector<double> y(reals[{}].begin(), reals[{}].end());\n", output_, output_);
+    if (posed) {
+      code.constants = array("mean", model_.mean) + array("deviation", model_.deviation) +
+                       array("average", model_.average) + array("basis", model_.basis) +
+                       fmt::format("const nibble_face_model face = {{mean, deviation, average, basis, {}, {}, {}}};\n",
+                                   model_.points(), model_.shapes(), literal(model_.height));
+      code.body = get + fmt::format(R"(  std::vector<double> landmarks({});
+  nibble_face_landmarks(&face, y.data(), landmarks.data());
+  answer.pose = nibble_face_pose(&face, y.data());
+)",
+                                    2 * model_.points());
+    } else {
+      code.body = get + "  const std::vector<double>& landmarks = y;\n";
+    }
+    code.body += R"(  for (size_t i = 0; i < landmarks.size(); i += 2)
+    answer.points.push_back({picture_x(at, landmarks[i]), picture_y(at, landmarks[i + 1])});
+)";
+    code.json =
+        R"(  text += "{\"points\": [";
+  for (const Point& point : answer.points)
+    text += (text.back() == '[' ? "[" : ", [") + number(point.x) + ", " + number(point.y) + "]";
+  text += "]";
+)" +
+        std::string(
+            posed
+                ? R"(  text += ", \"pose\": {\"yaw\": " + number(answer.pose.yaw) + ", \"pitch\": " + number(answer.pose.pitch) +
+          ", \"roll\": " + number(answer.pose.roll) + "}";
+)"
+                : "") +
+        "  text += \"}\";\n";
+    return code;
   }
 
  private:

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <map>
 
 #include "app/tasks/task.hpp"
@@ -26,7 +28,8 @@ class Segmentation : public Task {
     section.whole("background", background_, -1, 255);
   }
 
-  Json answer(const Seen& seen) const override {
+  Json answer(const std::vector<Seen>& windows) const override {
+    const Seen& seen = windows.front();
     const std::vector<uint8_t> map = classes_at(seen);
     std::map<int64_t, int64_t> counts;
     Json runs = Json::array();
@@ -66,6 +69,47 @@ class Segmentation : public Task {
       canvas.label(0, y, line["name"].get<std::string>(), class_colour(static_cast<size_t>(index == 0 ? 255 : index)));
       y += canvas.line_height();
     }
+  }
+
+  TaskCode code() const override {
+    TaskCode code;
+    code.includes = "#include \"processing/classify.h\"\n";
+    code.declaration = R"(/// A class for each place of the map, row by row.
+struct Answer {
+  int64_t height, width;
+  std::vector<uint8_t> map;
+};
+)";
+    code.constants = names_of(classes_);
+    code.body = fmt::format("  answer.height = {0};\n  answer.width = {1};\n  answer.map.resize({0} * {1});\n", height_,
+                            width_);
+    code.body += planes_ > 1 ? fmt::format("  nibble_largest_plane(reals[{}].data(), {}, {}, answer.map.data());\n",
+                                           output_, planes_, height_ * width_)
+                             : fmt::format(R"(  for (size_t i = 0; i < answer.map.size(); ++i) {{
+    const float index = reals[{}][i];
+    answer.map[i] = index > 0 ? static_cast<uint8_t>(index < 255 ? index : 255) : uint8_t{{0}};
+  }}
+)",
+                                           output_);
+    code.json = R"(  int64_t counts[256] = {};
+  std::string runs;
+  for (size_t i = 0; i < answer.map.size();) {
+    size_t end = i;
+    while (end < answer.map.size() && answer.map[end] == answer.map[i]) ++end;
+    runs += (runs.empty() ? "" : ", ") + std::to_string(answer.map[i]) + ", " + std::to_string(end - i);
+    counts[answer.map[i]] += static_cast<int64_t>(end - i);
+    i = end;
+  }
+  text += "{\"size\": [" + std::to_string(answer.height) + ", " + std::to_string(answer.width) + "], \"classes\": [";
+  for (int64_t i = 0; i < 256; ++i) {
+    if (counts[i] == 0) continue;
+    text += text.back() == '[' ? "" : ", ";
+    text += "{\"index\": " + std::to_string(i) + ", \"name\": " + quoted(class_name(i)) +
+            ", \"pixels\": " + std::to_string(counts[i]) + "}";
+  }
+  text += "], \"runs\": [" + runs + "]}";
+)";
+    return code;
   }
 
  private:

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "app/tasks/task.hpp"
@@ -73,26 +75,47 @@ Json landmarks_output() {
           "a part: arrays mean, std, u, w_shape, w_expression; without one the outputs are the points"}}}});
 }
 
+Json heard_schema() {
+  return list_of(object_of({{"index", number_schema("of the class")},
+                            {"name", {{"type", "string"}}},
+                            {"begin", number_schema("seconds")},
+                            {"end", number_schema("seconds")},
+                            {"probability", number_schema("0 to 1, the mean of the last windows")}}));
+}
+Json keywords_result() {
+  return object_of({{"keywords", heard_schema()}, {"windows", heard_schema()}});
+}
+Json keywords_output() {
+  return object_of({{"hop", number_schema("seconds from one window to the next: a window's length")},
+                    {"smooth", number_schema("windows whose mean counts: 1")},
+                    {"threshold", number_schema("least probability of a word: 0.5")},
+                    {"background", list_of({{"type", "string"}, {"description", "a class that is no word"}})},
+                    {"scores", {{"enum", {"logits", "probabilities"}}}}});
+}
+
 Json anomaly_result() {
   return object_of({{"error", number_schema("mean square of what is not reconstructed")},
                     {"threshold", number_schema("above it the input is called anomalous")},
                     {"anomalous", {{"type", "boolean"}}}});
 }
 Json anomaly_output() {
-  return object_of({{"threshold", number_schema("of the mean square error")}});
+  return object_of({{"threshold", number_schema("of the mean square error")},
+                    {"hop", number_schema("of a sound, seconds from one window to the next: a window's length")}});
 }
 
 }  // namespace
 
 const std::vector<TaskRow>& tasks() {
   static const std::vector<TaskRow> rows = {
-      {"classification", "which class, the likeliest first", open_classification, classification_result,
-       classification_output},
-      {"detection", "objects and their boxes", open_detection, detection_result, detection_output},
-      {"segmentation", "a class for every pixel", open_segmentation, segmentation_result, segmentation_output},
-      {"landmarks", "points of a face, and how it is turned", open_landmarks, landmarks_result, landmarks_output},
-      {"anomaly", "whether an input is one that the network cannot reconstruct", open_anomaly, anomaly_result,
-       anomaly_output},
+      {"classification", "which class, the likeliest first", "image, sound, numbers", open_classification,
+       classification_result, classification_output},
+      {"detection", "objects and their boxes", "image", open_detection, detection_result, detection_output},
+      {"segmentation", "a class for every pixel", "image", open_segmentation, segmentation_result, segmentation_output},
+      {"landmarks", "points of a face, and how it is turned", "image", open_landmarks, landmarks_result,
+       landmarks_output},
+      {"keywords", "words in a sound, window by window", "sound", open_keywords, keywords_result, keywords_output},
+      {"anomaly", "whether an input is one that the network cannot reconstruct", "image, sound, numbers", open_anomaly,
+       anomaly_result, anomaly_output},
   };
   return rows;
 }
@@ -147,6 +170,41 @@ Tensor array_of(const Parts& parts, const std::string& part, const std::string& 
     names.push_back(name);
   }
   fail("app", place, "'" + part + "' has no array '" + array + "'" + did_you_mean(array, names));
+}
+
+std::string literal(double value) {
+  return fmt::format("{:a}", value);
+}
+std::string literals(const double* values, size_t count) {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) text += (i == 0 ? "" : i % 8 == 0 ? ",\n    " : ", ") + literal(values[i]);
+  return text;
+}
+std::string literals(const float* values, size_t count) {
+  const std::vector<double> wide(values, values + count);
+  std::string text = literals(wide.data(), count);
+  for (size_t at = 0; (at = text.find(',', at)) != text.npos; at += 2) text.insert(at, "f");
+  return text + (count > 0 ? "f" : "");
+}
+std::string literals(const std::vector<std::string>& texts) {
+  std::string text;
+  for (const std::string& one : texts) {
+    text += text.empty() ? "\"" : ", \"";
+    for (const char c : one) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (c == '"' || c == '\\' || byte < ' ' || byte > 126 || c == '?')
+        text += fmt::format("\\{:03o}", byte);
+      else
+        text += c;
+    }
+    text += '"';
+  }
+  return text;
+}
+
+std::string names_of(const std::vector<std::string>& classes) {
+  return "const char* const class_names[] = {" + (classes.empty() ? "nullptr" : literals(classes)) + "};\n" +
+         "const int64_t named = " + std::to_string(classes.size()) + ";\n";
 }
 
 Json number_schema(std::string_view about) {

@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 app::RunOptions run_options(const Call& call) {
+  if (!call.takes("kernels")) return {};
   return {call.text("kernels", ""), call.texts("backend")};
 }
 
@@ -190,6 +191,20 @@ Result app_bench(const Call& call) {
     result.json["stages"].push_back(std::move(entry));
   }
   result.json["whole"] = add("whole", std::move(whole));
+  return result;
+}
+
+Result app_generate(const Call& call) {
+  const app::Application application = opened(call);
+  const fs::path folder = call.path("output");
+  Result result;
+  result.json = {{"files", Json::array()}};
+  for (const auto& [name, text] : application.generated(call.text("prefix", "app"))) {
+    fs::create_directories((folder / name).parent_path());
+    write_file(folder / name, text, "app");
+    result.json["files"].push_back(name);
+  }
+  result.text = fmt::format("wrote {} files to {}\n", result.json["files"].size(), folder.string());
   return result;
 }
 

@@ -47,7 +47,7 @@ TEST(LandmarkModelErrors, NameTheArray) {
 
 TEST(LandmarkSetErrors, NameTheFile) {
   const Folder folder;
-  EXPECT_EQ(opening(folder), "data: DIR: no images (expected JPEG or PNG files and their landmarks.npy)");
+  EXPECT_EQ(opening(folder), "data: DIR: no images (expected JPEG, PNG or BMP files and their landmarks.npy)");
   put_faces(folder, 2);
   EXPECT_EQ(opening(folder, ":nowhere.npz"), "data: nowhere.npz: cannot be opened: No such file or directory");
   EXPECT_EQ(opening(folder, "/../nowhere"),

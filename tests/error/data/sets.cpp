@@ -20,8 +20,8 @@ TEST(OpenDatasetErrors, NameTheDescription) {
   const Folder folder;
   EXPECT_EQ(message_of([] { open_dataset("mnist"); }), "data: 'mnist': no path (expected SET:PATH[:SPLIT])");
   EXPECT_EQ(message_of([] { open_dataset("minst:a:test"); }),
-            "data: 'minst:a:test': no set 'minst' (did you mean 'mnist'?) (expected mnist, cifar10, images, landmarks "
-            "or npz)");
+            "data: 'minst:a:test': no set 'minst' (did you mean 'mnist'?) (expected mnist, cifar10, images, sounds, "
+            "landmarks or npz)");
   EXPECT_EQ(message_of([] { open_dataset("mnist:a"); }),
             "data: 'mnist:a': no split (expected mnist:DIR:train or mnist:DIR:test)");
   EXPECT_EQ(message_of([] { open_dataset("cifar10:a:val"); }),
@@ -76,7 +76,7 @@ TEST(Cifar10Errors, NameTheFileAndTheRecord) {
 TEST(ImagesErrors, NameTheFolderTheLineOrTheFile) {
   const Folder folder;
   EXPECT_EQ(opening(folder, "images", ""),
-            "data: DIR: no images (expected JPEG or PNG files, one folder of them a class, or labels.csv)");
+            "data: DIR: no images (expected JPEG, PNG or BMP files, one folder of them a class, or labels.csv)");
   EXPECT_EQ(opening(folder, "images", "/none"),
             "data: DIR/none: cannot be listed: No such file or directory (expected a folder)");
   folder.write("cat/a.png", "not a picture");
