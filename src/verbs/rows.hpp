@@ -22,6 +22,7 @@ Result validate(const Call& call);
 Result machines(const Call& call);
 Result compile(const Call& call);
 Result bench(const Call& call);
+Result tune(const Call& call);
 
 /// The dialects, for the help of convert.
 std::string list_dialects();
