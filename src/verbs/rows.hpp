@@ -22,6 +22,7 @@ Result validate(const Call& call);
 Result machines(const Call& call);
 Result compile(const Call& call);
 Result bench(const Call& call);
+Result tune(const Call& call);
 Result app_pack(const Call& call);
 Result app_run(const Call& call);
 Result app_check(const Call& call);

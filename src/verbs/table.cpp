@@ -37,7 +37,7 @@ const Option backend{.name = "backend",
                      .value = "NAME",
                      .help =
                          "a library that may take steps whose integers stay the same: NAME.so of NIBBLE_BACKENDS or "
-                         "of Nibble's own, or a path; asked in the order given",
+                         "of Nibble's own, or a path; asked in the order given; auto: those that 'nibble tune' chose",
                      .repeated = true};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
 
@@ -368,6 +368,20 @@ Verb bench_row() {
           bench};
 }
 
+Verb tune_row() {
+  return {
+      "tune",
+      {{"MODEL.nib", "a program"}},
+      {optional(output("OUT.nib", ""), "the program with what was chosen; without it only the table is printed"),
+       {.name = "runs", .value = "N", .help = "how often each runs (50)"},
+       optional(backend,
+                "a library that is measured beside the kernel sets: NAME.so of NIBBLE_BACKENDS or of Nibble's "
+                "own, or a path")},
+      "measures every kernel set and back end on each step, here, and chooses the fastest of those that give the same "
+      "integers",
+      tune};
+}
+
 }  // namespace
 
 const std::vector<Verb>& table() {
@@ -386,6 +400,7 @@ const std::vector<Verb>& table() {
                           reads_model(compare_row()),
                           reads_model(compile_row()),
                           reads_model(bench_row()),
+                          tune_row(),
                           reads_model(generate_row()),
                           validate_row(),
                           machines_row()};
