@@ -46,17 +46,6 @@ def numbers(wav):
 INPUTS = {".png": ppm, ".wav": numbers}
 
 
-def samples_of(wav):
-    """Of a WAV of 16-bit PCM in one channel, as text."""
-    with wave.open(io.BytesIO(wav)) as sound:
-        assert sound.getsampwidth() == 2 and sound.getnchannels() == 1, "16 bits, one channel"
-        frames = sound.readframes(sound.getnframes())
-    return "\n".join(repr(v / 32768) for v, in struct.iter_unpack("<h", frames)).encode()
-
-
-READERS = {".png": ppm, ".wav": samples_of}
-
-
 def main(nibble, bundles, work, cc, cxx, include, library, *emulator):
     bundles, work = pathlib.Path(bundles), pathlib.Path(work)
     compared = 0
