@@ -22,7 +22,7 @@ int64_t rank_of(const double* scores, int64_t classes, int64_t label) {
 void Judge::add(const std::vector<double>& outputs, const data::Batch& batch) {
   const int64_t rows = batch.x.shape().front();
   if (batch.target)
-    add_squares(outputs, *batch.target);
+    add_squares(outputs, rows, *batch.target);
   else
     add_decisions(outputs, rows, batch.labels);
   evaluation_.count += rows;
@@ -43,19 +43,23 @@ void Judge::add_decisions(const std::vector<double>& scores, int64_t rows, const
     top1_ += rank < 1;
     top5_ += rank < 5;
     evaluation_.right.push_back(rank < 1);
+    evaluation_.labels.push_back(label);
   }
 }
 
-void Judge::add_squares(const std::vector<double>& outputs, const Tensor& target) {
+void Judge::add_squares(const std::vector<double>& outputs, int64_t rows, const Tensor& target) {
   const std::vector<double> wanted = target.to_reals();
   if (wanted.size() != outputs.size())
     fail("lab", "targets", std::to_string(wanted.size()) + " values a batch",
          "the network's " + std::to_string(outputs.size()));
+  const size_t of_example = wanted.size() / static_cast<size_t>(rows);
   for (size_t i = 0; i < wanted.size(); ++i) {
     const double square = (outputs[i] - wanted[i]) * (outputs[i] - wanted[i]);
     squares_ += square;
     fourth_ += square * square;
     ++squared_;
+    if (i % of_example == 0) evaluation_.errors.push_back(0);
+    evaluation_.errors.back() += square / static_cast<double>(of_example);
   }
 }
 

@@ -73,13 +73,18 @@ struct Row {
   std::string variant;  ///< empty: float
   std::string representation;
   int64_t weight_bits = 32, activation_bits = 32;
+  std::string metric = "top1";  ///< what `accuracy` is: top1, or mean_square where targets are given
   double accuracy = 0, low = 0, high = 0;
   int64_t flips = 0;
   int64_t compared_integers = 0, differing_integers = 0;
   int64_t weight_bytes = 0;
   int64_t requantisations = 0, exact = 0;
   std::filesystem::path model;
-  std::vector<bool> right;  ///< on each example of the test set that has a label
+  std::vector<bool> right;         ///< on each example of the test set that has a label
+  std::vector<int64_t> decisions;  ///< the class of each example of the test set
+  std::vector<int64_t> labels;     ///< of the examples that have one
+  std::vector<double> errors;      ///< mean square of each example, where targets are given
+  double latency = 0;              ///< median seconds of one inference here, by one thread; of an integer network
 };
 
 /// The whole experiment: train, then for every variant FQ, QD and ID; evaluates all on the test set, compares QD and FQ

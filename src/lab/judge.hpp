@@ -14,7 +14,7 @@ class Judge {
 
  private:
   void add_decisions(const std::vector<double>& scores, int64_t rows, const std::vector<int64_t>& labels);
-  void add_squares(const std::vector<double>& outputs, const Tensor& target);
+  void add_squares(const std::vector<double>& outputs, int64_t rows, const Tensor& target);
 
   Evaluation evaluation_;
   int64_t labelled_ = 0, top1_ = 0, top5_ = 0, squared_ = 0;

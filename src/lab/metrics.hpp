@@ -34,6 +34,8 @@ struct Evaluation {
   double seconds = 0;
   std::vector<int64_t> decisions;  ///< argmax of the first output, real units, for each example
   std::vector<bool> right;         ///< whether the decision is the label, for each example that has one
+  std::vector<int64_t> labels;     ///< of those examples
+  std::vector<double> errors;      ///< mean square of each example, where targets are given
 };
 /// Outputs in integers are read in real units by their grid before the argmax (ties: the lowest class).
 Evaluation evaluate(const graph::Graph& graph, graph::Engine& engine, const Feed& feed);

@@ -32,6 +32,7 @@ Json to_json(const Row& row) {
           {"representation", row.representation},
           {"weights", row.weight_bits},
           {"activations", row.activation_bits},
+          {"metric", row.metric},
           {"accuracy", row.accuracy},
           {"interval", {row.low, row.high}},
           {"flips", row.flips},
