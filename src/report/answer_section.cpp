@@ -22,6 +22,11 @@ std::string p_of(double p) {
   return p < 1e-4 ? "p < 0.0001" : fmt::format("p {:.4f}", p);
 }
 
+/// What a margin is in.
+std::string_view unit_of(const Metric& metric) {
+  return metric.more_is_better ? "points" : "%";
+}
+
 Kind kind_of(const Json& difference, const Findings& findings) {
   if (difference.contains("untested")) return Kind::Undecided;
   if (difference.value("equivalent", false)) return Kind::Equivalent;
@@ -33,8 +38,7 @@ Kind kind_of(const Json& difference, const Findings& findings) {
 /// "-5.90 points (95 % -6.80 to -5.00, p < 0.0001)"
 std::string described(const Json& one, const Metric& metric) {
   if (one.contains("untested")) return one.at("untested");
-  return fmt::format("{}{}{} (95 % {} to {}, {})", metric.signed_text(one.at("difference")),
-                     metric.of_difference.empty() ? "" : " ", metric.of_difference,
+  return fmt::format("{} {} (95 % {} to {}, {})", metric.signed_text(one.at("difference")), metric.of_difference,
                      metric.signed_text(one.at("interval")[0]), metric.signed_text(one.at("interval")[1]),
                      p_of(one.at("p_adjusted")));
 }
@@ -46,8 +50,8 @@ void add_verdicts(Section& section, const Findings& findings) {
       if (kind_of(one, findings) != kind) continue;
       std::string text = one.at("name").get<std::string>() + ": " + described(one, findings.metric);
       if (kind == Kind::Equivalent)
-        text += fmt::format("; within ±{} points, {}", findings.answer.at("margin_points").get<double>(),
-                            p_of(one.at("equivalence_p_adjusted")));
+        text += fmt::format("; within ±{} {}, {}", findings.answer.at("margin_points").get<double>(),
+                            unit_of(findings.metric), p_of(one.at("equivalence_p_adjusted")));
       section.blocks.push_back(Verdict{kind, std::move(text)});
     }
 }
@@ -63,8 +67,8 @@ std::string summary(const Findings& findings) {
   text += fmt::format(", of {} other combination{}: ", findings.answer.at("differences").size(),
                       findings.answer.at("differences").size() == 1 ? "" : "s");
   if (margin)
-    text += fmt::format("{} equivalent within ±{} points, ", counts[Kind::Equivalent],
-                        findings.answer.at("margin_points").get<double>());
+    text += fmt::format("{} equivalent within ±{} {}, ", counts[Kind::Equivalent],
+                        findings.answer.at("margin_points").get<double>(), unit_of(findings.metric));
   return text + fmt::format("{} lose, {} gain, {} undecided.", counts[Kind::Loses], counts[Kind::Gains],
                             counts[Kind::Undecided]);
 }
@@ -90,7 +94,7 @@ Json difference_values(const Findings& findings) {
   Json values = Json::array();
   for (const Json& one : findings.answer.at("differences")) {
     if (one.contains("untested")) continue;
-    const auto number = [&](const Json& share) { return rounded(findings.metric.number(share.get<double>())); };
+    const auto number = [&](const Json& share) { return rounded(findings.metric.difference(share.get<double>())); };
     values.push_back({{"combination", one.at("name")},
                       {"difference", number(one.at("difference"))},
                       {"low", number(one.at("interval")[0])},
@@ -102,8 +106,7 @@ Json difference_values(const Findings& findings) {
 
 Chart differences_chart(const Findings& findings) {
   const Json values = difference_values(findings);
-  const std::string title =
-      "difference" + (findings.metric.of_difference.empty() ? "" : ", " + findings.metric.of_difference);
+  const std::string title = "difference, " + findings.metric.of_difference;
   Json x = quantity("difference", title), from = quantity("low", title);
   const Json y = combination_axis("combination");
   Json layers = Json::array();

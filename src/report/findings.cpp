@@ -43,8 +43,13 @@ std::vector<Combination> combinations_of(const lab::Study& study, lab::Database&
 }
 
 Metric metric_of(const std::vector<Combination>& combinations) {
-  if (combinations.empty() || combinations[0].runs[0].value("metric", "top1") == "top1") return {};
-  return {.name = "mean square error", .of_difference = "", .factor = 1, .more_is_better = false, .decimals = 6};
+  const std::string metric = combinations.empty() ? "top1" : combinations[0].runs[0].value("metric", "top1");
+  if (metric == "top1") return {};
+  return {.name = metric == "nme" ? "error (NME)" : "mean square error",
+          .of_difference = "% of the baseline's",
+          .factor = 1,
+          .more_is_better = false,
+          .decimals = 5};
 }
 
 }  // namespace
@@ -55,7 +60,7 @@ std::string Metric::text(double value) const {
 
 std::string Metric::signed_text(double value) const {
   // A rounded nothing has no sign.
-  const std::string plain = fmt::format("{:+.{}f}", number(value), decimals);
+  const std::string plain = fmt::format("{:+.2f}", difference(value));
   return plain.find_first_of("123456789") == std::string::npos ? plain.substr(1) : plain;
 }
 
@@ -84,6 +89,9 @@ Findings findings_of(const std::filesystem::path& out, const lab::Question& ques
   findings.metric = metric_of(findings.combinations);
   try {
     findings.answer = lab::answer_json(out, question);
+    const Combination* baseline = findings.baseline();
+    if (!findings.metric.more_is_better && baseline != nullptr)
+      findings.metric.difference_factor = 100 / baseline->mean("value");
   } catch (const UserError& error) {
     // A report of what there is so far is wanted before two combinations are whole.
     if (!question.baseline.empty()) throw;

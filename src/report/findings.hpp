@@ -10,19 +10,23 @@
 /// What a study's folder says, as all sections of its report read it.
 namespace nibble::report {
 
-/// How a metric is written.
+/// How a metric is written: accuracies in percent and their differences in points; errors as they are, and their
+/// differences in percent of the baseline's.
 struct Metric {
   std::string name = "accuracy, %";
   std::string of_difference = "points";
-  double factor = 100;         ///< of shares
-  bool more_is_better = true;  ///< else less is
+  double factor = 100;             ///< of values
+  double difference_factor = 100;  ///< of differences
+  bool more_is_better = true;      ///< else less is
   int decimals = 2;
 
+  double number(double value) const { return factor * value; }
+  double difference(double value) const { return difference_factor * value; }
   std::string text(double value) const;
   /// As a sentence has it: "94.33 %".
-  std::string described(double value) const { return text(value) + (factor == 100 ? " %" : ""); }
+  std::string described(double value) const { return text(value) + (more_is_better ? " %" : ""); }
+  /// A difference, with its sign.
   std::string signed_text(double value) const;
-  double number(double value) const { return factor * value; }
 };
 
 struct Combination {

@@ -26,10 +26,9 @@ Document report_of(const fs::path& out, const lab::Question& question) {
   lab::Database store = lab::open_store(out);
   const Findings findings = findings_of(out, question, store);
   Document document{findings.study.name, "", {}};
-  document.subtitle = findings.metric.name == "accuracy, %"
-                          ? "What a study of quantised networks says: accuracy of the integer networks on the test set."
-                          : "What a study of quantised networks says: " + findings.metric.name +
-                                " of the integer networks on the test set.";
+  document.subtitle = "What a study of quantised networks says: " +
+                      (findings.metric.more_is_better ? "accuracy" : findings.metric.name) +
+                      " of the integer networks on the test set.";
   for (Section& section : std::vector{answer_section(findings), effects_section(findings), costs_section(findings),
                                       training_section(findings, store), quantisers_section(findings, store),
                                       classes_section(findings, store), provenance_section(findings, store)})

@@ -10,6 +10,7 @@
 #include "data/npz.hpp"
 #include "data/sources.hpp"
 #include "data/text_golden.hpp"
+#include "data/wav.hpp"
 #include "graph/text.hpp"
 #include "lab/experiment.hpp"
 #include "mutate_model.hpp"
@@ -64,6 +65,7 @@ constexpr Reader readers[] = {
     {"npy", [](std::string_view bytes) { data::parse_npy(bytes, "fuzz"); }},
     {"npz", [](std::string_view bytes) { data::dataset_of(data::parse_npz(bytes, "fuzz"), "fuzz"); }},
     {"image", [](std::string_view bytes) { data::parse_image(bytes, "fuzz"); }},
+    {"wav", [](std::string_view bytes) { data::parse_wav(bytes, "fuzz"); }},
     {"idx", read_idx},
     {"cifar10", [](std::string_view bytes) { data::StoredImages images; data::append_cifar10(images, bytes, "fuzz"); }},
     {"labels", [](std::string_view bytes) { data::parse_labels(bytes, "fuzz"); }},

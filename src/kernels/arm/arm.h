@@ -89,7 +89,8 @@ int nibble_arm_reaches_lowest(const nibble_conv* p);
 int nibble_arm_takes_depthwise(const nibble_conv* p);
 nibble_kernel nibble_arm_depthwise(const nibble_conv* p, const char** kernel_name);
 
-/* Pools, pointwise functions and reductions of bytes, or NULL. */
+/* Pools, pointwise functions, reductions and moves of bytes, or NULL. */
+nibble_kernel nibble_arm_move(const nibble_move* p, const char** kernel_name);
 nibble_kernel nibble_arm_pool(const nibble_pool* p, const char** kernel_name);
 nibble_kernel nibble_arm_pointwise(const nibble_pointwise* p, const char** kernel_name);
 nibble_kernel nibble_arm_reduce(const nibble_reduce* p, const char** kernel_name);

@@ -138,6 +138,15 @@ static void gather_inside(const walk* w, uint8_t* to, int64_t pitch, const uint8
   const int64_t plane = p->dilation[0] * p->x_stride[1], row = p->dilation[1] * p->x_stride[2];
   const int64_t bytes = w->segment, padded = w->padded;
   const uint8x16_t mask = vdupq_n_u8(w->flip);
+  const int64_t height = p->kernel[1];
+  if (p->kernel[0] == 1 && bytes <= 16 && !w->flip) {
+    for (; count > 0; --count, to += pitch, x += x_step) {
+      uint8_t* segment = to;
+      const uint8_t* from = x;
+      for (int64_t k = height; k > 0; --k, segment += padded, from += row) vst1q_u8(segment, vld1q_u8(from));
+    }
+    return;
+  }
   for (; count > 0; --count, to += pitch, x += x_step) {
     uint8_t* segment = to;
     for (int32_t i = 0; i < p->kernel[0]; ++i) {

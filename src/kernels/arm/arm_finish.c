@@ -31,7 +31,8 @@ static int high_words_do(const nibble_stage* s) {
   for (int32_t c = 0; c < (s->channels > 1 ? s->channels : 1); ++c) {
     const int64_t m = ((const int32_t*)s->a)[c], b = ((const int64_t*)s->b)[c];
     const int d = ((const uint8_t*)s->d)[c], up = d < 32 ? 32 - d : 0;
-    if (d > 62 || m >= most >> up || -m >= most >> up || b >= far >> up || b <= -(far >> up)) return 0;
+    if (d > 62 || b >= far >> up || b <= -(far >> up)) return 0;
+    if (m != 0 && (m >= most >> up || -m >= most >> up)) return 0; /* 0: a channel that is a constant, by d = 0 too */
   }
   return 1;
 }

@@ -273,6 +273,7 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   if (kind == NIBBLE_KIND_POOL) return nibble_arm_pool(parameters, kernel_name);
   if (kind == NIBBLE_KIND_POINTWISE) return nibble_arm_pointwise(parameters, kernel_name);
   if (kind == NIBBLE_KIND_REDUCE) return nibble_arm_reduce(parameters, kernel_name);
+  if (kind == NIBBLE_KIND_MOVE) return nibble_arm_move(parameters, kernel_name);
   return NULL;
 }
 

@@ -126,6 +126,34 @@ NIBBLE_ARM_INLINE void run_through(const nibble_pointwise* p, const rows* r, con
   }
 }
 
+static void look_up(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count) {
+  const uint8x16x4_t t0 = vld1q_u8_x4(table), t1 = vld1q_u8_x4(table + 64);
+  const uint8x16x4_t t2 = vld1q_u8_x4(table + 128), t3 = vld1q_u8_x4(table + 192);
+  const uint8x16_t quarter = vdupq_n_u8(64);
+  for (int64_t i = 0; i < count; i += 16) {
+    const uint8x16_t i0 = vld1q_u8(x + i), i1 = vsubq_u8(i0, quarter), i2 = vsubq_u8(i1, quarter);
+    const uint8x16_t first = vqtbx4q_u8(vqtbl4q_u8(t0, i0), t1, i1);
+    nibble_arm_store(y + i, vqtbx4q_u8(vqtbx4q_u8(first, t2, i2), t3, vsubq_u8(i2, quarter)),
+                     count - i < 16 ? count - i : 16);
+  }
+}
+
+/* A row of bytes that is this long is looked up: what the function makes of every byte is computed first. */
+static const int64_t worth_a_table = 1024;
+
+NIBBLE_ARM_INLINE void run_or_look_up(const nibble_pointwise* p, const rows* r, const run* at, const uint8_t* clip,
+                                      int op, int form) {
+  uint8_t all[256], table[256];
+  const run every = {{all, all}, table, 0, 256, at->channel};
+  if (op >= NIBBLE_ADD || at->channel < 0 || at->count < worth_a_table || r->step[0] != 1 || r->size[0] != 1) {
+    run_through(p, r, at, clip, op, form);
+    return;
+  }
+  for (int k = 0; k < 256; ++k) all[k] = (uint8_t)k;
+  run_through(p, r, &every, clip, op, form);
+  look_up(table, at->x[0], at->y, at->count);
+}
+
 /* Calls `each` for the parts of rows that items [begin, end) are. */
 #define FOR_EACH_RUN(p, r, call, at, each)                                                                           \
   for (int64_t item = (call)->begin; item < (call)->end;) {                                                          \
@@ -154,7 +182,7 @@ NIBBLE_ARM_INLINE int pointwise(const nibble_pointwise* p, const nibble_call* ca
   uint8_t clip[32];
   memset(clip, (uint8_t)p->stage.low, 16);
   memset(clip + 16, (uint8_t)p->stage.high, 16);
-  FOR_EACH_RUN(p, r, call, at, run_through(p, &r, &at, clip, op, form))
+  FOR_EACH_RUN(p, r, call, at, run_or_look_up(p, &r, &at, clip, op, form))
   return NIBBLE_FINE;
 }
 
@@ -182,18 +210,6 @@ static int any_clipped(const void* p, const nibble_call* call) {
 }
 
 /* ---- a table of 256 bytes ---------------------------------------------------------------------------------------- */
-
-static void look_up(const uint8_t* table, const uint8_t* x, uint8_t* y, int64_t count) {
-  const uint8x16x4_t t0 = vld1q_u8_x4(table), t1 = vld1q_u8_x4(table + 64);
-  const uint8x16x4_t t2 = vld1q_u8_x4(table + 128), t3 = vld1q_u8_x4(table + 192);
-  const uint8x16_t quarter = vdupq_n_u8(64);
-  for (int64_t i = 0; i < count; i += 16) {
-    const uint8x16_t i0 = vld1q_u8(x + i), i1 = vsubq_u8(i0, quarter), i2 = vsubq_u8(i1, quarter);
-    const uint8x16_t first = vqtbx4q_u8(vqtbl4q_u8(t0, i0), t1, i1);
-    nibble_arm_store(y + i, vqtbx4q_u8(vqtbx4q_u8(first, t2, i2), t3, vsubq_u8(i2, quarter)),
-                     count - i < 16 ? count - i : 16);
-  }
-}
 
 static int table(const void* parameters, const nibble_call* call) {
   const nibble_pointwise* p = parameters;

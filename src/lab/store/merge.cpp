@@ -69,32 +69,40 @@ void forget(Database& store, const std::string& owner) {
     store.insert(fmt::format("DELETE FROM {} WHERE hash = ?", table), owner);
 }
 
+/// A row of `labels`: what examples belong to, shared by every network that saw them. Returns its hash.
+std::string add_labels(Database& store, const std::vector<int64_t>& numbers) {
+  const PackedClasses packed = pack_classes(numbers);
+  const std::string hash = fmt::format("{:016x}", fnv1a(packed.bytes));
+  store.insert("INSERT OR IGNORE INTO labels VALUES(?, ?, ?)", hash, packed.width, Blob{packed.bytes});
+  return hash;
+}
+
 void add_predictions(Database& store, const std::string& run, const fs::path& file) {
   if (!fs::exists(file)) return;
   const Json json = read_json(file, "lab");
-  const Json errors_of = json.value("errors", Json::object());
-  for (const auto& [network, errors] : errors_of.items()) {
-    const auto reals = errors.get<std::vector<double>>();
-    store.insert("INSERT INTO predictions VALUES(?, ?, ?, NULL, NULL, NULL, ?)", run, network, reals.size(),
-                 Blob{pack_reals(reals)});
+  Json groups, labels;
+  if (json.contains("groups")) groups = add_labels(store, json["groups"].get<std::vector<int64_t>>());
+  if (json.contains("labels")) labels = add_labels(store, json["labels"].get<std::vector<int64_t>>());
+  for (const char* network : {"FP", "FQ", "QD", "ID"}) {
+    if (!json.contains(network) || !json[network].is_array()) continue;
+    const auto errors = json[network].get<std::vector<double>>();
+    store.insert("INSERT INTO predictions VALUES(?, ?, ?, NULL, ?, NULL, NULL, ?)", run, network, errors.size(), groups,
+                 Blob{pack_reals(errors)});
   }
   const Json decided = json.value("classes", Json::object());
-  if (decided.empty()) return;
-  const PackedClasses labels = pack_classes(json.value("labels", std::vector<int64_t>()));
-  const std::string hash = fmt::format("{:016x}", fnv1a(labels.bytes));
-  store.insert("INSERT OR IGNORE INTO labels VALUES(?, ?, ?)", hash, labels.width, Blob{labels.bytes});
   for (const auto& [network, of_network] : decided.items()) {
     const auto classes = of_network.get<std::vector<int64_t>>();
     const PackedClasses packed = pack_classes(classes);
-    store.insert("INSERT INTO predictions VALUES(?, ?, ?, ?, ?, ?, NULL)", run, network, classes.size(), hash,
-                 packed.width, Blob{packed.bytes});
+    store.insert("INSERT INTO predictions VALUES(?, ?, ?, ?, ?, ?, ?, NULL)", run, network, classes.size(), labels,
+                 groups, packed.width, Blob{packed.bytes});
   }
 }
 
 void add_networks(Database& store, const std::string& run, const Json& rows) {
   for (const Json& row : rows)
     store.insert("INSERT INTO networks VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", run,
-                 row.at("representation"), row.value("metric", "top1"), row.at("accuracy"), row.at("interval").at(0),
+                 row.at("representation"), row.value("metric", "top1"),
+                 row.at(row.contains("error") ? "error" : "accuracy"), row.at("interval").at(0),
                  row.at("interval").at(1), row.at("weights"), row.at("activations"), row.at("weight_bytes"),
                  row.at("flips"), row.at("compared_integers"), row.at("differing_integers"), row.at("requantisations"),
                  row.at("exact"), row.at("model"));

@@ -50,7 +50,7 @@ CREATE TABLE run_levels(
 CREATE TABLE networks(           -- of a run: FP, FQ, QD and ID
   run TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
   representation TEXT NOT NULL,
-  metric TEXT NOT NULL,          -- top1: the share of right decisions; mean_square
+  metric TEXT NOT NULL,          -- top1: the share of right decisions; mean_square, nme: errors
   value REAL NOT NULL,
   low REAL NOT NULL, high REAL NOT NULL,  -- its 95 % interval over the test set
   weights INTEGER NOT NULL, activations INTEGER NOT NULL,  -- bits
@@ -78,7 +78,7 @@ CREATE TABLE quantisers(         -- after each epoch
   below REAL, above REAL,        -- shares of what it reads that lie outside
   PRIMARY KEY(training, epoch, place)
 ) WITHOUT ROWID;
-CREATE TABLE labels(             -- of a test set: runs that share it share the row
+CREATE TABLE labels(             -- of a test set's examples, classes or groups: runs that share it share the row
   hash TEXT PRIMARY KEY,         -- of the classes' bytes
   width INTEGER NOT NULL,        -- bytes an example
   classes BLOB NOT NULL          -- whole numbers without sign, the lowest byte first
@@ -88,9 +88,10 @@ CREATE TABLE predictions(        -- on the test set, in its order
   representation TEXT NOT NULL,
   examples INTEGER NOT NULL,
   labels TEXT REFERENCES labels, -- of those examples
+  groups TEXT REFERENCES labels, -- what examples are of one person, one recording
   width INTEGER,                 -- bytes an example of `classes`
   classes BLOB,                  -- what the network decides, as in labels
-  errors BLOB,                   -- where targets are given: mean squares, float64, the lowest byte first
+  errors BLOB,                   -- where targets are given: of the metric, float64, the lowest byte first
   PRIMARY KEY(run, representation)
 ) WITHOUT ROWID;
 CREATE TABLE artefacts(          -- files that runs and float trainings left

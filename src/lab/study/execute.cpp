@@ -163,7 +163,10 @@ std::vector<RunState> states_of(const Study& study, const fs::path& out) {
     if (Claim::is_held(place.lock())) state.status = RunStatus::Running;
     if (!ended.is_object()) continue;
     state.seconds = ended.value("seconds", 0.0);
-    if (ended.contains("rows") && !ended["rows"].empty()) state.accuracy = ended["rows"].back().value("accuracy", 0.0);
+    if (!ended.contains("rows") || ended["rows"].empty()) continue;
+    const Json& last = ended["rows"].back();
+    state.is_error = last.contains("error");
+    state.value = last.value(state.is_error ? "error" : "accuracy", 0.0);
   }
   return states;
 }

@@ -23,9 +23,10 @@ std::string_view to_string(RunStatus status);
 
 struct RunState {
   RunStatus status = RunStatus::Waiting;
-  std::string reason;   ///< why it failed
-  double seconds = 0;   ///< what it took
-  double accuracy = 0;  ///< of its integer network, or of its float network where it has no variant
+  std::string reason;     ///< why it failed
+  double seconds = 0;     ///< what it took
+  double value = 0;       ///< accuracy of its integer network, or of its float network where it has no variant
+  bool is_error = false;  ///< an error instead
 };
 
 /// Of each run of the study, in its order.

@@ -13,10 +13,10 @@ namespace fs = std::filesystem;
 
 void record_predictions(const std::vector<Row>& rows, const fs::path& folder) {
   Json predictions = Json::object();
-  const bool has_targets = std::ranges::any_of(rows, [](const Row& row) { return !row.errors.empty(); });
   for (const Row& row : rows) {
-    if (has_targets) {
-      predictions["errors"][row.representation] = row.errors;
+    if (!row.groups.empty()) predictions["groups"] = row.groups;
+    if (row.is_error()) {
+      predictions[row.representation] = row.errors;
       continue;
     }
     std::string digits;

@@ -12,8 +12,8 @@ namespace nibble::lab {
 ///
 ///   {"FP": "0110...", ..., "ID": "0110...",   whether its decision is the label, a digit an example
 ///    "labels": [7, 2, ...],
-///    "classes": {"FP": [7, 1, ...], ...},     its decisions
-///    "errors": {"FP": [0.25, ...], ...}}      where targets are given, in the place of all of these: mean squares
+///    "classes": {"FP": [7, 1, ...], ...}}     its decisions
+///   {"FP": [0.25, ...], ..., "groups": [3, 3, ...]}   or, of targets, its errors, and the examples' groups where there are
 void record_predictions(const std::vector<Row>& rows, const std::filesystem::path& folder);
 
 /// latency.json, {"seconds": the median of one inference of the integer network, "threads": 1}; none where no row has one.

@@ -227,6 +227,7 @@ inline nibble_stage stage(Draw& draw, Case& c, int32_t form, int32_t channels, i
       while (largest() >= 0x1.fp61 || largest() / up >= 0x1.fp30) ia[i] /= 2, lb[i] /= 2;
     }
     ld[i] = draw.between(1, 1 << draw.between(1, 20));
+    if (draw.once_in(24)) ia[i] = 0, la[i] = 0, d[i] = 0, lb[i] = draw.between(-128, 127);  // a constant
   }
   switch (form) {
     case NIBBLE_STAGE_FLOAT: s.a = constant(c, fa), s.b = constant(c, fb); break;
@@ -503,6 +504,7 @@ inline void draw_shape(Draw& draw, int32_t& rank, int32_t* extent) {
   rank = draw.number(1, 4);
   for (int k = 0; k < rank; ++k)
     extent[k] = k + 1 == rank ? draw.of({1, 3, 16, 17, 33, 64, 100, 200}) : draw.number(1, 6);
+  if (rank <= 2 && draw.once_in(8)) extent[rank - 1] = 1100;
 }
 
 inline CasePointer pointwise_case(uint64_t seed) {
@@ -564,9 +566,18 @@ inline CasePointer move_case(uint64_t seed) {
     span = 1;
     for (int k = 0; k < p.rank; ++k) span += (p.extent[k] - 1) * p.x_stride[k];
   }
+  const bool planes = p.rank > 1 && draw.once_in(4);  // of two to four channels, which become pixels
+  if (planes) {
+    std::swap(p.extent[p.rank - 2], p.extent[p.rank - 1]);
+    p.extent[p.rank - 1] = draw.number(2, 4);
+    p.x_stride[p.rank - 2] = 1;
+    p.x_stride[p.rank - 1] = p.extent[p.rank - 2] + draw.between(0, 3);
+    span = (p.extent[p.rank - 1] - 1) * p.x_stride[p.rank - 1] + p.extent[p.rank - 2];
+    for (int k = p.rank - 3; k >= 0; --k) p.x_stride[k] = span, span *= p.extent[k];
+  }
   std::vector<int64_t> offsets;
   for (int k = 0; k < p.rank; ++k) {
-    if (!draw.once_in(6)) continue;
+    if (planes || !draw.once_in(6)) continue;
     p.listed |= 1 << k;
     p.first[k] = static_cast<int32_t>(offsets.size());
     for (int32_t i = 0; i < p.extent[k]; ++i)

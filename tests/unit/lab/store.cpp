@@ -95,11 +95,12 @@ TEST(Store, HoldsEachExamplesErrorWhereTargetsAreGiven) {
   MadeUpStudy study;
   const fs::path out = folder_of(study);
   const std::string hash = study.runs()[0].hash;
-  write_file(out / "runs" / hash / "predictions.json", R"({"errors": {"FP": [0.25, 1e-300], "ID": [0.5, 0.1]}})",
-             "tests");
+  write_file(out / "runs" / hash / "predictions.json",
+             R"({"FP": [0.25, 1e-300], "ID": [0.5, 0.1], "groups": [3, 300]})", "tests");
   Database store = open_store(out);
   EXPECT_EQ(predictions_of(store, hash, "ID").errors, (std::vector<double>{0.5, 0.1}));
   EXPECT_EQ(predictions_of(store, hash, "FP").errors, (std::vector<double>{0.25, 1e-300}));
+  EXPECT_EQ(count_of(store, "predictions JOIN labels ON hash = groups WHERE labels.width = 2"), 2);
 }
 
 TEST(Store, MergedAgainIsTheSameAndTakesWhatHasChanged) {
