@@ -10,6 +10,8 @@ Result train(const Call& call);
 Result lab(const Call& call);
 Result lab_status(const Call& call);
 Result lab_compare(const Call& call);
+Result lab_export(const Call& call);
+Result lab_report(const Call& call);
 Result quantize(const Call& call);
 Result integerize(const Call& call);
 Result convert(const Call& call);

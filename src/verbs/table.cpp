@@ -114,17 +114,45 @@ Verb lab_status_row() {
   return {"lab status", {{"DIR", "a study's folder"}}, {}, "how far a study is: its runs, a line each", lab_status};
 }
 
+const Option margin{
+    .name = "margin", .value = "POINTS", .help = "asks whether accuracies are equal within so many points of percent"};
+const Option baseline{.name = "baseline",
+                      .value = "NAME",
+                      .help = "what the others are compared with, as the table names it (the first)"};
+
 Verb lab_compare_row() {
   return {"lab compare",
           {{"DIR", "a study's folder"}},
-          {{.name = "margin",
-            .value = "POINTS",
-            .help = "asks whether accuracies are equal within so many points of percent"},
-           {.name = "baseline",
-            .value = "NAME",
-            .help = "what the others are compared with, as the table names it (the first)"}},
+          {margin, baseline},
           "what a study's runs say: accuracies, differences by the test that the design calls for, effects",
           lab_compare};
+}
+
+Verb lab_export_row() {
+  return {"lab export",
+          {{"DIR", "a study's folder"}},
+          {{.name = "csv",
+            .value = "FILE",
+            .help = "a row a run: levels, status, accuracies, bytes, times",
+            .required = true},
+           {.name = "epochs", .value = "FILE", .help = "a row an epoch of each run, too: losses, accuracies"}},
+          "a study's results as tables; DIR/results.db has them, predictions and quantisers too, for SQL",
+          lab_export};
+}
+
+Verb lab_report_row() {
+  return {
+      "lab report",
+      {{"DIR", "a study's folder"}},
+      {output("FILE", "the report"),
+       {.name = "format",
+        .value = "FORM",
+        .help = "one self-contained page, or the same numbers as tables for a paper (html)",
+        .choices = {"html", "markdown", "latex"}},
+       margin,
+       baseline},
+      "what a study says, drawn: the answer first, effects, costs, training, classes, and where all of it comes from",
+      lab_report};
 }
 
 Verb quantize_row() {
@@ -391,6 +419,8 @@ const std::vector<Verb>& table() {
                           lab_row(),
                           lab_status_row(),
                           lab_compare_row(),
+                          lab_export_row(),
+                          lab_report_row(),
                           reads_model(quantize_row()),
                           reads_model(integerize_row()),
                           reads_model(convert_row()),
