@@ -78,24 +78,56 @@ static void show_steps(const nibble_program* program) {
   }
 }
 
-/* Three runs of both programs. */
-static int check(const char* file, const nibble_program* program, nibble_context* context) {
-  nibble_program* specification = NULL;
-  nibble_context* by_reference = NULL;
-  char message[256] = "";
-  if (nibble_open(file, "reference", &specification, message, sizeof message) != NIBBLE_OK) return fails(file, message);
-  if (nibble_context_create(specification, 1, &by_reference) != NIBBLE_OK) return fails(file, "no memory");
+/* Whether three runs of both give the same bytes. */
+static int is_equal(const nibble_program* one, nibble_context* by_one, const nibble_program* two,
+                    nibble_context* by_two) {
+  int equal = 1;
   for (uint64_t seed = 1; seed <= 3; ++seed) {
-    size_t wanted_bytes = 0, bytes = 0;
-    unsigned char *wanted = result(specification, by_reference, seed, &wanted_bytes),
-                  *found = result(program, context, seed, &bytes);
-    if ((wanted == NULL) != (found == NULL)) return fails(file, "one of the two cannot run");
-    if (wanted != NULL && memcmp(wanted, found, bytes) != 0) return fails(file, "other integers than the reference's");
+    size_t bytes = 0;
+    unsigned char *wanted = result(one, by_one, seed, &bytes), *found = result(two, by_two, seed, &bytes);
+    equal &= (wanted == NULL) == (found == NULL) && (wanted == NULL || memcmp(wanted, found, bytes) == 0);
     free(wanted);
     free(found);
   }
+  return equal;
+}
+
+/* The steps that a back end alone makes another of, where all together do. */
+static void show_culprits(const char* file, const char* set, const char* backend, const nibble_program* specification,
+                          nibble_context* by_reference) {
+  for (size_t i = 0; i < nibble_steps(specification); ++i) {
+    nibble_program* program = NULL;
+    nibble_context* context = NULL;
+    nibble_step_info info;
+    char message[256] = "";
+    unsigned char* chosen = calloc(nibble_steps(specification), 1);
+    chosen[i] = 1;
+    if (nibble_open(file, set, &program, message, sizeof message) == NIBBLE_OK &&
+        nibble_use_backend(program, backend, chosen, message, sizeof message) == NIBBLE_OK &&
+        nibble_context_create(program, 1, &context) == NIBBLE_OK &&
+        !is_equal(specification, by_reference, program, context)) {
+      nibble_step(program, i, &info);
+      printf("other integers by step %zu, %s, of %s/%s\n", i, info.name, info.set, info.kernel);
+    }
+    nibble_context_release(context);
+    nibble_release(program);
+    free(chosen);
+  }
+}
+
+static int check(char** word, int words, const nibble_program* program, nibble_context* context) {
+  nibble_program* specification = NULL;
+  nibble_context* by_reference = NULL;
+  char message[256] = "";
+  int equal = 0;
+  if (nibble_open(word[2], "reference", &specification, message, sizeof message) != NIBBLE_OK)
+    return fails(word[2], message);
+  if (nibble_context_create(specification, 1, &by_reference) != NIBBLE_OK) return fails(word[2], "no memory");
+  equal = is_equal(specification, by_reference, program, context);
+  for (int i = 4; i < words && !equal; ++i) show_culprits(word[2], word[3], word[i], specification, by_reference);
   nibble_context_release(by_reference);
   nibble_release(specification);
+  if (!equal) return fails(word[2], "other integers than the reference's");
   puts("equal");
   return 0;
 }
@@ -126,7 +158,7 @@ int main(int words, char** word) {
   if (nibble_context_create(program, 1, &context) != NIBBLE_OK) return fails(word[2], "no memory");
   show_steps(program);
   fflush(stdout);
-  status = strcmp(word[1], "check") == 0 ? check(word[2], program, context) : count(program, context);
+  status = strcmp(word[1], "check") == 0 ? check(word, words, program, context) : count(program, context);
   nibble_context_release(context);
   nibble_release(program);
   return status;

@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "data/zip.hpp"
+#include "data/formats/zip.hpp"
 
 namespace nibble::app {
 namespace {
@@ -80,7 +80,7 @@ void check_part_name(std::string_view name, const std::string& place) {
                                  [](unsigned char c) { return c >= ' ' && c != '\\' && c != 127 && c != ':'; });
   const bool inside = std::none_of(path.begin(), path.end(),
                                    [](const fs::path& step) { return step == ".." || step == "." || step.empty(); });
-  if (name.empty() || name.size() > 255 || !plain || !inside || path.is_absolute())
+  if (name.empty() || name.size() > 255 || !plain || !inside || path.is_absolute() || name.find("//") != name.npos)
     fail("app", place, "a part named " + json_string(name.substr(0, 80)), "a path inside the application");
 }
 

@@ -54,7 +54,7 @@ std::string quoted(const std::string& text) {
 )";
 
 inline constexpr std::string_view code_source = R"(// Written by 'nibble app generate'.
-#include "@PREFIX@.hpp"
+@OWN@
 
 #include <nibble.h>
 
@@ -83,13 +83,19 @@ namespace {
   return text;
 }
 
+/// One run of the network.
+struct Window {
+  double begin = 0, end = 0;  // seconds of a sound
+  std::vector<float> input;
+  std::vector<std::vector<float>> reals;
+};
+
 }  // namespace
 
 struct Application::Impl {
   nibble_program* program = nullptr;
   nibble_context* context = nullptr;
   std::string error;
-  std::vector<std::vector<float>> reals;
 
   Impl() {
     char message[512] = "";
@@ -97,11 +103,6 @@ struct Application::Impl {
       error = message;
     else if (nibble_context_create(program, 1, &context) != NIBBLE_OK)
       error = "no memory for the network's arena";
-    for (size_t i = 0; error.empty() && i < nibble_outputs(program); ++i) {
-      nibble_port port;
-      nibble_output(program, i, &port);
-      reals.emplace_back(port.elements);
-    }
   }
   ~Impl() {
     if (context != nullptr) nibble_context_release(context);
@@ -114,14 +115,18 @@ struct Application::Impl {
   }
 
   template <class Set>
-  bool run(const Set& set) {
+  bool run(const Set& set, Window& window) {
     const nibble_status given = set(context);
     const nibble_status done = given == NIBBLE_OK ? nibble_run(context) : given;
     if (done != NIBBLE_OK) {
       error = done == NIBBLE_BAD_INPUT ? "a number that the network does not take" : "a fault of the network";
       return false;
     }
-    for (size_t i = 0; i < reals.size(); ++i) nibble_get_reals(context, i, reals[i].data());
+    for (size_t i = 0; i < nibble_outputs(program); ++i) {
+      nibble_port port;
+      nibble_output(program, i, &port);
+      nibble_get_reals(context, i, window.reals.emplace_back(port.elements).data());
+    }
     return true;
   }
 };
@@ -149,7 +154,7 @@ inline constexpr std::string_view picture_main_source =
     R"(// @PREFIX@ PICTURE.ppm [X,Y,W,H]: what the application says of a picture (binary PPM or PGM), as JSON.
 #include <cstdio>
 
-#include "@PREFIX@.hpp"
+@OWN@
 
 static bool read_picture(const char* file, std::vector<uint8_t>& pixels, nibble_picture& picture) {
   std::FILE* in = std::fopen(file, "rb");
@@ -192,7 +197,7 @@ inline constexpr std::string_view numbers_main_source =
     R"(// @PREFIX@ FILE: what the application says of numbers, separated by white space, as JSON.
 #include <cstdio>
 
-#include "@PREFIX@.hpp"
+@OWN@
 
 int main(int count, char** words) {
   std::FILE* in = count == 2 ? std::fopen(words[1], "r") : nullptr;

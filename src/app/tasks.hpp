@@ -31,9 +31,9 @@ struct Seen {
   double picture_y(double y) const;
 };
 
-/// A task as C++ for generated code (generate.hpp), in namespace scope and in a function where `reals` is a
-/// std::vector<std::vector<float>> of the outputs, `input` a std::vector<float>, `at` the picture's placement, and
-/// picture_x, picture_y as of Seen.
+/// A task as C++ for generated code (generate.hpp), in namespace scope and in a function where `windows` is a vector of
+/// {begin, end, input, reals of each output}, `reals` those of the first, `at` the picture's placement, and picture_x,
+/// picture_y as of Seen.
 struct TaskCode {
   std::string includes;     ///< headers of `processing`
   std::string declaration;  ///< of struct Answer

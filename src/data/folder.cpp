@@ -3,9 +3,9 @@
 
 #include "base/file.hpp"
 #include "data/folds/catalogue.hpp"
+#include "data/formats/wav.hpp"
 #include "data/npz.hpp"
 #include "data/sources.hpp"
-#include "data/wav.hpp"
 
 namespace nibble::data {
 namespace {

@@ -26,6 +26,7 @@ Result app_pack(const Call& call);
 Result app_run(const Call& call);
 Result app_check(const Call& call);
 Result app_bench(const Call& call);
+Result app_serve(const Call& call);
 Result app_generate(const Call& call);
 
 /// The table's rows of applications.

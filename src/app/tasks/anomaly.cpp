@@ -38,7 +38,10 @@ class Anomaly : public Task {
 };
 )";
     code.body = fmt::format(
-        R"(  answer.error = nibble_mean_square_difference(input.data(), reals[{}].data(), static_cast<int64_t>(input.size()));
+        R"(  double sum = 0;
+  for (const Window& w : windows)
+    sum += nibble_mean_square_difference(w.input.data(), w.reals[{}].data(), static_cast<int64_t>(w.input.size()));
+  answer.error = sum / static_cast<double>(windows.size());
   answer.threshold = {};
   answer.anomalous = answer.error > answer.threshold;
 )",

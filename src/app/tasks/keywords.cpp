@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "app/tasks/task.hpp"
 #include "base/error.hpp"
 #include "processing/classify.h"
@@ -67,7 +69,72 @@ class Keywords : public Task {
   }
 
   void draw(Canvas&, const Seen&, const Json&) const override {}
-  TaskCode code() const override { fail("app", "generate", "a task that hears sounds", "one of pictures or numbers"); }
+  TaskCode code() const override {
+    TaskCode code;
+    code.includes = "#include \"processing/classify.h\"\n#include \"processing/stream.h\"\n";
+    code.declaration = R"(/// What is heard from one second to another.
+struct Heard {
+  int32_t index;
+  std::string name;
+  double begin, end;
+  double probability;
+};
+struct Answer {
+  std::vector<Heard> keywords, windows;
+};
+)";
+    std::string background;
+    for (const bool none : background_)
+      background += std::string(background.empty() ? "" : ", ") + (none ? "true" : "false");
+    code.constants = names_of(classes_) + "const bool background[] = {" + background + "};\n";
+    code.body = fmt::format(R"(  constexpr size_t classes = {0};
+  std::vector<float> kept({1} * classes), mean(classes);
+  std::vector<double> share(classes);
+  nibble_smoothing smoothing;
+  nibble_smoothing_start(&smoothing, kept.data(), {1}, classes);
+  int32_t last = -1;
+  for (const Window& w : windows) {{
+    const std::vector<float>& scores = w.reals[{2}];
+    share.assign(scores.begin(), scores.end());
+{3}    mean.assign(share.begin(), share.end());
+    nibble_smoothing_add(&smoothing, mean.data(), mean.data());
+    share.assign(mean.begin(), mean.end());
+    int32_t best = 0;
+    nibble_largest(share.data(), classes, 1, &best);
+    const double probability = share[static_cast<size_t>(best)];
+    const Heard heard{{best, class_name(best), w.begin, w.end, probability}};
+    answer.windows.push_back(heard);
+    if (background[best] || !(probability >= {4})) {{
+      last = -1;
+    }} else if (best != last) {{
+      answer.keywords.push_back(heard);
+      last = best;
+    }} else {{
+      answer.keywords.back().end = w.end;
+      if (probability > answer.keywords.back().probability) answer.keywords.back().probability = probability;
+    }}
+  }}
+)",
+                            count_, smooth_, output_,
+                            logits_ ? "    nibble_softmax(scores.data(), classes, 1, share.data());\n" : "",
+                            literal(threshold_));
+    code.json = R"(  const auto list = [&](const char* name, const std::vector<Heard>& items) {
+    text += std::string("\"") + name + "\": [";
+    for (const Heard& h : items) {
+      text += text.back() == '[' ? "" : ", ";
+      text += "{\"index\": " + std::to_string(h.index) + ", \"name\": " + quoted(h.name) + ", \"begin\": " +
+              number(h.begin) + ", \"end\": " + number(h.end) + ", \"probability\": " + number(h.probability) + "}";
+    }
+    text += "]";
+  };
+  text += "{";
+  list("keywords", answer.keywords);
+  text += ", ";
+  list("windows", answer.windows);
+  text += "}";
+)";
+    return code;
+  }
 
  private:
   size_t index_of(const Json& name, const Section& section) const {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "backends/onednn/weights.hpp"
+#include "backends/weights.hpp"
 
 namespace nibble::backends {
 

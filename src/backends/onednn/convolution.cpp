@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backends/onednn/parts.hpp"
+
 namespace nibble::backends {
 namespace {
 

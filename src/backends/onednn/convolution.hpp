@@ -16,7 +16,7 @@ struct Refusal {
 /// A convolution, or fully connected layer, whose sums oneDNN computes: u8 by s8 to s32, channels last.
 ///
 /// Activations of s8 are read as u8 of a zero point larger by 128. What oneDNN's arithmetic would round or saturate is
-/// avoided by weights in parts (weights.hpp). A large image is computed in bands of rows, whose sums stay in the cache.
+/// avoided by weights in parts (parts.hpp). A large image is computed in bands of rows, whose sums stay in the cache.
 class Convolution {
  public:
   explicit Convolution(const nibble_conv& conv);

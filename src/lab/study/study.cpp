@@ -82,7 +82,7 @@ StudyRun run_of(const Json& base, const Study& study, const Cell& cell, uint64_t
     check_data(run.description, base, place);
     run.description["data"] = data_of(run.description["data"], *split);
   }
-  Experiment experiment = experiment_from_json(run.description, file.parent_path() / place);
+  Experiment experiment = experiment_from_json(run.description, place);
   if (experiment.variants.size() > 1)
     fail("lab", place + ": quantize", std::to_string(experiment.variants.size()) + " variants", "one a run");
   set_seed(experiment, seed);

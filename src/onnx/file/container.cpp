@@ -12,7 +12,7 @@ namespace nibble::onnx {
 std::string in_quotes(std::string_view name) {
   constexpr size_t longest = 80;
   std::string text = "'";
-  for (char c : name.substr(0, longest)) text += c >= 0 && c < ' ' ? '?' : c;
+  for (char c : name.substr(0, longest)) text += static_cast<unsigned char>(c) < ' ' ? '?' : c;
   return text + (name.size() > longest ? "...'" : "'");
 }
 

@@ -29,6 +29,9 @@ def main(nibble, run, out):
     bridge = (trained / "8-8" / "bridge.txt").read_text()
     if not re.search(r"integers: 0 of [1-9]\d* differ", bridge):
         faults.append(f"QuantLab's dialect gives other integers: {bridge}")
+    check = subprocess.run([nibble, "app", "check", pathlib.Path(out) / "face.nibapp"], capture_output=True, text=True)
+    if check.returncode != 0 or not (pathlib.Path(out) / "face.png").stat().st_size > 1000:
+        faults.append(f"the application does not give its golden, or draws nothing: {check}")
     wrong = subprocess.run([run, out], env=dict(os.environ, NIBBLE=nibble, OUT=out), capture_output=True, text=True)
     if wrong.returncode != 2 or "neither data/faces nor train in it" not in wrong.stderr:
         faults.append(f"a folder without faces is not refused: {wrong}")

@@ -9,6 +9,9 @@ namespace nibble::data {
 /// Source: CIPA DC-008, 4.6.4.
 int orientation_of(std::string_view jpeg);
 
+/// How many pixels the header of a JPEG, PNG or BMP claims; 0 where it is none.
+int64_t pixels_of(std::string_view picture);
+
 /// The image [H, W, C] as it is to be seen.
 Tensor upright(const Tensor& image, int orientation);
 

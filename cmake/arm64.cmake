@@ -1,0 +1,16 @@
+# For another machine than this one: arm64, by Debian's cross-compiler and the packages of scripts/arm64_root in
+# NIBBLE_ARM64_ROOT (docs/guide/arm.md). Programs that a build runs are this machine's.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+if(NOT DEFINED NIBBLE_ARM64_ROOT)
+  set(NIBBLE_ARM64_ROOT $ENV{NIBBLE_ARM64_ROOT})
+endif()
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES NIBBLE_ARM64_ROOT)
+set(CMAKE_SYSROOT ${NIBBLE_ARM64_ROOT})
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
