@@ -16,7 +16,7 @@ struct Source {
   const std::string& program;  ///< bytes of the .nib
 };
 
-/// An application as C++17 and C99: PREFIX.hpp and .cpp, the network, the files of `processing`, a main that reads PPM or
+/// An application as C++17 and C99: a header and a source of the prefix's name, the network, the files of `processing`, a main that reads PPM or
 /// numbers, CMakeLists.txt. Links libnibble_rt alone. Throws UserError where `prefix` is no identifier.
 std::map<std::string, std::string> generate(const Source& source, const std::string& prefix);
 

@@ -2,7 +2,7 @@
 #include <span>
 
 #include "base/file.hpp"
-#include "data/catalogue.hpp"
+#include "data/folds/catalogue.hpp"
 #include "data/formats/wav.hpp"
 #include "data/npz.hpp"
 #include "data/sources.hpp"

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/file.hpp"
+#include "data/folds/catalogue.hpp"
 #include "data/landmarks.hpp"
 #include "data/sources.hpp"
 
@@ -8,7 +10,7 @@ namespace nibble::data {
 namespace {
 
 /// Images with the landmarks of each and, where given, its group.
-class LandmarkSet : public Dataset {
+class LandmarkSet : public Dataset, public Catalogue {
  public:
   LandmarkSet(std::vector<std::filesystem::path> files, Tensor points, std::vector<int64_t> groups, LandmarkModel model)
       : files_(std::move(files)),
@@ -26,8 +28,15 @@ class LandmarkSet : public Dataset {
     result.target.emplace(ElementType::Float32, Shape{points_.shape()[1], 2});
     const auto own = result.target->as<float>();
     std::copy_n(points_.as<float>().begin() + static_cast<std::ptrdiff_t>(at * own.size()), own.size(), own.begin());
-    if (!groups_.empty()) result.group = groups_[at];
+    result.group = group_of(index);
     return result;
+  }
+  int64_t label_of(int64_t) const override { return -1; }
+  int64_t group_of(int64_t index) const override { return groups_.empty() ? -1 : groups_[static_cast<size_t>(index)]; }
+  std::string stored(int64_t index) const override {
+    const size_t each = points_.bytes().size() / files_.size(), at = static_cast<size_t>(index);
+    const auto* own = reinterpret_cast<const char*>(points_.bytes().data()) + at * each;
+    return read_file(files_[at], "data") + std::string(own, each) + std::to_string(group_of(index));
   }
 
  private:

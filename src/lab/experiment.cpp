@@ -7,28 +7,17 @@
 namespace nibble::lab {
 namespace {
 
-/// ${NAME} replaced by the environment's; the place is named where it is not set.
-std::string expand(const std::string& text, const std::string& place) {
-  std::string result;
-  for (size_t at = 0; at < text.size();) {
-    const size_t begin = text.find("${", at);
-    if (begin == std::string::npos) return result + text.substr(at);
-    const size_t end = text.find('}', begin);
-    if (end == std::string::npos) fail("lab", place, "'" + text + "'", "a '}' after every '${'");
-    const std::string name = text.substr(begin + 2, end - begin - 2);
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr) fail("lab", place, "environment variable " + name + " is not set", "a path");
-    result.append(text, at, begin - at).append(value);
-    at = end + 1;
-  }
-  return result;
-}
-
 void read_data(const Section& section, Experiment& experiment) {
-  experiment.train_data = expand(section.text("train"), section.at("train"));
-  experiment.test_data = expand(section.text("test"), section.at("test"));
+  experiment.train_data = expanded(section.text("train"), section.at("train"));
+  experiment.test_data = expanded(section.text("test"), section.at("test"));
   experiment.preprocess = data::preprocess_from_json(
       section.has("preprocess") ? section.part("preprocess") : Json::object(), section.at("preprocess"));
+  section.flag("normalise", experiment.normalise);
+  const data::Preprocess& given = experiment.preprocess;
+  if (experiment.normalise && !(given.mean.empty() && given.standard_deviation.empty()))
+    fail("lab", section.at("normalise"), "it beside a mean or a std in 'preprocess'", "one of them");
+  if (experiment.normalise && given.sound)
+    fail("lab", section.at("normalise"), "it beside 'sound' in 'preprocess'", "it with images");
 }
 
 void read_network(const Json& json, const std::string& place, const std::filesystem::path& folder,
@@ -41,14 +30,15 @@ void read_network(const Json& json, const std::string& place, const std::filesys
   }
   const Section section(json, "lab", place, {"topology", "model"});
   const std::string text = section.text("model");
-  const std::filesystem::path file = expand(text, section.at("model"));
+  const std::filesystem::path file = expanded(text, section.at("model"));
   // A name stands beside the description; what the environment gives is the caller's, like the data's path.
   experiment.model = file.is_absolute() || text.starts_with("${") ? file : folder / file;
 }
 
 /// What a run writes into its folder itself.
-constexpr std::string_view own_files[] = {"experiment.json", "float.onnx",  "checkpoint.pt", "metrics.csv",
-                                          "quantisers.csv",  "tensorboard", "results.json",  "table.txt"};
+constexpr std::string_view own_files[] = {"experiment.json", "float.onnx",     "checkpoint.pt",
+                                          "metrics.csv",     "quantisers.csv", "tensorboard",
+                                          "results.json",    "table.txt",      "measured.json"};
 
 Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float, const std::string& place) {
   const Section section(json, "lab", place);
@@ -114,6 +104,22 @@ void set_in_trainings(Experiment& experiment, const char* key, Value train::Reci
 
 }  // namespace
 
+std::string expanded(const std::string& text, const std::string& place) {
+  std::string result;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = text.find("${", at);
+    if (begin == std::string::npos) return result + text.substr(at);
+    const size_t end = text.find('}', begin);
+    if (end == std::string::npos) fail("lab", place, "'" + text + "'", "a '}' after every '${'");
+    const std::string name = text.substr(begin + 2, end - begin - 2);
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) fail("lab", place, "environment variable " + name + " is not set", "a path");
+    result.append(text, at, begin - at).append(value);
+    at = end + 1;
+  }
+  return result;
+}
+
 Experiment read_experiment(const std::filesystem::path& file) {
   return experiment_from_json(read_json(file, "lab"), file);
 }
@@ -126,7 +132,7 @@ Experiment experiment_from_json(const Json& json, const std::filesystem::path& f
   int64_t seed = 1;
   top.whole("seed", seed, 0);
   experiment.seed = static_cast<uint64_t>(seed);
-  read_data(top.section("data", {"train", "test", "preprocess"}), experiment);
+  read_data(top.section("data", {"train", "test", "preprocess", "normalise"}), experiment);
   read_network(top.part("network"), top.at("network"), file.parent_path(), experiment);
   Json recipe = top.has("train") ? top.part("train") : Json::object();
   if (recipe.is_object() && !recipe.contains("seed")) recipe["seed"] = experiment.seed;

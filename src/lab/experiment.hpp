@@ -1,10 +1,12 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/json.hpp"
+#include "data/folds/folds.hpp"
 #include "graph/graph.hpp"
 #include "lab/metrics.hpp"
 #include "lab/quantised_training.hpp"
@@ -16,7 +18,8 @@ namespace nibble::lab {
 
 /// An experiment's description:
 /// {"name": "mnist", "seed": 1,
-///  "data": {"train": "mnist:${NIBBLE_DATA}/mnist:train", "test": "...", "preprocess": {...}},
+///  "data": {"train": "mnist:${NIBBLE_DATA}/mnist:train", "test": "...", "preprocess": {...},
+///           "normalise": true: mean and deviation of each channel are the training set's own},
 ///  "network": {"topology": "mobilenet_v1", "width": 0.5, ...Topology...} or {"model": "file.onnx"},
 ///  "train": {...Recipe...},
 ///  "quantize": [{"name": "8/8", "samples": 1000, "bias_correction": true, "weights": 8, "activations": 8, ...policy...,
@@ -30,7 +33,9 @@ struct Experiment {
   uint64_t seed = 1;
   std::string train_data, test_data;
   data::Preprocess preprocess;
-  Topology topology;  ///< where `model` is empty
+  bool normalise = false;  ///< `preprocess` is still to be given the training set's mean and deviation (examples.hpp)
+  std::shared_ptr<const data::Fold> fold;  ///< null: the whole sets
+  Topology topology;                       ///< where `model` is empty
   std::filesystem::path model;
   train::Recipe recipe;
   struct Variant {
@@ -47,6 +52,8 @@ struct Experiment {
 Experiment read_experiment(const std::filesystem::path& file);
 /// `file` is where the document stood: its name and folder.
 Experiment experiment_from_json(const Json& json, const std::filesystem::path& file);
+/// ${NAME} replaced by what the environment has; throws UserError naming the place where it is not set.
+std::string expanded(const std::string& text, const std::string& place);
 /// The seed of everything random, trainings of variants included, as if the description had no other.
 void set_seed(Experiment& experiment, uint64_t seed);
 /// The threads of every training and measurement, likewise.

@@ -124,22 +124,50 @@ void read_algorithms(const Section& from, QuantisedTraining& training) {
   }
 }
 
-void read_epoch(const Section& from, std::string_view key, std::optional<double>& field) {
-  if (from.has(key)) from.real(key, field.emplace(), 0, 1e6);
+/// Whether any quantiser trains by an algorithm of which it holds.
+bool any_algorithm(const QuantisedTraining& training, const auto& holds) {
+  const auto holds_rule = [&](const QuantisedTraining::Rule& rule) { return holds(quant::algorithm_of(rule.second)); };
+  return holds(quant::algorithm_of(training.weights)) || holds(quant::algorithm_of(training.activations)) ||
+         std::ranges::any_of(training.weight_rules, holds_rule) ||
+         std::ranges::any_of(training.activation_rules, holds_rule);
+}
+
+/// Refuses a key that means something with some algorithms alone, none of which is here.
+void check_algorithm(const Section& from, std::string_view key, const QuantisedTraining& training, const auto& holds) {
+  if (from.has(key) && !any_algorithm(training, holds))
+    from.refuse(key, "it with " + quant::names_of_algorithms(holds));
+}
+
+/// Of noise that is annealed, and of weights that are set one part after another.
+constexpr auto has_noise = [](const quant::Algorithm& one) { return has_option(one, "noise"); };
+constexpr auto sets_weights = [](const quant::Algorithm& one) { return one.sets_weights; };
+
+/// The last moment at which something can begin.
+double last_of(const QuantisedTraining& training) {
+  return std::nextafter(static_cast<double>(training.recipe.epochs), 0);
+}
+
+void read_epoch(const Section& from, std::string_view key, const QuantisedTraining& training,
+                std::optional<double>& field) {
+  if (from.has(key))
+    from.real(key, field.emplace(), 0, last_of(training),
+              fmt::format("an epoch from 0 to below the last one's end, {}", training.recipe.epochs));
 }
 
 void read_times(const Section& from, QuantisedTraining& training) {
   // What is on for less than the last step would leave a network that is still float.
-  const double last = std::nextafter(static_cast<double>(training.recipe.epochs), 0);
+  const double last = last_of(training);
   if (from.has("start")) {
     const Section start = from.section("start", {"weights", "activations"});
     start.real("weights", training.weights_start, 0, last);
     start.real("activations", training.activations_start, 0, last);
   }
-  read_epoch(from, "freeze", training.freeze);
+  read_epoch(from, "freeze", training, training.freeze);
   if (!from.has("rates")) return;
   from.section("rates", {quant::learned_groups[0], quant::learned_groups[1], quant::learned_groups[2]});
   for (const auto& [group, rule] : from.part("rates").items()) {
+    check_algorithm(Section(from.part("rates"), "lab", from.at("rates")), group, training,
+                    [&](const quant::Algorithm& one) { return one.learns == group; });
     const Json whole = rule.is_object() ? rule : Json{{"rate", rule}};
     const Section rate(whole, "lab", from.at("rates") + ": " + group, {"rate", "decay"});
     auto& of_group = training.rates[group];
@@ -156,6 +184,7 @@ void read_annealing(const Section& from, QuantisedTraining& training) {
   // The last fifth runs as the graph will compute, for the batch-norms' statistics.
   annealing.end = 0.8 * epochs;
   annealing.layer_after_layer = true;
+  check_algorithm(from, "annealing", training, has_noise);
   if (!from.has("annealing")) return;
   const Section given = from.section("annealing", {"decay", "power", "start", "end", "least", "layers"});
   std::string decay = "power", layers = "one_by_one";
@@ -172,6 +201,7 @@ void read_annealing(const Section& from, QuantisedTraining& training) {
 void read_partitions(const Section& from, QuantisedTraining& training) {
   const auto epochs = static_cast<double>(training.recipe.epochs);
   // Source of the fractions: Zhou et al. 2017, section 4.1.
+  check_algorithm(from, "partitions", training, sets_weights);
   if (!from.has("partitions")) {
     for (double fraction : {0.5, 0.75, 0.875, 1.0})
       training.partitions.push_back({0.2 * epochs * static_cast<double>(training.partitions.size()), fraction});
@@ -209,7 +239,7 @@ void read_batch_norm(const Section& from, QuantisedTraining& training) {
   if (!from.has("batch_norm")) return;
   if (!from.part("batch_norm").is_object()) from.refuse("batch_norm", "an object with freeze, fold or reestimate");
   const Section given = from.section("batch_norm", {"freeze", "fold", "reestimate"});
-  read_epoch(given, "freeze", training.batch_norm.freeze);
+  read_epoch(given, "freeze", training, training.batch_norm.freeze);
   given.flag("fold", training.batch_norm.fold);
   given.whole("reestimate", training.batch_norm.reestimate, 1);
 }
@@ -227,6 +257,21 @@ train::Recipe recipe_from(Json json, const train::Recipe& of_float, const std::s
   return train::recipe_from_json(whole, place);
 }
 
+Json to_json(const quant::AnnealingSchedule& annealing) {
+  return {{"decay", decays[static_cast<size_t>(annealing.decay)]},
+          {"power", annealing.power},
+          {"start", annealing.start},
+          {"end", annealing.end},
+          {"least", annealing.least},
+          {"layers", annealing.layer_after_layer ? "one_by_one" : "jointly"}};
+}
+
+Json to_json(const std::vector<quant::Milestone>& partitions) {
+  Json json = Json::array();
+  for (const quant::Milestone& milestone : partitions) json.push_back({milestone.time, milestone.fraction});
+  return json;
+}
+
 /// What was read, all defaults written out but for the algorithms of single layers: a description itself.
 Json to_json(const QuantisedTraining& training, const Json& given) {
   Json json = given;
@@ -237,16 +282,8 @@ Json to_json(const QuantisedTraining& training, const Json& given) {
   if (training.distillation)
     json["distillation"] = {{"weight", training.distillation->weight},
                             {"temperature", training.distillation->temperature}};
-  const quant::AnnealingSchedule& annealing = training.annealing;
-  json["annealing"] = {{"decay", decays[static_cast<size_t>(annealing.decay)]},
-                       {"power", annealing.power},
-                       {"start", annealing.start},
-                       {"end", annealing.end},
-                       {"least", annealing.least},
-                       {"layers", annealing.layer_after_layer ? "one_by_one" : "jointly"}};
-  json["partitions"] = Json::array();
-  for (const quant::Milestone& milestone : training.partitions)
-    json["partitions"].push_back({milestone.time, milestone.fraction});
+  if (any_algorithm(training, has_noise)) json["annealing"] = to_json(training.annealing);
+  if (any_algorithm(training, sets_weights)) json["partitions"] = to_json(training.partitions);
   json["batch_norm"]["fold"] = training.batch_norm.fold;
   return json;
 }

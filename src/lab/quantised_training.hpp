@@ -43,7 +43,8 @@ struct QuantisedTraining {
   train::BatchNormTraining batch_norm;
   Json resolved;  ///< as read, with the defaults written out
 };
-/// Throws UserError naming place and key, also of an option that the algorithm beside it does not have.
+/// Throws UserError naming place and key, also of an option that the algorithm beside it does not have, of an annealing,
+/// partitions or a rate that no algorithm here goes by, and of an epoch that never comes.
 QuantisedTraining quantised_training_from_json(const Json& json, const train::Recipe& of_float,
                                                const std::string& place);
 

@@ -7,8 +7,10 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/hash.hpp"
 #include "graph/count.hpp"
 #include "graph/op_traits.hpp"
+#include "lab/examples.hpp"
 #include "lab/latency.hpp"
 #include "lab/metrics.hpp"
 #include "lab/runtime_engine.hpp"
@@ -67,9 +69,77 @@ double latency_of(const graph::Graph& integer) {
   }
 }
 
+/// What was measured of networks: {"networks": the hash of their files, "rows": [...], "decisions": [...]}, beside them.
+class Measured {
+ public:
+  Measured(std::filesystem::path folder, std::initializer_list<std::filesystem::path> networks)
+      : file_(std::move(folder) / "measured.json") {
+    uint64_t hash = fnv1a("");
+    for (const std::filesystem::path& network : networks) hash = fnv1a(read_file(network, "lab"), hash);
+    networks_ = fmt::format("{:016x}", hash);
+  }
+  /// Null where these networks were not measured.
+  Json before() const {
+    if (!std::filesystem::exists(file_)) return {};
+    Json json = read_json(file_, "lab");
+    return json.value("networks", "") == networks_ ? json : Json();
+  }
+  void write(const std::vector<Row>& rows, const std::vector<int64_t>& decisions) const {
+    Json json = {{"networks", networks_}, {"rows", Json::array()}, {"decisions", decisions}};
+    for (const Row& row : rows) json["rows"].push_back(whole_json(row));
+    write_file(file_, json.dump() + "\n", "lab");
+  }
+
+ private:
+  std::filesystem::path file_;
+  std::string networks_;
+};
+
+/// What others are compared with.
+Evaluation evaluation_of(const Row& row, const Json& decisions) {
+  Evaluation evaluation;
+  evaluation.metric = row.metric, evaluation.value = row.value, evaluation.interval = {row.low, row.high};
+  evaluation.decisions = decisions.get<std::vector<int64_t>>();
+  evaluation.right = row.right, evaluation.errors = row.errors, evaluation.groups = row.groups;
+  return evaluation;
+}
+
+/// The float network's row and `of_float`: measured, or taken from what a resumed run has measured.
+Row run_float(Bench& bench, const graph::Graph& network) {
+  const std::filesystem::path file = bench.options.out / "float.onnx";
+  const Measured measured(bench.options.out, {file});
+  const Json before = bench.options.resume ? measured.before() : Json();
+  if (before.is_object()) {
+    Row row = row_from_json(before.at("rows").at(0));
+    row.model = file;
+    bench.of_float = evaluation_of(row, before.at("decisions"));
+    return row;
+  }
+  bench.of_float = evaluate(network, *bench.engine(network), bench.test);
+  Row row = row_of(bench.of_float, network, bench.of_float);
+  row.model = file;
+  measured.write({row}, bench.of_float.decisions);
+  return row;
+}
+
+std::vector<Row> measure_variant(const Bench& bench, const graph::Graph& fake, const Experiment::Variant& variant);
+
 std::vector<Row> run_variant(const Bench& bench, const graph::Graph& network, const Experiment::Variant& variant) {
   const auto folder = bench.options.out / variant.name;
   const graph::Graph fake = quantise_variant(bench.experiment, variant, network, bench.api, bench.options);
+  const Measured measured(folder, {bench.options.out / "float.onnx", folder / "fq.onnx"});
+  std::vector<Row> rows;
+  if (const Json before = bench.options.resume ? measured.before() : Json(); before.is_object()) {
+    for (const Json& row : before.at("rows")) rows.push_back(row_from_json(row));
+    return rows;
+  }
+  rows = measure_variant(bench, fake, variant);
+  measured.write(rows, {});
+  return rows;
+}
+
+std::vector<Row> measure_variant(const Bench& bench, const graph::Graph& fake, const Experiment::Variant& variant) {
+  const auto folder = bench.options.out / variant.name;
   graph::Graph deployable = fake;
   passes::IntegeriseOptions to_qd;
   to_qd.stop_at_qd = true;
@@ -109,6 +179,16 @@ std::vector<Row> run_variant(const Bench& bench, const graph::Graph& network, co
   return rows;
 }
 
+/// What is measured so far: the table grows as variants finish.
+void write_results(const std::vector<Row>& rows, std::chrono::duration<double> since,
+                   const std::filesystem::path& out) {
+  Json json = {{"rows", Json::array()}};
+  for (const Row& row : rows) json["rows"].push_back(to_json(row));
+  json["seconds"] = since.count();
+  write_file(out / "results.json", json.dump(2) + "\n", "lab");
+  write_file(out / "table.txt", table(rows), "lab");
+}
+
 }  // namespace
 
 int64_t weight_bytes(const graph::Graph& graph) {
@@ -122,12 +202,13 @@ int64_t weight_bytes(const graph::Graph& graph) {
   return (bits + 7) / 8;
 }
 
-std::vector<Row> run_experiment(const Experiment& experiment, const train::Api& api, const RunOptions& options) {
+std::vector<Row> run_experiment(const Experiment& given, const train::Api& api, const RunOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  const Experiment experiment = normalised(given);
   const graph::Graph network = train_experiment(experiment, api, options);
-  const auto feed = [&](const std::string& description) {
+  const auto feed = [&](std::shared_ptr<const data::Dataset> set) {
     Feed made;
-    made.set = data::open_dataset(description);
+    made.set = std::move(set);
     made.preprocess = experiment.preprocess;
     made.threads = experiment.recipe.threads;
     made.progress = [&options](int64_t done, int64_t of) {
@@ -137,20 +218,14 @@ std::vector<Row> run_experiment(const Experiment& experiment, const train::Api& 
     };
     return made;
   };
-  Bench bench{experiment, api, options, feed(experiment.test_data), {}};
-  const auto engine = bench.engine(network);
-  bench.of_float = evaluate(network, *engine, bench.test);
-  std::vector<Row> rows{row_of(bench.of_float, network, bench.of_float)};
-  rows.front().model = options.out / "float.onnx";
+  Bench bench{experiment, api, options, feed(test_set(experiment)), {}};
+  std::vector<Row> rows{run_float(bench, network)};
+  write_results(rows, std::chrono::steady_clock::now() - start, options.out);
   for (const Experiment::Variant& variant : experiment.variants) {
     if (options.say) options.say("quantising, converting and proving '" + variant.name + "'");
     for (Row& row : run_variant(bench, network, variant)) rows.push_back(std::move(row));
+    write_results(rows, std::chrono::steady_clock::now() - start, options.out);
   }
-  Json json = {{"rows", Json::array()}};
-  for (const Row& row : rows) json["rows"].push_back(to_json(row));
-  json["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  write_file(options.out / "results.json", json.dump(2) + "\n", "lab");
-  write_file(options.out / "table.txt", table(rows), "lab");
   return rows;
 }
 

@@ -8,6 +8,10 @@ namespace nibble::lab {
 /// A line of results.json.
 Json to_json(const Row& row);
 
+/// All of a row, each example's outcome too, and back: what a resumed run takes instead of measuring again.
+Json whole_json(const Row& row);
+Row row_from_json(const Json& json);
+
 /// Bytes of a network's linear weights, packed at their bit width (32 bits where they are real). Biases not counted.
 int64_t weight_bytes(const graph::Graph& graph);
 

@@ -74,4 +74,38 @@ Json to_json(const Row& row) {
   return json;
 }
 
+Json whole_json(const Row& row) {
+  Json json = to_json(row);
+  std::string right;
+  for (bool one : row.right) right += one ? '1' : '0';
+  json["right"] = right, json["errors"] = row.errors, json["groups"] = row.groups;
+  json["decisions"] = row.decisions, json["labels"] = row.labels, json["latency"] = row.latency;
+  return json;
+}
+
+Row row_from_json(const Json& json) {
+  Row row;
+  row.variant = json.at("variant"), row.representation = json.at("representation");
+  row.weight_bits = json.at("weights"), row.activation_bits = json.at("activations");
+  row.metric = json.at("metric"), row.value = json.at(row.is_error() ? "error" : "accuracy");
+  row.low = json.at("interval").at(0), row.high = json.at("interval").at(1);
+  row.flips = json.at("flips");
+  if (json.contains("to_float")) {
+    const Json& more = json.at("to_float");
+    row.to_float = {more.at("relative"), {more.at("interval").at(0), more.at("interval").at(1)}};
+  }
+  row.compared_integers = json.at("compared_integers"), row.differing_integers = json.at("differing_integers");
+  row.weight_bytes = json.at("weight_bytes");
+  row.requantisations = json.at("requantisations"), row.exact = json.at("exact");
+  row.model = json.at("model").get<std::string>();
+  for (char digit : json.at("right").get<std::string>()) row.right.push_back(digit == '1');
+  row.errors = json.at("errors").get<std::vector<double>>();
+  row.groups = json.at("groups").get<std::vector<int64_t>>();
+  // Of what an earlier Nibble measured: not there.
+  row.decisions = json.value("decisions", std::vector<int64_t>());
+  row.labels = json.value("labels", std::vector<int64_t>());
+  row.latency = json.value("latency", 0.0);
+  return row;
+}
+
 }  // namespace nibble::lab

@@ -5,9 +5,9 @@
 
 #include "base/error.hpp"
 #include "graph/verify.hpp"
-#include "lab/blocks.hpp"
 #include "lab/network_builder.hpp"
 #include "lab/networks.hpp"
+#include "lab/networks/blocks.hpp"
 
 namespace nibble::lab {
 namespace {

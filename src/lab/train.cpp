@@ -2,9 +2,11 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "lab/examples.hpp"
 #include "lab/experiment.hpp"
 #include "lab/metrics.hpp"
 #include "lab/run.hpp"
+#include "lab/study/rehearsal.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/quantise/batch_norm_ways.hpp"
 #include "passes/quantise/quantise.hpp"
@@ -54,7 +56,7 @@ bool finished(const Experiment& experiment, const std::filesystem::path& out) {
 void calibrate(const Experiment& experiment, const Experiment::Variant& variant, graph::Graph& network,
                const train::Api& api) {
   Feed feed;
-  feed.set = data::open_dataset(experiment.train_data);
+  feed.set = training_set(experiment);
   feed.preprocess = experiment.preprocess;
   feed.threads = experiment.recipe.threads;
   feed.limit = variant.samples;
@@ -71,11 +73,12 @@ void calibrate(const Experiment& experiment, const Experiment::Variant& variant,
 train::TrainRun run_of(const Experiment& experiment, const train::Recipe& recipe, const RunOptions& options) {
   train::TrainRun run;
   run.recipe = recipe;
-  run.train_set = data::open_dataset(experiment.train_data);
-  run.test_set = data::open_dataset(experiment.test_data);
+  run.train_set = training_set(experiment);
+  run.test_set = test_set(experiment);
   run.preprocess = experiment.preprocess;
   run.resume = options.resume;
   run.interrupted = options.interrupted;
+  run.warn = options.warn;
   const bool decides = recipe.loss == "cross_entropy";
   if (options.say)
     run.on_epoch = [&options, decides](const train::EpochReport& epoch) { options.say(epoch_line(epoch, decides)); };
@@ -85,10 +88,12 @@ train::TrainRun run_of(const Experiment& experiment, const train::Recipe& recipe
 
 }  // namespace
 
-graph::Graph train_experiment(const Experiment& experiment, const train::Api& api, const RunOptions& options) {
+graph::Graph train_experiment(const Experiment& given, const train::Api& api, const RunOptions& options) {
   std::filesystem::create_directories(options.out);
   const auto file = options.out / "float.onnx";
-  if (options.resume && finished(experiment, options.out)) return onnx::read(file);
+  if (options.resume && finished(given, options.out)) return onnx::read(file);
+  rehearse(given);
+  const Experiment experiment = normalised(given);
   std::filesystem::remove(file);
   Json description = experiment.resolved;
   description["versions"] = {{"libtorch", api.torch_version()}};
@@ -105,8 +110,8 @@ graph::Graph train_experiment(const Experiment& experiment, const train::Api& ap
   return network;
 }
 
-graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Variant& variant,
-                              const graph::Graph& network, const train::Api& api, const RunOptions& options) {
+graph::Graph quantise_variant(const Experiment& given, const Experiment::Variant& variant, const graph::Graph& network,
+                              const train::Api& api, const RunOptions& options) {
   const auto folder = options.out / variant.name, file = folder / "fq.onnx", description = folder / "variant.json";
   std::filesystem::create_directories(folder);
   const bool same =
@@ -116,6 +121,7 @@ graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Va
     fail("lab", description.string(), "another description", "the run folder's own description with --resume");
   std::filesystem::remove(file);
   write_file(description, variant.resolved.dump(2) + "\n", "lab");
+  const Experiment experiment = normalised(given);
   const bool scratch = variant.training && variant.training->from_scratch;
   const bool drawn = scratch && experiment.model.empty();
   graph::Graph fake = drawn     ? build(experiment.topology, experiment.seed)
@@ -127,7 +133,6 @@ graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Va
     train::TrainRun run = run_of(experiment, variant.training->recipe, options);
     run.folder = folder;
     run.quantisation = variant.resolved;
-    run.warn = options.warn;
     schedule_quantisers(run, *variant.training, fake);
     if (variant.training->distillation) {
       run.distillation = *variant.training->distillation;

@@ -325,6 +325,12 @@ class Trainer {
     return count;
   }
 
+  void name_divergence() {
+    const auto classes = static_cast<double>(std::max<int64_t>(2, run_.train_set->classes()));
+    const std::string found = divergence(reports_, logits() ? std::log(classes) : HUGE_VAL);
+    if (!found.empty() && run_.warn && health_.warned().insert("the loss diverges").second) run_.warn(found);
+  }
+
   void finish_epoch() {
     const int64_t reestimated = reestimate();
     health_.after_epoch("epoch " + std::to_string(epoch_ + 1));
@@ -341,6 +347,7 @@ class Trainer {
                        reestimated};
     journal_.write(report, some_examples());
     reports_.push_back(report);
+    name_divergence();
     ++epoch_, step_ = 0, sums_ = {}, before_ = 0;
     start_ = Clock::now();
     save();

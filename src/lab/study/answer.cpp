@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
-#include <set>
 
 #include "base/error.hpp"
 #include "lab/study/execute.hpp"
+#include "lab/study/measured.hpp"
 #include "stats/choice.hpp"
 #include "stats/designs/anova.hpp"
 #include "stats/multiplicity.hpp"
@@ -16,79 +15,6 @@
 
 namespace nibble::lab {
 namespace {
-
-/// A combination's finished runs, in the order of the seeds.
-struct Combination {
-  std::string name;
-  std::vector<std::string> levels;
-  bool is_error = false;
-  std::vector<double> outcomes;  ///< accuracies or errors
-  std::vector<double> examples;  ///< of one seed: each example's, right or wrong or its error
-  std::vector<int64_t> groups;   ///< of one seed, where the errors' examples have any
-  Json to_float;                 ///< of one seed: by how much its error is larger than the float network's
-  double low = 0, high = 0;      ///< of one seed: the test set's interval
-  int64_t weight_bytes = 0;
-};
-
-/// The finished outcome's last row, of the integer network, or null.
-Json integer_row(const std::filesystem::path& run) {
-  const auto file = run / "outcome.json";
-  if (!std::filesystem::exists(file)) return {};
-  const Json outcome = read_json(file, "lab");
-  if (outcome.value("status", "") != "done") return {};
-  return outcome.at("rows").back();
-}
-
-void read_examples(const std::filesystem::path& run, Combination& one) {
-  const auto file = run / "predictions.json";
-  if (!std::filesystem::exists(file)) return;
-  const Json predictions = read_json(file, "lab");
-  if (one.is_error) {
-    one.examples = predictions.value("ID", std::vector<double>());
-    one.groups = predictions.value("groups", std::vector<int64_t>());
-    return;
-  }
-  for (char digit : predictions.value("ID", std::string())) one.examples.push_back(digit == '1');
-}
-
-/// In the order of the factors' levels.
-std::vector<Combination> combinations_of(const Study& study, const std::filesystem::path& out, Json& missing) {
-  std::map<Cell, std::map<uint64_t, const StudyRun*>> runs;
-  std::set<uint64_t> seeds;
-  for (const StudyRun& run : study.runs) {
-    Cell cell;
-    for (size_t i = 0; i < run.levels.size(); ++i) {
-      const auto& levels = study.design.factors[i].levels;
-      const auto found = std::find_if(levels.begin(), levels.end(),
-                                      [&](const Factor::Level& level) { return level.name == run.levels[i]; });
-      cell.push_back(static_cast<size_t>(found - levels.begin()));
-    }
-    runs[cell][run.seed] = &run;
-    seeds.insert(run.seed);
-  }
-  std::vector<Combination> found;
-  for (const auto& [cell, of_seed] : runs) {
-    const std::vector<std::string>& levels = of_seed.begin()->second->levels;
-    Combination one;
-    one.name = name_of(study.design, levels), one.levels = levels;
-    for (const auto& [seed, run] : of_seed) {
-      const Json row = integer_row(out / "runs" / run->hash);
-      if (!row.is_object()) continue;
-      one.is_error = row.contains("error");
-      one.outcomes.push_back(row.at(one.is_error ? "error" : "accuracy"));
-      one.low = row.at("interval")[0], one.high = row.at("interval")[1];
-      one.weight_bytes = row.at("weight_bytes");
-      if (seeds.size() > 1) continue;
-      one.to_float = row.value("to_float", Json());
-      read_examples(out / "runs" / run->hash, one);
-    }
-    if (one.outcomes.size() == seeds.size())
-      found.push_back(std::move(one));
-    else
-      missing.push_back(one.name);
-  }
-  return found;
-}
 
 /// Points of percent on both sides of 0, as shares; of errors percent of the baseline's.
 stats::ConfidenceInterval within(const std::optional<double>& margin, double of) {
@@ -99,7 +25,13 @@ double mean_of(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-Json variant_json(const Combination& one) {
+/// Of the mean over blocks.
+stats::ConfidenceInterval interval_of(const Measured& all, const Combination& one) {
+  if (all.by_folds) return stats::corrected_resampled_t(one.outcomes, all.train, all.test).interval;
+  return stats::one_sample_t(one.outcomes).interval;
+}
+
+Json variant_json(const Measured& all, const Combination& one) {
   Json json = {{"name", one.name}, {"runs", one.outcomes.size()}};
   json[one.is_error ? "error" : "accuracy"] = mean_of(one.outcomes);
   json["weight_bytes"] = one.weight_bytes;
@@ -109,9 +41,10 @@ Json variant_json(const Combination& one) {
   if (one.outcomes.size() == 1)
     json["interval"] = {one.low, one.high};
   else if (spread) {
-    const auto interval = stats::one_sample_t(one.outcomes).interval;
+    const auto interval = interval_of(all, one);
     json["interval"] = {interval.low, interval.high};
   }
+  if (!one.choices.empty()) json["choices"] = one.choices;
   return json;
 }
 
@@ -119,15 +52,16 @@ const std::vector<double>& values_of(const Combination& one, bool by_example) {
   return by_example ? one.examples : one.outcomes;
 }
 
-stats::Comparison comparison_of(const std::vector<Combination>& combinations, size_t baseline, const Question& question,
-                                size_t variants) {
+stats::Comparison comparison_of(const Measured& all, size_t baseline, const Question& question, size_t variants) {
   stats::Comparison comparison;
+  const std::vector<Combination>& combinations = all.combinations;
   const bool by_example = combinations.front().outcomes.size() == 1, errors = combinations.front().is_error;
   comparison.outcome = !by_example ? stats::Outcome::per_run
                        : errors    ? stats::Outcome::error_per_example
                                    : stats::Outcome::per_example;
   comparison.groups = combinations.front().groups;
-  comparison.pairing = stats::Pairing::seeds;
+  comparison.pairing = all.by_folds ? stats::Pairing::folds : stats::Pairing::seeds;
+  comparison.train = all.train, comparison.test = all.test;
   comparison.variants = variants;
   comparison.values = values_of(combinations.front(), by_example).size();
   comparison.alpha = question.alpha;
@@ -136,9 +70,10 @@ stats::Comparison comparison_of(const std::vector<Combination>& combinations, si
 }
 
 /// Each other combination against the baseline; what cannot be tested says why.
-Json differences_json(const std::vector<Combination>& all, size_t baseline, const Question& question) {
+Json differences_json(const Measured& measured, size_t baseline, const Question& question) {
+  const std::vector<Combination>& all = measured.combinations;
   const bool by_example = all.front().outcomes.size() == 1;
-  const stats::Comparison comparison = comparison_of(all, baseline, question, 2);
+  const stats::Comparison comparison = comparison_of(measured, baseline, question, 2);
   Json list = Json::array();
   std::vector<double> p, equivalence;
   for (size_t i = 0; i < all.size(); ++i) {
@@ -176,9 +111,12 @@ Json differences_json(const std::vector<Combination>& all, size_t baseline, cons
 }
 
 /// Main effects and interactions of two, seeds as blocks; absent where the design does not allow it.
-Json anova_json(const Study& study, const std::vector<Combination>& all) {
-  const size_t seeds = all.front().outcomes.size(), factors = study.design.factors.size();
+Json anova_json(const Measured& measured) {
+  const std::vector<Combination>& all = measured.combinations;
+  const size_t seeds = all.front().outcomes.size(), factors = measured.design.factors.size();
   if (factors < 2 || seeds < 2) return {};
+  if (measured.by_folds)
+    return {{"untested", "folds share training data: F would find too much; differences are tested one by one"}};
   std::vector<double> outcomes;
   std::vector<std::vector<std::string>> levels(factors + 1);
   for (const Combination& one : all)
@@ -188,7 +126,8 @@ Json anova_json(const Study& study, const std::vector<Combination>& all) {
       levels[factors].push_back(std::to_string(seed));
     }
   stats::Design design;
-  for (size_t i = 0; i < factors; ++i) design.factors.push_back(stats::factor(study.design.factors[i].name, levels[i]));
+  for (size_t i = 0; i < factors; ++i)
+    design.factors.push_back(stats::factor(measured.design.factors[i].name, levels[i]));
   design.terms = stats::interactions(factors, 2);
   design.factors.push_back(stats::factor("seed", levels[factors]));
   design.terms.insert(design.terms.begin() + static_cast<ptrdiff_t>(factors), {factors});
@@ -224,20 +163,25 @@ size_t baseline_of(const std::vector<Combination>& all, const std::string& name)
 
 Json answer_json(const std::filesystem::path& out, const Question& question) {
   const Study study = recorded_study(out);
-  Json answer = {{"name", study.name}, {"missing", Json::array()}};
-  const std::vector<Combination> all = combinations_of(study, out, answer["missing"]);
-  if (all.size() < 2)
-    fail("lab", out.string(), fmt::format("{} whole combinations", all.size()), "at least two, every seed done");
+  const Measured found = measured(study, out);
+  const std::vector<Combination>& all = found.combinations;
+  Json answer = {{"name", study.name}, {"missing", found.missing}};
+  const bool one_way = found.design.factors.empty() && !all.empty();  // every factor is chosen inside the folds
+  if (all.size() < 2 && !one_way)
+    fail("lab", out.string(), fmt::format("{} whole combinations", all.size()),
+         found.by_folds ? "at least two, every fold done" : "at least two, every seed done");
   const size_t baseline = baseline_of(all, question.baseline);
   answer["baseline"] = all[baseline].name;
   answer["alpha"] = question.alpha;
   if (question.margin) answer["margin_points"] = *question.margin;
   answer["variants"] = Json::array();
-  for (const Combination& one : all) answer["variants"].push_back(variant_json(one));
-  const stats::Choice choice = stats::choose_test(comparison_of(all, baseline, question, 2));
+  for (const Combination& one : all) answer["variants"].push_back(variant_json(found, one));
+  answer["blocks"] = {{"kind", found.by_folds ? "folds" : "seeds"}, {"count", all.front().outcomes.size()}};
+  if (found.by_folds) answer["blocks"]["train"] = found.train, answer["blocks"]["test"] = found.test;
+  const stats::Choice choice = stats::choose_test(comparison_of(found, baseline, question, 2));
   answer["test"] = {{"name", choice.test}, {"equivalence", choice.equivalence}, {"reason", choice.reason}};
-  answer["differences"] = differences_json(all, baseline, question);
-  const Json anova = anova_json(study, all);
+  answer["differences"] = differences_json(found, baseline, question);
+  const Json anova = anova_json(found);
   if (anova.is_object()) answer["anova"] = anova;
   return answer;
 }

@@ -19,7 +19,8 @@ struct Question {
 /// What a study's finished runs say, of the integer networks' accuracy: each combination's mean over seeds with its
 /// interval, differences from the baseline with the test that the design calls for (stats::choose_test) and Holm's
 /// correction for their number, equivalence within the margin, and the analysis of variance of a design of two factors and
-/// more. With one seed the test set's examples are the pairs. `accuracy` and differences are shares, not percent.
+/// more. With one seed the test set's examples are the pairs; with folds they are the blocks, and where factors are chosen
+/// inside them ("choices") a combination is what is left. `accuracy` and differences are shares, not percent.
 /// Of targets and landmarks the same of errors, `error` in place of `accuracy`: pairs are examples, whole groups are
 /// drawn where they have groups, and each combination says by how much its error is larger than the float network's.
 /// Combinations that lack a run are left out and named. Throws UserError where fewer than two are whole, or no

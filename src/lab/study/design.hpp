@@ -1,9 +1,13 @@
 #pragma once
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/json.hpp"
+#include "data/folds/folds.hpp"
 
 /// What a study compares, and the runs that it takes. docs/design/studies.md.
 namespace nibble::lab {
@@ -47,25 +51,50 @@ Design design_from_json(const Json& json, const std::vector<std::string>& varian
 /// The description with a level's patch. Throws UserError where a path leads nowhere.
 Json patched(Json description, const Factor::Level& level, const std::string& place);
 
-/// One run: one network, one variant at most, one seed.
+/// What a run trains and is tested on.
+struct Split {
+  int64_t repeat = 0, fold = 0;            ///< as data::Fold numbers them
+  std::optional<int64_t> inner;            ///< of the fold's training part
+  std::shared_ptr<const data::Fold> part;  ///< null: the sets as they are
+  /// "2.1" or "2.1.0": repeat, fold, and the inner one.
+  std::string name() const;
+  auto operator<=>(const Split& other) const { return key() <=> other.key(); }
+  bool operator==(const Split& other) const { return key() == other.key(); }
+
+ private:
+  std::tuple<int64_t, int64_t, int64_t> key() const { return {repeat, fold, inner.value_or(-1)}; }
+};
+
+/// How a study's data are divided (division.hpp).
+struct Folds {
+  data::FoldFile file;                ///< of data.train: its folds; where `tests_apart`, the inner folds of one
+  bool tests_apart = false;           ///< the fold is data.train whole, tested on data.test
+  std::vector<std::string> chosen{};  ///< factors of which the inner folds choose a level
+  double train = 0, test = 0;         ///< examples of a fold on average, inner ones not counted; 0 where `tests_apart`
+};
+
+/// One run: one network, one variant at most, one seed, one split.
 struct StudyRun {
   std::vector<std::string> levels;  ///< of the factors, in their order
   uint64_t seed = 1;
-  Json description;        ///< what run_experiment takes, every default written out
-  std::string hash;        ///< of the description: a run's name in the folder and in the store
-  std::string float_hash;  ///< of what its float network depends on: runs that share it train it once
+  std::optional<Split> split;  ///< of a study with folds
+  Json description;            ///< what run_experiment takes, every default written out
+  std::string hash;            ///< of the description: a run's name in the folder and in the store
+  std::string float_hash;      ///< of what its float network depends on: runs that share it train it once
 };
 
 struct Study {
   std::string name;
   std::filesystem::path file;  ///< of the description: what it names stands beside it
   Design design;
+  std::optional<Folds> folds;
   std::vector<StudyRun> runs;  ///< in the order in which they are taken
 };
 
 /// Reads a description with a "design" (or without: its variants are the design) and resolves every run, so that what
 /// is wrong with any of them is said before the first begins. Two runs that come to the same description are refused.
-Study study_from_json(const Json& json, const std::filesystem::path& file);
+/// With "folds" the training set is read; those that the study's folder `out` has recorded are taken as they stand.
+Study study_from_json(const Json& json, const std::filesystem::path& file, const std::filesystem::path& out = {});
 
 /// "bits 8-8, range mse": what tables and messages call a combination.
 std::string name_of(const Design& design, const std::vector<std::string>& levels);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -11,7 +13,9 @@
 #include "base/file.hpp"
 #include "lab/run.hpp"
 #include "lab/study/claim.hpp"
+#include "lab/study/division.hpp"
 #include "lab/study/recorded.hpp"
+#include "lab/study/rehearsal.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -55,36 +59,53 @@ bool is_failed(const Json& outcome) {
 Experiment experiment_of(const Study& study, const StudyRun& run) {
   Experiment experiment = experiment_from_json(run.description, study.file);
   set_seed(experiment, run.seed);
+  if (run.split) set_split(experiment, study, *run.split);
   return experiment;
 }
 
-/// Does `work` and writes down how it ended. An interruption is thrown on: nothing ended.
+/// Each line once, in the order in which they first came: a training that is taken up again warns of some again.
+Json warnings_of(const fs::path& file) {
+  Json lines = Json::array();
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line);)
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+  return lines;
+}
+
+/// Does `work` and writes down how it ended, and what went wrong without ending it. An interruption is thrown on:
+/// nothing ended.
 void record(const Place& place, const Json& about, const StudyOptions& options, const auto& work) {
   const auto start = std::chrono::steady_clock::now();
   Json outcome = about;
+  RunOptions own = options.run;
+  own.out = place.folder;
+  own.resume = true;
+  const fs::path warnings = place.folder / "warnings.txt";
+  fs::create_directories(place.folder);
+  own.warn = [&](const std::string& line) {
+    std::ofstream(warnings, std::ios::app) << line << '\n';
+    if (options.run.warn) options.run.warn(place.folder.filename().string() + ": " + line);
+  };
   try {
-    work(outcome);
+    work(outcome, own);
     outcome["status"] = "done";
   } catch (const std::exception& error) {
     if (interrupted(options)) throw;
     outcome["status"] = "failed";
     outcome["reason"] = error.what();
   }
+  if (const Json said = warnings_of(warnings); !said.empty()) outcome["warnings"] = said;
   outcome["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   outcome["machine"] = machine_name();
-  fs::create_directories(place.folder);
   write_file(place.outcome(), outcome.dump(1) + "\n", "lab");
 }
 
 void train_float(const Study& study, const StudyRun& run, const Place& place, const train::Api& api,
                  const StudyOptions& options) {
-  record(place, {{"hash", run.float_hash}}, options, [&](Json& outcome) {
+  record(place, {{"hash", run.float_hash}}, options, [&](Json& outcome, const RunOptions& own) {
     outcome["versions"] = versions_json(api);
     Experiment experiment = experiment_of(study, run);
     experiment.variants.clear();
-    RunOptions own = options.run;
-    own.out = place.folder;
-    own.resume = true;
     train_experiment(experiment, api, own);
     outcome["artefacts"] = artefacts_json(place.folder);
   });
@@ -93,16 +114,12 @@ void train_float(const Study& study, const StudyRun& run, const Place& place, co
 /// The run itself; its float network is trained.
 void take(const Study& study, const StudyRun& run, const train::Api& api, const StudyOptions& options) {
   const Place place = run_place(options.run.out, run), of_float = float_place(options.run.out, run);
-  record(place, run_json(study.design, run), options, [&](Json& outcome) {
+  record(place, run_json(study.design, run), options, [&](Json& outcome, const RunOptions& own) {
     outcome["versions"] = versions_json(api);
     const Json ended = outcome_of(of_float);
     if (is_failed(ended)) fail("lab", "float training " + run.float_hash, ended.value("reason", ""), "one that ends");
-    fs::create_directories(place.folder);
     for (const char* file : {"float.onnx", "experiment.json"})
       write_file(place.folder / file, read_file(of_float.folder / file, "lab"), "lab");
-    RunOptions own = options.run;
-    own.out = place.folder;
-    own.resume = true;
     std::vector<Row> rows = run_experiment(experiment_of(study, run), api, own);
     outcome["rows"] = Json::array();
     for (Row& row : rows) {
@@ -139,7 +156,8 @@ Taken try_run(const Study& study, const StudyRun& run, const train::Api& api, co
     }
   }
   if (options.run.say)
-    options.run.say(fmt::format("run {} {}, seed {}", run.hash, fmt::join(run.levels, " "), run.seed));
+    options.run.say(fmt::format("run {} {}, seed {}{}", run.hash, fmt::join(run.levels, " "), run.seed,
+                                run.split ? ", fold " + run.split->name() : ""));
   retried.insert(run.hash);
   take(study, run, api, options);
   return Taken::Ended;
@@ -171,6 +189,16 @@ std::vector<RunState> states_of(const Study& study, const fs::path& out) {
   return states;
 }
 
+void rehearse(const Study& study) {
+  std::set<std::vector<std::string>> seen;
+  for (const StudyRun& run : study.runs)
+    if (seen.insert(run.levels).second) try {
+        rehearse(experiment_of(study, run));
+      } catch (const UserError& error) {
+        throw UserError(std::string(error.what()) + ", in '" + name_of(study.design, run.levels) + "'");
+      }
+}
+
 void register_study(const Study& study, Json description, const fs::path& out) {
   description["name"] = study.name;
   fs::create_directories(out / "runs");
@@ -184,8 +212,21 @@ void register_study(const Study& study, Json description, const fs::path& out) {
       fail("lab", out.string(), "another study's folder, with runs that this one has not", "a folder of its own");
   }
   write_file(out / "study.json", description.dump(2) + "\n", "lab");
+  if (study.folds) write_file(out / "folds.json", data::to_json(study.folds->file).dump() + "\n", "lab");
   write_file(out / "plan.json", plan_json(study).dump(1) + "\n", "lab");
 }
+
+namespace {
+
+Split recorded_split(const Section& run) {
+  Split split;
+  run.whole("repeat", split.repeat, 0);
+  run.whole("fold", split.fold, 0);
+  if (run.has("inner")) run.whole("inner", split.inner.emplace(), 0);
+  return split;
+}
+
+}  // namespace
 
 Study recorded_study(const fs::path& out) {
   const fs::path file = out / "plan.json";
@@ -201,6 +242,12 @@ Study recorded_study(const fs::path& out) {
     Factor& factor = study.design.factors.emplace_back(Factor{section.text("factor"), {}});
     for (const Json& level : section.part("levels")) factor.levels.push_back({level.get<std::string>(), Json()});
   }
+  if (plan.has("folds")) {
+    const Json& folds = plan.part("folds");
+    study.folds.emplace();
+    for (const Json& factor : folds.at("chosen")) study.folds->chosen.push_back(factor.get<std::string>());
+    study.folds->train = folds.at("train"), study.folds->test = folds.at("test");
+  }
   for (const Json& one : plan.part("runs")) {
     const Section section(one, "lab", file.string() + ": runs");
     StudyRun& run = study.runs.emplace_back();
@@ -208,6 +255,7 @@ Study recorded_study(const fs::path& out) {
     int64_t seed = 0;
     section.whole("seed", seed, 0);
     run.seed = static_cast<uint64_t>(seed);
+    if (study.folds) run.split = recorded_split(section);
     for (const Factor& factor : study.design.factors)
       run.levels.push_back(Section(section.part("levels"), "lab", file.string()).text(factor.name));
   }
@@ -231,6 +279,31 @@ void take_runs(const Study& study, const train::Api& api, const StudyOptions& op
   }
 }
 
+namespace {
+
+/// A float training by itself, where that is what the hash means.
+bool take_float(const Study& study, const std::string& hash, const train::Api& api, const StudyOptions& options) {
+  const auto run = std::find_if(study.runs.begin(), study.runs.end(),
+                                [&](const StudyRun& one) { return one.float_hash.starts_with(hash); });
+  if (run == study.runs.end()) return false;
+  const Place place = float_place(options.run.out, *run);
+  for (bool taken = false; !taken;) {
+    const Claim claim(place.lock());
+    taken = claim.held();
+    const Json ended = outcome_of(place);
+    if (is_done(ended) || (is_failed(ended) && !options.retry_failed)) break;
+    if (taken)
+      train_float(study, *run, place, api, options);
+    else
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  const Json ended = outcome_of(place);
+  if (is_failed(ended)) fail("lab", "float training " + run->float_hash, ended.value("reason", ""), "one that ends");
+  return true;
+}
+
+}  // namespace
+
 void take_run(const Study& study, const std::string& hash, const train::Api& api, const StudyOptions& options) {
   for (const StudyRun& run : study.runs) {
     if (!run.hash.starts_with(hash)) continue;
@@ -241,6 +314,7 @@ void take_run(const Study& study, const std::string& hash, const train::Api& api
     if (is_failed(ended)) fail("lab", "run " + run.hash, ended.value("reason", ""), "a run that ends");
     return;
   }
+  if (take_float(study, hash, api, options)) return;
   fail("lab", "run '" + hash + "'", "no run of the study begins so", "a hash that --plan lists");
 }
 

@@ -10,6 +10,7 @@
 /// others that share the folder, may be killed at any moment, and the next one goes on.
 ///
 ///   study.json, plan.json      the description, and the runs that it comes to
+///   folds.json                 the indices of its folds, where it has any
 ///   floats/HASH/               a float training, the folder of 'nibble train'
 ///   runs/HASH/                 a run, the folder of an experiment, with
 ///     outcome.json               how it ended: written last, so that a run is whole or is taken up again
@@ -37,6 +38,9 @@ struct StudyOptions {
   bool retry_failed = false;  ///< runs that failed are taken again, once
 };
 
+/// rehearse() of every combination: what is wrong with any is found before the first run begins.
+void rehearse(const Study& study);
+
 /// Makes the folder, study.json and plan.json, or finds the same study there, or one that has grown. Throws UserError where another one is.
 void register_study(const Study& study, Json description, const std::filesystem::path& out);
 
@@ -48,7 +52,7 @@ Study recorded_study(const std::filesystem::path& out);
 /// is at come later. A run that fails is written down with its reason and the next one is taken; an interruption ends.
 void take_runs(const Study& study, const train::Api& api, const StudyOptions& options);
 
-/// One run, by the hash's first digits, done already or not. Throws UserError where it fails, or none is meant.
+/// One run, by the hash's first digits, or a float training by itself, done already or not. Throws UserError where it fails, or none is meant.
 void take_run(const Study& study, const std::string& hash, const train::Api& api, const StudyOptions& options);
 
 /// {"hash", "float", "seed", "levels"}

@@ -5,7 +5,13 @@ namespace nibble::lab {
 Json run_json(const Design& design, const StudyRun& run) {
   Json levels = Json::object();
   for (size_t i = 0; i < run.levels.size(); ++i) levels[design.factors[i].name] = run.levels[i];
-  return {{"hash", run.hash}, {"float", run.float_hash}, {"seed", run.seed}, {"levels", levels}};
+  Json json = {{"hash", run.hash}, {"float", run.float_hash}, {"seed", run.seed}};
+  if (run.split) {
+    json["repeat"] = run.split->repeat, json["fold"] = run.split->fold;
+    if (run.split->inner) json["inner"] = *run.split->inner;
+  }
+  json["levels"] = levels;
+  return json;
 }
 
 Json plan_json(const Study& study) {
@@ -20,6 +26,12 @@ Json plan_json(const Study& study) {
     for (const Factor::Level& level : factor.levels) levels.push_back(level.name);
     json["factors"].push_back({{"factor", factor.name}, {"levels", levels}});
   }
+  if (study.folds)
+    json["folds"] = {{"rule", study.folds->file.rule},
+                     {"data", study.folds->file.data},
+                     {"chosen", study.folds->chosen},
+                     {"train", study.folds->train},
+                     {"test", study.folds->test}};
   for (const StudyRun& run : study.runs) {
     json["runs"].push_back(run_json(study.design, run));
   }

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 namespace nibble::train {
 namespace {
 
@@ -45,6 +49,21 @@ std::string metrics_csv(const std::vector<EpochReport>& reports) {
     });
   }
   return text + "\n";
+}
+
+std::string divergence(const std::vector<EpochReport>& reports, double guess) {
+  const EpochReport& last = reports.back();
+  double least = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i + 1 < reports.size(); ++i) least = std::min(least, reports[i].train_loss);
+  if (reports.size() == 1 && last.epoch < last.epochs) return {};
+  const bool known = std::isfinite(guess);
+  const bool far = known && last.train_loss > 10 * guess;
+  const bool grown = last.train_loss > (known ? 1.5 : 10) * least && !(known && last.train_loss <= 1.5 * guess);
+  if (!far && !grown) return {};
+  std::string text = fmt::format("the loss diverges: {:.4g} on average over epoch {}", last.train_loss, last.epoch);
+  if (grown) text += fmt::format(", {:.4g} in the best before", least);
+  if (known) text += fmt::format(", where an output that says nothing has {:.4g}", guess);
+  return text + ": lower learning_rate, or warm it up";
 }
 
 }  // namespace nibble::train

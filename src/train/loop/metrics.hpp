@@ -21,4 +21,10 @@ EpochReport report_from_json(const Json& json);
 /// metrics.csv: a header, then a line an epoch.
 std::string metrics_csv(const std::vector<EpochReport>& reports);
 
+/// What a loss that stays finite and runs away looks like after the last of `reports`: empty where it does not. `guess`:
+/// the mean loss of an output that says nothing, or infinity where it is not known. Ten times the guess; half as much
+/// again as the guess and as the best epoch before; without a guess ten times the best epoch before. The first of several
+/// epochs may begin far out.
+std::string divergence(const std::vector<EpochReport>& reports, double guess);
+
 }  // namespace nibble::train

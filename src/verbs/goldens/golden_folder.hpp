@@ -9,9 +9,8 @@
 ///
 ///     network.onnx, or the only *.onnx
 ///     inputs.npz, outputs.npz, activations.npz                       keys: names of values, or in the graph's order
-///     input.txt, out_layer<i>.txt, output.txt                        data/text_golden.hpp; input_<i>.txt,
-///     output_<i>.txt
-///                                                                    where there are several
+///     input.txt, out_layer<i>.txt, output.txt                        formats/text_golden.hpp; input_<i>.txt,
+///                                                                    output_<i>.txt where there are several
 ///     config_<network>.json with n_inputs n > 1                      n inferences one after the other:
 ///                                                                    input_<i>.txt (else input.txt holds them in
 ///                                                                    turn), out_<i>_layer<j>.txt, output_<i>.txt

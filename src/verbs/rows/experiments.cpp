@@ -18,9 +18,12 @@
 #include "lab/store/store.hpp"
 #include "lab/study/answer.hpp"
 #include "lab/study/execute.hpp"
+#include "lab/study/outlook.hpp"
+#include "lab/study/slurm.hpp"
 #include "report/report.hpp"
 #include "verbs/progress.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/tables/outlook.hpp"
 #include "verbs/tables/studies.hpp"
 #include "verbs/torch_module.hpp"
 
@@ -90,15 +93,21 @@ Result lab_experiment(const Call& call, const Json& json) {
   return {read_json(options.out / "results.json", "verbs"), lab::table(rows)};
 }
 
+/// The command of a process that takes runs of the same study.
+std::vector<std::string> words_of_others(const Call& call) {
+  std::vector<std::string> words{"nibble", "lab", call.text("EXPERIMENT.json"), "--out", call.text("out"), "--quiet"};
+  for (const char* option : {"seed", "threads"})
+    if (call.has(option)) words.insert(words.end(), {std::string("--") + option, call.text(option)});
+  if (call.has("retry-failed")) words.emplace_back("--retry-failed");
+  return words;
+}
+
 /// Processes that take runs beside this one, as long as this one lives; each writes to a log in the study's folder.
 std::vector<pid_t> start_others(const Call& call, int64_t count) {
   std::vector<pid_t> others;
   std::filesystem::create_directories(call.path("out") / "jobs");
   for (int64_t i = 1; i <= count; ++i) {
-    std::vector<std::string> words{"nibble", "lab", call.text("EXPERIMENT.json"), "--out", call.text("out"), "--quiet"};
-    for (const char* option : {"seed", "threads"})
-      if (call.has(option)) words.insert(words.end(), {std::string("--") + option, call.text(option)});
-    if (call.has("retry-failed")) words.emplace_back("--retry-failed");
+    std::vector<std::string> words = words_of_others(call);
     const std::string log = (call.path("out") / "jobs" / (std::to_string(i) + ".log")).string();
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
@@ -119,17 +128,64 @@ std::vector<pid_t> start_others(const Call& call, int64_t count) {
   return others;
 }
 
+/// --margin: points of percent.
+std::optional<double> margin_of(const Call& call) {
+  if (!call.has("margin")) return {};
+  const std::string& text = call.text("margin");
+  char* end = nullptr;
+  const double margin = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || *end != 0 || !(margin > 0 && margin <= 100))
+    fail("verbs", call.place("margin"), "'" + text + "'", "points of percent, above 0 and at most 100");
+  return margin;
+}
+
+Result plan_of(const Call& call, const lab::Study& study) {
+  const std::filesystem::path out = call.path("out");
+  const auto states = lab::states_of(study, out);
+  const auto seconds = lab::seconds_left(study, states, out);
+  Json json = lab::plan_json(study);
+  json["outlook"] = lab::outlook_json(study, margin_of(call), out);
+  if (seconds) json["seconds_left"] = *seconds;
+  return {json, describe_plan(study, states, seconds) + describe_outlook(json["outlook"])};
+}
+
+/// A study's runs into the queue of a cluster; they are taken there.
+Result submit_study(const Call& call, const lab::Study& study, const Json& json) {
+  const std::string file = call.text("slurm");
+  const lab::SlurmOptions options = lab::slurm_from_json(read_json(file, "lab"), file);
+  const std::filesystem::path out = std::filesystem::absolute(call.path("out"));
+  lab::rehearse(study);
+  lab::register_study(study, json, out);
+  std::vector<std::string> words = words_of_others(call);
+  words[0] = std::filesystem::read_symlink("/proc/self/exe").string();
+  words[2] = std::filesystem::absolute(words[2]).string(), words[4] = out.string();
+  const lab::Submission made = lab::submit(study, out, words, options, call.has("retry-failed"));
+  const std::string text =
+      made.run_tasks.empty()
+          ? "nothing to submit: every run has ended or waits in the queue\n"
+          : fmt::format(
+                "{} runs as job array {}{}\nhow far they are: nibble lab status {}\n", made.run_tasks.size(), made.runs,
+                made.float_tasks.empty()
+                    ? ""
+                    : fmt::format(", after {} float trainings as job array {}", made.float_tasks.size(), made.floats),
+                call.text("out"));
+  return {{{"floats", made.floats}, {"runs", made.runs}, {"tasks", made.run_tasks}}, text};
+}
+
 Result lab_study(const Call& call, Json json) {
   if (json.is_object()) {
     if (const auto seed = call.seed()) json["seed"] = *seed;
     if (call.has("threads")) json["train"]["threads"] = call.threads();
   }
-  const lab::Study study = lab::study_from_json(json, call.path("EXPERIMENT.json"));
-  if (call.has("plan")) return {lab::plan_json(study), describe_plan(study, lab::states_of(study, call.path("out")))};
+  const lab::Study study = lab::study_from_json(json, call.path("EXPERIMENT.json"), call.path("out"));
+  if (call.has("plan")) return plan_of(call, study);
+  if (call.has("margin")) fail("verbs", call.place("margin"), "it without --plan", "--plan, or 'nibble lab compare'");
+  if (call.has("slurm")) return submit_study(call, study, json);
   const train::Api& api = torch_api("nibble lab");
   Progress progress(call.quiet());
   heed_signals();
   const lab::StudyOptions options{options_of(call, progress), call.has("retry-failed")};
+  if (!call.has("run")) lab::rehearse(study);
   lab::register_study(study, json, options.run.out);
   if (call.has("run")) {
     lab::take_run(study, call.text("run"), api, options);
@@ -143,14 +199,16 @@ Result lab_study(const Call& call, Json json) {
   const auto states = lab::states_of(study, options.run.out);
   const bool failed = std::any_of(states.begin(), states.end(),
                                   [](const lab::RunState& state) { return state.status == lab::RunStatus::Failed; });
-  return {lab::states_json(study, states), describe_states(study, states), failed ? 1 : 0};
+  return {lab::states_json(study, states),
+          describe_states(study, states, lab::seconds_left(study, states, options.run.out)), failed ? 1 : 0};
 }
 
 }  // namespace
 
 Result lab(const Call& call) {
   const Json json = read_json(call.path("EXPERIMENT.json"), "lab");
-  const bool study = call.has("plan") || call.has("jobs") || call.has("run") || call.has("retry-failed");
+  const bool study =
+      call.has("plan") || call.has("jobs") || call.has("run") || call.has("retry-failed") || call.has("slurm");
   return study || (json.is_object() && json.contains("design")) ? lab_study(call, json) : lab_experiment(call, json);
 }
 
@@ -170,22 +228,17 @@ void bring_store_up_to_date(const Call& call) {
 Result lab_status(const Call& call) {
   const std::filesystem::path folder = call.path("DIR");
   const lab::Study study = lab::recorded_study(folder);
-  const auto states = lab::states_of(study, folder);
+  auto states = lab::states_of(study, folder);
+  lab::add_queue(study, folder, states);
   bring_store_up_to_date(call);
-  return {lab::states_json(study, states), describe_states(study, states)};
+  return {lab::states_json(study, states), describe_states(study, states, lab::seconds_left(study, states, folder))};
 }
 
 namespace {
 
 lab::Question question_of(const Call& call) {
   lab::Question question;
-  if (call.has("margin")) {
-    const std::string& text = call.text("margin");
-    char* end = nullptr;
-    question.margin = std::strtod(text.c_str(), &end);
-    if (end == text.c_str() || *end != 0 || !(*question.margin > 0 && *question.margin <= 100))
-      fail("verbs", call.place("margin"), "'" + text + "'", "points of percent, above 0 and at most 100");
-  }
+  question.margin = margin_of(call);
   question.baseline = call.text("baseline", "");
   return question;
 }

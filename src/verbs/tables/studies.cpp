@@ -7,15 +7,10 @@
 #include <set>
 
 #include "verbs/tables/columns.hpp"
+#include "verbs/tables/outlook.hpp"
 
 namespace nibble::verbs {
 namespace {
-
-std::string duration(double seconds) {
-  if (seconds < 100) return fmt::format("{:.1f} s", seconds);
-  if (seconds < 5400) return fmt::format("{:.0f} min", seconds / 60);
-  return fmt::format("{:.1f} h", seconds / 3600);
-}
 
 Columns columns_of(const std::vector<std::string>& titles) {
   std::vector<Column> columns;
@@ -27,6 +22,7 @@ Columns columns_of(const std::vector<std::string>& titles) {
 Columns columns_of(const lab::Study& study, std::initializer_list<const char*> rest) {
   std::vector<std::string> titles{"run"};
   for (const lab::Factor& factor : study.design.factors) titles.push_back(factor.name);
+  if (study.folds) titles.push_back("fold");
   titles.push_back("seed");
   titles.insert(titles.end(), rest.begin(), rest.end());
   return columns_of(titles);
@@ -35,18 +31,10 @@ Columns columns_of(const lab::Study& study, std::initializer_list<const char*> r
 void add(Columns& columns, const lab::StudyRun& run, std::initializer_list<std::string> rest) {
   std::vector<std::string> cells{run.hash};
   cells.insert(cells.end(), run.levels.begin(), run.levels.end());
+  if (run.split) cells.push_back(run.split->name());
   cells.push_back(std::to_string(run.seed));
   cells.insert(cells.end(), rest.begin(), rest.end());
   columns.add(std::move(cells));
-}
-
-/// What runs took that are done; 0 where none is.
-double mean_seconds(const std::vector<lab::RunState>& states) {
-  double sum = 0;
-  int count = 0;
-  for (const lab::RunState& state : states)
-    if (state.status == lab::RunStatus::Done) sum += state.seconds, ++count;
-  return count == 0 ? 0 : sum / count;
 }
 
 std::string value_of(const lab::RunState& state) {
@@ -102,9 +90,34 @@ std::string describe_effects(const Json& rows) {
   return columns.text();
 }
 
+/// What inner folds chose, of each combination.
+std::string describe_choices(const Json& variants) {
+  std::string text;
+  for (const Json& one : variants) {
+    if (!one.contains("choices")) continue;
+    text += "chosen inside the folds, " + one["name"].get<std::string>() + ":";
+    for (const auto& [levels, count] : one["choices"].items())
+      text += fmt::format("{} {} ({})", text.ends_with(':') ? "" : ",", levels, count.get<int>());
+    text += "\n";
+  }
+  return text;
+}
+
+/// "3 seeds", or "3 seeds by 5 folds", and what they divide.
+std::string describe_blocks(const lab::Study& study) {
+  const std::string seeds = fmt::format("{} seeds", study.design.seeds.size());
+  if (!study.folds) return seeds;
+  int64_t folds = 0, inner = 0;
+  std::set<std::string> names;
+  for (const lab::StudyRun& run : study.runs)
+    if (names.insert(run.split->name()).second) ++(run.split->inner ? inner : folds);
+  return fmt::format("{} by {} folds{}", seeds, folds, inner > 0 ? fmt::format(" and {} inner ones", inner) : "");
+}
+
 }  // namespace
 
-std::string describe_plan(const lab::Study& study, const std::vector<lab::RunState>& states) {
+std::string describe_plan(const lab::Study& study, const std::vector<lab::RunState>& states,
+                          const std::optional<double>& seconds) {
   const lab::Design& design = study.design;
   Columns columns = columns_of(study, {"float training"});
   std::set<std::string> floats;
@@ -113,21 +126,20 @@ std::string describe_plan(const lab::Study& study, const std::vector<lab::RunSta
     floats.insert(run.float_hash);
   }
   std::string text = columns.text() + "\n";
-  text +=
-      fmt::format("{}: {} runs = {} combinations{} by {} seeds; {} float trainings\n", design.kind, study.runs.size(),
-                  design.cells.size(), design.excluded > 0 ? fmt::format(" ({} excluded)", design.excluded) : "",
-                  design.seeds.size(), floats.size());
+  text += fmt::format("{}: {} runs = {} combinations{} by {}; {} float trainings\n", design.kind, study.runs.size(),
+                      design.cells.size(), design.excluded > 0 ? fmt::format(" ({} excluded)", design.excluded) : "",
+                      describe_blocks(study), floats.size());
   for (const std::string& line : design.aliases) text += line + "\n";
-  const double mean = mean_seconds(states);
   const auto left = std::count_if(states.begin(), states.end(),
                                   [](const lab::RunState& state) { return state.status != lab::RunStatus::Done; });
-  text += mean > 0 ? fmt::format("{} left, about {} by what finished runs took, one after the other\n", left,
-                                 duration(mean * static_cast<double>(left)))
-                   : "no run has finished yet, which would say how long they take\n";
+  text += seconds ? fmt::format("{} left, about {} by what finished ones took, one after the other\n", left,
+                                duration(*seconds))
+                  : "no run has finished yet, which would say how long they take\n";
   return text;
 }
 
-std::string describe_states(const lab::Study& study, const std::vector<lab::RunState>& states) {
+std::string describe_states(const lab::Study& study, const std::vector<lab::RunState>& states,
+                            const std::optional<double>& seconds) {
   const bool errors =
       std::any_of(states.begin(), states.end(), [](const lab::RunState& state) { return state.is_error; });
   Columns columns = columns_of(study, {"", errors ? "error" : "accuracy", "time", ""});
@@ -143,19 +155,20 @@ std::string describe_states(const lab::Study& study, const std::vector<lab::RunS
   std::string text = columns.text() + "\n";
   for (const auto& [status, count] : counts)
     text += fmt::format("{}{} {}", text.ends_with('\n') ? "" : ", ", count, to_string(status));
-  const double mean = mean_seconds(states);
   const int left = counts[lab::RunStatus::Waiting] + counts[lab::RunStatus::Running];
-  if (left > 0 && mean > 0) text += fmt::format("; about {} of work left", duration(mean * left));
+  if (left > 0 && seconds) text += fmt::format("; about {} of work left", duration(*seconds));
   return text + "\n";
 }
 
 namespace {
 
 /// What each combination reached, of accuracies or of errors.
-std::string describe_outcomes(const Json& variants, bool errors) {
+std::string describe_outcomes(const Json& answer, bool errors) {
+  const Json& variants = answer["variants"];
+  const char* blocks = answer["blocks"]["kind"] == "folds" ? "folds" : "runs";
   Columns columns =
-      errors ? columns_of({"combination", "runs", "error", "95 %", "more than float's, %", "95 %", "weights, bytes"})
-             : columns_of({"combination", "runs", "accuracy, %", "95 %", "weights, bytes"});
+      errors ? columns_of({"combination", blocks, "error", "95 %", "more than float's, %", "95 %", "weights, bytes"})
+             : columns_of({"combination", blocks, "accuracy, %", "95 %", "weights, bytes"});
   for (const Json& one : variants) {
     std::vector<std::string> cells{one["name"], std::to_string(one["runs"].get<int64_t>())};
     const Json interval = one.value("interval", Json());
@@ -189,7 +202,8 @@ double unit_of(const Json& answer) {
 std::string describe_answer(const Json& answer) {
   const bool errors = answer["variants"].at(0).contains("error");
   const double unit = unit_of(answer);
-  std::string text = describe_outcomes(answer["variants"], errors) + "\n";
+  std::string text = describe_outcomes(answer, errors) + describe_choices(answer["variants"]) + "\n";
+  if (answer["differences"].empty()) return text;
   text += fmt::format("against '{}', in {}; p by Holm for {} comparisons\n", answer["baseline"].get<std::string>(),
                       errors ? "percent of its error" : "points", answer["differences"].size());
   text += describe_differences(answer, unit) + "\n";

@@ -1,5 +1,5 @@
 #pragma once
-#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,10 +10,13 @@
 namespace nibble::verbs {
 
 /// Each run with its levels, float trainings shared, what finished runs say of the time.
-std::string describe_plan(const lab::Study& study, const std::vector<lab::RunState>& states);
+/// `seconds`: lab::seconds_left.
+std::string describe_plan(const lab::Study& study, const std::vector<lab::RunState>& states,
+                          const std::optional<double>& seconds);
 
 /// Done, running, failed with the reason, waiting: a line each, and how many of each.
-std::string describe_states(const lab::Study& study, const std::vector<lab::RunState>& states);
+std::string describe_states(const lab::Study& study, const std::vector<lab::RunState>& states,
+                            const std::optional<double>& seconds);
 
 /// What lab::answer_json says.
 std::string describe_answer(const Json& answer);

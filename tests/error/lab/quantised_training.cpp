@@ -75,8 +75,10 @@ TEST(QuantisedTraining, IsResolvedToADescriptionOfTheSame) {
     };
     const Json once = read(Json::parse(given));
     EXPECT_EQ(read(once), once);
-    for (const char* key : {"weights", "activations", "epochs", "annealing", "partitions", "start", "from"})
+    for (const char* key : {"weights", "activations", "epochs", "start", "from"})
       EXPECT_TRUE(once.contains(key)) << key;
+    EXPECT_EQ(once.contains("annealing"), std::string(given).find("ana") != std::string::npos);
+    EXPECT_EQ(once.contains("partitions"), std::string(given).find("inq") != std::string::npos);
   }
 }
 
@@ -148,14 +150,28 @@ TEST(QuantisedTraining, LearnsFromTheFloatNetworkWhereAsked) {
 /// What would leave a network that is still float is refused before any training.
 TEST(QuantisedTraining, EndsQuantised) {
   EXPECT_EQ(complaint(R"({"start": {"weights": 5}})").substr(0, 42), "lab: FILE: train: start: weights: 5 (expec");
-  EXPECT_EQ(complaint(R"({"annealing": {"end": 5}})").substr(0, 42), "lab: FILE: train: annealing: end: 5 (expec");
+  EXPECT_EQ(complaint(R"({"weights": "ana", "annealing": {"end": 5}})").substr(0, 42),
+            "lab: FILE: train: annealing: end: 5 (expec");
   const std::string expected =
       " (expected pairs [epoch, fraction], both rising, the last fraction 1 before the last "
       "epoch ends)";
   for (const char* pairs :
        {"[]", "[[0,0.5]]", "[[5,1]]", "[[1,1],[0,1]]", "[[0,0.6],[1,0.5],[2,1]]", "[[0,\"1\"]]", "1"})
-    EXPECT_EQ(complaint(std::string(R"({"partitions": )") + pairs + "}"),
+    EXPECT_EQ(complaint(std::string(R"({"weights": "inq", "partitions": )") + pairs + "}"),
               std::string("lab: FILE: train: partitions: ") + pairs + expected);
+}
+
+TEST(QuantisedTraining, RefusesWhatNoAlgorithmHereGoesByAndWhatNeverComes) {
+  EXPECT_EQ(complaint(R"({"annealing": {"power": 2}})"),
+            "lab: FILE: train: annealing: {\"power\":2} (expected it with ana)");
+  EXPECT_EQ(complaint(R"({"weights": "ana", "partitions": [[0, 1]]})"),
+            "lab: FILE: train: partitions: [[0,1]] (expected it with inq)");
+  EXPECT_EQ(complaint(R"({"layers": {"a": {"weights": "ana"}}, "annealing": {"power": 2}})"), "nothing");
+  for (const char* freeze : {"5", "5.0", "700"})
+    EXPECT_EQ(complaint(std::string(R"({"freeze": )") + freeze + "}"),
+              std::string("lab: FILE: train: freeze: ") + freeze +
+                  " (expected an epoch from 0 to below the last one's end, 5)");
+  EXPECT_EQ(complaint(R"({"freeze": 4.5})"), "nothing");
 }
 
 TEST(QuantisedTraining, NamesWhatIsWrongAboutBatchNorms) {
@@ -165,7 +181,7 @@ TEST(QuantisedTraining, NamesWhatIsWrongAboutBatchNorms) {
       complaint(R"({"batch_norm": {"frozen": 1}})"),
       "lab: FILE: train: batch_norm: no key 'frozen' (did you mean 'freeze'?) (expected freeze, fold, reestimate)");
   EXPECT_EQ(complaint(R"({"batch_norm": {"freeze": -1}})"),
-            "lab: FILE: train: batch_norm: freeze: -1 (expected a number from 0.0 to 1000000.0)");
+            "lab: FILE: train: batch_norm: freeze: -1 (expected an epoch from 0 to below the last one's end, 5)");
   EXPECT_EQ(complaint(R"({"batch_norm": {"fold": 1}})"),
             "lab: FILE: train: batch_norm: fold: 1 (expected true or false)");
   for (const char* examples : {"0", "-3", "1.5", "true"})
@@ -197,10 +213,14 @@ TEST(QuantisedTraining, FoldsNoBatchNormThatThePolicyWantsOtherwise) {
 TEST(QuantisedTraining, RatesAreOfTheGroupsThatLearn) {
   EXPECT_EQ(complaint(R"({"rates": {"scales": 1}})"),
             "lab: FILE: train: rates: no key 'scales' (did you mean 'scale'?) (expected scale, threshold, bound)");
-  EXPECT_EQ(complaint(R"({"rates": {"bound": {"decay": "x"}}})"),
+  EXPECT_EQ(complaint(R"({"weights": "pact", "rates": {"bound": {"decay": "x"}}})"),
             "lab: FILE: train: rates: bound: decay: \"x\" (expected a number from 0.0 to 1000000.0)");
-  const auto training =
-      lab::quantised_training_from_json(Json::parse(R"({"rates": {"scale": 0.5, "bound": {"decay": 0.1}}})"), {}, "x");
+  EXPECT_EQ(complaint(R"({"rates": {"threshold": 1}})"),
+            "lab: FILE: train: rates: threshold: 1 (expected it with tqt)");
+  EXPECT_EQ(complaint(R"({"activations": "ste", "weights": "ste", "rates": {"scale": {"decay": 0}}})").substr(0, 65),
+            "lab: FILE: train: rates: scale: {\"decay\":0} (expected it with lsq");
+  const auto training = lab::quantised_training_from_json(
+      Json::parse(R"({"activations": "pact", "rates": {"scale": 0.5, "bound": {"decay": 0.1}}})"), {}, "x");
   EXPECT_EQ(training.rates.at("scale").rate, 0.5);
   EXPECT_EQ(training.rates.at("bound").rate, 1);
   EXPECT_EQ(training.rates.at("bound").decay, 0.1);

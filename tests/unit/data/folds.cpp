@@ -1,4 +1,4 @@
-#include "data/folds.hpp"
+#include "data/folds/folds.hpp"
 
 #include <gtest/gtest.h>
 
@@ -208,6 +208,28 @@ TEST(Groups, AreAColumnOfAnArrayOrOfLabelsCsv) {
   EXPECT_EQ(said("short.npy"), "data: short.npy: 2 groups (expected 3, one an example)");
   EXPECT_NE(said("none.npy"), "");
   EXPECT_NE(said("labels.csv").find("FILE.npy, FILE.npz:ARRAY or FILE.csv:COLUMN"), std::string::npos);
+}
+
+/// Examples of two persons, and one of nobody where `all` is false.
+class Persons : public Dataset {
+ public:
+  explicit Persons(bool all) : all_(all) {}
+  int64_t size() const override { return 4; }
+  int64_t classes() const override { return 0; }
+  Sample sample(int64_t index) const override {
+    Sample sample;
+    sample.group = index == 3 && !all_ ? -1 : 7 - index % 2;
+    return sample;
+  }
+
+ private:
+  bool all_;
+};
+
+TEST(Groups, OfASetAreItsExamplesOwn) {
+  EXPECT_EQ(groups_of(Persons(true)), (std::vector<int64_t>{1, 0, 1, 0}));
+  EXPECT_EQ(message_of([] { groups_of(Persons(false)); }),
+            "data: groups: example 3 without one (expected a set that has groups)");
 }
 
 TEST(HashOfASet, TellsExamplesAndLabelsApart) {

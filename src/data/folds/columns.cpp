@@ -7,8 +7,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/hash.hpp"
-#include "data/catalogue.hpp"
-#include "data/folds.hpp"
+#include "data/folds/catalogue.hpp"
+#include "data/folds/folds.hpp"
 #include "data/npz.hpp"
 #include "data/sources.hpp"
 
@@ -68,6 +68,16 @@ std::vector<int64_t> labels_of(const Dataset& set) {
   std::vector<int64_t> labels;
   for (int64_t i = 0; i < set.size(); ++i) labels.push_back(catalogue ? catalogue->label_of(i) : set.sample(i).label);
   return labels;
+}
+
+std::vector<int64_t> groups_of(const Dataset& set) {
+  const auto* catalogue = dynamic_cast<const Catalogue*>(&set);
+  std::vector<int64_t> groups;
+  for (int64_t i = 0; i < set.size(); ++i) {
+    groups.push_back(catalogue ? catalogue->group_of(i) : set.sample(i).group);
+    if (groups.back() < 0) fail("data", "groups", fmt::format("example {} without one", i), "a set that has groups");
+  }
+  return numbered(groups);
 }
 
 std::string hash_of(const Dataset& set) {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "data/folds.hpp"
+#include "data/folds/folds.hpp"
 
 namespace nibble::data {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/folds.hpp"
+#include "data/folds/folds.hpp"
 
 #include <fmt/format.h>
 

@@ -35,6 +35,9 @@ std::vector<Fold> make_folds(const std::vector<int64_t>& examples, const FoldRul
 /// The class of each example; -1 where the set has none.
 std::vector<int64_t> labels_of(const Dataset& set);
 
+/// The set's own group of each example, numbered in their order. Throws UserError where one has none.
+std::vector<int64_t> groups_of(const Dataset& set);
+
 /// 16 hexadecimal digits of all that the set holds: examples, labels, targets. Images of a folder are not decoded.
 std::string hash_of(const Dataset& set);
 

@@ -1,5 +1,5 @@
-#include "lab/blocks.hpp"
 #include "lab/networks.hpp"
+#include "lab/networks/blocks.hpp"
 
 namespace nibble::lab {
 

@@ -1,4 +1,4 @@
-#include "lab/blocks.hpp"
+#include "lab/networks/blocks.hpp"
 
 #include <algorithm>
 

@@ -9,6 +9,7 @@ class Catalogue {
  public:
   virtual ~Catalogue() = default;
   virtual int64_t label_of(int64_t index) const = 0;
+  virtual int64_t group_of(int64_t) const { return -1; }
   /// The example as it is stored.
   virtual std::string stored(int64_t index) const = 0;
 };
