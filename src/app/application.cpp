@@ -6,7 +6,7 @@
 #include "app/generate.hpp"
 #include "app/input.hpp"
 #include "base/error.hpp"
-#include "data/wav.hpp"
+#include "data/formats/wav.hpp"
 
 namespace nibble::app {
 namespace {
@@ -30,22 +30,6 @@ OpenedProgram open_program(const std::string& bytes, const std::string& place, c
     if (nibble_use_backend(program, backend.c_str(), nullptr, message, sizeof message) != NIBBLE_OK)
       fail("app", "back end '" + backend + "'", message);
   return opened;
-}
-
-/// A network that takes pixels itself keeps its scale, mean and std whatever the description says of them.
-ImageInput image_for(ImageInput input, const std::optional<data::Preprocess>& carried, const nibble_program* program) {
-  if (input.values && carried && nibble_metadata(program, "takes_pixels") != nullptr) {
-    input.values->scale = carried->scale;
-    input.values->mean = carried->mean;
-    input.values->standard_deviation = carried->standard_deviation;
-  }
-  return input;
-}
-
-std::optional<data::Preprocess> carried_by(const nibble_program* program, const std::string& place) {
-  const char* said = nibble_metadata(program, "preprocess");
-  if (said == nullptr) return {};
-  return data::preprocess_from_json(parse_json(said, "app", place + ": metadata"), place + ": metadata 'preprocess'");
 }
 
 std::string_view kind_name(Kind kind) {
@@ -77,10 +61,7 @@ struct Application::Impl {
     program = open_program(parts.find(description.network)->second, place + ": network", options);
     outputs = std::move(read.outputs);
     levels.emplace(read.inputs[0], place + ": network");
-    if (description.kind == Kind::Image) {
-      const std::optional<data::Preprocess> carried = carried_by(program.get(), place);
-      image.emplace(image_for(description.image, carried, program.get()), carried, *levels, place + ": input: image");
-    }
+    if (description.kind == Kind::Image) image.emplace(image_preparation(description, read.metadata, *levels, place));
     if (description.kind == Kind::Sound) {
       const Shape heard = description.sound.shape();
       if (element_count(heard) != static_cast<int64_t>(levels->elements()))

@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "data/zip.hpp"
+#include "data/formats/zip.hpp"
 
 namespace nibble::app {
 namespace {

@@ -16,13 +16,6 @@ const std::vector<nibble::Embedded>& nibble_processing_files();
 namespace nibble::app {
 namespace {
 
-std::string replaced(std::string text, const std::map<std::string, std::string>& words) {
-  for (const auto& [word, value] : words)
-    for (size_t at = 0; (at = text.find(word, at)) != text.npos; at += value.size())
-      text.replace(at, word.size(), value);
-  return text;
-}
-
 std::string network_file(const std::string& bytes, const std::string& prefix) {
   std::string text = fmt::format("#include <stddef.h>\n\n_Alignas(64) const unsigned char {}_network[] = {{", prefix);
   for (size_t i = 0; i < bytes.size(); ++i)
@@ -49,18 +42,9 @@ std::vector<int32_t> reals_of(const ImagePreparation& image, const Levels& level
 }
 
 std::string prepare_picture(const Source& source) {
-  const ImagePreparation& image = *source.image;
-  const nibble_image_input& place = image.placing();
-  static constexpr const char* fits[] = {"NIBBLE_STRETCH", "NIBBLE_LETTERBOX", "NIBBLE_COVER"};
-  const bool rebuilt = source.description.task == "anomaly";
-  std::string text = fmt::format(
-      "const nibble_image_input placing = {{{}, {}, {}, {}, {}, {{{}, {}, {}}}}};\n"
-      "const uint8_t order[3] = {{{}, {}, {}}};\n"
-      "const int32_t levels[] = {{\n    {}}};\n",
-      place.height, place.width, fits[place.fit], place.filter == NIBBLE_AREA ? "NIBBLE_AREA" : "NIBBLE_BILINEAR",
-      place.percent, place.pad[0], place.pad[1], place.pad[2], image.order()[0], image.order()[1], image.order()[2],
-      table_of(image.table()));
-  if (rebuilt) text += "const int32_t reals_of_pixels[] = {\n    " + table_of(reals_of(image, source.levels)) + "};\n";
+  std::string text = image_tables(*source.image, "levels");
+  if (source.description.task == "anomaly")
+    text += "const int32_t reals_of_pixels[] = {\n    " + table_of(reals_of(*source.image, source.levels)) + "};\n";
   return text;
 }
 
@@ -137,6 +121,32 @@ std::string run_numbers() {
 
 }  // namespace
 
+std::string filled(std::string_view text, const std::map<std::string, std::string>& words) {
+  std::string result(text);
+  for (const auto& [word, value] : words)
+    for (size_t at = 0; (at = result.find(word, at)) != result.npos; at += value.size())
+      result.replace(at, word.size(), value);
+  return result;
+}
+
+std::string processing_source(std::string_view name) {
+  for (const Embedded& file : ::nibble_processing_files())
+    if (file.name == name) return std::string(file.text);
+  throw InternalError("the sources of processing travel with the generator");
+}
+
+std::string image_tables(const ImagePreparation& image, const std::string& levels) {
+  const nibble_image_input& place = image.placing();
+  static constexpr const char* fits[] = {"NIBBLE_STRETCH", "NIBBLE_LETTERBOX", "NIBBLE_COVER"};
+  return fmt::format(
+      "static const nibble_image_input placing = {{{}, {}, {}, {}, {}, {{{}, {}, {}}}}};\n"
+      "static const uint8_t order[3] = {{{}, {}, {}}};\n"
+      "static const int32_t {}[] = {{\n    {}}};\n",
+      place.height, place.width, fits[place.fit], place.filter == NIBBLE_AREA ? "NIBBLE_AREA" : "NIBBLE_BILINEAR",
+      place.percent, place.pad[0], place.pad[1], place.pad[2], image.order()[0], image.order()[1], image.order()[2],
+      levels, table_of(image.table()));
+}
+
 std::map<std::string, std::string> generate(const Source& source, const std::string& prefix) {
   const auto fine = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
   if (prefix.empty() || std::isdigit(static_cast<unsigned char>(prefix[0])) != 0 ||
@@ -147,6 +157,7 @@ std::map<std::string, std::string> generate(const Source& source, const std::str
   const TaskCode code = source.task.code();
   const std::map<std::string, std::string> words = {
       {"@PREFIX@", prefix},
+      {"@OWN@", "#include \"" + prefix + ".hpp\""},
       {"@TASK@", source.description.task},
       {"@INCLUDES@", code.includes + (sound ? "#include \"processing/sound.h\"\n" : "")},
       {"@DECLARATION@", code.declaration},
@@ -168,10 +179,10 @@ std::map<std::string, std::string> generate(const Source& source, const std::str
                     code.body},
       {"@JSON@", code.json}};
   std::map<std::string, std::string> files;
-  files[prefix + ".hpp"] = replaced(std::string(header_source), words);
-  files[prefix + ".cpp"] = replaced(std::string(code_source), words);
-  files["main.cpp"] = replaced(std::string(picture ? picture_main_source : numbers_main_source), words);
-  files["CMakeLists.txt"] = replaced(std::string(build_source), words);
+  files[prefix + ".hpp"] = filled(header_source, words);
+  files[prefix + ".cpp"] = filled(code_source, words);
+  files["main.cpp"] = filled(picture ? picture_main_source : numbers_main_source, words);
+  files["CMakeLists.txt"] = filled(build_source, words);
   files["network.c"] = network_file(source.program, prefix);
   for (const Embedded& file : ::nibble_processing_files()) files[std::string(file.name)] = file.text;
   return files;

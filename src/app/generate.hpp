@@ -20,4 +20,10 @@ struct Source {
 /// numbers, CMakeLists.txt. Links libnibble_rt alone. Throws UserError where `prefix` is no identifier.
 std::map<std::string, std::string> generate(const Source& source, const std::string& prefix);
 
+/// What generated files are made with: words replaced by their values, in the words' order; a file of `processing`; how a
+/// picture is placed, and the network's integers of its pixels under the name `levels`.
+std::string filled(std::string_view text, const std::map<std::string, std::string>& words);
+std::string processing_source(std::string_view name);
+std::string image_tables(const ImagePreparation& image, const std::string& levels);
+
 }  // namespace nibble::app

@@ -4,9 +4,9 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "data/formats/orientation.hpp"
 #include "data/npy.hpp"
 #include "data/npz.hpp"
-#include "data/orientation.hpp"
 #include "data/preprocessor.hpp"
 
 namespace nibble::app {
@@ -109,6 +109,22 @@ nibble_placement ImagePreparation::operator()(const Tensor& picture, const std::
   nibble_pixels_to_levels(room.pixels.data(), count, channels, static_cast<int32_t>(planes_), order_, table_.data(),
                           width_, levels.data());
   return at;
+}
+
+ImagePreparation image_preparation(const Description& app, const std::map<std::string, std::string>& metadata,
+                                   const Levels& levels, const std::string& place) {
+  std::optional<data::Preprocess> carried;
+  if (const auto said = metadata.find("preprocess"); said != metadata.end())
+    carried = data::preprocess_from_json(parse_json(said->second, "app", place + ": metadata"),
+                                         place + ": metadata 'preprocess'");
+  ImageInput input = app.image;
+  // A network that takes pixels itself keeps its scale, mean and std whatever the description says of them.
+  if (input.values && carried && metadata.contains("takes_pixels")) {
+    input.values->scale = carried->scale;
+    input.values->mean = carried->mean;
+    input.values->standard_deviation = carried->standard_deviation;
+  }
+  return {input, carried, levels, place + ": input: image"};
 }
 
 Tensor decode_picture(std::string_view bytes, const std::string& place) {

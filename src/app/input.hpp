@@ -61,6 +61,10 @@ class ImagePreparation {
   std::vector<int32_t> table_;
 };
 
+/// Of a network with that metadata, which may say what its values are.
+ImagePreparation image_preparation(const Description& app, const std::map<std::string, std::string>& metadata,
+                                   const Levels& levels, const std::string& place);
+
 /// A picture as it is to be seen, from a file's bytes.
 Tensor decode_picture(std::string_view bytes, const std::string& place);
 /// Numbers of a .npy, or of a JSON list (of lists).

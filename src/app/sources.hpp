@@ -54,7 +54,7 @@ std::string quoted(const std::string& text) {
 )";
 
 inline constexpr std::string_view code_source = R"(// Written by 'nibble app generate'.
-#include "@PREFIX@.hpp"
+@OWN@
 
 #include <nibble.h>
 
@@ -154,7 +154,7 @@ inline constexpr std::string_view picture_main_source =
     R"(// @PREFIX@ PICTURE.ppm [X,Y,W,H]: what the application says of a picture (binary PPM or PGM), as JSON.
 #include <cstdio>
 
-#include "@PREFIX@.hpp"
+@OWN@
 
 static bool read_picture(const char* file, std::vector<uint8_t>& pixels, nibble_picture& picture) {
   std::FILE* in = std::fopen(file, "rb");
@@ -197,7 +197,7 @@ inline constexpr std::string_view numbers_main_source =
     R"(// @PREFIX@ FILE: what the application says of numbers, separated by white space, as JSON.
 #include <cstdio>
 
-#include "@PREFIX@.hpp"
+@OWN@
 
 int main(int count, char** words) {
   std::FILE* in = count == 2 ? std::fopen(words[1], "r") : nullptr;

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "base/file.hpp"
+#include "data/formats/orientation.hpp"
 #include "data/npz.hpp"
-#include "data/orientation.hpp"
 
 /// What the library may ask for at once while a thread decodes a picture: a PNG's rows end with its pixels, and what its
 /// Deflate unpacks to beyond them is nothing that a picture needs.

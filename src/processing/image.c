@@ -149,7 +149,14 @@ static void sum_across(const room* r, const axis* x, int32_t channels, const uin
   }
 }
 
-/* sum / whole, half up; exact, since the quotient by doubles is off by one at most. */
+/* sum / whole, half up. The quotient by doubles is off by one at most and put right; where there are none in hardware,
+ * integers divide: the same pixel. */
+#ifdef NIBBLE_INTEGERS_ALONE
+static uint8_t mean_of(int64_t sum, int64_t whole_weight, int inverse) {
+  (void)inverse;
+  return (uint8_t)((2 * sum + whole_weight) / (2 * whole_weight));
+}
+#else
 static uint8_t mean_of(int64_t sum, int64_t whole_weight, double inverse) {
   const int64_t doubled = 2 * sum + whole_weight, by = 2 * whole_weight;
   int64_t q = (int64_t)((double)doubled * inverse);
@@ -157,6 +164,7 @@ static uint8_t mean_of(int64_t sum, int64_t whole_weight, double inverse) {
   if ((q + 1) * by <= doubled) ++q;
   return (uint8_t)q;
 }
+#endif
 
 void nibble_resize(const nibble_image_input* input, const nibble_placement* at, const nibble_picture* picture,
                    void* scratch, uint8_t* out) {
@@ -164,7 +172,11 @@ void nibble_resize(const nibble_image_input* input, const nibble_placement* at, 
   const axis x = axis_of(input->filter, at->from.width, at->to.width);
   const axis y = axis_of(input->filter, at->from.height, at->to.height);
   const int64_t weight = weights_of(&x) * weights_of(&y);
+#ifdef NIBBLE_INTEGERS_ALONE
+  const int inverse = 0;
+#else
   const double inverse = 1.0 / (2.0 * (double)weight);
+#endif
   const int64_t line = (int64_t)x.to * c;
   room r;
   divide(&r, scratch, &x, &y, c);

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "data/wav.hpp"
+#include "data/formats/wav.hpp"
 #include "verbs/sources.hpp"
 
 namespace nibble::verbs {

@@ -101,7 +101,7 @@ KINDS = [
     ("a body of GET", {400}, lambda r, s: request("GET", body=b"hello")),
     ("another expectation", {417}, lambda r, s: request(body=s, headers=["Expect: a miracle"])),
     ("a box that is none", {400}, lambda r, s: request(target="/?box=" + r.choice(["1,2", "a", "0,0,0,0", "", "1,2,3,99999999999"]), body=s)),
-    ("a query that is none", {400}, lambda r, s: request(target="/?" + r.choice(["drow=1", "draw=2", "=", "%zz=%", "a" * 3000]), body=s)),
+    ("a query that is none", {400}, lambda r, s: request(target="/?" + r.choice(["drow=1", "draw=2", "draw", "%zz=%", "a" * 3000]), body=s)),
     ("a form without end", {400}, lambda r, s: form(FILE + s, end=b"")),
     ("a form without boundary", {400}, lambda r, s: form(FILE + s, head="")),
     ("a form of another boundary", {400}, lambda r, s: form(FILE + s, head="boundary=abc")),

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -12,7 +13,8 @@ namespace nibble::app {
 /// How a connection is to be treated: answered, told that there are too many, or only closed.
 enum class Welcome : uint8_t { Serve, TurnAway, Close };
 
-/// Threads that see one connection each to its end, and one that turns away those for which there is none.
+/// Threads that see one connection each to its end, and one that turns away those for which none becomes free in a
+/// moment.
 class Crew {
  public:
   using Connection = std::function<void(Welcome)>;
@@ -26,11 +28,18 @@ class Crew {
   void end();
 
  private:
-  void work(Welcome how, std::deque<Connection>& connections);
+  struct Waiting {
+    Connection connection;
+    std::chrono::steady_clock::time_point since;
+  };
+  bool free() const { return idle_ > served_.size(); }
+  void serve();
+  void turn_away();
 
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Connection> served_, turned_away_;
+  std::condition_variable to_serve_, to_turn_away_;
+  std::deque<Connection> served_;
+  std::deque<Waiting> waiting_;
   size_t idle_ = 0;
   bool ended_ = false;
   std::vector<std::thread> threads_;

@@ -37,7 +37,7 @@ std::string Metrics::text(const std::vector<Gauge>& gauges) const {
   begin(text, "requests_total", "counter", "Requests that were answered, by status.");
   for (const auto& [status, count] : statuses_)
     text += fmt::format("nibble_requests_total{{status=\"{}\"}} {}\n", status, count);
-  begin(text, "request_seconds", "histogram", "Time from a request's first byte to its answer's last.");
+  begin(text, "request_seconds", "histogram", "Time from a request's first byte until its answer was made.");
   uint64_t below = 0;
   for (size_t i = 0; i < ends.size(); ++i)
     text += fmt::format("nibble_request_seconds_bucket{{le=\"{}\"}} {}\n", ends[i], below += buckets_[i]);

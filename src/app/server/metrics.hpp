@@ -13,7 +13,7 @@ namespace nibble::app {
 /// What happened since the server began, in Prometheus' text form (exposition format 0.0.4). Several threads may count.
 class Metrics {
  public:
-  /// A request was answered with this status, so many seconds after its first byte.
+  /// A request has an answer of this status, so many seconds after its first byte.
   void count(int status, double seconds);
   /// Where the time of an answer went.
   void count(const std::vector<Stage>& stages);

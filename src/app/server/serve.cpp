@@ -201,12 +201,11 @@ class Server : public httplib::Server {
     } catch (const std::bad_alloc&) {
       answer = whole_answer({503, no_memory});
     }
-    const bool taken = connection.write(answer);
     // "HTTP/1.1 200 ..."
     const int status = answer.size() > 12 ? std::atoi(answer.c_str() + 9) : 0;
     const auto now = Connection::Clock::now();
     service_.counted().count(status, std::chrono::duration<double>(now - connection.since()).count());
-    return taken && !last;
+    return connection.write(answer) && !last;
   }
 
   bool process_and_close_socket(socket_t socket) override {

@@ -4,7 +4,7 @@
 
 #include "app/server/refused.hpp"
 #include "base/embedded.hpp"
-#include "data/orientation.hpp"
+#include "data/formats/orientation.hpp"
 
 const std::vector<nibble::Embedded>& nibble_app_page();
 
@@ -102,7 +102,9 @@ Service::Answer Service::run(const std::string& file, const std::multimap<std::s
     if (const int64_t pixels = data::pixels_of(file); pixels > options_.pixels)
       refuse(413, "a picture of " + std::to_string(pixels) + " pixels", "at most " + std::to_string(options_.pixels));
   const Desk::Lent worker = desk_.take(std::chrono::steady_clock::now() + std::chrono::seconds(options_.seconds));
-  if (!worker) refuse(503, std::to_string(desk_.waiting()) + " requests wait already", "the same again in a second");
+  if (!worker)
+    refuse(503, "no thread is free for it, and " + std::to_string(desk_.waiting()) + " requests wait",
+           "the same again in a second");
   Reply reply = worker->run(request);
   counted_.count(reply.stages);
   if (request.drawn) return {"image/png", std::move(reply.png)};

@@ -2,7 +2,7 @@
 
 #include "app/bundle.hpp"
 #include "base/error.hpp"
-#include "data/zip.hpp"
+#include "data/formats/zip.hpp"
 
 namespace nibble::app {
 namespace {

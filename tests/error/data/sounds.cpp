@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "data/dataset.hpp"
-#include "data/wav.hpp"
+#include "data/formats/wav.hpp"
 #include "unit/data/files.hpp"
 
 using namespace nibble;

@@ -5,8 +5,8 @@
 
 #include "base/file.hpp"
 #include "base/random.hpp"
+#include "data/formats/zip.hpp"
 #include "data/npz.hpp"
-#include "data/zip.hpp"
 #include "graph/graph.hpp"
 #include "onnx/onnx.hpp"
 #include "unit/onnx/model_builder.hpp"

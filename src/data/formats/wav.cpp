@@ -1,4 +1,4 @@
-#include "data/wav.hpp"
+#include "data/formats/wav.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "data/orientation.hpp"
+#include "data/formats/orientation.hpp"
 
 #include <cstdint>
 #include <cstring>
