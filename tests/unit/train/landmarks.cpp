@@ -109,12 +109,12 @@ TEST(Train, LearnsLandmarksThatANetworkGivesByAFaceModelOrItself) {
     graph::Graph graph = test::small_network(outputs);
     train::TrainRun run = test::small_run(folder.path);
     run.recipe.loss = "landmarks", run.recipe.epochs = 12, run.recipe.learning_rate = 0.02;
-    run.recipe.augmentation = Json::array();
+    run.recipe.augmentation = Json::array(), run.recipe.threads = 1;
     run.train_set = run.test_set = std::make_shared<Corners>(std::make_shared<data::LandmarkModel>(model));
     std::vector<double> losses;
     run.on_epoch = [&](const train::EpochReport& epoch) { losses.push_back(epoch.test_loss); };
     train::train(graph, run);
     EXPECT_LT(losses.back(), 0.5 * losses.front()) << outputs;
-    EXPECT_LT(losses.back(), 0.15) << outputs;
+    EXPECT_LT(losses.back(), 0.2) << outputs;
   }
 }
