@@ -53,7 +53,7 @@ void Canvas::mix(int64_t row, int64_t column, Colour colour, double share) {
   for (size_t c = 0; c < 3; ++c) {
     char& pixel = pixels_[static_cast<size_t>(row * columns() + column) * 3 + c];
     const double mixed = (1 - share) * static_cast<uint8_t>(pixel) + share * colour[c];
-    pixel = static_cast<char>(static_cast<uint8_t>(mixed + 0.5));
+    pixel = static_cast<char>(static_cast<uint8_t>(std::lround(mixed)));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "app/description.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "app/tasks.hpp"
@@ -98,7 +99,7 @@ Kind kind_of(const Section& app, Description& into, const std::string& place) {
     const Json output = app.has("output") ? app.part("output") : Json::object();
     double seconds = static_cast<double>(into.sound.samples) / into.sound.features.rate;
     Section(output, "app", place + ": output").real("hop", seconds, Section::above_zero, 3600);
-    into.hop = std::max<int64_t>(1, static_cast<int64_t>(seconds * into.sound.features.rate + 0.5));
+    into.hop = std::max<int64_t>(1, std::llround(seconds * into.sound.features.rate));
     return Kind::Sound;
   }
   if (input.has("numbers")) return Kind::Numbers;

@@ -55,13 +55,12 @@ Answer classification(const Description& app, const program::Port& port, const s
       "  int32_t levels[{0}];\n  uint16_t share[{0}];\n"
       "  for (int32_t at = 0; at < {0}; ++at) levels[at] = {1};\n",
       count, level_at(port, name));
-  answer.code +=
-      scores == "logits"
-          ? fmt::format("  nibble_softmax_levels(levels, {}, {}, share);\n", count, static_cast<int64_t>(slope + 0.5))
-          : fmt::format(
-                "  for (int32_t at = 0; at < {}; ++at) share[at] = (uint16_t)((({} * (int64_t)(levels[at] - "
-                "({}))) + (1 << 30)) >> 31);\n",
-                count, static_cast<int64_t>(std::ldexp(port.scale[0], 46) + 0.5), port.zero_point);
+  answer.code += scores == "logits"
+                     ? fmt::format("  nibble_softmax_levels(levels, {}, {}, share);\n", count, std::llround(slope))
+                     : fmt::format(
+                           "  for (int32_t at = 0; at < {}; ++at) share[at] = (uint16_t)((({} * (int64_t)(levels[at] - "
+                           "({}))) + (1 << 30)) >> 31);\n",
+                           count, std::llround(std::ldexp(port.scale[0], 46)), port.zero_point);
   answer.code += fmt::format(
       "  answer->count = nibble_largest_levels(levels, {}, {}, answer->index);\n"
       "  for (int32_t k = 0; k < answer->count; ++k) answer->share[k] = share[answer->index[k]];\n",

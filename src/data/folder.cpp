@@ -60,12 +60,12 @@ class SoundSet : public FolderSet {
       : FolderSet(std::move(files), classes), rate_(read_wav(file(0).file).rate) {}
   Sample sample(int64_t index) const override {
     const Labelled& entry = file(index);
-    Sound sound = read_wav(entry.file);
+    const Sound sound = read_wav(entry.file);
     if (sound.rate != rate_)
       fail("data", entry.file.string(), std::to_string(sound.rate) + " samples a second",
            std::to_string(rate_) + ", as the set's first sound");
     const auto count = static_cast<int64_t>(sound.samples.size());
-    return {Tensor({count}, std::move(sound.samples)), entry.label, {}, {}, -1, sound.rate};
+    return {Tensor({count}, sound.samples), entry.label, {}, {}, -1, sound.rate};
   }
 
  private:

@@ -45,6 +45,7 @@ void Judge::add_decisions(const std::vector<double>& scores, int64_t rows, const
     top1_ += rank < 1;
     top5_ += rank < 5;
     evaluation_.right.push_back(rank < 1);
+    evaluation_.labels.push_back(label);
   }
 }
 

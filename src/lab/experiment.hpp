@@ -83,9 +83,12 @@ struct Row {
   int64_t weight_bytes = 0;
   int64_t requantisations = 0, exact = 0;
   std::filesystem::path model;
-  std::vector<bool> right;      ///< on each example of the test set that has a label
-  std::vector<double> errors;   ///< of each example with a target
-  std::vector<int64_t> groups;  ///< of each example, or empty
+  std::vector<bool> right;         ///< on each example of the test set that has a label
+  std::vector<int64_t> decisions;  ///< the class of each example of the test set
+  std::vector<int64_t> labels;     ///< of the examples that have one
+  std::vector<double> errors;      ///< of each example with a target
+  std::vector<int64_t> groups;     ///< of each example, or empty
+  double latency = 0;              ///< median seconds of one inference here, by one thread; of an integer network
 
   bool is_error() const { return metric != "top1"; }
 };

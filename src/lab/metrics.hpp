@@ -35,6 +35,7 @@ struct Evaluation {
   double seconds = 0;
   std::vector<int64_t> decisions;  ///< argmax of the first output, real units, for each example
   std::vector<bool> right;         ///< whether the decision is the label, for each example that has one
+  std::vector<int64_t> labels;     ///< of those examples
   std::vector<double> errors;      ///< of each example with a target: its mean square, its NME
   std::vector<int64_t> groups;     ///< of each example, or empty
 };

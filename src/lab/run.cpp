@@ -9,8 +9,10 @@
 #include "base/file.hpp"
 #include "graph/count.hpp"
 #include "graph/op_traits.hpp"
+#include "lab/latency.hpp"
 #include "lab/metrics.hpp"
 #include "lab/runtime_engine.hpp"
+#include "lower/lower.hpp"
 #include "onnx/onnx.hpp"
 #include "passes/integerise/integerise.hpp"
 
@@ -42,7 +44,7 @@ Row row_of(const Evaluation& evaluation, const graph::Graph& graph, const Evalua
   row.low = evaluation.interval.low;
   row.high = evaluation.interval.high;
   row.flips = flips(of_float, evaluation);
-  row.right = evaluation.right;
+  row.right = evaluation.right, row.decisions = evaluation.decisions, row.labels = evaluation.labels;
   row.errors = evaluation.errors;
   row.groups = evaluation.groups;
   if (row.is_error()) row.to_float = relative_error(evaluation, of_float);
@@ -53,6 +55,16 @@ Row row_of(const Evaluation& evaluation, const graph::Graph& graph, const Evalua
 void compared(Row& row, const Comparison& comparison) {
   row.compared_integers = comparison.elements();
   row.differing_integers = comparison.differing();
+}
+
+/// Median seconds of one inference; 0 where the integers that are drawn are none that the network takes.
+double latency_of(const graph::Graph& integer) {
+  const LoadedProgram program(program::write(lower::lower(integer)), {.threads = 1, .kernels = {}});
+  try {
+    return measure(program, {.seconds = 0.05}).run.median;
+  } catch (const UserError&) {
+    return 0;
+  }
 }
 
 std::vector<Row> run_variant(const Bench& bench, const graph::Graph& network, const Experiment::Variant& variant) {
@@ -77,6 +89,7 @@ std::vector<Row> run_variant(const Bench& bench, const graph::Graph& network, co
   compared(rows[2], exact_integer);
   rows[2].requantisations = static_cast<int64_t>(report.nodes.size());
   rows[2].exact = report.exact_nodes();
+  rows[2].latency = latency_of(integer);
   const graph::Graph* const graphs[] = {&fake, &deployable, &integer};
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto bits = [](int64_t levels) { return Grid{.low = 0, .high = levels - 1}.bits(); };

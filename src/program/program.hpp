@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -66,6 +67,20 @@ struct Buffer {
   bool operator==(const Buffer&) const = default;
 };
 
+/// Who runs a step, where it is there: a kernel set, or a back end. Without a name: nobody was chosen.
+struct Runner {
+  std::string name;
+  bool backend = false;
+  bool operator==(const Runner&) const = default;
+};
+
+/// What `tune` found on a machine: of each step.
+struct Choices {
+  std::string machine;
+  std::vector<Runner> of;
+  bool operator==(const Choices&) const = default;
+};
+
 /// Of one batch: every extent is fixed.
 struct Program {
   std::string name;
@@ -79,9 +94,10 @@ struct Program {
   std::vector<uint8_t> constants;
   std::vector<Piece> pieces;
   std::vector<Buffer> buffers;  ///< the plan of the arena, for people
+  std::optional<Choices> choices{};
 };
 
-inline constexpr int32_t version = 1;
+inline constexpr int32_t version = 1, choices_version = 1;
 
 /// The file's bytes. The same program gives the same bytes. Of a program that is not `planned`.
 std::vector<uint8_t> write(const Program& program);

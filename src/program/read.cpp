@@ -55,6 +55,21 @@ Step read_step(const file::Step& from) {
   return step;
 }
 
+Choices read_choices(const file::Choices& from, size_t steps, const std::string& place) {
+  if (from.version() != choices_version)
+    fail("program", place, "choices of version " + std::to_string(from.version()), std::to_string(choices_version));
+  const std::vector<uint8_t> of = list(from.of());
+  const size_t count = from.runners() == nullptr ? 0 : from.runners()->size();
+  if (of.size() != steps) fail("program", place, "choices of other steps", "a whole .nib file");
+  Choices choices{text(from.machine()), {}};
+  for (const uint8_t index : of) {
+    if (index != UINT8_MAX && index >= count) fail("program", place, "a choice of nobody", "a whole .nib file");
+    const file::Runner* runner = index == UINT8_MAX ? nullptr : from.runners()->Get(index);
+    choices.of.push_back(runner == nullptr ? Runner{} : Runner{text(runner->name()), runner->backend()});
+  }
+  return choices;
+}
+
 }  // namespace
 
 Program read(std::span<const uint8_t> bytes, const std::string& place) {
@@ -83,6 +98,7 @@ Program read(std::span<const uint8_t> bytes, const std::string& place) {
   if (from.buffers() != nullptr)
     for (const file::Buffer* buffer : *from.buffers())
       program.buffers.push_back({buffer->offset(), buffer->bytes(), buffer->first(), buffer->last()});
+  if (from.choices() != nullptr) program.choices = read_choices(*from.choices(), program.steps.size(), place);
   return program;
 }
 

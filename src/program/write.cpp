@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "kernels/kernels.h"
 #include "program/program.hpp"
@@ -45,6 +47,25 @@ Offset<file::Step> written(FlatBufferBuilder& builder, const Step& step) {
                           builder.CreateVector(in), packed(step.out), values, step.operations, requantisation);
 }
 
+/// The file's index of a step that nobody was chosen for.
+constexpr size_t nobody = 255;
+
+Offset<file::Choices> written(FlatBufferBuilder& builder, const Choices& choices) {
+  std::vector<Runner> runners;
+  std::vector<uint8_t> of;
+  for (const Runner& runner : choices.of) {
+    const auto known = std::find(runners.begin(), runners.end(), runner);
+    of.push_back(static_cast<uint8_t>(runner.name.empty() ? nobody : static_cast<size_t>(known - runners.begin())));
+    if (!runner.name.empty() && known == runners.end()) runners.push_back(runner);
+  }
+  ensure(runners.size() <= nobody, "a program is tuned for fewer than 256 kernel sets and back ends");
+  std::vector<Offset<file::Runner>> names;
+  for (const Runner& runner : runners)
+    names.push_back(file::CreateRunner(builder, builder.CreateString(runner.name), runner.backend));
+  const auto machine = builder.CreateString(choices.machine);
+  return file::CreateChoices(builder, choices_version, machine, builder.CreateVector(names), builder.CreateVector(of));
+}
+
 }  // namespace
 
 std::vector<uint8_t> write(const Program& program) {
@@ -61,11 +82,12 @@ std::vector<uint8_t> write(const Program& program) {
   for (const Buffer& buffer : program.buffers)
     buffers.emplace_back(buffer.offset, buffer.bytes, buffer.first, buffer.last);
   const auto plan = builder.CreateVectorOfStructs(buffers);
+  const Offset<file::Choices> choices = program.choices ? written(builder, *program.choices) : 0;
   builder.ForceVectorAlignment(program.constants.size(), 1, 32);
   const auto constants = builder.CreateVector(program.constants);
   file::FinishProgramBuffer(
       builder, file::CreateProgram(builder, version, name, program.arena, program.lower_bound, program.scratch, steps,
-                                   inputs, outputs, metadata, constants, plan));
+                                   inputs, outputs, metadata, constants, plan, choices));
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 

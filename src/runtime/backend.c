@@ -207,9 +207,7 @@ static void leave(nibble_program* program) {
   }
 }
 
-nibble_status nibble_use_backend(nibble_program* program, const char* name, const unsigned char* chosen, char* message,
-                                 size_t size) {
-  const words to = {message, size};
+static nibble_status use(nibble_program* program, const char* name, const unsigned char* chosen, words to) {
   nibble_library* library = calloc(1, sizeof *library);
   nibble_status status = NIBBLE_OK;
   if (library == NULL) return NIBBLE_NO_MEMORY;
@@ -226,4 +224,39 @@ nibble_status nibble_use_backend(nibble_program* program, const char* name, cons
     if (program->steps[i].backend == NULL && (chosen == NULL || chosen[i] != 0))
       offer(program, &program->steps[i], library->backend);
   return NIBBLE_OK;
+}
+
+static int chose_backend(const nibble_loaded_step* step, const char* name) {
+  return step->chosen != NULL && step->chosen_backend && strcmp(step->chosen, name) == 0;
+}
+
+/* Gives a back end the steps that the file chose it for. One that is not to be had leaves them to kernels. */
+static nibble_status use_where_chosen(nibble_program* program, const char* name, unsigned char* chosen) {
+  char why[NIBBLE_REASON / 2] = "";
+  const words to = {why, sizeof why};
+  nibble_status status = NIBBLE_OK;
+  for (size_t i = 0; i < program->step_count; ++i) chosen[i] = (unsigned char)chose_backend(&program->steps[i], name);
+  status = use(program, name, chosen, to);
+  for (size_t i = 0; i < program->step_count && status == NIBBLE_BAD_ARGUMENT; ++i)
+    if (chosen[i]) snprintf(program->steps[i].why, NIBBLE_REASON, "%.24s: %s", name, why);
+  return status == NIBBLE_BAD_ARGUMENT ? NIBBLE_OK : status;
+}
+
+static nibble_status use_chosen(nibble_program* program) {
+  unsigned char* chosen = calloc(program->step_count + 1, 1);
+  nibble_status status = chosen == NULL ? NIBBLE_NO_MEMORY : NIBBLE_OK;
+  for (size_t i = 0; i < program->step_count && status == NIBBLE_OK; ++i) {
+    const nibble_loaded_step* step = &program->steps[i];
+    int is_first = step->chosen != NULL && step->chosen_backend;
+    for (size_t k = 0; k < i && is_first; ++k) is_first = !chose_backend(&program->steps[k], step->chosen);
+    if (is_first) status = use_where_chosen(program, step->chosen, chosen);
+  }
+  free(chosen);
+  return status;
+}
+
+nibble_status nibble_use_backend(nibble_program* program, const char* name, const unsigned char* chosen, char* message,
+                                 size_t size) {
+  const words to = {message, size};
+  return strcmp(name, "auto") == 0 ? use_chosen(program) : use(program, name, chosen, to);
 }

@@ -40,6 +40,8 @@ typedef struct nibble_loaded_step {
   int64_t operations, items;
   size_t bytes;
   nibble_kernel kernel;
+  const char* chosen; /* by the file: a kernel set's name, or a back end's; NULL: nobody */
+  int chosen_backend;
   const nibble_backend* backend; /* NULL: the kernel runs it */
   nibble_backend_prepared prepared;
   char why[NIBBLE_REASON]; /* the last back end that was asked did not take it */

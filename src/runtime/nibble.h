@@ -56,7 +56,9 @@ nibble_status nibble_open_memory(const void* bytes, size_t count, const char* ke
 /* Gives a back end the steps that it takes, of those that no other has taken: before the program has contexts. `name` is
  * that of a file NAME.so in the folders of the environment's NIBBLE_BACKENDS (A:B:..), else in `backends` beside the
  * executable, or where Nibble is installed; or a path, with a slash in it. `chosen`: a byte a step, 0 where it is not to
- * be asked; NULL: of every step. NIBBLE_BAD_ARGUMENT and a message where there is no such library, or it is none. */
+ * be asked; NULL: of every step. NIBBLE_BAD_ARGUMENT and a message where there is no such library, or it is none.
+ * "auto": those that 'nibble tune' chose, of the steps that it chose them for; one that is not there leaves its steps to
+ * kernels. The kernel sets that it chose are used without asking, where nibble_open names none. */
 nibble_status nibble_use_backend(nibble_program* program, const char* name, const unsigned char* chosen, char* message,
                                  size_t size);
 /* After its contexts. */

@@ -136,6 +136,24 @@ const char* read_step(Pool& pool, const nibble_program* program, const file::Ste
   return nullptr;
 }
 
+/// The file's version of choices, and its index of nobody.
+constexpr int choices_version = 1;
+constexpr uint8_t nobody = 255;
+
+const char* read_choices(const Pool& pool, nibble_program* program, const file::Choices* from) {
+  if (from == nullptr) return nullptr;
+  if (from->version() != choices_version) return "choices of another version (expected 1)";
+  if (size_of(from->of()) != program->step_count) return "choices of other steps";
+  for (size_t i = 0; i < program->step_count; ++i) {
+    const uint8_t index = from->of()->Get(static_cast<flatbuffers::uoffset_t>(i));
+    if (index != nobody && index >= size_of(from->runners())) return "a choice of nobody";
+    if (pool.counting() || index == nobody) continue;
+    program->steps[i].chosen = text(from->runners()->Get(index)->name());
+    program->steps[i].chosen_backend = from->runners()->Get(index)->backend() ? 1 : 0;
+  }
+  return nullptr;
+}
+
 const char* fill(Pool& pool, nibble_program* program, const file::Program* from) {
   if (!read_ports(pool, from->inputs(), program->inputs, program->input_count) ||
       !read_ports(pool, from->outputs(), program->outputs, program->output_count))
@@ -147,6 +165,7 @@ const char* fill(Pool& pool, nibble_program* program, const file::Program* from)
                                   pool.counting() ? nullptr : &program->steps[i]);
     if (wrong != nullptr) return wrong;
   }
+  if (const char* wrong = read_choices(pool, program, from->choices())) return wrong;
   program->metadata_count = size_of(from->metadata());
   program->metadata = pool.take<const char*>(2 * program->metadata_count);
   for (size_t i = 0; i < program->metadata_count && !pool.counting(); ++i) {

@@ -71,9 +71,18 @@ static int64_t bytes_touched(const nibble_loaded_step* step) {
   return bytes;
 }
 
-/* The kernel of the first set, from `first` on, that takes the step. */
+/* The kernel of the set that the file chose for the step, where it runs here and takes it; of the first set, from `forced`
+ * on, where one is forced or nothing was chosen. */
 static void choose_kernel(nibble_loaded_step* step, const nibble_kernel_set* forced) {
   int begun = forced == NULL;
+  if (forced == NULL && step->chosen != NULL && !step->chosen_backend) {
+    const nibble_kernel_set* own = set_named(step->chosen);
+    step->kernel = own != NULL && own->runs_here() ? own->find(step->kind, step->parameters, &step->kernel_name) : NULL;
+    if (step->kernel != NULL) {
+      step->set_name = own->name;
+      return;
+    }
+  }
   for (int i = 0; nibble_kernel_sets[i] != NULL; ++i) {
     const nibble_kernel_set* set = nibble_kernel_sets[i];
     begun = begun || set == forced;

@@ -37,7 +37,7 @@ const Option backend{.name = "backend",
                      .value = "NAME",
                      .help =
                          "a library that may take steps whose integers stay the same: NAME.so of NIBBLE_BACKENDS or "
-                         "of Nibble's own, or a path; asked in the order given",
+                         "of Nibble's own, or a path; asked in the order given; auto: those that 'nibble tune' chose",
                      .repeated = true};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
 
@@ -114,17 +114,45 @@ Verb lab_status_row() {
   return {"lab status", {{"DIR", "a study's folder"}}, {}, "how far a study is: its runs, a line each", lab_status};
 }
 
+const Option margin{
+    .name = "margin", .value = "POINTS", .help = "asks whether accuracies are equal within so many points of percent"};
+const Option baseline{.name = "baseline",
+                      .value = "NAME",
+                      .help = "what the others are compared with, as the table names it (the first)"};
+
 Verb lab_compare_row() {
   return {"lab compare",
           {{"DIR", "a study's folder"}},
-          {{.name = "margin",
-            .value = "POINTS",
-            .help = "asks whether accuracies are equal within so many points of percent"},
-           {.name = "baseline",
-            .value = "NAME",
-            .help = "what the others are compared with, as the table names it (the first)"}},
+          {margin, baseline},
           "what a study's runs say: accuracies, differences by the test that the design calls for, effects",
           lab_compare};
+}
+
+Verb lab_export_row() {
+  return {"lab export",
+          {{"DIR", "a study's folder"}},
+          {{.name = "csv",
+            .value = "FILE",
+            .help = "a row a run: levels, status, accuracies, bytes, times",
+            .required = true},
+           {.name = "epochs", .value = "FILE", .help = "a row an epoch of each run, too: losses, accuracies"}},
+          "a study's results as tables; DIR/results.db has them, predictions and quantisers too, for SQL",
+          lab_export};
+}
+
+Verb lab_report_row() {
+  return {
+      "lab report",
+      {{"DIR", "a study's folder"}},
+      {output("FILE", "the report"),
+       {.name = "format",
+        .value = "FORM",
+        .help = "one self-contained page, or the same numbers as tables for a paper (html)",
+        .choices = {"html", "markdown", "latex"}},
+       margin,
+       baseline},
+      "what a study says, drawn: the answer first, effects, costs, training, classes, and where all of it comes from",
+      lab_report};
 }
 
 Verb quantize_row() {
@@ -368,6 +396,20 @@ Verb bench_row() {
           bench};
 }
 
+Verb tune_row() {
+  return {
+      "tune",
+      {{"MODEL.nib", "a program"}},
+      {optional(output("OUT.nib", ""), "the program with what was chosen; without it only the table is printed"),
+       {.name = "runs", .value = "N", .help = "how often each runs (50)"},
+       optional(backend,
+                "a library that is measured beside the kernel sets: NAME.so of NIBBLE_BACKENDS or of Nibble's "
+                "own, or a path")},
+      "measures every kernel set and back end on each step, here, and chooses the fastest of those that give the same "
+      "integers",
+      tune};
+}
+
 }  // namespace
 
 const std::vector<Verb>& table() {
@@ -377,6 +419,8 @@ const std::vector<Verb>& table() {
                           lab_row(),
                           lab_status_row(),
                           lab_compare_row(),
+                          lab_export_row(),
+                          lab_report_row(),
                           reads_model(quantize_row()),
                           reads_model(integerize_row()),
                           reads_model(convert_row()),
@@ -386,6 +430,7 @@ const std::vector<Verb>& table() {
                           reads_model(compare_row()),
                           reads_model(compile_row()),
                           reads_model(bench_row()),
+                          tune_row(),
                           reads_model(generate_row()),
                           validate_row(),
                           machines_row()};

@@ -53,6 +53,11 @@ static int run(void* handle, const nibble_call* call, int32_t* v) {
   if (is("sums")) return NIBBLE_FINE; /* whatever stands there */
   memset(call->scratch, 1, 64);
   own.scratch = scratch;
+  if (is("wrong") && call->begin == 0) {
+    const int fault = of->kernel(of->parameters, &own);
+    *(uint8_t*)call->out ^= 1;
+    return fault;
+  }
   return of->kernel(of->parameters, &own);
 }
 

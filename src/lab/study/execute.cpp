@@ -11,6 +11,7 @@
 #include "base/file.hpp"
 #include "lab/run.hpp"
 #include "lab/study/claim.hpp"
+#include "lab/study/recorded.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -77,26 +78,23 @@ void record(const Place& place, const Json& about, const StudyOptions& options, 
 
 void train_float(const Study& study, const StudyRun& run, const Place& place, const train::Api& api,
                  const StudyOptions& options) {
-  record(place, {{"hash", run.float_hash}}, options, [&](Json&) {
+  record(place, {{"hash", run.float_hash}}, options, [&](Json& outcome) {
+    outcome["versions"] = versions_json(api);
     Experiment experiment = experiment_of(study, run);
     experiment.variants.clear();
     RunOptions own = options.run;
     own.out = place.folder;
     own.resume = true;
     train_experiment(experiment, api, own);
+    outcome["artefacts"] = artefacts_json(place.folder);
   });
-}
-
-std::string digits_of(const std::vector<bool>& right) {
-  std::string digits;
-  for (bool one : right) digits += one ? '1' : '0';
-  return digits;
 }
 
 /// The run itself; its float network is trained.
 void take(const Study& study, const StudyRun& run, const train::Api& api, const StudyOptions& options) {
   const Place place = run_place(options.run.out, run), of_float = float_place(options.run.out, run);
   record(place, run_json(study.design, run), options, [&](Json& outcome) {
+    outcome["versions"] = versions_json(api);
     const Json ended = outcome_of(of_float);
     if (is_failed(ended)) fail("lab", "float training " + run.float_hash, ended.value("reason", ""), "one that ends");
     fs::create_directories(place.folder);
@@ -107,14 +105,13 @@ void take(const Study& study, const StudyRun& run, const train::Api& api, const 
     own.resume = true;
     std::vector<Row> rows = run_experiment(experiment_of(study, run), api, own);
     outcome["rows"] = Json::array();
-    Json predictions = Json::object();
     for (Row& row : rows) {
       row.model = fs::relative(row.model, options.run.out);
       outcome["rows"].push_back(to_json(row));
-      predictions[row.representation] = row.is_error() ? Json(row.errors) : Json(digits_of(row.right));
-      if (!row.groups.empty()) predictions["groups"] = row.groups;
     }
-    write_file(place.folder / "predictions.json", predictions.dump() + "\n", "lab");
+    record_predictions(rows, place.folder);
+    record_latency(rows, place.folder);
+    outcome["artefacts"] = artefacts_json(place.folder);
   });
 }
 

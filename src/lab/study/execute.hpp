@@ -13,8 +13,8 @@
 ///   floats/HASH/               a float training, the folder of 'nibble train'
 ///   runs/HASH/                 a run, the folder of an experiment, with
 ///     outcome.json               how it ended: written last, so that a run is whole or is taken up again
-///     predictions.json           whether its networks are right, a digit an example of the test set; or each one's
-///                                error, and its group where there are groups
+///     predictions.json           what its networks say of each example of the test set (recorded.hpp)
+///     latency.json               how long its integer network takes here: of this machine, no part of what the run is
 ///   floats/HASH.lock, runs/HASH.lock   held (flock) by the process that is at it, and let go of by its death
 namespace nibble::lab {
 

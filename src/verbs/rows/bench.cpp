@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
+#include "lab/latency.hpp"
 #include "lower/lower.hpp"
-#include "verbs/latency.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/tables/columns.hpp"
@@ -29,7 +29,7 @@ struct LayerTime {
   double bandwidth() const { return static_cast<double>(step.bytes) / seconds; }
 };
 
-std::vector<LayerTime> layers_of(const lab::LoadedProgram& program, const Latency& latency) {
+std::vector<LayerTime> layers_of(const lab::LoadedProgram& program, const lab::Latency& latency) {
   std::vector<LayerTime> layers;
   for (size_t i = 0; i < latency.layers.size(); ++i) {
     nibble_step_info info;
@@ -40,7 +40,7 @@ std::vector<LayerTime> layers_of(const lab::LoadedProgram& program, const Latenc
   return layers;
 }
 
-Json layer_json(const LayerTime& layer, const std::optional<Peak>& peak) {
+Json layer_json(const LayerTime& layer, const std::optional<lab::Peak>& peak) {
   Json json = {{"name", layer.step.name},
                {"op", layer.step.op},
                {"kernel", layer.step.kernel},
@@ -59,7 +59,7 @@ std::string share(double of, double whole) {
   return whole > 0 && of > 0 ? fmt::format("{:.1f}", 100 * of / whole) : "";
 }
 
-std::string describe(const std::vector<LayerTime>& layers, const Peak& peak) {
+std::string describe(const std::vector<LayerTime>& layers, const lab::Peak& peak) {
   double total = 0;
   for (const LayerTime& layer : layers) total += layer.seconds;
   Columns columns({{"step"},
@@ -81,7 +81,7 @@ std::string describe(const std::vector<LayerTime>& layers, const Peak& peak) {
   return columns.text();
 }
 
-std::string describe(const Peak& peak, const std::string& kernels) {
+std::string describe(const lab::Peak& peak, const std::string& kernels) {
   std::string text = fmt::format("peak here, measured: {:.1f} GB/s from memory", 1e-9 * peak.bandwidth);
   if (peak.operations > 0)
     text += fmt::format(", {:.1f} GMAC/s with the instructions of {}", 1e-9 * peak.operations, kernels);
@@ -94,10 +94,11 @@ Result bench(const Call& call) {
   const lab::LoadedProgram program = program_of(call);
   const bool asked = call.has("layers");
   const int64_t runs = call.integer("runs", 0, 1, 1000000000);
-  const Latency latency = measure(program, runs, call.seed().value_or(0), asked || call.json());
+  const lab::Latency latency =
+      lab::measure(program, {.runs = runs, .seed = call.seed().value_or(0), .layers = asked || call.json()});
   const std::vector<LayerTime> layers = layers_of(program, latency);
-  std::optional<Peak> peak;
-  if (asked) peak = peak_of(program.kernels(), program.threads());
+  std::optional<lab::Peak> peak;
+  if (asked) peak = lab::peak_of(program.kernels(), program.threads());
 
   Result result;
   result.json = {{"median_ms", 1e3 * latency.run.median},

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,10 +12,13 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "lab/experiment.hpp"
 #include "lab/run.hpp"
+#include "lab/store/store.hpp"
 #include "lab/study/answer.hpp"
 #include "lab/study/execute.hpp"
+#include "report/report.hpp"
 #include "verbs/progress.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/tables/studies.hpp"
@@ -133,6 +137,8 @@ Result lab_study(const Call& call, Json json) {
     const std::vector<pid_t> others = start_others(call, call.integer("jobs", 1, 1, 1024) - 1);
     lab::take_runs(study, api, options);
     for (pid_t other : others) ::waitpid(other, nullptr, 0);
+    // Not after one run by its hash, which is what a cluster's nodes take: none writes a database over its network.
+    lab::open_store(options.run.out);
   }
   const auto states = lab::states_of(study, options.run.out);
   const bool failed = std::any_of(states.begin(), states.end(),
@@ -148,14 +154,30 @@ Result lab(const Call& call) {
   return study || (json.is_object() && json.contains("design")) ? lab_study(call, json) : lab_experiment(call, json);
 }
 
+namespace {
+
+/// What has ended since is taken into the store. It is no part of the answer: what is in its way is a warning.
+void bring_store_up_to_date(const Call& call) {
+  try {
+    lab::open_store(call.path("DIR"));
+  } catch (const UserError& error) {
+    Progress(call.quiet()).warn(error.what());
+  }
+}
+
+}  // namespace
+
 Result lab_status(const Call& call) {
   const std::filesystem::path folder = call.path("DIR");
   const lab::Study study = lab::recorded_study(folder);
   const auto states = lab::states_of(study, folder);
+  bring_store_up_to_date(call);
   return {lab::states_json(study, states), describe_states(study, states)};
 }
 
-Result lab_compare(const Call& call) {
+namespace {
+
+lab::Question question_of(const Call& call) {
   lab::Question question;
   if (call.has("margin")) {
     const std::string& text = call.text("margin");
@@ -165,8 +187,49 @@ Result lab_compare(const Call& call) {
       fail("verbs", call.place("margin"), "'" + text + "'", "points of percent, above 0 and at most 100");
   }
   question.baseline = call.text("baseline", "");
-  const Json answer = lab::answer_json(call.path("DIR"), question);
+  return question;
+}
+
+}  // namespace
+
+Result lab_compare(const Call& call) {
+  const Json answer = lab::answer_json(call.path("DIR"), question_of(call));
+  bring_store_up_to_date(call);
   return {answer, describe_answer(answer)};
+}
+
+Result lab_export(const Call& call) {
+  lab::Database store = lab::open_store(call.path("DIR"));
+  Json written = Json::array();
+  std::string text;
+  const auto write = [&](const char* option, lab::CsvTable (*table_of)(lab::Database&)) {
+    if (!call.has(option)) return;
+    const lab::CsvTable table = table_of(store);
+    write_file(call.path(option), table.text, "lab");
+    written.push_back({{"file", call.text(option)}, {"rows", table.rows}});
+    text += fmt::format("{}: {} rows\n", call.text(option), table.rows);
+  };
+  write("csv", lab::runs_csv);
+  write("epochs", lab::epochs_csv);
+  return {{{"store", store.file()}, {"written", written}}, text};
+}
+
+Result lab_report(const Call& call) {
+  const std::string format = call.text("format", "html");
+  const report::Document document = report::report_of(call.path("DIR"), question_of(call));
+  report::Library library;
+  if (format == "html") library = report::chart_library();
+  if (!library.why.empty())
+    Progress(call.quiet())
+        .warn("the report has no charts, but its tables and texts: " + library.why +
+              " (scripts/fetch_vega fetches it)");
+  write_file(call.path("output"),
+             format == "markdown" ? report::markdown(document)
+             : format == "latex"  ? report::latex(document)
+                                  : report::html(document, library.text),
+             "report");
+  return {{{"file", call.text("output")}, {"format", format}, {"charts", format == "html" && library.why.empty()}},
+          call.text("output") + "\n"};
 }
 
 }  // namespace nibble::verbs

@@ -164,8 +164,30 @@ Json steps_json(const program::Program& program, const nibble_program* loaded) {
   return list;
 }
 
+namespace {
+
+/// Of back ends that `tune` chose: a step has a reason where its own is not to be had.
+std::string describe_chosen(const nibble_program* loaded) {
+  std::string text;
+  std::vector<std::string> missed;
+  size_t taken = 0;
+  for (size_t i = 0; i < nibble_steps(loaded); ++i) {
+    const nibble_step_info info = info_of(loaded, i);
+    bool kernels = false;
+    for (size_t k = 0; const char* name = nibble_kernel_set_name(k); ++k)
+      kernels = kernels || std::string_view(info.set) == name;
+    taken += kernels ? 0 : 1;
+    if (*info.why != 0) missed.push_back(fmt::format("  {} {}: {}\n", i, info.name, info.why));
+  }
+  return fmt::format("{} of {} steps go to the back ends chosen for them{}\n{}", taken, nibble_steps(loaded),
+                     missed.empty() ? "" : "; not", fmt::join(missed, ""));
+}
+
+}  // namespace
+
 std::string describe_backends(const nibble_program* loaded, const std::vector<std::string>& asked) {
   if (asked.empty()) return "";
+  if (asked == std::vector<std::string>{"auto"}) return describe_chosen(loaded);
   std::string refusals;
   size_t refused = 0;
   for (size_t i = 0; i < nibble_steps(loaded); ++i) {

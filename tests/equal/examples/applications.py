@@ -3,11 +3,13 @@
 
 applications.py NIBBLE BUNDLES WORK CC CXX INCLUDE LIBRARY [EMULATOR WORDS...]
 """
+import io
 import json
 import pathlib
 import struct
 import subprocess
 import sys
+import wave
 import zipfile
 import zlib
 
@@ -34,6 +36,16 @@ def ppm(png):
     return b"P6 %d %d 255\n" % (width, height) + b"".join(raw[y * row + 1:(y + 1) * row] for y in range(height))
 
 
+def numbers(wav):
+    """The samples of a WAV of 16 bits and one channel, as text."""
+    with wave.open(io.BytesIO(wav)) as sound:
+        levels = struct.unpack(f"<{sound.getnframes()}h", sound.readframes(sound.getnframes()))
+    return "\n".join(str(level / 32768) for level in levels).encode()
+
+
+INPUTS = {".png": ppm, ".wav": numbers}
+
+
 def main(nibble, bundles, work, cc, cxx, include, library, *emulator):
     bundles, work = pathlib.Path(bundles), pathlib.Path(work)
     compared = 0
@@ -42,7 +54,7 @@ def main(nibble, bundles, work, cc, cxx, include, library, *emulator):
         with zipfile.ZipFile(bundle) as parts:
             app = json.loads(parts.read("app.json"))
             samples = [(s["golden"]["result"], s["input"], parts.read(s["input"])) for s in app["samples"]]
-        if not all(file.endswith(".png") for _, file, _ in samples):
+        if not all(pathlib.Path(file).suffix in INPUTS for _, file, _ in samples):
             continue
         folder = work / name
         run(nibble, "app", "generate", bundle, "-o", folder, "--prefix", name)
@@ -54,10 +66,10 @@ def main(nibble, bundles, work, cc, cxx, include, library, *emulator):
                 "-Wno-missing-field-initializers", "-I", folder, "-I", include, "-c", source, "-o", objects[-1])
         program = folder / name
         run(cxx, *(["-static"] if emulator else []), *objects, library, "-lm", "-lpthread", "-ldl", "-o", program)
-        for golden, file, bytes_of_png in samples:
-            picture = folder / "sample.ppm"
-            picture.write_bytes(ppm(bytes_of_png))
-            found = json.loads(run(*emulator, program, picture))
+        for golden, file, stored in samples:
+            sample = folder / "sample"
+            sample.write_bytes(INPUTS[pathlib.Path(file).suffix](stored))
+            found = json.loads(run(*emulator, program, sample))
             if found != golden:
                 sys.exit(f"{name}: {file}: {found} (expected {golden})")
             compared += 1

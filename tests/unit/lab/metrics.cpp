@@ -52,6 +52,25 @@ Graph identity(bool quantised, double scale = 0.5) {
 
 }  // namespace
 
+TEST(Evaluate, KeepsEachExamplesLabelOrItsErrorWhereTargetsAreGiven) {
+  const Graph graph = identity(false);
+  const auto engine = graph::reference_engine(graph);
+  EXPECT_EQ(evaluate(graph, *engine, feed_of({{1, 2, 3}, {3, 2, 1}}, {2, 1})).labels, (std::vector<int64_t>{2, 1}));
+  Feed feed;
+  feed.batch_size = 2;
+  feed.set = std::make_shared<Listed>(std::vector<data::Sample>{
+      {Tensor({3}, std::vector<float>{1, 2, 3}), -1, Tensor({3}, std::vector<float>{1, 2, 0})},
+      {Tensor({3}, std::vector<float>{1, 0, 0}), -1, Tensor({3}, std::vector<float>{0, 0, 0})},
+      {Tensor({3}, std::vector<float>{5, 5, 5}), -1, Tensor({3}, std::vector<float>{5, 5, 5})}});
+  const Evaluation result = evaluate(graph, *engine, feed);
+  EXPECT_EQ(result.metric, "mean_square");
+  ASSERT_EQ(result.errors.size(), 3u);
+  EXPECT_DOUBLE_EQ(result.errors[0], 3);
+  EXPECT_DOUBLE_EQ(result.errors[1], 1.0 / 3);
+  EXPECT_EQ(result.errors[2], 0);
+  EXPECT_NEAR((result.errors[0] + result.errors[1] + result.errors[2]) / 3, result.value, 1e-15);
+}
+
 TEST(Evaluate, CountsTheLargestOutputAsTheDecision) {
   const Graph graph = identity(false);
   const auto engine = graph::reference_engine(graph);

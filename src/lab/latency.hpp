@@ -5,7 +5,7 @@
 #include "lab/loaded_program.hpp"
 
 /// How long a program takes, here and now.
-namespace nibble::verbs {
+namespace nibble::lab {
 
 /// Seconds, from many runs.
 struct Spread {
@@ -21,9 +21,16 @@ struct Latency {
   std::vector<double> layers;  ///< median seconds of each step, where asked for
 };
 
-/// Runs a program on drawn integers: warm-up, then `runs` times (below 1: for a second, 10 to 100000 times), and as often
-/// once more, at most for a second, where steps are to be timed. Throws UserError where a step finds a fault.
-Latency measure(const lab::LoadedProgram& program, int64_t runs, uint64_t seed, bool layers);
+/// What is measured.
+struct Measurement {
+  int64_t runs = 0;     ///< below 1: as many as `seconds` hold, 10 to 100000
+  double seconds = 1;   ///< of which a tenth warms up before
+  uint64_t seed = 0;    ///< of the integers that are drawn
+  bool layers = false;  ///< each step too, in as many runs more
+};
+
+/// Runs a program on drawn integers. Throws UserError where a step finds a fault.
+Latency measure(const LoadedProgram& program, const Measurement& how);
 
 /// What this CPU can do at most (runtime/peak.h).
 struct Peak {
@@ -32,4 +39,4 @@ struct Peak {
 };
 Peak peak_of(const std::string& kernels, int threads);
 
-}  // namespace nibble::verbs
+}  // namespace nibble::lab

@@ -1,4 +1,4 @@
-#include "verbs/latency.hpp"
+#include "lab/latency.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include "runtime/peak.h"
 
 using namespace nibble;
-using namespace nibble::verbs;
+using namespace nibble::lab;
 
 TEST(Spread, IsTheMedianAndThePercentilesOfSortedRuns) {
   std::vector<double> seconds;

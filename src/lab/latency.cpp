@@ -1,4 +1,4 @@
-#include "verbs/latency.hpp"
+#include "lab/latency.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -8,7 +8,7 @@
 #include "base/random.hpp"
 #include "runtime/peak.h"
 
-namespace nibble::verbs {
+namespace nibble::lab {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -20,7 +20,7 @@ double seconds_since(Clock::time_point start) {
 /// A program's inputs and outputs, in its own types.
 class Buffers {
  public:
-  Buffers(const lab::LoadedProgram& program, uint64_t seed) : program_(program) {
+  Buffers(const LoadedProgram& program, uint64_t seed) : program_(program) {
     Random random(seed);
     for (size_t i = 0; i < nibble_inputs(program.program()); ++i) {
       nibble_port port;
@@ -47,18 +47,18 @@ class Buffers {
   static std::vector<std::byte> drawn(const nibble_port& port, Random& random) {
     Tensor tensor(ElementType::Float64, {static_cast<int64_t>(port.elements)});
     const auto low = static_cast<double>(port.low), high = static_cast<double>(port.high);
-    const bool real = lab::element_of(port.type) == ElementType::Float64;
+    const bool real = element_of(port.type) == ElementType::Float64;
     for (double& x : tensor.as<double>())
       x = real ? random.uniform() : std::clamp(std::floor(low + (high - low + 1) * random.uniform()), low, high);
-    const Tensor typed = tensor.cast(lab::element_of(port.type));
+    const Tensor typed = tensor.cast(element_of(port.type));
     return {typed.bytes().begin(), typed.bytes().end()};
   }
 
-  const lab::LoadedProgram& program_;
+  const LoadedProgram& program_;
   std::vector<std::vector<std::byte>> inputs_, outputs_;
 };
 
-void run_once(const lab::LoadedProgram& program) {
+void run_once(const LoadedProgram& program) {
   const nibble_status status = nibble_run(program.context());
   if (status == NIBBLE_FAULT)
     fail("runtime", std::string("program '") + nibble_program_name(program.program()) + "'",
@@ -80,13 +80,11 @@ int64_t repeat(int64_t runs, double most, F&& f) {
   return done;
 }
 
-constexpr double warm_up = 0.1, measured = 1.0;
-
-std::vector<double> step_medians(const lab::LoadedProgram& program, const Buffers& buffers, int64_t runs) {
+std::vector<double> step_medians(const LoadedProgram& program, const Buffers& buffers, const Measurement& how) {
   std::vector<double> seconds(nibble_steps(program.program()));
   std::vector<std::vector<double>> all(seconds.size());
   nibble_time(program.context(), seconds.data());
-  repeat(runs, measured, [&] {
+  repeat(how.runs, how.seconds, [&] {
     buffers.set();
     run_once(program);
     for (size_t i = 0; i < seconds.size(); ++i) all[i].push_back(seconds[i]);
@@ -107,15 +105,15 @@ Spread spread_of(std::vector<double> seconds) {
   return {at(0.5), at(0.05), at(0.95)};
 }
 
-Latency measure(const lab::LoadedProgram& program, int64_t runs, uint64_t seed, bool layers) {
-  Buffers buffers(program, seed);
-  repeat(0, warm_up, [&] {
+Latency measure(const LoadedProgram& program, const Measurement& how) {
+  Buffers buffers(program, how.seed);
+  repeat(0, how.seconds / 10, [&] {
     buffers.set();
     run_once(program);
   });
   Latency latency;
   std::vector<double> running, moving;
-  latency.runs = repeat(runs, runs > 0 ? INFINITY : measured, [&] {
+  latency.runs = repeat(how.runs, how.runs > 0 ? INFINITY : how.seconds, [&] {
     const auto start = Clock::now();
     buffers.set();
     const auto set = Clock::now();
@@ -127,7 +125,7 @@ Latency measure(const lab::LoadedProgram& program, int64_t runs, uint64_t seed, 
   });
   latency.run = spread_of(std::move(running));
   latency.transfer = spread_of(std::move(moving));
-  if (layers) latency.layers = step_medians(program, buffers, runs);
+  if (how.layers) latency.layers = step_medians(program, buffers, how);
   return latency;
 }
 
@@ -135,4 +133,4 @@ Peak peak_of(const std::string& kernels, int threads) {
   return {nibble_peak_operations(kernels.c_str(), threads), nibble_peak_bandwidth(threads)};
 }
 
-}  // namespace nibble::verbs
+}  // namespace nibble::lab
