@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -91,12 +92,9 @@ bool Connection::write(std::string_view bytes) {
   const Clock::time_point until = Clock::now() + bounds_.request;
   while (!bytes.empty()) {
     const ssize_t count = send(socket_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count > 0)
-      bytes.remove_prefix(static_cast<size_t>(count));
-    else if (count < 0 && errno != EAGAIN && errno != EINTR)
-      return false;
-    else if (!ready(socket_, POLLOUT, -1, until))
-      return false;
+    const bool later = count < 0 && (errno == EAGAIN || errno == EINTR);
+    if (later ? !ready(socket_, POLLOUT, -1, until) : count <= 0) return false;
+    bytes.remove_prefix(later ? 0 : static_cast<size_t>(count));
   }
   return true;
 }

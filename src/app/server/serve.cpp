@@ -73,7 +73,8 @@ std::string whole_answer(const Refused& refused) {
 }
 
 void set(httplib::Response& answer, Service::Answer made) {
-  answer.set_content(std::move(made.body), made.type);
+  answer.set_header("Content-Type", made.type);
+  answer.body = std::move(made.body);
 }
 
 /// What went wrong, in the answer.
@@ -264,11 +265,11 @@ uint64_t serve(const Application& application, const ServeOptions& options,
   const SignalsHeld signals;
   Server server(application, options);
   const int port = server.bind();
-  std::atomic<bool> ended = false;
-  std::thread listener([&, waiting = pthread_self()] {
+  std::atomic<bool> ended = false, asked = false;
+  std::thread listener([&] {
     server.listen_after_bind();
     ended = true;
-    pthread_kill(waiting, SIGTERM);
+    if (!asked) kill(getpid(), SIGTERM);
   });
   while (!server.is_running() && !ended) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::exception_ptr thrown;
@@ -278,7 +279,7 @@ uint64_t serve(const Application& application, const ServeOptions& options,
   } catch (...) {
     thrown = std::current_exception();
   }
-  const bool asked = !ended;
+  asked = !ended;
   server.end();
   listener.join();
   if (thrown) std::rethrow_exception(thrown);
