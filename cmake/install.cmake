@@ -12,7 +12,7 @@ foreach(room IN LISTS rooms)
   endif()
   install(TARGETS nibble_${room} EXPORT nibble ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nibble
-          FILES_MATCHING PATTERN "*.hpp" PATTERN "nibble.h" PATTERN "nibble.hpp" EXCLUDE)
+          FILES_MATCHING PATTERN "*.hpp" PATTERN "nibble.h" PATTERN "processing/*.h" PATTERN "nibble.hpp" EXCLUDE)
 endforeach()
 install(EXPORT nibble FILE nibble-targets.cmake NAMESPACE nibble:: DESTINATION ${package_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/nibble-config.cmake.in

@@ -27,7 +27,7 @@ function(room name)
   # too, and what onnx and train alone include.
   set(headers <algorithm> <cmath> <filesystem> <functional> <map> <memory> <optional> <set> <span> <string>
               <string_view> <vector> <fmt/format.h> <base/nlohmann.hpp>)
-  if(name MATCHES "^(kernels|runtime)$")
+  if(name MATCHES "^(kernels|processing|runtime)$")
     # C, and C++ without its library. A product and a sum of reals are two roundings, on every machine.
     set_target_properties(nibble_${name} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
     target_compile_options(nibble_${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti> -ffp-contract=off)

@@ -9,6 +9,8 @@ namespace {
 
 std::string sources(const Code& code) {
   std::string text = fmt::format("{0}.c {0}_weights.c", code.prefix);
+  for (const auto& [file, content] : code.options.beside)
+    if (file.ends_with(".c") && file.find('/') == file.npos) text += " " + file;
   for (const std::string& file : kernel_sources(code)) text += " " + file;
   return text;
 }

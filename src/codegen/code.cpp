@@ -46,8 +46,8 @@ std::set<int64_t> hot_constants(const Code& code) {
 
 }  // namespace
 
-Code::Code(const program::Program& given, const machine::Machine& target, const Options& asked)
-    : program(given), machine(target), options(asked), prefix(asked.prefix), upper(capitals(asked.prefix)) {
+PortNames port_names(const program::Program& program) {
+  PortNames names;
   // Names that generated functions use themselves.
   std::set<std::string> taken{"arena", "bytes", "fault", "step", "init", "run", "i", "at", "rest"};
   const auto unique = [&](const std::string& name, const std::string& otherwise) {
@@ -55,8 +55,16 @@ Code::Code(const program::Program& given, const machine::Machine& target, const 
     for (int i = 2; !taken.insert(id).second; ++i) id = identifier(name, otherwise) + "_" + std::to_string(i);
     return id;
   };
-  for (const Port& port : program.inputs) inputs.push_back(unique(port.value.name, "input"));
-  for (const Port& port : program.outputs) outputs.push_back(unique(port.value.name, "output"));
+  for (const Port& port : program.inputs) names.inputs.push_back(unique(port.value.name, "input"));
+  for (const Port& port : program.outputs) names.outputs.push_back(unique(port.value.name, "output"));
+  return names;
+}
+
+Code::Code(const program::Program& given, const machine::Machine& target, const Options& asked)
+    : program(given), machine(target), options(asked), prefix(asked.prefix), upper(capitals(asked.prefix)) {
+  PortNames names = port_names(program);
+  inputs = std::move(names.inputs);
+  outputs = std::move(names.outputs);
   for (const Step& step : program.steps) kernels.push_back(&kernel_of(step, machine));
   external = external_weights(program, options.external_room);
   bytes = footprint(program, options);

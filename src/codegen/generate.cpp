@@ -48,6 +48,7 @@ std::map<std::string, std::string> generate(const program::Program& program, con
   files["Makefile"] = makefile(code);
   files["CMakeLists.txt"] = cmake_lists(code);
   files["README.md"] = readme(code);
+  files.insert(options.beside.begin(), options.beside.end());
   return std::move(kernels.files);
 }
 

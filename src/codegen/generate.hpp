@@ -26,7 +26,14 @@ struct Options {
   /// Bytes of the arena for weights that the caller fetches from elsewhere, a layer or a tile of output channels at a
   /// time; 0: weights are constants.
   int64_t external_room = 0;
+  std::map<std::string, std::string> beside;  ///< further files; those in C in the folder itself are built too
 };
+
+/// Names of inputs and outputs in C.
+struct PortNames {
+  std::vector<std::string> inputs, outputs;
+};
+PortNames port_names(const program::Program& program);
 
 /// What the code takes, in bytes.
 struct Footprint {

@@ -11,15 +11,21 @@
 #include "base/json.hpp"
 #include "base/random.hpp"
 #include "base/tensor.hpp"
+#include "data/sound.hpp"
 
 namespace nibble::data {
 
-/// One example as stored: an image [H, W, C] of UInt8 (RGB or gray), or features Float32 [...]; its class, or a target.
+struct LandmarkModel;
+
+/// One example as stored: an image [H, W, C] of UInt8 (RGB or gray), a sound Float32 [samples], or features
+/// Float32 [...]; its class, or a target.
 struct Sample {
   Tensor x;
   int64_t label = -1;            ///< -1 where the set has no labels
   std::optional<Tensor> target;  ///< regression: [...]
   std::vector<Tensor> others{};  ///< what the network's further inputs read, like x
+  int64_t group = -1;            ///< examples that belong together (a person's), 0 or more; -1 where nothing says so
+  int64_t rate = 0;              ///< of a sound, samples a second; else 0
 };
 
 /// Random access to examples; `sample` may be called from several threads at once.
@@ -31,6 +37,8 @@ class Dataset {
   virtual int64_t classes() const = 0;
   /// Of a network, that an example has: x and the others.
   virtual size_t inputs() const { return 1; }
+  /// Where the targets are landmarks [L, 2]: how they follow from a network's outputs (data/landmarks.hpp); else null.
+  virtual std::shared_ptr<const LandmarkModel> landmarks() const { return {}; }
   /// index in [0, size).
   virtual Sample sample(int64_t index) const = 0;
 };
@@ -50,27 +58,32 @@ std::unique_ptr<Dataset> subset(std::shared_ptr<const Dataset> set, std::vector<
 ///
 /// resize is bilinear with half-pixel centres, held at the borders, without antialiasing: a large reduction skips
 /// pixels. A gray image gives its one plane to all three channels of RGB or BGR; RGB to gray is
-/// 0.299 R + 0.587 G + 0.114 B.
+/// 0.299 R + 0.587 G + 0.114 B. A sound becomes features by "sound" (sound.hpp), which stands in place of what is
+/// done to an image. With "target": "input" an example's target is what the network reads, its label none: so learns an
+/// autoencoder.
 struct Preprocess {
   std::optional<std::pair<int64_t, int64_t>> resize;  ///< H, W
   std::optional<std::pair<int64_t, int64_t>> crop;    ///< H, W; centre, rounded to the top left
   std::string channels = "RGB";                       ///< RGB, BGR or gray
   double scale = 1.0 / 255;
   std::vector<double> mean, standard_deviation;  ///< per channel, or empty (0 and 1)
+  std::optional<SoundInput> sound{};
+  bool target_is_input = false;
 };
 /// Throws UserError naming the key.
 Preprocess preprocess_from_json(const Json& json, std::string_view place);
 Json to_json(const Preprocess& preprocess);
 
-/// The sample as the network's input without the batch axis: an image [H,W,C] UInt8 becomes Float32 [C,H,W]; features
-/// pass unchanged. Computed in double, rounded once to float.
-Tensor apply(const Preprocess& preprocess, const Tensor& x);
+/// The sample as the network's input without the batch axis: an image [H,W,C] UInt8 becomes Float32 [C,H,W], a sound (of
+/// a rate that is not 0) features; features pass unchanged. Computed in double, rounded once to float.
+Tensor apply(const Preprocess& preprocess, const Tensor& x, int64_t rate = 0);
 
 struct Batch {
   Tensor x;                      ///< Float32 [B, ...]
   std::vector<int64_t> labels;   ///< B, or empty
   std::optional<Tensor> target;  ///< Float32 [B, ...]
   std::vector<Tensor> others;    ///< Float32 [B, ...] each: further inputs
+  std::vector<int64_t> groups;   ///< B, or empty
 
   /// x and the others.
   std::vector<Tensor> inputs() const;

@@ -1,5 +1,5 @@
 #include "base/file.hpp"
-#include "data/inflate.hpp"
+#include "data/formats/inflate.hpp"
 #include "data/sources.hpp"
 
 namespace nibble::data {

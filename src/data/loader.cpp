@@ -37,6 +37,7 @@ void place(Tensor& whole, const Tensor& part, size_t index, size_t count) {
 struct Loader::Impl {
   std::shared_ptr<const Dataset> set;
   Preprocessor preprocessor;
+  bool target_is_input;
   std::vector<int64_t> order;
   size_t batch_size;
   Augmentation augmentation;
@@ -58,17 +59,18 @@ struct Loader::Impl {
     for (size_t i = 0; i < count; ++i) {
       const int64_t index = order[first + i];
       const Sample sample = set->sample(index);
-      Tensor x = preprocessor(sample.x);
+      Tensor x = preprocessor(sample.x, sample.rate);
       Random own = random.fork(static_cast<uint64_t>(index));
       if (augmentation) augmentation(x, own);
       place(batch.x, x, i, count);
       batch.others.resize(sample.others.size());
       for (size_t k = 0; k < sample.others.size(); ++k)
         place(batch.others[k], preprocessor(sample.others[k]), i, count);
-      if (sample.label >= 0) batch.labels.push_back(sample.label);
-      if (!sample.target) continue;
+      if (sample.label >= 0 && !target_is_input) batch.labels.push_back(sample.label);
+      if (sample.group >= 0) batch.groups.push_back(sample.group);
+      if (!sample.target && !target_is_input) continue;
       if (i == 0) batch.target.emplace();
-      place(*batch.target, sample.target->cast(ElementType::Float32), i, count);
+      place(*batch.target, target_is_input ? x : sample.target->cast(ElementType::Float32), i, count);
     }
     return batch;
   }
@@ -116,6 +118,7 @@ Loader::Loader(std::shared_ptr<const Dataset> set, Preprocess preprocess, std::v
   for (int64_t index : order) ensure(index >= 0 && index < set->size(), "an order lists examples of the set");
   impl_.reset(new Impl{std::move(set),
                        Preprocessor(preprocess),
+                       preprocess.target_is_input,
                        std::move(order),
                        static_cast<size_t>(batch_size),
                        std::move(augmentation),

@@ -1,8 +1,8 @@
 #include "data/npz.hpp"
 
 #include "base/file.hpp"
+#include "data/formats/zip.hpp"
 #include "data/npy.hpp"
-#include "data/zip.hpp"
 
 namespace nibble::data {
 namespace {

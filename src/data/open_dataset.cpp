@@ -10,7 +10,7 @@ namespace nibble::data {
 
 /// Opens PATH; the split is one of the row's, or empty where it has none.
 using OpenSet = std::unique_ptr<Dataset>(const std::filesystem::path& path, std::string_view split);
-OpenSet open_mnist, open_cifar10, open_images;
+OpenSet open_mnist, open_cifar10, open_images, open_sounds, open_landmarks;
 std::unique_ptr<Dataset> open_npz(const std::filesystem::path& path, std::string_view split,
                                   const std::vector<std::string>& inputs);
 
@@ -30,6 +30,8 @@ constexpr SetRow sets[] = {
     {"mnist", "DIR", train_or_test, open_mnist},
     {"cifar10", "DIR", train_or_test, open_cifar10},
     {"images", "DIR", {}, open_images},
+    {"sounds", "DIR", {}, open_sounds},
+    {"landmarks", "DIR[:BASIS]", {}, open_landmarks},
     {"npz", "FILE", {}, nullptr},
 };
 
@@ -67,6 +69,7 @@ class Subset : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   int64_t classes() const override { return set_->classes(); }
   size_t inputs() const override { return set_->inputs(); }
+  std::shared_ptr<const LandmarkModel> landmarks() const override { return set_->landmarks(); }
   Sample sample(int64_t index) const override {
     ensure(index >= 0 && index < size(), "a sample's index is in the set");
     return set_->sample(indices_[static_cast<size_t>(index)]);

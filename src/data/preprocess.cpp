@@ -38,8 +38,17 @@ std::vector<double> per_channel(const Json& json, const char* key, size_t channe
 
 Preprocess preprocess_from_json(const Json& json, std::string_view place) {
   const std::string where(place);
-  const Section section(json, "data", where, {"resize", "crop", "channels", "scale", "mean", "std"});
+  const Section section(json, "data", where, {"resize", "crop", "channels", "scale", "mean", "std", "sound", "target"});
   Preprocess result;
+  std::string target;
+  section.name("target", target, {"input"});
+  result.target_is_input = target == "input";
+  if (section.has("sound")) {
+    for (const char* key : {"resize", "crop", "channels", "scale", "mean", "std"})
+      if (section.has(key)) fail("data", section.at(key), "it is of images, beside 'sound'", "one of them");
+    result.sound = sound_input_from_json(section.part("sound"), section.at("sound"));
+    return result;
+  }
   result.resize = sides(json, "resize", where);
   result.crop = sides(json, "crop", where);
   section.name("channels", result.channels, {"RGB", "BGR", "gray"});
@@ -54,8 +63,15 @@ Json to_json(const Preprocess& preprocess) {
   const auto pair = [](const std::optional<std::pair<int64_t, int64_t>>& value) {
     return value ? Json::array({value->first, value->second}) : Json(nullptr);
   };
-  return {{"resize", pair(preprocess.resize)}, {"crop", pair(preprocess.crop)}, {"channels", preprocess.channels},
-          {"scale", preprocess.scale},         {"mean", preprocess.mean},       {"std", preprocess.standard_deviation}};
+  Json json;
+  if (preprocess.sound)
+    json = {{"sound", to_json(*preprocess.sound)}};
+  else
+    json = {{"resize", pair(preprocess.resize)}, {"crop", pair(preprocess.crop)},
+            {"channels", preprocess.channels},   {"scale", preprocess.scale},
+            {"mean", preprocess.mean},           {"std", preprocess.standard_deviation}};
+  if (preprocess.target_is_input) json["target"] = "input";
+  return json;
 }
 
 }  // namespace nibble::data

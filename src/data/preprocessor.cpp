@@ -38,6 +38,7 @@ struct Resized {
 }  // namespace
 
 Preprocessor::Preprocessor(const Preprocess& preprocess) : steps_(preprocess), tables_(channels()) {
+  if (steps_.sound) sound_.emplace(*steps_.sound);
   for (const auto* list : {&steps_.mean, &steps_.standard_deviation})
     if (!list->empty() && list->size() != 1 && list->size() != channels())
       fail("data", "preprocess", std::to_string(list->size()) + " values of mean or std",
@@ -90,8 +91,13 @@ Tensor Preprocessor::compute(const Tensor& image, int64_t top, int64_t left, Sha
   return result;
 }
 
-Tensor Preprocessor::operator()(const Tensor& x) const {
+Tensor Preprocessor::operator()(const Tensor& x, int64_t rate) const {
+  if (rate != 0) {
+    if (!sound_) fail("data", "sound", "no features in the preprocessing", "its key 'sound'");
+    return (*sound_)(x.as<float>(), rate, "sound");
+  }
   if (x.type() != ElementType::UInt8) return x.cast(ElementType::Float32);
+  if (sound_) fail("data", "preprocess: sound", "an image", "a sound, or its features");
   if (x.rank() != 3 || (x.shape()[2] != 1 && x.shape()[2] != 3) || x.size() == 0)
     fail("data", "image", "shape " + to_string(x.shape()), "[H, W, 1 or 3]");
   const auto [height, width] = steps_.resize.value_or(std::pair{x.shape()[0], x.shape()[1]});
@@ -104,8 +110,8 @@ Tensor Preprocessor::operator()(const Tensor& x) const {
   return steps_.resize || mixes ? compute(x, top, left, shape) : look_up(x, top, left, shape);
 }
 
-Tensor apply(const Preprocess& preprocess, const Tensor& x) {
-  return Preprocessor(preprocess)(x);
+Tensor apply(const Preprocess& preprocess, const Tensor& x, int64_t rate) {
+  return Preprocessor(preprocess)(x, rate);
 }
 
 }  // namespace nibble::data

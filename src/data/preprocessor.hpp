@@ -5,13 +5,13 @@
 
 namespace nibble::data {
 
-/// A Preprocess made ready once for many images: without resize and with no channels mixed, a pixel is looked up in a
-/// table of its 256 values.
+/// A Preprocess made ready once for many examples: without resize and with no channels mixed, a pixel is looked up in a
+/// table of its 256 values; a sound's features have theirs.
 class Preprocessor {
  public:
   explicit Preprocessor(const Preprocess& preprocess);
   /// As data::apply.
-  Tensor operator()(const Tensor& x) const;
+  Tensor operator()(const Tensor& x, int64_t rate = 0) const;
 
  private:
   size_t channels() const { return steps_.channels == "gray" ? 1 : 3; }
@@ -21,6 +21,7 @@ class Preprocessor {
 
   Preprocess steps_;
   std::vector<std::array<float, 256>> tables_;
+  std::optional<SoundFeatures> sound_;
 };
 
 }  // namespace nibble::data

@@ -30,7 +30,12 @@ struct Labelled {
   int64_t label;
   size_t line = 0;  ///< of labels.csv
 };
+/// The JPEG and PNG files of a folder, by name.
+std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder);
+/// Rows of labels.csv: "file,label", or the columns that a header names, the file first and `label` among the others.
 std::vector<Labelled> parse_labels(std::string_view text, const std::string& place);
+/// One column of such a file, which has a header; by the lines that parse_labels reads.
+std::vector<std::string> parse_column(std::string_view text, const std::string& column, const std::string& place);
 
 /// The set of arrays x [N, ...], or one an input, and, optionally, y (arrays.cpp).
 std::unique_ptr<Dataset> dataset_of(Arrays arrays, const std::string& place,

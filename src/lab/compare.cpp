@@ -56,7 +56,8 @@ bool says_reals(const graph::Value& value) {
   return is_real(value.type) || value.grid;
 }
 
-/// Values of one name in both graphs, in a's order; no constants. A program says of its inputs and outputs alone what
+/// Values of one name in both graphs, in a's order, and outputs by their place where a dialect names values otherwise;
+/// no constants. A program says of its inputs and outputs alone what
 /// their integers stand for: of another value there is nothing to compare.
 std::vector<std::pair<graph::ValueId, graph::ValueId>> shared_values(const graph::Graph& a, const graph::Graph& b) {
   std::map<std::string, graph::ValueId> of_b;
@@ -76,6 +77,15 @@ std::vector<std::pair<graph::ValueId, graph::ValueId>> shared_values(const graph
     for (graph::ValueId id : node.outputs) take(id);
   // Those of a program stand without nodes.
   for (size_t i = 0; i < a.values.size(); ++i) take(static_cast<graph::ValueId>(i));
+  const auto is_shared = [&](graph::ValueId x, graph::ValueId y) {
+    return std::any_of(shared.begin(), shared.end(),
+                       [&](const auto& pair) { return pair.first == x || pair.second == y; });
+  };
+  for (size_t i = 0; i < std::min(a.outputs.size(), b.outputs.size()); ++i) {
+    const graph::ValueId x = a.outputs[i], y = b.outputs[i];
+    const bool alike = a[x].shape == b[y].shape && says_reals(a[x]) == says_reals(b[y]);
+    if (alike && !is_shared(x, y)) shared.emplace_back(x, y);
+  }
   return shared;
 }
 
@@ -93,7 +103,8 @@ void add_layer(Sums& sums, const graph::Value& a, const Tensor& x, const graph::
 
 /// A network on its way through the batches.
 struct Runner {
-  Runner(const Subject& given) : subject(given), wanted(given.graph.values.size()) {}
+  Runner(const Subject& given, const data::Dataset& set)
+      : subject(given), wanted(given.graph.values.size()), judge(set.landmarks()) {}
 
   void run(const data::Batch& batch) {
     record.clear();
@@ -172,8 +183,9 @@ const LayerDifference* Comparison::worst() const {
 }
 
 std::vector<Comparison> compare(const std::vector<Subject>& networks, const Subject& reference, const Feed& feed) {
-  Runner of_reference(reference);
-  std::vector<Runner> runners(networks.begin(), networks.end());
+  Runner of_reference(reference, *feed.set);
+  std::vector<Runner> runners;
+  for (const Subject& network : networks) runners.emplace_back(network, *feed.set);
   std::vector<Pair> pairs;
   for (Runner& runner : runners) pairs.emplace_back(runner, of_reference);
   feed.each([&](const data::Batch& batch) {
@@ -207,6 +219,14 @@ Json to_json(const Comparison& comparison) {
   const auto said = [](const LayerDifference* layer) {
     return layer ? Json{{"name", layer->name}, {"share", layer->share()}} : Json(nullptr);
   };
+  if (!comparison.a.errors.empty()) {
+    const RelativeError more = relative_error(comparison.a, comparison.b);
+    json["errors"] = {{"metric", comparison.a.metric},
+                      {"a", comparison.a.value},
+                      {"b", comparison.b.value},
+                      {"relative", more.value},
+                      {"interval", {more.interval.low, more.interval.high}}};
+  }
   json["integers"]["first"] = said(comparison.first());
   json["integers"]["worst"] = said(comparison.worst());
   return json;

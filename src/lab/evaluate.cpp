@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "base/error.hpp"
 #include "lab/judge.hpp"
@@ -21,10 +20,13 @@ int64_t rank_of(const double* scores, int64_t classes, int64_t label) {
 
 void Judge::add(const std::vector<double>& outputs, const data::Batch& batch) {
   const int64_t rows = batch.x.shape().front();
-  if (batch.target)
+  if (batch.target && landmarks_)
+    add_landmarks(outputs, *batch.target);
+  else if (batch.target)
     add_squares(outputs, *batch.target);
   else
     add_decisions(outputs, rows, batch.labels);
+  evaluation_.groups.insert(evaluation_.groups.end(), batch.groups.begin(), batch.groups.end());
   evaluation_.count += rows;
 }
 
@@ -46,26 +48,9 @@ void Judge::add_decisions(const std::vector<double>& scores, int64_t rows, const
   }
 }
 
-void Judge::add_squares(const std::vector<double>& outputs, const Tensor& target) {
-  const std::vector<double> wanted = target.to_reals();
-  if (wanted.size() != outputs.size())
-    fail("lab", "targets", std::to_string(wanted.size()) + " values a batch",
-         "the network's " + std::to_string(outputs.size()));
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    const double square = (outputs[i] - wanted[i]) * (outputs[i] - wanted[i]);
-    squares_ += square;
-    fourth_ += square * square;
-    ++squared_;
-  }
-}
-
 Evaluation Judge::conclude() {
-  if (squared_ > 0) {
-    const auto n = static_cast<double>(squared_);
-    evaluation_.metric = "mean_square";
-    evaluation_.value = squares_ / n;
-    const double half = 1.96 * std::sqrt(std::max(0.0, fourth_ / n - evaluation_.value * evaluation_.value) / n);
-    evaluation_.interval = {evaluation_.value - half, evaluation_.value + half};
+  if (!evaluation_.errors.empty()) {
+    conclude_errors();
   } else if (labelled_ > 0) {
     evaluation_.value = static_cast<double>(top1_) / static_cast<double>(labelled_);
     evaluation_.top5 = static_cast<double>(top5_) / static_cast<double>(labelled_);
@@ -93,7 +78,7 @@ Evaluation evaluate(const graph::Graph& graph, graph::Engine& engine, const Feed
   if (graph.inputs.size() != feed.set->inputs())
     fail("lab", "network '" + graph.name + "'", std::to_string(graph.inputs.size()) + " inputs",
          std::to_string(feed.set->inputs()) + ", as the data have");
-  Judge judge;
+  Judge judge(feed.set->landmarks());
   const auto start = std::chrono::steady_clock::now();
   feed.each([&](const data::Batch& batch) {
     if (!batch.target && batch.labels.empty())

@@ -54,7 +54,7 @@ Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float
   const Section section(json, "lab", place);
   Experiment::Variant variant;
   Json policy = json;
-  for (const char* own : {"name", "samples", "train"}) policy.erase(own);
+  for (const char* own : {"name", "samples", "bias_correction", "train"}) policy.erase(own);
   const bool trains = json.contains("train") && json["train"] != false;
   // What training normalises by stays a batch-norm until the integers.
   if (trains && !policy.contains("batch_norm")) policy["batch_norm"] = "keep";
@@ -69,8 +69,11 @@ Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float
     fail("lab", place + ": name", "'" + variant.name + "'",
          "a name that can be a folder in the run's, beside its own files");
   section.whole("samples", variant.samples, 1);
+  section.flag("bias_correction", variant.bias_correction);
   variant.resolved["name"] = variant.name;
   variant.resolved["samples"] = variant.samples;
+  // Written where it says something: run folders and studies know a variant by this.
+  if (!variant.bias_correction) variant.resolved["bias_correction"] = false;
   if (!trains) return variant;
   const Json training = json["train"] == true ? Json::object() : json["train"];
   variant.training = quantised_training_from_json(training, of_float, place + ": train");

@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "graph/graph.hpp"
+#include "lab/metrics.hpp"
 #include "lab/quantised_training.hpp"
 #include "lab/topology.hpp"
 #include "passes/policy.hpp"
@@ -18,7 +19,7 @@ namespace nibble::lab {
 ///  "data": {"train": "mnist:${NIBBLE_DATA}/mnist:train", "test": "...", "preprocess": {...}},
 ///  "network": {"topology": "mobilenet_v1", "width": 0.5, ...Topology...} or {"model": "file.onnx"},
 ///  "train": {...Recipe...},
-///  "quantize": [{"name": "8/8", "samples": 1000, "weights": 8, "activations": 8, ...policy...,
+///  "quantize": [{"name": "8/8", "samples": 1000, "bias_correction": true, "weights": 8, "activations": 8, ...policy...,
 ///                "train": true or {...QuantisedTraining...}}, ...]
 ///             or one such object, which trains unless it says "train": false}
 /// Training takes no epochs ("train": {"epochs": 0}) where the network is taken as it is. Variants that train keep
@@ -35,6 +36,7 @@ struct Experiment {
   struct Variant {
     std::string name;
     int64_t samples = 1000;
+    bool bias_correction = true;  ///< passes::QuantiseOptions::bias_correction
     passes::Policy policy;
     std::optional<QuantisedTraining> training;
     Json resolved;
@@ -73,13 +75,19 @@ struct Row {
   std::string variant;  ///< empty: float
   std::string representation;
   int64_t weight_bits = 32, activation_bits = 32;
-  double accuracy = 0, low = 0, high = 0;
-  int64_t flips = 0;
+  std::string metric = "top1";            ///< Evaluation::metric
+  double value = 0, low = 0, high = 0;    ///< accuracy, or an error
+  int64_t flips = 0;                      ///< of decisions, against float
+  std::optional<RelativeError> to_float;  ///< of errors
   int64_t compared_integers = 0, differing_integers = 0;
   int64_t weight_bytes = 0;
   int64_t requantisations = 0, exact = 0;
   std::filesystem::path model;
-  std::vector<bool> right;  ///< on each example of the test set that has a label
+  std::vector<bool> right;      ///< on each example of the test set that has a label
+  std::vector<double> errors;   ///< of each example with a target
+  std::vector<int64_t> groups;  ///< of each example, or empty
+
+  bool is_error() const { return metric != "top1"; }
 };
 
 /// The whole experiment: train, then for every variant FQ, QD and ID; evaluates all on the test set, compares QD and FQ

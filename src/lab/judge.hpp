@@ -1,6 +1,8 @@
 #pragma once
+#include <memory>
 #include <vector>
 
+#include "data/landmarks.hpp"
 #include "lab/metrics.hpp"
 
 namespace nibble::lab {
@@ -8,6 +10,9 @@ namespace nibble::lab {
 /// Collects a network's outputs in real units, batch after batch, into an Evaluation.
 class Judge {
  public:
+  /// `landmarks`: how targets that are landmarks follow from outputs; else null.
+  explicit Judge(std::shared_ptr<const data::LandmarkModel> landmarks = {}) : landmarks_(std::move(landmarks)) {}
+
   /// outputs: [B, rest] row-major. A batch without labels and targets counts decisions only.
   void add(const std::vector<double>& outputs, const data::Batch& batch);
   Evaluation conclude();
@@ -15,7 +20,10 @@ class Judge {
  private:
   void add_decisions(const std::vector<double>& scores, int64_t rows, const std::vector<int64_t>& labels);
   void add_squares(const std::vector<double>& outputs, const Tensor& target);
+  void add_landmarks(const std::vector<double>& outputs, const Tensor& target);
+  void conclude_errors();
 
+  std::shared_ptr<const data::LandmarkModel> landmarks_;
   Evaluation evaluation_;
   int64_t labelled_ = 0, top1_ = 0, top5_ = 0, squared_ = 0;
   double squares_ = 0, fourth_ = 0;

@@ -26,7 +26,8 @@ struct Feed {
 };
 
 struct Evaluation {
-  std::string metric = "top1";  ///< top1, or mean_square where targets are given
+  /// top1; of targets mean_square; of landmarks nme, the mean of data::normalised_mean_error.
+  std::string metric = "top1";
   double value = 0;
   stats::ConfidenceInterval interval;  ///< 95 %
   double top5 = 0;
@@ -34,6 +35,8 @@ struct Evaluation {
   double seconds = 0;
   std::vector<int64_t> decisions;  ///< argmax of the first output, real units, for each example
   std::vector<bool> right;         ///< whether the decision is the label, for each example that has one
+  std::vector<double> errors;      ///< of each example with a target: its mean square, its NME
+  std::vector<int64_t> groups;     ///< of each example, or empty
 };
 /// Outputs in integers are read in real units by their grid before the argmax (ties: the lowest class).
 Evaluation evaluate(const graph::Graph& graph, graph::Engine& engine, const Feed& feed);
@@ -55,6 +58,13 @@ struct LayerDifference {
 int64_t flips(const Evaluation& a, const Evaluation& b);
 /// Exact two-sided p of McNemar's test of their right and wrong decisions.
 double mcnemar(const Evaluation& a, const Evaluation& b);
+
+/// How much larger a mean error is than another's on the same examples.
+struct RelativeError {
+  double value = 0;                    ///< mean a / mean b - 1; 0 where b has no error
+  stats::ConfidenceInterval interval;  ///< 95 %, of pairs; groups are drawn whole (stats/bootstrap.hpp)
+};
+RelativeError relative_error(const Evaluation& a, const Evaluation& b);
 
 struct Comparison {
   std::vector<LayerDifference> layers;  ///< values of one name in both, in A's order

@@ -37,11 +37,15 @@ struct Bench {
 Row row_of(const Evaluation& evaluation, const graph::Graph& graph, const Evaluation& of_float) {
   Row row;
   row.representation = to_string(graph.stage);
-  row.accuracy = evaluation.value;
+  row.metric = evaluation.metric;
+  row.value = evaluation.value;
   row.low = evaluation.interval.low;
   row.high = evaluation.interval.high;
   row.flips = flips(of_float, evaluation);
   row.right = evaluation.right;
+  row.errors = evaluation.errors;
+  row.groups = evaluation.groups;
+  if (row.is_error()) row.to_float = relative_error(evaluation, of_float);
   row.weight_bytes = weight_bytes(graph);
   return row;
 }

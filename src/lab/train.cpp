@@ -12,11 +12,15 @@
 namespace nibble::lab {
 namespace {
 
-std::string epoch_line(const train::EpochReport& epoch) {
+/// `decides`: the loss is over classes, of which shares are right.
+std::string epoch_line(const train::EpochReport& epoch, bool decides) {
   const std::string anew =
       epoch.reestimated > 0 ? fmt::format("  statistics anew over {} examples", epoch.reestimated) : "";
-  return fmt::format("epoch {}/{}  loss {:.4f}  train {:.2f} %  test {:.2f} %  quantisers on {}{}  {:.1f} s",
-                     epoch.epoch, epoch.epochs, epoch.train_loss, 100 * epoch.train_accuracy, 100 * epoch.test_accuracy,
+  const std::string measured =
+      decides ? fmt::format("loss {:.4f}  train {:.2f} %  test {:.2f} %", epoch.train_loss, 100 * epoch.train_accuracy,
+                            100 * epoch.test_accuracy)
+              : fmt::format("loss of train {:.5f}, of test {:.5f}", epoch.train_loss, epoch.test_loss);
+  return fmt::format("epoch {}/{}  {}  quantisers on {}{}  {:.1f} s", epoch.epoch, epoch.epochs, measured,
                      epoch.quantisers, anew, epoch.seconds);
 }
 
@@ -56,6 +60,7 @@ void calibrate(const Experiment& experiment, const Experiment::Variant& variant,
   feed.limit = variant.samples;
   // Training, its teacher and the comparison with the float network share one preprocessing.
   passes::QuantiseOptions quantise = quantise_options(network, feed, variant.policy, Input::Reals);
+  quantise.bias_correction = variant.bias_correction;
   quantise.trains_folded = variant.training && variant.training->batch_norm.fold;
   passes::quantise(
       network, quantise, [&](const graph::Graph& g) { return api.engine(g, {.threads = experiment.recipe.threads}); },
@@ -63,14 +68,17 @@ void calibrate(const Experiment& experiment, const Experiment::Variant& variant,
 }
 
 /// What all trainings of an experiment share.
-train::TrainRun run_of(const Experiment& experiment, const RunOptions& options) {
+train::TrainRun run_of(const Experiment& experiment, const train::Recipe& recipe, const RunOptions& options) {
   train::TrainRun run;
+  run.recipe = recipe;
   run.train_set = data::open_dataset(experiment.train_data);
   run.test_set = data::open_dataset(experiment.test_data);
   run.preprocess = experiment.preprocess;
   run.resume = options.resume;
   run.interrupted = options.interrupted;
-  if (options.say) run.on_epoch = [&](const train::EpochReport& epoch) { options.say(epoch_line(epoch)); };
+  const bool decides = recipe.loss == "cross_entropy";
+  if (options.say)
+    run.on_epoch = [&options, decides](const train::EpochReport& epoch) { options.say(epoch_line(epoch, decides)); };
   if (options.progress) run.on_step = [&](int64_t done, int64_t of) { options.progress("training", done, of); };
   return run;
 }
@@ -88,8 +96,7 @@ graph::Graph train_experiment(const Experiment& experiment, const train::Api& ap
   graph::Graph network =
       experiment.model.empty() ? build(experiment.topology, experiment.seed) : onnx::read(experiment.model);
   if (experiment.recipe.epochs > 0) {
-    train::TrainRun run = run_of(experiment, options);
-    run.recipe = experiment.recipe;
+    train::TrainRun run = run_of(experiment, experiment.recipe, options);
     run.folder = options.out;
     api.train(network, run);
   }
@@ -117,8 +124,7 @@ graph::Graph quantise_variant(const Experiment& experiment, const Experiment::Va
   fake.metadata["preprocess"] = data::to_json(experiment.preprocess).dump();
   calibrate(experiment, variant, fake, api);
   if (variant.training) {
-    train::TrainRun run = run_of(experiment, options);
-    run.recipe = variant.training->recipe;
+    train::TrainRun run = run_of(experiment, variant.training->recipe, options);
     run.folder = folder;
     run.quantisation = variant.resolved;
     run.warn = options.warn;

@@ -12,6 +12,7 @@
 #include "stats/moments.hpp"
 #include "stats/multiplicity.hpp"
 #include "stats/pairs/equivalence.hpp"
+#include "stats/pairs/grouped.hpp"
 #include "stats/pairs/mcnemar.hpp"
 #include "stats/pairs/means.hpp"
 #include "stats/pairs/proportions.hpp"
@@ -43,6 +44,15 @@ Choice of_examples(bool two) {
             "Both variants decide the same examples: only those on which they differ tell them apart."};
   return {"cochran_q", "mcnemar_mid_p, holm", "",
           "All variants decide the same examples: one test of all, then each pair, adjusted for how many there are."};
+}
+
+Choice of_errors(bool two, bool grouped) {
+  const std::string reason =
+      grouped
+          ? "All variants err on the same examples, of which those of a group depend on each other: groups are drawn."
+          : "All variants err on the same examples: each gives a difference of its own.";
+  if (two) return {"grouped_difference", "", "tost_grouped", reason};
+  return {"grouped_difference, holm", "grouped_difference, holm", "", reason};
 }
 
 Choice of_unpaired(bool two) {
@@ -110,14 +120,28 @@ PairAnswer pair_of_examples(const Comparison& c, Values values, size_t a, size_t
           mcnemar_mid_p(table.only_first, table.only_second)};
 }
 
+PairAnswer pair_of_errors(const Comparison& c, Values values, size_t a, size_t b) {
+  const GroupedDifference test = grouped_difference(values[a], values[b], c.groups, 1 - c.alpha);
+  return {a, b, test.estimate, test.interval, test.p};
+}
+
+PairAnswer pair_by_outcome(const Comparison& c, const Choice& choice, Values values, size_t a, size_t b,
+                           double& statistic) {
+  switch (c.outcome) {
+    case Outcome::per_example: return pair_of_examples(c, values, a, b);
+    case Outcome::error_per_example: return pair_of_errors(c, values, a, b);
+    case Outcome::per_run: break;
+  }
+  return pair_of(c, choice, values, a, b, statistic);
+}
+
 /// Every pair; p by Holm.
 void answer_pairs(const Comparison& c, Values values, Answer& answer) {
   std::vector<double> p;
   for (size_t a = 0; a < values.size(); ++a)
     for (size_t b = a + 1; b < values.size(); ++b) {
       double statistic = 0;
-      answer.pairs.push_back(c.outcome == Outcome::per_example ? pair_of_examples(c, values, a, b)
-                                                               : pair_of(c, answer.choice, values, a, b, statistic));
+      answer.pairs.push_back(pair_by_outcome(c, answer.choice, values, a, b, statistic));
       p.push_back(answer.pairs.back().p);
       if (values.size() == 2) answer.statistic = statistic;
     }
@@ -130,6 +154,7 @@ Equivalence equivalence_of(const Comparison& c, Values values) {
   const std::vector<double>& x = values[0];
   const std::vector<double>& y = values[1];
   if (c.outcome == Outcome::per_example) return tost_paired_shares(table_of(values, 0, 1), c.margin, c.alpha);
+  if (c.outcome == Outcome::error_per_example) return tost_grouped(x, y, c.groups, c.margin, c.alpha);
   if (c.pairing == Pairing::unpaired) return tost_welch(x, y, c.margin, c.alpha);
   if (x == y) {  // no variance: the difference is 0
     Equivalence same;
@@ -200,6 +225,8 @@ void answer_many(const Comparison& c, Values values, Answer& answer) {
     const ChiSquaredTest test = cochran_q(right);
     answer.statistic = test.statistic;
     answer.p = test.p;
+  } else if (c.outcome == Outcome::error_per_example) {
+    answer_pairs(c, values, answer);
   } else if (c.pairing == Pairing::unpaired) {
     answer_unpaired(c, values, answer);
   } else if (c.pairing == Pairing::data_sets) {
@@ -217,7 +244,7 @@ void answer_many(const Comparison& c, Values values, Answer& answer) {
 void check_all(const Comparison& c, Values values) {
   if (values.size() != c.variants)
     fail("stats", what, fmt::format("values of {} variants beside {}", values.size(), c.variants), "as planned");
-  const bool paired = c.outcome == Outcome::per_example || c.pairing != Pairing::unpaired;
+  const bool paired = c.outcome != Outcome::per_run || c.pairing != Pairing::unpaired;
   for (const std::vector<double>& variant : values) {
     check_values(what, variant, 2);
     if (paired && variant.size() != values[0].size())
@@ -237,6 +264,8 @@ Choice choose_test(const Comparison& comparison) {
   Choice choice;
   if (comparison.outcome == Outcome::per_example) {
     choice = of_examples(two);
+  } else if (comparison.outcome == Outcome::error_per_example) {
+    choice = of_errors(two, !comparison.groups.empty());
   } else {
     switch (comparison.pairing) {
       case Pairing::unpaired: choice = of_unpaired(two); break;

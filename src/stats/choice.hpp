@@ -9,8 +9,9 @@ namespace nibble::stats {
 
 /// What was measured, of each of the variants that are compared.
 enum class Outcome {
-  per_example,  ///< right or wrong on each example of one test set that all variants saw
-  per_run       ///< a metric of a run (accuracy of a seed, of a fold)
+  per_example,        ///< right or wrong on each example of one test set that all variants saw
+  error_per_example,  ///< a number on each of them: a distance, an error
+  per_run             ///< a metric of a run (accuracy of a seed, of a fold)
 };
 
 /// How runs of different variants belong together.
@@ -28,8 +29,10 @@ struct Comparison {
   size_t variants = 2;
   size_t values = 0;           ///< of each variant; 0 where it is not known yet or differs
   double train = 0, test = 0;  ///< examples of each split, where the pairing is by folds
-  ConfidenceInterval margin;   ///< stated before the run, low < high: of two variants, equivalence is asked for too
-  double alpha = 0.05;         ///< in (0, 0.5)
+  /// Of errors: whose each example is, where examples of one group depend on each other.
+  std::vector<int64_t> groups{};
+  ConfidenceInterval margin;  ///< stated before the run, low < high: of two variants, equivalence is asked for too
+  double alpha = 0.05;        ///< in (0, 0.5)
   bool asks_equivalence() const { return margin.low < margin.high; }
 };
 

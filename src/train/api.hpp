@@ -31,7 +31,7 @@ struct Recipe {
   int64_t step_epochs = 30;         ///< step: every so many epochs ...
   double step_factor = 0.1;         ///< ... times this
   double warmup_epochs = 0;
-  std::string loss = "cross_entropy";  ///< cross_entropy or mean_square
+  std::string loss = "cross_entropy";  ///< cross_entropy, mean_square or landmarks
   double label_smoothing = 0;
   Json augmentation = Json::array();
   bool histograms = false;  ///< of weights and activations, every epoch, into the run folder's tensorboard
@@ -66,7 +66,8 @@ struct BatchNormTraining {
 /// A part of the loss that asks for the outputs of another network, in evaluation mode, on the same (augmented)
 /// examples: loss = (1 - weight) * loss + weight * distance. The distance is temperature^2 * KL(softmax(teacher /
 /// temperature) || softmax(output / temperature)), the mean of the examples, for cross_entropy (Hinton et al. 2015),
-/// and the mean square for mean_square, without a temperature.
+/// and the mean square for mean_square, without a temperature. For landmarks it is the points' loss against the
+/// teacher's points and, of a face model, the mean square of its parameters, which holds what no point shows (depth).
 struct Distillation {
   std::shared_ptr<const graph::Graph> teacher;  ///< null: none; else FP or FQ, inputs and outputs as the network's
   double weight = 0.5;                          ///< 0 to 1
@@ -106,7 +107,7 @@ struct Api {
   void (*train)(graph::Graph& graph, const TrainRun& run);
   std::string (*torch_version)();
 };
-inline constexpr int api_version = 4;
+inline constexpr int api_version = 5;
 
 }  // namespace nibble::train
 

@@ -26,7 +26,7 @@ Recipe recipe_from_json(const Json& json, std::string_view place) {
   read.whole("step_epochs", recipe.step_epochs, 1);
   read.real("step_factor", recipe.step_factor, least_positive, largest, "a number above 0");
   read.real("warmup_epochs", recipe.warmup_epochs, 0, largest, "a number, at least 0");
-  read.name("loss", recipe.loss, {"cross_entropy", "mean_square"});
+  read.name("loss", recipe.loss, {"cross_entropy", "mean_square", "landmarks"});
   read.real("label_smoothing", recipe.label_smoothing, 0, std::nextafter(1.0, 0.0), "a number in [0, 1)");
   if (read.has("augmentation")) {
     recipe.augmentation = read.part("augmentation");

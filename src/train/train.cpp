@@ -85,6 +85,9 @@ class Trainer {
         journal_(network_, run.folder, recipe_.histograms),
         description_(description_of(graph, run)) {
     if (run.distillation.teacher) teacher_.emplace(*run.distillation.teacher);
+    if (const auto model = run.train_set->landmarks()) landmarks_.emplace(*model);
+    if (recipe_.loss == "landmarks" && augmentation_)
+      fail("train", "augmentation", "it with the loss landmarks", "none: the landmarks would stay where they were");
     const int64_t size = run.train_set->size();
     steps_per_epoch_ = (size + recipe_.batch_size - 1) / recipe_.batch_size;
     // A batch-norm has no variance over one example.
@@ -248,6 +251,8 @@ class Trainer {
             steps_done(), run_.batch_norm.freeze && epochs_of(steps_done()) >= *run_.batch_norm.freeze};
   }
 
+  const Landmarks* landmarks() const { return landmarks_ ? &*landmarks_ : nullptr; }
+
   /// What the last node reads where the loss is over it.
   bool logits() const { return recipe_.loss == "cross_entropy"; }
 
@@ -259,7 +264,7 @@ class Trainer {
     if (target.sizes() != output.sizes())
       fail("train", "distillation", "a teacher of " + to_string(target.sizes().vec()) + " outputs",
            to_string(output.sizes().vec()));
-    return (1 - weight) * loss + weight * distance_of(recipe_, output, target, temperature);
+    return (1 - weight) * loss + weight * distance_of(recipe_, output, target, temperature, landmarks());
   }
 
   void train_step(const data::Batch& batch) {
@@ -268,7 +273,7 @@ class Trainer {
     const at::Tensor x = input_of(batch);
     const at::Tensor output = network_.run(
         x, mode_of_step(), logits(), [&](graph::ValueId id, const at::Tensor& value) { health_.observe(id, value); });
-    const at::Tensor loss = with_teacher(loss_of(recipe_, output, batch), output, x);
+    const at::Tensor loss = with_teacher(loss_of(recipe_, output, batch, landmarks()), output, x);
     const double value = loss.item<double>();
     if (!std::isfinite(value)) {
       const std::string found = value_not_finite(network_, x, mode_of_step());
@@ -288,7 +293,7 @@ class Trainer {
     data::Loader loader(run_.test_set, run_.preprocess, data::in_order(run_.test_set->size()), test_batch, 2);
     while (const std::optional<data::Batch> batch = loader.next()) {
       const at::Tensor output = network_.run(input_of(*batch), {}, logits());
-      add_batch(sums, loss_of(recipe_, output, *batch).item<double>(), output, *batch);
+      add_batch(sums, loss_of(recipe_, output, *batch, landmarks()).item<double>(), output, *batch);
     }
     return sums;
   }
@@ -349,6 +354,7 @@ class Trainer {
   data::Augmentation augmentation_;
   Network network_;
   std::optional<Network> teacher_;
+  std::optional<Landmarks> landmarks_;  ///< as the training set reads them
   Optimiser optimiser_;
   Health health_;
   Journal journal_;

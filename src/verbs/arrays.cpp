@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "data/formats/wav.hpp"
 #include "verbs/sources.hpp"
 
 namespace nibble::verbs {
@@ -19,13 +20,26 @@ std::vector<Tensor> inputs_by_name(const graph::Graph& graph, const data::Arrays
   return inputs;
 }
 
-Tensor image_input(const Call& call, const graph::Graph& graph) {
+/// An image or a sound, with a batch of 1.
+Tensor file_input(const Call& call, const graph::Graph& graph) {
+  const std::filesystem::path file = call.path("input");
+  const bool sounds = file.extension() == ".wav" || file.extension() == ".WAV";
   if (graph.inputs.size() != 1)
-    fail("verbs", call.text("input"), "one image for " + std::to_string(graph.inputs.size()) + " inputs", "an .npz");
-  const Tensor image = data::apply(preprocess_of(call, graph), data::read_image(call.path("input")));
-  Shape shape = image.shape();
+    fail("verbs", call.text("input"),
+         std::string("one ") + (sounds ? "sound" : "image") + " for " + std::to_string(graph.inputs.size()) + " inputs",
+         "an .npz");
+  const data::Preprocess preprocess = preprocess_of(call, graph);
+  Tensor x;
+  if (sounds) {
+    const data::Sound sound = data::read_wav(file);
+    const auto count = static_cast<int64_t>(sound.samples.size());
+    x = data::apply(preprocess, Tensor({count}, sound.samples), sound.rate);
+  } else {
+    x = data::apply(preprocess, data::read_image(file));
+  }
+  Shape shape = x.shape();
   shape.insert(shape.begin(), 1);
-  return image.reshaped(shape);
+  return x.reshaped(shape);
 }
 
 /// How an element reads in a message.
@@ -89,7 +103,7 @@ data::Arrays read_arrays(const std::filesystem::path& file) {
 
 std::vector<Tensor> read_inputs(const Call& call, const graph::Graph& graph) {
   const std::filesystem::path file = call.path("input");
-  if (file.extension() != ".npz" && file.extension() != ".npy") return {image_input(call, graph)};
+  if (file.extension() != ".npz" && file.extension() != ".npy") return {file_input(call, graph)};
   return inputs_by_name(graph, read_arrays(file), file.string());
 }
 

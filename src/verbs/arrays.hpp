@@ -14,7 +14,7 @@ namespace nibble::verbs {
 data::Arrays read_arrays(const std::filesystem::path& file);
 
 /// `--input` in the order of graph.inputs: an .npz by input name or place (one array, one input: any name), an .npy, or
-/// an image through the preprocessing with a batch of 1. Throws UserError naming what is missing.
+/// an image or a sound (.wav) through the preprocessing with a batch of 1. Throws UserError naming what is missing.
 std::vector<Tensor> read_inputs(const Call& call, const graph::Graph& graph);
 
 /// The first element on which two tensors differ.

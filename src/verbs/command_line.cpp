@@ -38,6 +38,14 @@ Result done(const Verb& verb, const Call& call) {
 const Verb& verb_of(const std::vector<std::string>& words) {
   for (const Verb& verb : table())
     if (words.size() > 1 && verb.name == words[0] + " " + words[1]) return verb;
+  std::string family;
+  for (const Verb& verb : table())
+    if (verb.name == words[0])
+      return verb;
+    else if (verb.name.starts_with(words[0] + " "))
+      family += (family.empty() ? "" : ", ") + verb.name;
+  if (!family.empty())
+    fail("verbs", "nibble", words.size() > 1 ? "no verb '" + words[0] + " " + words[1] + "'" : "half a verb", family);
   return verb_named(words.front());
 }
 

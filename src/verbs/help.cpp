@@ -18,7 +18,7 @@ std::string value_of(const Option& option) {
 
 std::string usage(const Verb& verb) {
   std::string text = "nibble " + verb.name;
-  for (const Argument& argument : verb.arguments) text += " " + argument.name;
+  for (const Argument& argument : verb.arguments) text += " " + argument.name + (argument.repeated ? "..." : "");
   for (const Option& option : verb.options)
     if (option.required)
       text += option.letter != 0 ? fmt::format(" -{} {}", option.letter, value_of(option))

@@ -49,7 +49,8 @@ Call parse(const Verb& verb, const std::vector<std::string>& words) {
   slots.reserve(verb.arguments.size() + verb.options.size() + common_options().size());
   for (const Argument& argument : verb.arguments) {
     Slot& slot = slots.emplace_back(Slot{argument.name, "", {}, nullptr});
-    slot.option = app.add_option(argument.name, slot.word);
+    slot.option =
+        argument.repeated ? app.add_option(argument.name, slot.words) : app.add_option(argument.name, slot.word);
   }
   for (const std::vector<Option>* options : {&verb.options, &common_options()})
     for (const Option& option : *options) {

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "lab/runtime_engine.hpp"
+#include "machine/machine.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -47,6 +48,17 @@ NamedEngine engine_of(const Call& call, const Runnable& runnable) {
 
 NamedEngine engine_or_reference(const Call& call, const Runnable& runnable) {
   return runnable.program ? program_engine(call, runnable) : engine_or_reference(call, runnable.graph);
+}
+
+lower::Options layout_for(const std::string& machine) {
+  lower::Options options;
+  if (machine == "host") return options;
+  const machine::Machine named = machine::machine_named(machine);
+  if (named.instruction_set != "armv8-a")
+    fail("verbs", "machine '" + named.name + "'", named.instruction_set,
+         "host, or armv8-a, where the runtime runs; C for others is what 'nibble generate' writes");
+  options.bytes = lower::Bytes::Signed;
+  return options;
 }
 
 lab::RuntimeOptions runtime_options(const Call& call) {

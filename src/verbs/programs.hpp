@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lab/loaded_program.hpp"
+#include "lower/lower.hpp"
 #include "verbs/sources.hpp"
 
 /// Programs (.nib) where a verb takes a network.
@@ -29,6 +30,10 @@ Runnable runnable_of(const Call& call, std::string_view argument);
 /// As for its graph (sources.hpp); of a program the runtime, which may be asked for by name. Outlived by the runnable.
 NamedEngine engine_of(const Call& call, const Runnable& runnable);
 NamedEngine engine_or_reference(const Call& call, const Runnable& runnable);
+
+/// How a program for that machine is laid out: as the CPU that lowers wants it, or as Arm's does. Throws UserError on
+/// one where the runtime does not run.
+lower::Options layout_for(const std::string& machine);
 
 /// `--kernels` and `--threads`.
 lab::RuntimeOptions runtime_options(const Call& call);

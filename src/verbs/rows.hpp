@@ -23,6 +23,15 @@ Result machines(const Call& call);
 Result compile(const Call& call);
 Result bench(const Call& call);
 Result tune(const Call& call);
+Result app_pack(const Call& call);
+Result app_run(const Call& call);
+Result app_check(const Call& call);
+Result app_bench(const Call& call);
+Result app_serve(const Call& call);
+Result app_generate(const Call& call);
+
+/// The table's rows of applications.
+std::vector<Verb> application_verbs();
 
 /// The dialects, for the help of convert.
 std::string list_dialects();

@@ -20,7 +20,7 @@ data::Preprocess preprocess_in(const std::string& text, const std::string& place
 /// Shapes of an example's inputs as the network sees them, the batch first.
 std::vector<Shape> example_shapes(const data::Dataset& set, const data::Preprocess& preprocess) {
   const data::Sample sample = set.sample(0);
-  std::vector<Shape> shapes{data::apply(preprocess, sample.x).shape()};
+  std::vector<Shape> shapes{data::apply(preprocess, sample.x, sample.rate).shape()};
   for (const Tensor& other : sample.others) shapes.push_back(data::apply(preprocess, other).shape());
   for (Shape& shape : shapes) shape.insert(shape.begin(), any);
   return shapes;

@@ -8,11 +8,12 @@ namespace nibble::verbs {
 namespace {
 
 const Option dataset{.name = "data", .value = "SET:PATH[:SPLIT]", .help = data::dataset_forms(), .required = true};
-const Option preprocess{.name = "preprocess",
-                        .value = "FILE.json",
-                        .help =
-                            "what is done to an image before the network sees it; else what the model carries; else "
-                            "pixels / 255"};
+const Option preprocess{
+    .name = "preprocess",
+    .value = "FILE.json",
+    .help =
+        "what is done to an image or a sound before the network sees it; else what the model carries; else "
+        "pixels / 255"};
 const Option limit{.name = "limit", .value = "N", .help = "only the first N examples"};
 const Option engine{.name = "engine",
                     .value = "NAME",
@@ -230,7 +231,7 @@ Verb run_row() {
       {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
       {{.name = "input",
         .value = "FILE",
-        .help = "IN.npz (arrays by input name), IN.npy or an image",
+        .help = "IN.npz (arrays by input name), IN.npy, an image or a sound (.wav)",
         .required = true},
        optional(output("OUT.npz", ""), "keeps the outputs by name"),
        {.name = "expect", .value = "EXPECTED.npz", .help = "values by name; any difference: exit code 1"},
@@ -316,6 +317,9 @@ Verb generate_row() {
        {.name = "memory",
         .value = "SECTION=BYTES",
         .help = "the linker's section for the constants that are read most often for their size"},
+       {.name = "app",
+        .value = "APP.json",
+        .help = "with the code from a picture to an answer around it, by integers alone (applications.md)"},
        {.name = "external",
         .value = "BYTES",
         .help = "weights stay outside: a function of the caller's fetches a tile of them at a time, of BYTES at most"},
@@ -381,24 +385,28 @@ Verb tune_row() {
 }  // namespace
 
 const std::vector<Verb>& table() {
-  static const std::vector<Verb> rows{reads_model(show_row()),
-                                      train_row(),
-                                      lab_row(),
-                                      lab_status_row(),
-                                      lab_compare_row(),
-                                      reads_model(quantize_row()),
-                                      reads_model(integerize_row()),
-                                      reads_model(convert_row()),
-                                      reads_model(run_row()),
-                                      reads_model(check_row()),
-                                      reads_model(evaluate_row()),
-                                      reads_model(compare_row()),
-                                      reads_model(compile_row()),
-                                      reads_model(bench_row()),
-                                      tune_row(),
-                                      reads_model(generate_row()),
-                                      validate_row(),
-                                      machines_row()};
+  static const std::vector<Verb> rows = [] {
+    std::vector<Verb> all{reads_model(show_row()),
+                          train_row(),
+                          lab_row(),
+                          lab_status_row(),
+                          lab_compare_row(),
+                          reads_model(quantize_row()),
+                          reads_model(integerize_row()),
+                          reads_model(convert_row()),
+                          reads_model(run_row()),
+                          reads_model(check_row()),
+                          reads_model(evaluate_row()),
+                          reads_model(compare_row()),
+                          reads_model(compile_row()),
+                          reads_model(bench_row()),
+                          tune_row(),
+                          reads_model(generate_row()),
+                          validate_row(),
+                          machines_row()};
+    for (Verb& verb : application_verbs()) all.push_back(std::move(verb));
+    return all;
+  }();
   return rows;
 }
 

@@ -21,6 +21,7 @@ struct Result {
 struct Argument {
   std::string name;
   std::string help;
+  bool repeated = false;  ///< the last one: as many as are given, at least one
 };
 
 /// `--name VALUE`, or `--name` alone where `value` is empty.

@@ -4,12 +4,16 @@
 #include <string>
 #include <string_view>
 
+#include "app/description.hpp"
+#include "app/server/form.hpp"
+#include "app/server/head.hpp"
 #include "base/error.hpp"
-#include "data/inflate.hpp"
+#include "data/formats/inflate.hpp"
+#include "data/formats/text_golden.hpp"
+#include "data/formats/wav.hpp"
 #include "data/npy.hpp"
 #include "data/npz.hpp"
 #include "data/sources.hpp"
-#include "data/text_golden.hpp"
 #include "graph/text.hpp"
 #include "lab/experiment.hpp"
 #include "mutate_model.hpp"
@@ -52,6 +56,24 @@ void read_policy(std::string_view bytes) {
   for (const char* node : {"conv1", "", "block2/add"}) policy.of(node);
 }
 
+void read_bundle(std::string_view bytes) {
+  app::describe(app::parse_bundle(bytes, "fuzz"), "fuzz");
+}
+
+/// What a description says, without the hashes that a changed bundle seldom has.
+void read_application(std::string_view bytes) {
+  app::describe({{"app.json", std::string(bytes)}, {"names.txt", "a\nb"}, {"a.png", ""}}, "fuzz");
+}
+
+/// A head and the form behind it, as `app serve` hears them.
+void read_request(std::string_view bytes) {
+  const size_t end = app::head_end(bytes);
+  if (end == 0) return;
+  const app::Head head = app::parse_head(bytes.substr(0, end));
+  app::check_route(head, {{"/", "GET, POST"}});
+  app::file_of_form(bytes.substr(end), head.boundary);
+}
+
 // clang-format off
 constexpr Reader readers[] = {
     {"model", [](std::string_view bytes) { read_model(bytes, ""); }, true},
@@ -64,6 +86,7 @@ constexpr Reader readers[] = {
     {"npy", [](std::string_view bytes) { data::parse_npy(bytes, "fuzz"); }},
     {"npz", [](std::string_view bytes) { data::dataset_of(data::parse_npz(bytes, "fuzz"), "fuzz"); }},
     {"image", [](std::string_view bytes) { data::parse_image(bytes, "fuzz"); }},
+    {"wav", [](std::string_view bytes) { data::parse_wav(bytes, "fuzz"); }},
     {"idx", read_idx},
     {"cifar10", [](std::string_view bytes) { data::StoredImages images; data::append_cifar10(images, bytes, "fuzz"); }},
     {"labels", [](std::string_view bytes) { data::parse_labels(bytes, "fuzz"); }},
@@ -73,6 +96,9 @@ constexpr Reader readers[] = {
     {"text_golden", [](std::string_view bytes) { data::parse_text_golden(bytes, "fuzz"); }},
     {"graph_text", [](std::string_view bytes) { graph::from_text(bytes); }},
     {"program", read_program},
+    {"bundle", read_bundle},
+    {"application", read_application},
+    {"request", read_request},
 };
 // clang-format on
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "base/error.hpp"
@@ -20,9 +21,12 @@ namespace {
 struct Combination {
   std::string name;
   std::vector<std::string> levels;
-  std::vector<double> accuracy;
-  std::vector<double> right;  ///< of one seed: an example each
-  double low = 0, high = 0;   ///< of one seed: the test set's interval
+  bool is_error = false;
+  std::vector<double> outcomes;  ///< accuracies or errors
+  std::vector<double> examples;  ///< of one seed: each example's, right or wrong or its error
+  std::vector<int64_t> groups;   ///< of one seed, where the errors' examples have any
+  Json to_float;                 ///< of one seed: by how much its error is larger than the float network's
+  double low = 0, high = 0;      ///< of one seed: the test set's interval
   int64_t weight_bytes = 0;
 };
 
@@ -35,12 +39,16 @@ Json integer_row(const std::filesystem::path& run) {
   return outcome.at("rows").back();
 }
 
-std::vector<double> right_of(const std::filesystem::path& run) {
-  std::vector<double> right;
+void read_examples(const std::filesystem::path& run, Combination& one) {
   const auto file = run / "predictions.json";
-  if (!std::filesystem::exists(file)) return right;
-  for (char digit : read_json(file, "lab").value("ID", std::string())) right.push_back(digit == '1');
-  return right;
+  if (!std::filesystem::exists(file)) return;
+  const Json predictions = read_json(file, "lab");
+  if (one.is_error) {
+    one.examples = predictions.value("ID", std::vector<double>());
+    one.groups = predictions.value("groups", std::vector<int64_t>());
+    return;
+  }
+  for (char digit : predictions.value("ID", std::string())) one.examples.push_back(digit == '1');
 }
 
 /// In the order of the factors' levels.
@@ -61,16 +69,20 @@ std::vector<Combination> combinations_of(const Study& study, const std::filesyst
   std::vector<Combination> found;
   for (const auto& [cell, of_seed] : runs) {
     const std::vector<std::string>& levels = of_seed.begin()->second->levels;
-    Combination one{name_of(study.design, levels), levels, {}, {}, 0, 0, 0};
+    Combination one;
+    one.name = name_of(study.design, levels), one.levels = levels;
     for (const auto& [seed, run] : of_seed) {
       const Json row = integer_row(out / "runs" / run->hash);
       if (!row.is_object()) continue;
-      one.accuracy.push_back(row.at("accuracy"));
+      one.is_error = row.contains("error");
+      one.outcomes.push_back(row.at(one.is_error ? "error" : "accuracy"));
       one.low = row.at("interval")[0], one.high = row.at("interval")[1];
       one.weight_bytes = row.at("weight_bytes");
-      if (seeds.size() == 1) one.right = right_of(out / "runs" / run->hash);
+      if (seeds.size() > 1) continue;
+      one.to_float = row.value("to_float", Json());
+      read_examples(out / "runs" / run->hash, one);
     }
-    if (one.accuracy.size() == seeds.size())
+    if (one.outcomes.size() == seeds.size())
       found.push_back(std::move(one));
     else
       missing.push_back(one.name);
@@ -78,48 +90,55 @@ std::vector<Combination> combinations_of(const Study& study, const std::filesyst
   return found;
 }
 
-/// Points of percent on both sides of 0, as shares.
-stats::ConfidenceInterval within(const std::optional<double>& margin) {
-  return margin ? stats::ConfidenceInterval{-*margin / 100, *margin / 100} : stats::ConfidenceInterval{};
+/// Points of percent on both sides of 0, as shares; of errors percent of the baseline's.
+stats::ConfidenceInterval within(const std::optional<double>& margin, double of) {
+  return margin ? stats::ConfidenceInterval{-*margin / 100 * of, *margin / 100 * of} : stats::ConfidenceInterval{};
+}
+
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 Json variant_json(const Combination& one) {
-  double mean = 0;
-  for (double accuracy : one.accuracy) mean += accuracy / static_cast<double>(one.accuracy.size());
-  Json json = {{"name", one.name}, {"runs", one.accuracy.size()}, {"accuracy", mean}};
+  Json json = {{"name", one.name}, {"runs", one.outcomes.size()}};
+  json[one.is_error ? "error" : "accuracy"] = mean_of(one.outcomes);
   json["weight_bytes"] = one.weight_bytes;
+  if (one.to_float.is_object()) json["to_float"] = one.to_float;
   const bool spread =
-      std::adjacent_find(one.accuracy.begin(), one.accuracy.end(), std::not_equal_to<>()) != one.accuracy.end();
-  if (one.accuracy.size() == 1)
+      std::adjacent_find(one.outcomes.begin(), one.outcomes.end(), std::not_equal_to<>()) != one.outcomes.end();
+  if (one.outcomes.size() == 1)
     json["interval"] = {one.low, one.high};
   else if (spread) {
-    const auto interval = stats::one_sample_t(one.accuracy).interval;
+    const auto interval = stats::one_sample_t(one.outcomes).interval;
     json["interval"] = {interval.low, interval.high};
   }
   return json;
 }
 
 const std::vector<double>& values_of(const Combination& one, bool by_example) {
-  return by_example ? one.right : one.accuracy;
+  return by_example ? one.examples : one.outcomes;
 }
 
-stats::Comparison comparison_of(const std::vector<Combination>& combinations, const Question& question,
+stats::Comparison comparison_of(const std::vector<Combination>& combinations, size_t baseline, const Question& question,
                                 size_t variants) {
   stats::Comparison comparison;
-  const bool by_example = combinations.front().accuracy.size() == 1;
-  comparison.outcome = by_example ? stats::Outcome::per_example : stats::Outcome::per_run;
+  const bool by_example = combinations.front().outcomes.size() == 1, errors = combinations.front().is_error;
+  comparison.outcome = !by_example ? stats::Outcome::per_run
+                       : errors    ? stats::Outcome::error_per_example
+                                   : stats::Outcome::per_example;
+  comparison.groups = combinations.front().groups;
   comparison.pairing = stats::Pairing::seeds;
   comparison.variants = variants;
   comparison.values = values_of(combinations.front(), by_example).size();
   comparison.alpha = question.alpha;
-  if (variants == 2) comparison.margin = within(question.margin);
+  if (variants == 2) comparison.margin = within(question.margin, errors ? mean_of(combinations[baseline].outcomes) : 1);
   return comparison;
 }
 
 /// Each other combination against the baseline; what cannot be tested says why.
 Json differences_json(const std::vector<Combination>& all, size_t baseline, const Question& question) {
-  const bool by_example = all.front().accuracy.size() == 1;
-  const stats::Comparison comparison = comparison_of(all, question, 2);
+  const bool by_example = all.front().outcomes.size() == 1;
+  const stats::Comparison comparison = comparison_of(all, baseline, question, 2);
   Json list = Json::array();
   std::vector<double> p, equivalence;
   for (size_t i = 0; i < all.size(); ++i) {
@@ -158,13 +177,13 @@ Json differences_json(const std::vector<Combination>& all, size_t baseline, cons
 
 /// Main effects and interactions of two, seeds as blocks; absent where the design does not allow it.
 Json anova_json(const Study& study, const std::vector<Combination>& all) {
-  const size_t seeds = all.front().accuracy.size(), factors = study.design.factors.size();
+  const size_t seeds = all.front().outcomes.size(), factors = study.design.factors.size();
   if (factors < 2 || seeds < 2) return {};
   std::vector<double> outcomes;
   std::vector<std::vector<std::string>> levels(factors + 1);
   for (const Combination& one : all)
     for (size_t seed = 0; seed < seeds; ++seed) {
-      outcomes.push_back(100 * one.accuracy[seed]);
+      outcomes.push_back(100 * one.outcomes[seed]);
       for (size_t i = 0; i < factors; ++i) levels[i].push_back(one.levels[i]);
       levels[factors].push_back(std::to_string(seed));
     }
@@ -215,7 +234,7 @@ Json answer_json(const std::filesystem::path& out, const Question& question) {
   if (question.margin) answer["margin_points"] = *question.margin;
   answer["variants"] = Json::array();
   for (const Combination& one : all) answer["variants"].push_back(variant_json(one));
-  const stats::Choice choice = stats::choose_test(comparison_of(all, question, 2));
+  const stats::Choice choice = stats::choose_test(comparison_of(all, baseline, question, 2));
   answer["test"] = {{"name", choice.test}, {"equivalence", choice.equivalence}, {"reason", choice.reason}};
   answer["differences"] = differences_json(all, baseline, question);
   const Json anova = anova_json(study, all);

@@ -8,7 +8,8 @@
 namespace nibble::lab {
 
 struct Question {
-  /// "No worse and no better than so many points", stated before the run; nothing where equivalence is not asked.
+  /// "No worse and no better than so many points" (of errors: percent of the baseline's), stated before the run;
+  /// nothing where equivalence is not asked.
   std::optional<double> margin;
   /// What others are compared with: levels as the tables write them ("bits 8-8, range mse"); the first where empty.
   std::string baseline;
@@ -19,6 +20,8 @@ struct Question {
 /// interval, differences from the baseline with the test that the design calls for (stats::choose_test) and Holm's
 /// correction for their number, equivalence within the margin, and the analysis of variance of a design of two factors and
 /// more. With one seed the test set's examples are the pairs. `accuracy` and differences are shares, not percent.
+/// Of targets and landmarks the same of errors, `error` in place of `accuracy`: pairs are examples, whole groups are
+/// drawn where they have groups, and each combination says by how much its error is larger than the float network's.
 /// Combinations that lack a run are left out and named. Throws UserError where fewer than two are whole, or no
 /// combination has the baseline's name.
 Json answer_json(const std::filesystem::path& out, const Question& question);

@@ -87,6 +87,12 @@ void train_float(const Study& study, const StudyRun& run, const Place& place, co
   });
 }
 
+std::string digits_of(const std::vector<bool>& right) {
+  std::string digits;
+  for (bool one : right) digits += one ? '1' : '0';
+  return digits;
+}
+
 /// The run itself; its float network is trained.
 void take(const Study& study, const StudyRun& run, const train::Api& api, const StudyOptions& options) {
   const Place place = run_place(options.run.out, run), of_float = float_place(options.run.out, run);
@@ -105,9 +111,8 @@ void take(const Study& study, const StudyRun& run, const train::Api& api, const 
     for (Row& row : rows) {
       row.model = fs::relative(row.model, options.run.out);
       outcome["rows"].push_back(to_json(row));
-      std::string digits;
-      for (bool right : row.right) digits += right ? '1' : '0';
-      predictions[row.representation] = digits;
+      predictions[row.representation] = row.is_error() ? Json(row.errors) : Json(digits_of(row.right));
+      if (!row.groups.empty()) predictions["groups"] = row.groups;
     }
     write_file(place.folder / "predictions.json", predictions.dump() + "\n", "lab");
   });
@@ -161,7 +166,10 @@ std::vector<RunState> states_of(const Study& study, const fs::path& out) {
     if (Claim::is_held(place.lock())) state.status = RunStatus::Running;
     if (!ended.is_object()) continue;
     state.seconds = ended.value("seconds", 0.0);
-    if (ended.contains("rows") && !ended["rows"].empty()) state.accuracy = ended["rows"].back().value("accuracy", 0.0);
+    if (!ended.contains("rows") || ended["rows"].empty()) continue;
+    const Json& last = ended["rows"].back();
+    state.is_error = last.contains("error");
+    state.value = last.value(state.is_error ? "error" : "accuracy", 0.0);
   }
   return states;
 }

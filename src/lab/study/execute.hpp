@@ -13,7 +13,8 @@
 ///   floats/HASH/               a float training, the folder of 'nibble train'
 ///   runs/HASH/                 a run, the folder of an experiment, with
 ///     outcome.json               how it ended: written last, so that a run is whole or is taken up again
-///     predictions.json           whether its networks are right, a digit an example of the test set
+///     predictions.json           whether its networks are right, a digit an example of the test set; or each one's
+///                                error, and its group where there are groups
 ///   floats/HASH.lock, runs/HASH.lock   held (flock) by the process that is at it, and let go of by its death
 namespace nibble::lab {
 
@@ -22,9 +23,10 @@ std::string_view to_string(RunStatus status);
 
 struct RunState {
   RunStatus status = RunStatus::Waiting;
-  std::string reason;   ///< why it failed
-  double seconds = 0;   ///< what it took
-  double accuracy = 0;  ///< of its integer network, or of its float network where it has no variant
+  std::string reason;     ///< why it failed
+  double seconds = 0;     ///< what it took
+  double value = 0;       ///< accuracy of its integer network, or of its float network where it has no variant
+  bool is_error = false;  ///< an error instead
 };
 
 /// Of each run of the study, in its order.

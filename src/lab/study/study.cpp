@@ -48,7 +48,7 @@ StudyRun run_of(const Json& base, const Design& design, const Cell& cell, uint64
   }
   const std::string place = file.string() + " (" + name_of(design, run.levels) + ")";
   run.description["seed"] = seed;
-  Experiment experiment = experiment_from_json(run.description, file.parent_path() / place);
+  Experiment experiment = experiment_from_json(run.description, place);
   if (experiment.variants.size() > 1)
     fail("lab", place + ": quantize", std::to_string(experiment.variants.size()) + " variants", "one a run");
   set_seed(experiment, seed);

@@ -31,7 +31,10 @@ Json states_json(const Study& study, const std::vector<RunState>& states) {
   for (size_t i = 0; i < states.size(); ++i) {
     Json& run = json["runs"][i];
     run["status"] = to_string(states[i].status);
-    if (states[i].status == RunStatus::Done) run["accuracy"] = states[i].accuracy, run["seconds"] = states[i].seconds;
+    if (states[i].status == RunStatus::Done) {
+      run[states[i].is_error ? "error" : "accuracy"] = states[i].value;
+      run["seconds"] = states[i].seconds;
+    }
     if (states[i].status == RunStatus::Failed) run["reason"] = states[i].reason;
   }
   return json;

@@ -25,7 +25,13 @@ at::Tensor labels_of(const data::Batch& batch, int64_t classes) {
 
 }  // namespace
 
-at::Tensor loss_of(const Recipe& recipe, const at::Tensor& output, const data::Batch& batch) {
+at::Tensor loss_of(const Recipe& recipe, const at::Tensor& output, const data::Batch& batch,
+                   const Landmarks* landmarks) {
+  if (recipe.loss == "landmarks") {
+    if (landmarks == nullptr || !batch.target)
+      fail("train", "data set", "no landmarks", "landmarks:DIR[:BASIS] for the loss landmarks");
+    return landmark_loss(landmarks->points(output), to_torch(*batch.target));
+  }
   if (recipe.loss == "mean_square") {
     if (!batch.target) fail("train", "data set", "no targets", "targets for the loss mean_square");
     if (batch.target->shape() != output.sizes().vec())
@@ -39,8 +45,13 @@ at::Tensor loss_of(const Recipe& recipe, const at::Tensor& output, const data::B
                                 recipe.label_smoothing);
 }
 
-at::Tensor distance_of(const Recipe& recipe, const at::Tensor& output, const at::Tensor& teacher, double temperature) {
+at::Tensor distance_of(const Recipe& recipe, const at::Tensor& output, const at::Tensor& teacher, double temperature,
+                       const Landmarks* landmarks) {
   if (recipe.loss == "mean_square") return at::mse_loss(output, teacher);
+  if (landmarks != nullptr && recipe.loss == "landmarks") {
+    const at::Tensor of_points = landmark_loss(landmarks->points(output), landmarks->points(teacher));
+    return landmarks->is_identity() ? of_points : of_points + at::mse_loss(output, teacher);
+  }
   const auto logarithms = [&](const at::Tensor& logits) { return at::log_softmax(flat(logits) / temperature, 1); };
   const at::Tensor sum = at::kl_div(logarithms(output), logarithms(teacher), at::Reduction::Sum, /*log_target=*/true);
   return sum * (temperature * temperature / static_cast<double>(output.size(0)));

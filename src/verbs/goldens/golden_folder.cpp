@@ -7,8 +7,8 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "data/formats/text_golden.hpp"
 #include "data/npz.hpp"
-#include "data/text_golden.hpp"
 
 namespace nibble::verbs {
 namespace {

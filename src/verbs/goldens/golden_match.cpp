@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "data/text_golden.hpp"
+#include "data/formats/text_golden.hpp"
 #include "quant/range.hpp"
 
 namespace nibble::verbs {

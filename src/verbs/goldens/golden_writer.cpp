@@ -7,8 +7,8 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "data/formats/text_golden.hpp"
 #include "data/npz.hpp"
-#include "data/text_golden.hpp"
 #include "graph/op_traits.hpp"
 #include "onnx/onnx.hpp"
 #include "verbs/sources.hpp"

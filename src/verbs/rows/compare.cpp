@@ -33,6 +33,12 @@ std::string describe(const lab::Comparison& result) {
   if (const lab::LayerDifference* first = result.first())
     text += fmt::format("first in '{}', a share of {:.3g}; most in '{}', {:.3g}\n", first->name, first->share(),
                         result.worst()->name, result.worst()->share());
+  if (!result.a.errors.empty()) {
+    const lab::RelativeError more = lab::relative_error(result.a, result.b);
+    return text + fmt::format("{}: {:.6g} and {:.6g}, a difference of {:+.3g} % (95 % interval {:+.3g} to {:+.3g})\n",
+                              result.a.metric, result.a.value, result.b.value, 100 * more.value,
+                              100 * more.interval.low, 100 * more.interval.high);
+  }
   return text +
          fmt::format("decisions: {} of {} flip, McNemar's p {:.4g}\n", result.flips, result.a.count, result.mcnemar_p);
 }

@@ -2,28 +2,11 @@
 
 #include "base/file.hpp"
 #include "lower/lower.hpp"
-#include "machine/machine.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/tables/program_tables.hpp"
 
 namespace nibble::verbs {
-
-namespace {
-
-/// How a program for that machine is laid out: as the CPU that lowers wants it, or as Arm's does.
-lower::Options layout_for(const std::string& machine) {
-  lower::Options options;
-  if (machine == "host") return options;
-  const machine::Machine named = machine::machine_named(machine);
-  if (named.instruction_set != "armv8-a")
-    fail("verbs", "machine '" + named.name + "'", named.instruction_set,
-         "host, or armv8-a, where the runtime runs; C for others is what 'nibble generate' writes");
-  options.bytes = lower::Bytes::Signed;
-  return options;
-}
-
-}  // namespace
 
 Result compile(const Call& call) {
   const std::string machine = call.text("machine", "host");

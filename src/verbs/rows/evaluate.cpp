@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <set>
 
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
@@ -11,7 +12,10 @@ namespace nibble::verbs {
 namespace {
 
 std::string sentence(const lab::Evaluation& result, const std::string& engine) {
-  const std::string rest = fmt::format("{} examples, {:.1f} s, engine {}\n", result.count, result.seconds, engine);
+  const size_t groups = std::set(result.groups.begin(), result.groups.end()).size();
+  const std::string rest =
+      fmt::format("{} examples{}, {:.1f} s, engine {}\n", result.count,
+                  groups > 1 ? fmt::format(" of {} groups, drawn whole", groups) : "", result.seconds, engine);
   if (result.metric != "top1")
     return fmt::format("{} {:.6g} (95 % interval {:.6g} to {:.6g}), {}", result.metric, result.value,
                        result.interval.low, result.interval.high, rest);

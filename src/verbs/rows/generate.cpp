@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "app/generate_c.hpp"
+#include "app/pack.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/random.hpp"
@@ -121,6 +123,17 @@ codegen::Options options_of(const Call& call) {
   return options;
 }
 
+/// What is done around the network, as APP.json says.
+std::map<std::string, std::string> application_beside(const Call& call, const program::Program& program,
+                                                      const std::string& prefix) {
+  const fs::path file = call.path("app");
+  const Json description = read_json(file, "app");
+  app::Parts parts = app::read_parts(description, file.parent_path(), file.string());
+  parts.insert_or_assign("app.json", description.dump());
+  codegen::PortNames names = codegen::port_names(program);
+  return app::generate_c(parts, {program, prefix, std::move(names.inputs), std::move(names.outputs)}, file.string());
+}
+
 /// How many strips `--strips` asks for, 0 where it leaves that open.
 int strips_of(const Call& call) {
   return call.text("strips", "auto") == "auto" ? 0 : static_cast<int>(call.integer("strips", 0, 1, 1024));
@@ -160,6 +173,7 @@ Result generate(const Call& call) {
   const codegen::Footprint& bytes = deployment.bytes;
   const Goldens goldens = goldens_of(call, graph, program);
   options.goldens = goldens.laid;
+  if (call.has("app")) options.beside = application_beside(call, program, options.prefix);
   const auto files = codegen::generate(program, machine, options);
   const fs::path folder = call.path("output");
   for (const auto& [name, text] : files) {

@@ -183,10 +183,13 @@ Result evaluated(const Call& call, const GeneratedCode& code, const std::string&
   result.json = lab::to_json(found);
   result.json["folder"] = code.folder().string();
   result.json["flips"] = flips;
-  result.json["equal"] = flips == 0 && found.value == meant.value;
+  result.json["equal"] = flips == 0 && found.value == meant.value && found.errors == meant.errors;
+  const auto said = [&](double value) {
+    return found.metric == "top1" ? fmt::format("{:.2f} %", 100 * value) : fmt::format("{:.6g}", value);
+  };
   result.text =
-      fmt::format("{}: {} {:.2f} % of {} examples by the code, {:.2f} % by the network; {} decisions differ\n",
-                  code.folder().string(), found.metric, 100 * found.value, found.count, 100 * meant.value, flips);
+      fmt::format("{}: {} {} of {} examples by the code, {} by the network; {} decisions differ\n",
+                  code.folder().string(), found.metric, said(found.value), found.count, said(meant.value), flips);
   result.exit_code = result.json["equal"] ? 0 : 1;
   return result;
 }

@@ -49,29 +49,36 @@ double mean_seconds(const std::vector<lab::RunState>& states) {
   return count == 0 ? 0 : sum / count;
 }
 
-std::string percent(const Json& share) {
-  return fmt::format("{:.2f}", 100 * share.get<double>());
+std::string value_of(const lab::RunState& state) {
+  return state.is_error ? fmt::format("{:.5f}", state.value) : fmt::format("{:.2f} %", 100 * state.value);
 }
-std::string percents(const Json& interval) {
-  return interval.is_array() ? fmt::format("{} to {}", percent(interval[0]), percent(interval[1])) : "-";
+
+std::string percent(const Json& share, double of = 1) {
+  return fmt::format("{:.2f}", 100 * share.get<double>() / of);
+}
+std::string percents(const Json& interval, double of = 1) {
+  return interval.is_array() ? fmt::format("{} to {}", percent(interval[0], of), percent(interval[1], of)) : "-";
 }
 std::string p_of(const Json& p) {
   return p.get<double>() < 1e-4 ? "< 0.0001" : fmt::format("{:.4f}", p.get<double>());
 }
 
-std::string describe_differences(const Json& answer) {
+/// `of`: what differences are shares of; the baseline's where they are errors.
+std::string describe_differences(const Json& answer, double of) {
   const bool margin = answer.contains("margin_points");
   std::vector<std::string> titles{"combination", "difference", "95 %", "p"};
-  if (margin) titles.push_back(fmt::format("within {} points", answer["margin_points"].get<double>()));
+  if (margin)
+    titles.push_back(fmt::format("within {} {}", answer["margin_points"].get<double>(), of == 1 ? "points" : "%"));
   Columns columns = columns_of(titles);
   for (const Json& one : answer["differences"]) {
     std::vector<std::string> cells{one["name"], "-", "-", one.value("untested", "")};
     cells.resize(titles.size());
     if (!one.contains("untested")) {
-      cells[1] = percent(one["difference"]), cells[2] = percents(one["interval"]), cells[3] = p_of(one["p_adjusted"]);
+      cells[1] = percent(one["difference"], of), cells[2] = percents(one["interval"], of);
+      cells[3] = p_of(one["p_adjusted"]);
       if (margin)
         cells[4] = fmt::format("{} (p {}, {})", one["equivalent"].get<bool>() ? "yes" : "not shown",
-                               p_of(one["equivalence_p_adjusted"]), percents(one["equivalence_interval"]));
+                               p_of(one["equivalence_p_adjusted"]), percents(one["equivalence_interval"], of));
     }
     columns.add(std::move(cells));
   }
@@ -121,15 +128,17 @@ std::string describe_plan(const lab::Study& study, const std::vector<lab::RunSta
 }
 
 std::string describe_states(const lab::Study& study, const std::vector<lab::RunState>& states) {
-  Columns columns = columns_of(study, {"", "accuracy", "time", ""});
+  const bool errors =
+      std::any_of(states.begin(), states.end(), [](const lab::RunState& state) { return state.is_error; });
+  Columns columns = columns_of(study, {"", errors ? "error" : "accuracy", "time", ""});
   std::map<lab::RunStatus, int> counts;
   for (size_t i = 0; i < states.size(); ++i) {
     const lab::RunState& state = states[i];
     ++counts[state.status];
     const bool done = state.status == lab::RunStatus::Done;
     add(columns, study.runs[i],
-        {std::string(to_string(state.status)), done ? fmt::format("{:.2f} %", 100 * state.accuracy) : "",
-         done ? duration(state.seconds) : "", state.reason});
+        {std::string(to_string(state.status)), done ? value_of(state) : "", done ? duration(state.seconds) : "",
+         state.reason});
   }
   std::string text = columns.text() + "\n";
   for (const auto& [status, count] : counts)
@@ -140,15 +149,50 @@ std::string describe_states(const lab::Study& study, const std::vector<lab::RunS
   return text + "\n";
 }
 
-std::string describe_answer(const Json& answer) {
-  Columns columns = columns_of({"combination", "runs", "accuracy, %", "95 %", "weights, bytes"});
+namespace {
+
+/// What each combination reached, of accuracies or of errors.
+std::string describe_outcomes(const Json& variants, bool errors) {
+  Columns columns =
+      errors ? columns_of({"combination", "runs", "error", "95 %", "more than float's, %", "95 %", "weights, bytes"})
+             : columns_of({"combination", "runs", "accuracy, %", "95 %", "weights, bytes"});
+  for (const Json& one : variants) {
+    std::vector<std::string> cells{one["name"], std::to_string(one["runs"].get<int64_t>())};
+    const Json interval = one.value("interval", Json());
+    if (errors) {
+      cells.push_back(fmt::format("{:.5f}", one["error"].get<double>()));
+      cells.push_back(interval.is_array()
+                          ? fmt::format("{:.5f} to {:.5f}", interval[0].get<double>(), interval[1].get<double>())
+                          : "-");
+      const Json more = one.value("to_float", Json());
+      cells.push_back(more.is_object() ? percent(more["relative"]) : "-");
+      cells.push_back(more.is_object() ? percents(more["interval"]) : "-");
+    } else {
+      cells.push_back(percent(one["accuracy"]));
+      cells.push_back(percents(interval));
+    }
+    cells.push_back(std::to_string(one["weight_bytes"].get<int64_t>()));
+    columns.add(std::move(cells));
+  }
+  return columns.text();
+}
+
+/// What differences are given in: the error that they are percent of, or 1 for points.
+double unit_of(const Json& answer) {
   for (const Json& one : answer["variants"])
-    columns.add({one["name"], std::to_string(one["runs"].get<int64_t>()), percent(one["accuracy"]),
-                 percents(one.value("interval", Json())), std::to_string(one["weight_bytes"].get<int64_t>())});
-  std::string text = columns.text() + "\n";
-  text += fmt::format("against '{}', in points; p by Holm for {} comparisons\n", answer["baseline"].get<std::string>(),
-                      answer["differences"].size());
-  text += describe_differences(answer) + "\n";
+    if (one["name"] == answer["baseline"] && one.value("error", 0.0) > 0) return one["error"];
+  return 1;
+}
+
+}  // namespace
+
+std::string describe_answer(const Json& answer) {
+  const bool errors = answer["variants"].at(0).contains("error");
+  const double unit = unit_of(answer);
+  std::string text = describe_outcomes(answer["variants"], errors) + "\n";
+  text += fmt::format("against '{}', in {}; p by Holm for {} comparisons\n", answer["baseline"].get<std::string>(),
+                      errors ? "percent of its error" : "points", answer["differences"].size());
+  text += describe_differences(answer, unit) + "\n";
   text +=
       fmt::format("{}: {}\n", answer["test"]["name"].get<std::string>(), answer["test"]["reason"].get<std::string>());
   if (!answer.contains("margin_points")) text += "without a margin nothing is called equal: --margin POINTS asks\n";

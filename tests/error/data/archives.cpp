@@ -1,8 +1,8 @@
 #include "unit/data/archives.hpp"
 
+#include "data/formats/zip.hpp"
 #include "data/npy.hpp"
 #include "data/npz.hpp"
-#include "data/zip.hpp"
 #include "unit/data/files.hpp"
 
 using namespace nibble;

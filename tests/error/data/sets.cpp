@@ -20,7 +20,8 @@ TEST(OpenDatasetErrors, NameTheDescription) {
   const Folder folder;
   EXPECT_EQ(message_of([] { open_dataset("mnist"); }), "data: 'mnist': no path (expected SET:PATH[:SPLIT])");
   EXPECT_EQ(message_of([] { open_dataset("minst:a:test"); }),
-            "data: 'minst:a:test': no set 'minst' (did you mean 'mnist'?) (expected mnist, cifar10, images or npz)");
+            "data: 'minst:a:test': no set 'minst' (did you mean 'mnist'?) (expected mnist, cifar10, images, sounds, "
+            "landmarks or npz)");
   EXPECT_EQ(message_of([] { open_dataset("mnist:a"); }),
             "data: 'mnist:a': no split (expected mnist:DIR:train or mnist:DIR:test)");
   EXPECT_EQ(message_of([] { open_dataset("cifar10:a:val"); }),
@@ -75,13 +76,13 @@ TEST(Cifar10Errors, NameTheFileAndTheRecord) {
 TEST(ImagesErrors, NameTheFolderTheLineOrTheFile) {
   const Folder folder;
   EXPECT_EQ(opening(folder, "images", ""),
-            "data: DIR: no images (expected JPEG or PNG files, one folder of them a class, or labels.csv)");
+            "data: DIR: no images (expected JPEG, PNG or BMP files, one folder of them a class, or labels.csv)");
   EXPECT_EQ(opening(folder, "images", "/none"),
             "data: DIR/none: cannot be listed: No such file or directory (expected a folder)");
   folder.write("cat/a.png", "not a picture");
   const auto set = open_dataset("images:" + folder.path.string());
   EXPECT_EQ(message_of([&] { set->sample(0); }, folder.path),
-            "data: DIR/cat/a.png: cannot be decoded: unknown image type (expected a JPEG or PNG image)");
+            "data: DIR/cat/a.png: cannot be decoded: unknown image type (expected a JPEG, PNG or BMP image)");
   folder.write("labels.csv", "file,label\ncat/a.png,x\n");
   EXPECT_EQ(opening(folder, "images", ""),
             "data: DIR/labels.csv:2: 'cat/a.png,x' (expected file,label with a label of 0 or more)");
@@ -95,7 +96,7 @@ TEST(ImageErrors, NameAPictureThatIsCutOrTooLarge) {
     return message_of([&] { read_image(folder.write("a.png", bytes)); }, folder.path);
   };
   const std::string whole = nibble::testing::png(3, 2, 0, "abcdef");
-  EXPECT_EQ(reading(""), "data: DIR/a.png: cannot be decoded: unknown image type (expected a JPEG or PNG image)");
+  EXPECT_EQ(reading(""), "data: DIR/a.png: cannot be decoded: unknown image type (expected a JPEG, PNG or BMP image)");
   for (size_t size = 0; size + 12 < whole.size(); ++size)
     EXPECT_TRUE(reading(whole.substr(0, size)).starts_with("data: DIR/a.png: cannot be decoded: ")) << size;
   EXPECT_EQ(reading(nibble::testing::png(20000, 20000, 0, std::string(20000, 'x'))),
@@ -103,14 +104,14 @@ TEST(ImageErrors, NameAPictureThatIsCutOrTooLarge) {
   std::string claims = whole;
   claims[33] = 0x3f;  // the length of the chunk behind the header: 1 GB
   EXPECT_EQ(reading(claims),
-            "data: DIR/a.png: cannot be decoded: a chunk ends behind the file (expected a JPEG or PNG image)");
+            "data: DIR/a.png: cannot be decoded: a chunk ends behind the file (expected a JPEG, PNG or BMP image)");
   // Tables of 15 and then of 12 * 255 codes, with fill bytes before the marker.
   const std::string fill = "\xff\xff", table = std::string("\xc4\x00\x2f", 3) + '\0';
   const std::string tables =
       "\xff\xd8" + fill + table + "\x0f" + std::string(30, '\0') + '\1' + std::string(12, '\xff');
   EXPECT_EQ(
       reading(tables + std::string(99, '\4')),
-      "data: DIR/a.png: cannot be decoded: a Huffman table of more than 256 codes (expected a JPEG or PNG image)");
+      "data: DIR/a.png: cannot be decoded: a Huffman table of more than 256 codes (expected a JPEG, PNG or BMP image)");
   const std::string hollow = nibble::testing::png(16000, 16000, 6, "x");
   EXPECT_EQ(reading(hollow), "data: DIR/a.png: 16000 x 16000 pixels (expected no more than " +
                                  std::to_string(hollow.size()) + " bytes can hold)");

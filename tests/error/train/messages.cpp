@@ -4,6 +4,7 @@
 
 #include "base/file.hpp"
 #include "train/engine.hpp"
+#include "train/loop/landmarks.hpp"
 #include "train/network/tensors.hpp"
 #include "unit/train/quantised.hpp"
 
@@ -244,6 +245,32 @@ TEST(TrainErrors, MissingTargetsAreNamed) {
   train::TrainRun run = small_run(folder.path);
   run.recipe.loss = "mean_square";
   EXPECT_EQ(message([&] { trained(run); }), "train: data set: no targets (expected targets for the loss mean_square)");
+}
+
+TEST(TrainErrors, LandmarksThatCannotBeLearnedAreNamed) {
+  const Folder folder;
+  train::TrainRun run = small_run(folder.path);
+  run.recipe.loss = "landmarks";
+  EXPECT_EQ(
+      message([&] { trained(run); }),
+      "train: augmentation: it with the loss landmarks (expected none: the landmarks would stay where they were)");
+  run.recipe.augmentation = Json::array();
+  EXPECT_EQ(message([&] { trained(run); }),
+            "train: data set: no landmarks (expected landmarks:DIR[:BASIS] for the loss landmarks)");
+  data::LandmarkModel model;
+  EXPECT_EQ(message([&] {
+              train::Landmarks(model).points(at::zeros({2, 3}));
+            }),
+            "train: loss landmarks: 3 outputs (expected x and y of each point)");
+  model.mean.resize(13), model.deviation.resize(13), model.average.resize(3), model.basis.resize(3);
+  EXPECT_EQ(message([&] {
+              train::Landmarks(model).points(at::zeros({2, 62}));
+            }),
+            "train: loss landmarks: 62 outputs (expected 13, the face model's parameters)");
+  EXPECT_EQ(message([&] {
+              train::landmark_loss(at::zeros({2, 5, 2}), at::zeros({2, 6, 2}));
+            }),
+            "train: loss landmarks: 5 points (expected 6, as the data have)");
 }
 
 TEST(RecipeErrors, EveryBadKeyIsNamed) {

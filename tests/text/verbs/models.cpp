@@ -5,6 +5,7 @@
 
 #include "base/file.hpp"
 #include "base/random.hpp"
+#include "data/formats/zip.hpp"
 #include "data/npz.hpp"
 #include "graph/graph.hpp"
 #include "onnx/onnx.hpp"
@@ -152,6 +153,16 @@ void write_tokens(const std::filesystem::path& folder) {
   data::write_npz(folder / "reals.npz", {{"x", numbers({1, 6}, random, 0, 1)}});
 }
 
+/// An application, and its sample beside it.
+void write_application(const std::filesystem::path& folder) {
+  const std::filesystem::path bundle = std::filesystem::path(NIBBLE_SOURCE) / "examples" / "apps" / "shapes.nibapp";
+  const std::string bytes = read_file(bundle, "tests");
+  write_file(folder / "shapes.nibapp", bytes, "tests");
+  for (const data::ZipEntry& entry : data::zip_entries(bytes, "shapes.nibapp"))
+    if (entry.name == "samples/shapes1.png")
+      write_file(folder / "shape.png", data::zip_read(bytes, entry, "shapes.nibapp"), "tests");
+}
+
 }  // namespace
 
 void write_models(const std::filesystem::path& folder) {
@@ -163,6 +174,7 @@ void write_models(const std::filesystem::path& folder) {
   write_open(folder);
   write_inputs(folder);
   write_tokens(folder);
+  write_application(folder);
 }
 
 }  // namespace nibble::tests

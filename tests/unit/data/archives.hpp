@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/inflate.hpp"
+#include "data/formats/inflate.hpp"
 
 /// Zip archives and PNG images written field by field, so that each field can be wrong.
 namespace nibble::testing {

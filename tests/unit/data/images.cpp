@@ -70,7 +70,8 @@ TEST(Images, FollowsItsListOfLabels) {
   const Folder folder;
   folder.write("a,b.png", png(1, 1, 0, "a"));
   folder.write("in/c.png", png(1, 1, 0, "c"));
-  for (const char* list : {"file,label\r\nin/c.png,4\r\n\r\na,b.png,0", "in/c.png,4\na,b.png,0\n"}) {
+  for (const char* list : {"file,label\r\nin/c.png,4\r\n\r\na,b.png,0", "in/c.png,4\na,b.png,0\n",
+                           "image,label,person\nin/c.png,4,tom\na,b.png,0,ann\n"}) {
     folder.write("labels.csv", list);
     const auto set = open_dataset("images:" + folder.path.string());
     ASSERT_EQ(set->size(), 2);

@@ -1,4 +1,4 @@
-#include "data/zip.hpp"
+#include "data/formats/zip.hpp"
 
 #include "data/npz.hpp"
 #include "unit/data/archives.hpp"

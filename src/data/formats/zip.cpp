@@ -1,11 +1,11 @@
-#include "data/zip.hpp"
+#include "data/formats/zip.hpp"
 
 #include <zlib.h>
 
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "data/inflate.hpp"
+#include "data/formats/inflate.hpp"
 
 namespace nibble::data {
 namespace {

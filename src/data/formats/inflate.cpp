@@ -1,4 +1,4 @@
-#include "data/inflate.hpp"
+#include "data/formats/inflate.hpp"
 
 #include <zlib.h>
 

@@ -1,4 +1,4 @@
-#include "data/text_golden.hpp"
+#include "data/formats/text_golden.hpp"
 
 #include <algorithm>
 #include <charconv>

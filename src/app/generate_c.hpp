@@ -1,0 +1,23 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/bundle.hpp"
+#include "program/program.hpp"
+
+namespace nibble::app {
+
+/// The network's generated code that an application's stands beside: names in C (codegen/generate.hpp).
+struct NetworkCode {
+  const program::Program& program;
+  std::string prefix;
+  std::vector<std::string> inputs, outputs;  ///< PREFIX_<name> is the type
+};
+
+/// PREFIX_app.h and .c, and what they include: from a picture to an answer by integers alone, nothing allocated. `parts`
+/// hold app.json and what it names, without the network. Throws UserError "app: <place>: ..." where a part does not fit,
+/// or the task has no integer form.
+std::map<std::string, std::string> generate_c(const Parts& parts, const NetworkCode& network, const std::string& place);
+
+}  // namespace nibble::app
