@@ -4,8 +4,8 @@
 #include "app/pack.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "lab/latency.hpp"
 #include "lower/lower.hpp"
-#include "verbs/latency.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
 
@@ -180,7 +180,7 @@ Result app_bench(const Call& call) {
   Result result;
   result.json = {{"runs", runs}, {"threads", threads_of(call)}, {"stages", Json::array()}};
   const auto add = [&](std::string_view name, std::vector<double> times) {
-    const Spread spread = spread_of(std::move(times));
+    const lab::Spread spread = lab::spread_of(std::move(times));
     result.text += fmt::format("{:<8} median {:.4f} ms, 5 % {:.4f}, 95 % {:.4f}\n", name, 1e3 * spread.median,
                                1e3 * spread.low, 1e3 * spread.high);
     return Json{{"median_ms", 1e3 * spread.median}, {"p5_ms", 1e3 * spread.low}, {"p95_ms", 1e3 * spread.high}};
