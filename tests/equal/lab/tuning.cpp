@@ -33,8 +33,11 @@ TEST(Tune, ChoosesForEveryStepTheFastestOfThoseThatTakeIt) {
     EXPECT_TRUE(step.refused.empty());
     EXPECT_EQ(tuning.choices.of[i], tuning.runners[step.chosen]);
     ASSERT_GE(step.seconds[step.chosen], 0);
-    for (const double seconds : step.seconds)
-      if (seconds >= 0) EXPECT_LE(step.seconds[step.chosen], seconds / 0.97);
+    for (const double seconds : step.seconds) {
+      if (seconds >= 0) {
+        EXPECT_LE(step.seconds[step.chosen], seconds / 0.97);
+      }
+    }
   }
 }
 
