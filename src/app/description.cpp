@@ -140,7 +140,7 @@ nibble_rectangle parse_box(std::string_view text, const std::string& place) {
 
 Description describe(const Parts& parts, const std::string& place) {
   Description result;
-  const std::string where = place + ": app.json";
+  const std::string where = place.ends_with("app.json") ? place : place + ": app.json";
   result.whole = parse_json(part_named(parts, "app.json", place), "app", where);
   const Section app(result.whole, "app", where,
                     {"nibble_app", "name", "task", "network", "input", "output", "classes", "samples", "licence",

@@ -134,8 +134,9 @@ std::optional<double> margin_of(const Call& call) {
   const std::string& text = call.text("margin");
   char* end = nullptr;
   const double margin = std::strtod(text.c_str(), &end);
-  if (end == text.c_str() || *end != 0 || !(margin > 0 && margin <= 100))
-    fail("verbs", call.place("margin"), "'" + text + "'", "points of percent, above 0 and at most 100");
+  if (end == text.c_str() || *end != 0 || !(margin > 0 && margin <= 1000))
+    fail("verbs", call.place("margin"), "'" + text + "'",
+         "points of percent (of errors: percent of the baseline's), above 0 and at most 1000");
   return margin;
 }
 
