@@ -115,8 +115,6 @@ def requeue_one(out):
         running = [line.split()[0] for line in queue() if line.endswith("RUNNING")]
         if running and list(out.glob("runs/*.lock")):
             if subprocess.run(["scontrol", "requeue", running[-1]], check=False).returncode == 0:
-                # Slurm lets what is requeued wait for two minutes.
-                subprocess.run(["scontrol", "update", f"JobId={running[-1]}", "StartTime=now"], check=False)
                 return running[-1]
         time.sleep(0.05)
     return None
@@ -141,10 +139,14 @@ def main(nibble, folder):
         if "nothing to submit" not in lab(nibble, study, "--out", out, "--slurm", folder / "slurm.json"):
             faults.append("submitted twice")
         requeued = requeue_one(out)
-        for _ in range(3000):
-            if not queue():
+        for _ in range(1500):
+            waiting = queue()
+            if not waiting:
                 break
-            time.sleep(0.1)
+            # Slurm lets what is requeued wait for two minutes, once it has come to its end.
+            if waiting == [f"{requeued} PENDING"]:
+                subprocess.run(["scontrol", "update", f"JobId={requeued}", "StartTime=now"], check=False, capture_output=True)
+            time.sleep(0.2)
         status = lab(nibble, "status", out)
     lab(nibble, study, "--out", folder / "here", "--quiet")
     faults += small_study.faults_of(small_study.contents(out), small_study.contents(folder / "here"))

@@ -79,6 +79,7 @@ TEST(StudyFolds, AreBlocksOfEveryCombinationWithPartsOfTheirOwn) {
 }
 
 TEST(StudyFolds, AreReadBackFromTheStudysFolderAndRefusedForOtherData) {
+  std::filesystem::remove_all(scratch("out"));
   const Study study = study_of(R"({"count": 3})");
   register_study(study, description(R"({"count": 3})"), scratch("out"));
   Json file = read_json(scratch("out") / "folds.json", "lab");

@@ -20,7 +20,17 @@ const std::map<std::string, std::string> of_no_verb{{"version", "the program's o
                                                     {"crt0", "a C library's choice, when a board's code is linked"},
                                                     {"oslib", "likewise"},
                                                     {"specs", "likewise"},
-                                                    {"defsym", "the linker's"}};
+                                                    {"defsym", "the linker's"},
+                                                    {"allocations", "Slurm's, of sbatch, squeue or sacct"},
+                                                    {"array", "likewise"},
+                                                    {"job-name", "likewise"},
+                                                    {"me", "likewise"},
+                                                    {"noheader", "likewise"},
+                                                    {"open-mode", "likewise"},
+                                                    {"parsable", "likewise"},
+                                                    {"parsable2", "likewise"},
+                                                    {"requeue", "likewise"},
+                                                    {"signal", "likewise"}};
 
 /// What C++ quotes, comments left out; neighbours are one literal, as the compiler has it.
 std::string literals_of(const std::string& source) {
