@@ -167,7 +167,7 @@ void read_times(const Section& from, QuantisedTraining& training) {
   from.section("rates", {quant::learned_groups[0], quant::learned_groups[1], quant::learned_groups[2]});
   for (const auto& [group, rule] : from.part("rates").items()) {
     check_algorithm(Section(from.part("rates"), "lab", from.at("rates")), group, training,
-                    [&](const quant::Algorithm& one) { return one.learns == group; });
+                    [&group = group](const quant::Algorithm& one) { return one.learns == group; });
     const Json whole = rule.is_object() ? rule : Json{{"rate", rule}};
     const Section rate(whole, "lab", from.at("rates") + ": " + group, {"rate", "decay"});
     auto& of_group = training.rates[group];
