@@ -107,8 +107,6 @@ struct Worker::Impl {
   std::unique_ptr<nibble_context, Release> context;
   ImagePreparation::Room room{};
   std::string levels{}, bytes{};
-  std::string heard{};                        ///< every run's input
-  std::map<std::string, std::string> said{};  ///< and outputs
   std::chrono::steady_clock::time_point since{};
 
   void begin() { since = std::chrono::steady_clock::now(); }
@@ -166,7 +164,7 @@ struct Worker::Impl {
       end(part, "prepare");
       run_network();
       end(part, "network");
-      read_outputs(seen);
+      read_outputs(seen, reply);
       preparing += part.stages[0].seconds;
       running += part.stages[1].seconds;
     }
@@ -181,8 +179,8 @@ struct Worker::Impl {
     ensure(ran == NIBBLE_OK, "a network takes the integers of its input");
   }
 
-  void read_outputs(Seen& seen) {
-    heard += levels;
+  void read_outputs(Seen& seen, Reply& reply) {
+    reply.input += levels;
     for (size_t i = 0; i < app.outputs.size(); ++i) {
       const program::Port& port = app.outputs[i];
       Output output{port.value.name, port.value.extents, {}};
@@ -193,7 +191,7 @@ struct Worker::Impl {
       ensure(nibble_get_reals(context.get(), i, output.reals.data()) == NIBBLE_OK &&
                  nibble_get(context.get(), i, bytes.data()) == NIBBLE_OK,
              "a network's outputs can be read");
-      said[output.name] += bytes;
+      reply.outputs[output.name] += bytes;
       seen.outputs.push_back(std::move(output));
     }
   }
@@ -213,8 +211,6 @@ Reply Worker::run(const Request& request) {
   std::optional<Tensor> picture;
   if (!worker.app.image && (request.box || request.drawn))
     fail("app", request.box ? "box" : "draw", "an input without pixels", "a picture");
-  worker.heard.clear();
-  worker.said.clear();
   worker.begin();
   if (worker.app.sound) {
     worker.listen(request, windows, reply);
@@ -222,11 +218,9 @@ Reply Worker::run(const Request& request) {
     picture = worker.prepare(request, windows[0], reply);
     worker.run_network();
     worker.end(reply, "network");
-    worker.read_outputs(windows[0]);
+    worker.read_outputs(windows[0], reply);
   }
   reply.result = worker.app.task->answer(windows);
-  reply.input = sha256(worker.heard);
-  for (const auto& [name, bytes] : worker.said) reply.outputs[name] = sha256(bytes);
   worker.end(reply, "answer");
   if (request.drawn) {
     Canvas canvas(*picture);
@@ -237,7 +231,9 @@ Reply Worker::run(const Request& request) {
 }
 
 Json golden_of(const Reply& reply) {
-  return {{"input", reply.input}, {"outputs", reply.outputs}, {"result", reply.result}};
+  Json outputs = Json::object();
+  for (const auto& [name, bytes] : reply.outputs) outputs[name] = sha256(bytes);
+  return {{"input", sha256(reply.input)}, {"outputs", std::move(outputs)}, {"result", reply.result}};
 }
 
 std::string difference_from(const Json& golden, const Reply& reply) {
@@ -245,9 +241,9 @@ std::string difference_from(const Json& golden, const Reply& reply) {
   if (golden == found) return "";
   if (!golden.is_object() || golden.value("input", Json()) != found["input"])
     return "the network's input differs: the picture is decoded or prepared otherwise";
-  for (const auto& [name, hash] : reply.outputs)
+  for (const auto& [name, hash] : found["outputs"].items())
     if (!golden.value("outputs", Json::object()).is_object() ||
-        golden.value("outputs", Json::object()).value(name, Json()) != Json(hash))
+        golden.value("outputs", Json::object()).value(name, Json()) != hash)
       return "output '" + name + "' of the network differs";
   return "the integers are the same, and the answer differs";
 }

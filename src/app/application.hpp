@@ -32,8 +32,8 @@ struct Stage {
 
 struct Reply {
   Json result;
-  std::string input;                           ///< SHA-256 of the network's input, as bytes
-  std::map<std::string, std::string> outputs;  ///< and of each of its outputs
+  std::string input;                           ///< what the network was given, bytes; of a sound every window's
+  std::map<std::string, std::string> outputs;  ///< and what each of its outputs gave
   std::vector<Stage> stages;
   std::string png;  ///< the picture with the answer drawn, where asked for
 };
@@ -76,7 +76,7 @@ class Worker {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The golden of a reply, and the first thing in which another differs from it ("" where nothing does).
+/// The golden of a reply (SHA-256 of the input and of each output, and the result), and the first thing in which another differs from it ("" where nothing does).
 Json golden_of(const Reply& reply);
 std::string difference_from(const Json& golden, const Reply& reply);
 

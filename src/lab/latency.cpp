@@ -20,13 +20,7 @@ double seconds_since(Clock::time_point start) {
 /// A program's inputs and outputs, in its own types.
 class Buffers {
  public:
-  Buffers(const LoadedProgram& program, uint64_t seed) : program_(program) {
-    Random random(seed);
-    for (size_t i = 0; i < nibble_inputs(program.program()); ++i) {
-      nibble_port port;
-      ensure(nibble_input(program.program(), i, &port) == NIBBLE_OK, "an input has a port");
-      inputs_.push_back(drawn(port, random));
-    }
+  Buffers(const LoadedProgram& program, Random random) : program_(program), inputs_(drawn_inputs(program, random)) {
     for (size_t i = 0; i < nibble_outputs(program.program()); ++i) {
       nibble_port port;
       ensure(nibble_output(program.program(), i, &port) == NIBBLE_OK, "an output has a port");
@@ -34,26 +28,13 @@ class Buffers {
     }
   }
 
-  void set() const {
-    for (size_t i = 0; i < inputs_.size(); ++i)
-      ensure(nibble_set(program_.context(), i, inputs_[i].data()) == NIBBLE_OK, "drawn inputs are in range");
-  }
+  void set() const { set_inputs(program_, inputs_); }
   void read() {
     for (size_t i = 0; i < outputs_.size(); ++i)
       ensure(nibble_get(program_.context(), i, outputs_[i].data()) == NIBBLE_OK, "an output can be read");
   }
 
  private:
-  static std::vector<std::byte> drawn(const nibble_port& port, Random& random) {
-    Tensor tensor(ElementType::Float64, {static_cast<int64_t>(port.elements)});
-    const auto low = static_cast<double>(port.low), high = static_cast<double>(port.high);
-    const bool real = element_of(port.type) == ElementType::Float64;
-    for (double& x : tensor.as<double>())
-      x = real ? random.uniform() : std::clamp(std::floor(low + (high - low + 1) * random.uniform()), low, high);
-    const Tensor typed = tensor.cast(element_of(port.type));
-    return {typed.bytes().begin(), typed.bytes().end()};
-  }
-
   const LoadedProgram& program_;
   std::vector<std::vector<std::byte>> inputs_, outputs_;
 };
@@ -106,7 +87,7 @@ Spread spread_of(std::vector<double> seconds) {
 }
 
 Latency measure(const LoadedProgram& program, const Measurement& how) {
-  Buffers buffers(program, how.seed);
+  Buffers buffers(program, Random(how.seed));
   repeat(0, how.seconds / 10, [&] {
     buffers.set();
     run_once(program);

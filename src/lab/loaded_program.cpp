@@ -1,6 +1,7 @@
 #include "lab/loaded_program.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <new>
 
@@ -57,6 +58,27 @@ graph::ValueId add_port(graph::Graph& network, std::map<std::string, graph::Valu
 }
 
 }  // namespace
+
+std::vector<std::vector<std::byte>> drawn_inputs(const LoadedProgram& program, Random& random) {
+  std::vector<std::vector<std::byte>> inputs;
+  for (size_t i = 0; i < nibble_inputs(program.program()); ++i) {
+    nibble_port port;
+    ensure(nibble_input(program.program(), i, &port) == NIBBLE_OK, "an input has a port");
+    Tensor tensor(ElementType::Float64, {static_cast<int64_t>(port.elements)});
+    const auto low = static_cast<double>(port.low), high = static_cast<double>(port.high);
+    const bool real = element_of(port.type) == ElementType::Float64;
+    for (double& x : tensor.as<double>())
+      x = real ? random.uniform() : std::clamp(std::floor(low + (high - low + 1) * random.uniform()), low, high);
+    const Tensor typed = tensor.cast(element_of(port.type));
+    inputs.emplace_back(typed.bytes().begin(), typed.bytes().end());
+  }
+  return inputs;
+}
+
+void set_inputs(const LoadedProgram& program, const std::vector<std::vector<std::byte>>& inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i)
+    ensure(nibble_set(program.context(), i, inputs[i].data()) == NIBBLE_OK, "drawn inputs are in range");
+}
 
 ElementType element_of(int type) {
   constexpr ElementType types[] = {ElementType::Int8,  ElementType::UInt8, ElementType::Int16,  ElementType::UInt16,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random.hpp"
 #include "graph/graph.hpp"
 #include "program/program.hpp"
 #include "runtime/nibble.h"
@@ -49,6 +50,11 @@ class LoadedProgram {
   int threads_ = 1;
   std::string kernels_;
 };
+
+/// Bytes of each input, integers drawn from all that it takes; reals from [0, 1).
+std::vector<std::vector<std::byte>> drawn_inputs(const LoadedProgram& program, Random& random);
+/// For the next run.
+void set_inputs(const LoadedProgram& program, const std::vector<std::vector<std::byte>>& inputs);
 
 /// The evaluator's type of a nibble_type.
 ElementType element_of(int type);

@@ -19,26 +19,8 @@ constexpr int equality_runs = 3;
 
 using Bytes = std::vector<std::byte>;
 
-/// Integers of each input, drawn from all that it takes; reals from [0, 1).
-std::vector<Bytes> drawn_inputs(const LoadedProgram& program, Random& random) {
-  std::vector<Bytes> inputs;
-  for (size_t i = 0; i < nibble_inputs(program.program()); ++i) {
-    nibble_port port;
-    ensure(nibble_input(program.program(), i, &port) == NIBBLE_OK, "an input has a port");
-    Tensor tensor(ElementType::Float64, {static_cast<int64_t>(port.elements)});
-    const auto low = static_cast<double>(port.low), high = static_cast<double>(port.high);
-    const bool real = element_of(port.type) == ElementType::Float64;
-    for (double& x : tensor.as<double>())
-      x = real ? random.uniform() : std::clamp(std::floor(low + (high - low + 1) * random.uniform()), low, high);
-    const Tensor typed = tensor.cast(element_of(port.type));
-    inputs.emplace_back(typed.bytes().begin(), typed.bytes().end());
-  }
-  return inputs;
-}
-
 void run(const LoadedProgram& program, const std::vector<Bytes>& inputs) {
-  for (size_t i = 0; i < inputs.size(); ++i)
-    ensure(nibble_set(program.context(), i, inputs[i].data()) == NIBBLE_OK, "drawn inputs are in range");
+  set_inputs(program, inputs);
   const nibble_status status = nibble_run(program.context());
   if (status == NIBBLE_NO_MEMORY) throw std::bad_alloc();
   if (status != NIBBLE_OK)

@@ -12,12 +12,6 @@ namespace {
 
 using Kind = Verdict::Kind;
 
-constexpr std::string_view names_of_kinds[] = {"equivalent", "gains", "loses", "undecided", ""};
-
-std::string_view name_of(Kind kind) {
-  return names_of_kinds[static_cast<size_t>(kind)];
-}
-
 std::string p_of(double p) {
   return p < 1e-4 ? "p < 0.0001" : fmt::format("p {:.4f}", p);
 }

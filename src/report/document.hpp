@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -39,6 +40,12 @@ struct Verdict {
   Kind kind = Kind::Note;
   std::string text;
 };
+
+/// "equivalent", "gains", "loses", "undecided"; "" of a note.
+inline std::string_view name_of(Verdict::Kind kind) {
+  constexpr std::string_view names[] = {"equivalent", "gains", "loses", "undecided", ""};
+  return names[static_cast<size_t>(kind)];
+}
 
 using Block = std::variant<std::string, Verdict, Table, Chart, Listing>;
 

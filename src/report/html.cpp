@@ -38,11 +38,6 @@ std::string in_script(const Json& json) {
   return result;
 }
 
-std::string_view class_of(Verdict::Kind kind) {
-  constexpr std::string_view names[] = {"equivalent", "gains", "loses", "undecided", "note"};
-  return names[static_cast<size_t>(kind)];
-}
-
 constexpr size_t folded_rows = 25;  ///< longer tables are folded away on a screen
 
 class Page {
@@ -50,9 +45,9 @@ class Page {
   void add(const std::string& text) { out_ += "<p>" + escaped(text) + "</p>\n"; }
 
   void add(const Verdict& verdict) {
-    const bool named = verdict.kind != Verdict::Kind::Note;
-    out_ += fmt::format("<li class=\"{0}\">{1}{2}</li>\n", class_of(verdict.kind),
-                        named ? fmt::format("<b>{}</b> ", class_of(verdict.kind)) : "", escaped(verdict.text));
+    const std::string_view name = name_of(verdict.kind);
+    out_ += fmt::format("<li class=\"{}\">{}{}</li>\n", name.empty() ? "note" : name,
+                        name.empty() ? "" : fmt::format("<b>{}</b> ", name), escaped(verdict.text));
   }
 
   void add(const Table& table) {

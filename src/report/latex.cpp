@@ -44,8 +44,7 @@ std::string text_of(const std::string& paragraph) {
 }
 
 std::string text_of(const Verdict& verdict) {
-  constexpr std::string_view names[] = {"equivalent", "gains", "loses", "undecided", ""};
-  const std::string_view kind = names[static_cast<size_t>(verdict.kind)];
+  const std::string_view kind = name_of(verdict.kind);
   std::string text = "\\noindent ";
   if (!kind.empty()) text.append("\\textbf{").append(kind).append("} ");
   return text + escaped(verdict.text) + "\n\n";

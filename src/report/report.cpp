@@ -1,26 +1,13 @@
 #include "report/report.hpp"
 
-#include <cstdlib>
-
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/own_file.hpp"
 #include "report/sections.hpp"
 
 namespace nibble::report {
-namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* file_name = "charts.js";
-
-std::vector<fs::path> candidates() {
-  if (const char* named = std::getenv("NIBBLE_CHARTS")) return {named};
-  std::error_code error;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
-  return {folder / file_name, (folder / NIBBLE_CHARTS_FOLDER / file_name).lexically_normal()};
-}
-
-}  // namespace
 
 Document report_of(const fs::path& out, const lab::Question& question) {
   lab::Database store = lab::open_store(out);
@@ -38,7 +25,7 @@ Document report_of(const fs::path& out, const lab::Question& question) {
 
 Library chart_library() {
   std::error_code error;
-  const auto files = candidates();
+  const auto files = places_of_own_file("charts.js", "NIBBLE_CHARTS", NIBBLE_CHARTS_FOLDER);
   for (const fs::path& file : files)
     if (fs::is_regular_file(file, error)) {
       std::string text = read_file(file, "report");

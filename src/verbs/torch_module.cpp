@@ -7,20 +7,12 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/own_file.hpp"
 
 namespace nibble::verbs {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* file_name = "libnibble_torch.so";
-
-std::vector<fs::path> candidates() {
-  if (const char* named = std::getenv("NIBBLE_TORCH_MODULE")) return {named};
-  std::error_code error;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
-  return {folder / file_name, (folder / NIBBLE_MODULE_FOLDER / file_name).lexically_normal()};
-}
 
 TorchModule load(const fs::path& file) {
   // OpenMP reads this when it is loaded with torch. Waiting threads that spin cost a factor of ten and more where other
@@ -41,7 +33,7 @@ TorchModule load(const fs::path& file) {
 
 TorchModule find() {
   std::error_code error;
-  const auto files = candidates();
+  const auto files = places_of_own_file("libnibble_torch.so", "NIBBLE_TORCH_MODULE", NIBBLE_MODULE_FOLDER);
   for (const fs::path& file : files)
     if (fs::exists(file, error)) return load(file);
   return {nullptr, "no " + files.front().string()};

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <cmath>
 
 #include "app/tasks/task.hpp"
 #include "base/error.hpp"
@@ -42,8 +41,7 @@ class Classification : public Task {
   void draw(Canvas& canvas, const Seen&, const Json& answer) const override {
     double y = 0;
     for (const Json& line : answer["classes"]) {
-      const auto percent = static_cast<int>(std::lround(100 * line["probability"].get<double>()));
-      canvas.label(0, y, line["name"].get<std::string>() + " " + std::to_string(percent) + " %", {20, 20, 20});
+      canvas.label(0, y, label_of(line["name"], line["probability"]), {20, 20, 20});
       y += canvas.line_height();
     }
   }

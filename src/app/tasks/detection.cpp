@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "app/tasks/task.hpp"
 #include "base/error.hpp"
@@ -69,9 +68,7 @@ class Detection : public Task {
       const Colour colour = class_colour(object["index"].get<size_t>() + 1);
       const auto side = [&](size_t k) { return object["box"][k].get<double>(); };
       canvas.rectangle(side(0), side(1), side(0) + side(2), side(1) + side(3), colour);
-      const auto percent = static_cast<int>(std::lround(100 * object["score"].get<double>()));
-      canvas.label(side(0), side(1) - canvas.line_height(),
-                   object["name"].get<std::string>() + " " + std::to_string(percent) + " %", colour);
+      canvas.label(side(0), side(1) - canvas.line_height(), label_of(object["name"], object["score"]), colour);
     }
   }
 

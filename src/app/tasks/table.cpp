@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "app/tasks/task.hpp"
 #include "base/error.hpp"
@@ -170,6 +171,10 @@ Tensor array_of(const Parts& parts, const std::string& part, const std::string& 
     names.push_back(name);
   }
   fail("app", place, "'" + part + "' has no array '" + array + "'" + did_you_mean(array, names));
+}
+
+std::string label_of(const std::string& name, double share) {
+  return fmt::format("{} {} %", name, std::lround(100 * share));
 }
 
 std::string literal(double value) {

@@ -19,6 +19,9 @@ std::string class_name(const std::vector<std::string>& classes, int64_t index);
 /// An array of a part (.npy, or NAME.npz with the array's name), in float32.
 Tensor array_of(const Parts& parts, const std::string& part, const std::string& array, const std::string& place);
 
+/// "NAME 87 %", of a share of 1.
+std::string label_of(const std::string& name, double share);
+
 /// class_names and how many are `named`, for generated code.
 std::string names_of(const std::vector<std::string>& classes);
 
