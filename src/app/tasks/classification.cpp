@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-
 #include "app/tasks/task.hpp"
 #include "base/error.hpp"
 #include "processing/classify.h"
