@@ -102,6 +102,14 @@ Chart differences_chart(const Findings& findings) {
   const Json values = difference_values(findings);
   const std::string title = "difference, " + findings.metric.of_difference;
   Json x = quantity("difference", title), from = quantity("low", title);
+  double widest = 0;
+  for (const Json& value : values) widest = std::max(widest, std::abs(value.value("difference", 0.0)));
+  // Percents of a baseline know no end: as they are up to 10, by their logarithm beyond.
+  if (!findings.metric.more_is_better && widest > 100)
+    for (Json* channel : {&x, &from}) {
+      (*channel)["scale"] = {{"type", "symlog"}, {"constant", 10}, {"nice", false}};
+      (*channel)["axis"] = {{"values", {-100, -30, -10, -3, 0, 3, 10, 30, 100, 300, 1000, 3000}}};
+    }
   const Json y = combination_axis("combination");
   Json layers = Json::array();
   const Json once = {{"values", {Json::object()}}};
