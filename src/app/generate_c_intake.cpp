@@ -74,7 +74,9 @@ std::string sound_tables(const nibble_sound_features& f) {
          array_of("int32_t", "heard_turns", p.turns, static_cast<size_t>(f.transform)) +
          array_of("uint16_t", "heard_weights", p.weights, weights) +
          array_of("int32_t", "heard_spans", p.spans, 2 * static_cast<size_t>(f.bands)) +
-         array_of("int32_t", "heard_cosines", p.cosines, static_cast<size_t>(f.coefficients * f.bands)) + plan_code(p);
+         array_of("int32_t", "heard_cosines", p.cosines,
+                  static_cast<size_t>(f.coefficients) * static_cast<size_t>(f.bands)) +
+         plan_code(p);
 }
 
 }  // namespace

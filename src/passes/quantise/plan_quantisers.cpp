@@ -574,7 +574,7 @@ class Planner {
 
   /// A product of two activations has as many levels as both.
   void narrow(const Product& product) {
-    const auto [a, b] = product.points;
+    const int a = product.points[0], b = product.points[1];
     if (a < 0 || b < 0) return;
     const auto reach = [&] { return static_cast<double>(levels_of(a)) * static_cast<double>(levels_of(b)); };
     const int bits = signed_bits(reach());
@@ -591,7 +591,8 @@ class Planner {
     const auto reach = [&] {
       const Point& point = plan_.points[static_cast<size_t>(linear.point)];
       const auto levels = point.fixed ? point.fixed->levels() : point.policy.activation_levels;
-      return weight * static_cast<double>(linear.policy.weight_levels / 2) * static_cast<double>(levels - 1);
+      const int64_t largest = linear.policy.weight_levels / 2;
+      return weight * static_cast<double>(largest) * static_cast<double>(levels - 1);
     };
     const int bits = signed_bits(reach());
     while (reach() > most) {
