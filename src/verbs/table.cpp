@@ -316,7 +316,10 @@ Verb compile_row() {
             .value = "NAME",
             .help = "what it is laid out for: a name of 'nibble machines', or a file (host: the CPU that lowers)"},
            kernels,
-           backend,
+           optional(backend,
+                    "a library that may take steps whose integers stay the same: NAME.so of NIBBLE_BACKENDS or of "
+                    "Nibble's own, or a path; asked in the order given; auto: as 'nibble tune' would choose among all, "
+                    "measured here"),
            from},
           "lowers an integer network to a program: steps with their kernels and requantisation, arena, constants",
           compile};
@@ -410,7 +413,7 @@ Verb tune_row() {
        {.name = "runs", .value = "N", .help = "how often each runs (50)"},
        optional(backend,
                 "a library that is measured beside the kernel sets: NAME.so of NIBBLE_BACKENDS or of Nibble's "
-                "own, or a path")},
+                "own, or a path; auto: every one that there is")},
       "measures every kernel set and back end on each step, here, and chooses the fastest of those that give the same "
       "integers",
       tune};
