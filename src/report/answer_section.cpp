@@ -56,9 +56,9 @@ std::string summary(const Findings& findings) {
   for (const Json& one : findings.answer.at("differences")) ++counts[kind_of(one, findings)];
   const bool margin = findings.answer.contains("margin_points");
   std::string text = fmt::format("Against '{}' ", findings.answer.at("baseline").get<std::string>());
-  if (const Combination* baseline = findings.baseline())
-    text += "(" + findings.metric.described(baseline->mean("value")) + ")";
-  text += fmt::format(", of {} other combination{}: ", findings.answer.at("differences").size(),
+  text += "(" + findings.metric.described(findings.answer.at("baseline_value")) + ")";
+  text += fmt::format(", of {} {}combination{}: ", findings.answer.at("differences").size(),
+                      findings.baseline() == nullptr ? "" : "other ",
                       findings.answer.at("differences").size() == 1 ? "" : "s");
   if (margin)
     text += fmt::format("{} equivalent within ±{} {}, ", counts[Kind::Equivalent],
