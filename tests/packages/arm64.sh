@@ -34,6 +34,7 @@ cp "${made[@]}" "$@" "$here/tests/packages/arm64_inside.sh" "$work/share"
   cd "$work/share"
   export NIBBLE_TORCH_MODULE=/nowhere
   "$models" .
+  rm -f shapes.nibapp # one of those that the package has
   "$nibble" quantize tiny.onnx --data npz:examples.npz -o fq.onnx --quiet
   "$nibble" integerize fq.onnx -o id.onnx --quiet
   "$nibble" compile id.onnx --machine cortex-a72 -o tiny.nib
