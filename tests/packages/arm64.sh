@@ -2,10 +2,10 @@
 # Packages for arm64, installed into a Debian of arm64 and tried as a Cortex-A72: arm64.sh [BUILD [BUNDLE.nibapp...]]
 #
 # BUILD (build/release) is this machine's: it makes a program and says what that gives. BUNDLEs are checked beside those
-# of examples/apps. The packages are built where they are not yet, the system is made where it is not yet (in Nibble's
-# cache, by debootstrap: scripts/arm64_system): minutes. NIBBLE_ARM64_UNPACKED=1, or where that needs what is not here:
-# the packages, and what apt finds that they depend on, are unpacked (scripts/arm64_root), and none is configured. Not
-# among CI's tests. Skips (77) by name.
+# of examples/apps. The packages are built (or lie in the folder NIBBLE_ARM64_PACKAGES), the system is made where it is not
+# yet, in Nibble's cache, by debootstrap (scripts/arm64_system): minutes. NIBBLE_ARM64_UNPACKED=1, or where that needs what
+# is not here: the packages, and what apt finds that they depend on, are unpacked (scripts/arm64_root), and none is
+# configured. Not among CI's tests. Skips (77) by name.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(realpath "${1:-$here/build/release}")
@@ -17,9 +17,13 @@ fail() { echo "packages: $*" >&2; exit 1; }
 nibble=$build/src/nibble models=$build/tests/runtime_package/text_models
 [[ -x $nibble && -x $models ]] || fail "no $nibble, or no $models (expected both built: scripts/build nibble text_models)"
 
-mapfile -t made < <("$here/scripts/package" arm64)
+if [[ -n ${NIBBLE_ARM64_PACKAGES:-} ]]; then
+  made=("$(realpath "$NIBBLE_ARM64_PACKAGES")"/*_arm64.deb)
+else
+  mapfile -t made < <(cd "$here" && scripts/package arm64)
+  made=("${made[@]/#/$here/}")
+fi
 ((${#made[@]} == 4)) || fail "${#made[@]} packages (expected 4): ${made[*]}"
-made=("${made[@]/#/$here/}")
 du -k "${made[@]}" | sed 's#\t.*/# KB #'
 
 work=$(mktemp -d)
@@ -30,6 +34,7 @@ cp "${made[@]}" "$@" "$here/tests/packages/arm64_inside.sh" "$work/share"
   cd "$work/share"
   export NIBBLE_TORCH_MODULE=/nowhere
   "$models" .
+  rm -f shapes.nibapp # one of those that the package has
   "$nibble" quantize tiny.onnx --data npz:examples.npz -o fq.onnx --quiet
   "$nibble" integerize fq.onnx -o id.onnx --quiet
   "$nibble" compile id.onnx --machine cortex-a72 -o tiny.nib
@@ -52,7 +57,7 @@ installed() {
   cp -r "$work/share" "$system/share"
   cp /etc/resolv.conf "$system/etc/resolv.conf"
   echo "packages: installed by apt in $system"
-  "$here/scripts/arm64_system" "$system" sh -euc 'cd /share; apt-get -qq update; apt-get -qq remove -y "nibble*" "libnibble*" || true
+  "$here/scripts/arm64_system" "$system" sh -euc 'cd /share; apt-get -qq update; dpkg --purge nibble-apps nibble libnibble-rt-dev libnibble-rt1 >/dev/null 2>&1 || true
     apt-get -qq install -y --no-install-recommends ./*.deb; dpkg -V nibble libnibble-rt1 libnibble-rt-dev nibble-apps
     ldconfig -p | grep -q libnibble_rt.so.1; /share/arm64_inside.sh /share /usr/share/nibble/apps nibble'
 }
