@@ -69,7 +69,8 @@ Chart front_chart(std::string title, const std::string& axis, std::vector<Point>
   const auto [least, most] = std::minmax_element(points.begin(), points.end(),
                                                  [](const Point& a, const Point& b) { return a.value < b.value; });
   // The worst of errors would hide how the good ones differ.
-  if (!metric.more_is_better && least->value > 0 && most->value > 4 * least->value) y["scale"]["type"] = "log";
+  if (!metric.more_is_better && least->value > 0 && most->value > 4 * least->value)
+    y["scale"] = {{"type", "log"}, {"nice", false}};
   Json place = name("place", "");
   place["title"] = nullptr;
   place["legend"] = {{"orient", "bottom"}};
