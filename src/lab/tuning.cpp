@@ -69,12 +69,30 @@ bool runs_step(const Candidate& candidate, size_t step) {
   return info.set == candidate.runner.name;
 }
 
-std::vector<Candidate> candidates_of(const std::vector<uint8_t>& bytes, const TuneOptions& options) {
+/// Every library that there is, by its name; of those that cannot be used only the reason is kept.
+void add_whatever_is_there(const std::vector<uint8_t>& bytes, const TuneOptions& options, std::vector<Candidate>& all,
+                           std::vector<std::string>& passed_over) {
+  char name[32];
+  for (size_t i = 0; nibble_backend_name(i, name, sizeof name) != 0; ++i) {
+    try {
+      all.push_back({{name, true}, LoadedProgram(bytes, options_of(options.threads, "", {name}))});
+    } catch (const UserError& error) {
+      passed_over.emplace_back(error.what());
+    }
+  }
+}
+
+std::vector<Candidate> candidates_of(const std::vector<uint8_t>& bytes, const TuneOptions& options,
+                                     std::vector<std::string>& passed_over) {
   std::vector<Candidate> all;
   for (size_t i = 0; const char* name = nibble_kernel_set_name(i); ++i)
     all.push_back({{name, false}, LoadedProgram(bytes, options_of(options.threads, name, {}))});
-  for (const std::string& name : options.backends)
-    all.push_back({{name, true}, LoadedProgram(bytes, options_of(options.threads, "", {name}))});
+  for (const std::string& name : options.backends) {
+    if (name == "auto")
+      add_whatever_is_there(bytes, options, all, passed_over);
+    else
+      all.push_back({{name, true}, LoadedProgram(bytes, options_of(options.threads, "", {name}))});
+  }
   for (Candidate& candidate : all)
     for (size_t i = 0; i < nibble_steps(candidate.program.program()); ++i)
       candidate.takes.push_back(runs_step(candidate, i));
@@ -182,11 +200,11 @@ Tuning tune(const program::Program& program, const TuneOptions& options) {
   program::Program plain = program;
   plain.choices.reset();
   const std::vector<uint8_t> bytes = program::write(plain);
-  std::vector<Candidate> candidates = candidates_of(bytes, options);
+  Tuning tuning;
+  std::vector<Candidate> candidates = candidates_of(bytes, options, tuning.passed_over);
   leave_to_others(candidates);
   const LoadedProgram reference(bytes, options_of(1, "reference", {}));
   Random random(options.seed);
-  Tuning tuning;
   tuning.steps.resize(plain.steps.size());
   compare(reference, candidates, random, tuning.steps);
   measure(candidates, options, random, tuning.steps);

@@ -89,10 +89,8 @@ Findings findings_of(const std::filesystem::path& out, const lab::Question& ques
   findings.metric = metric_of(findings.combinations);
   try {
     findings.answer = lab::answer_json(out, question);
-    // Of the answer, whose combinations may be those that folds chose.
-    for (const Json& one : findings.answer.at("variants"))
-      if (one.at("name") == findings.answer.at("baseline") && one.value("error", 0.0) > 0)
-        findings.metric.difference_factor = 100 / one.at("error").get<double>();
+    if (!findings.metric.more_is_better)
+      findings.metric.difference_factor = 100 / findings.answer.at("baseline_value").get<double>();
   } catch (const UserError& error) {
     // A report of what there is so far is wanted before two combinations are whole.
     if (!question.baseline.empty()) throw;

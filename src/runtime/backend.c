@@ -89,16 +89,36 @@ static int by_name(const void* a, const void* b) {
   return strcmp(a, b);
 }
 
+typedef struct libraries {
+  int count;
+  char names[NAMES][NAME_BYTES];
+} libraries;
+
+/* Those that there are, by name, each once. */
+static void find_libraries(libraries* found) {
+  char folder[PATH_MAX];
+  int all = 0;
+  found->count = 0;
+  for (size_t i = 0; folder_at(i, folder, sizeof folder); ++i) all = add_names(folder, found->names, all);
+  qsort(found->names, (size_t)all, NAME_BYTES, by_name);
+  for (int i = 0; i < all; ++i)
+    if (i == 0 || strcmp(found->names[i], found->names[found->count - 1]) != 0)
+      memmove(found->names[found->count++], found->names[i], NAME_BYTES);
+}
+
+int nibble_backend_name(size_t index, char* name, size_t size) {
+  libraries found;
+  find_libraries(&found);
+  return index < (size_t)found.count && snprintf(name, size, "%s", found.names[index]) < (int)size;
+}
+
 static void say_what_there_is(words message) {
-  char names[NAMES][NAME_BYTES], folder[PATH_MAX], list[NAMES * (NAME_BYTES + 2)] = "none", text[sizeof list + 64];
-  int count = 0, said = 0;
-  for (size_t i = 0; folder_at(i, folder, sizeof folder); ++i) count = add_names(folder, names, count);
-  qsort(names, (size_t)count, NAME_BYTES, by_name);
-  for (int i = 0, at = 0; i < count; ++i) {
-    if (i > 0 && strcmp(names[i], names[i - 1]) == 0) continue; /* the same folder twice */
-    at += snprintf(list + at, sizeof list - (size_t)at, "%s%s", said++ > 0 ? ", " : "", names[i]);
-  }
-  snprintf(text, sizeof text, "no library of this name (there %s %s)", said > 1 ? "are" : "is", list);
+  char list[NAMES * (NAME_BYTES + 2)] = "none", text[sizeof list + 64];
+  libraries found;
+  find_libraries(&found);
+  for (int i = 0, at = 0; i < found.count; ++i)
+    at += snprintf(list + at, sizeof list - (size_t)at, "%s%s", i > 0 ? ", " : "", found.names[i]);
+  snprintf(text, sizeof text, "no library of this name (there %s %s)", found.count > 1 ? "are" : "is", list);
   say(message, text, "");
 }
 

@@ -61,6 +61,9 @@ nibble_status nibble_open_memory(const void* bytes, size_t count, const char* ke
  * kernels. The kernel sets that it chose are used without asking, where nibble_open names none. */
 nibble_status nibble_use_backend(nibble_program* program, const char* name, const unsigned char* chosen, char* message,
                                  size_t size);
+/* Names of the libraries that there are, in order: the index-th in `name`, at most 31 letters. 0 where there are no more,
+ * or `size` bytes are too few. What lies there under a name need not be a back end. */
+int nibble_backend_name(size_t index, char* name, size_t size);
 /* After its contexts. */
 void nibble_release(nibble_program* program);
 

@@ -128,7 +128,9 @@ const Option margin{
     .name = "margin", .value = "POINTS", .help = "asks whether accuracies are equal within so many points of percent"};
 const Option baseline{.name = "baseline",
                       .value = "NAME",
-                      .help = "what the others are compared with, as the table names it (the first)"};
+                      .help =
+                          "what the others are compared with, as the table names it (the first), or float: each with "
+                          "the float network that it was made of"};
 
 Verb lab_compare_row() {
   return {"lab compare",
@@ -320,7 +322,10 @@ Verb compile_row() {
             .value = "NAME",
             .help = "what it is laid out for: a name of 'nibble machines', or a file (host: the CPU that lowers)"},
            kernels,
-           backend,
+           optional(backend,
+                    "a library that may take steps whose integers stay the same: NAME.so of NIBBLE_BACKENDS or of "
+                    "Nibble's own, or a path; asked in the order given; auto: as 'nibble tune' would choose among all, "
+                    "measured here"),
            from},
           "lowers an integer network to a program: steps with their kernels and requantisation, arena, constants",
           compile};
@@ -414,7 +419,7 @@ Verb tune_row() {
        {.name = "runs", .value = "N", .help = "how often each runs (50)"},
        optional(backend,
                 "a library that is measured beside the kernel sets: NAME.so of NIBBLE_BACKENDS or of Nibble's "
-                "own, or a path")},
+                "own, or a path; auto: every one that there is")},
       "measures every kernel set and back end on each step, here, and chooses the fastest of those that give the same "
       "integers",
       tune};

@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "packages: $*" >&2; exit 1; }
 
 NIBBLE_BUILD=$build "$here/scripts/package" amd64 --no-build -o "$work/made" >"$work/list"
-for name in libnibble-rt1 libnibble-rt-dev nibble; do
+for name in libnibble-rt1 libnibble-rt-dev nibble nibble-apps; do
   deb=$(grep "/${name}_" "$work/list") || fail "no $name among $(cat "$work/list")"
   [[ $(dpkg-deb -f "$deb" Package Version Architecture | paste -sd' ') == *"$name"*"Architecture: amd64" ]] ||
     fail "$name: $(dpkg-deb -f "$deb")"
@@ -41,4 +41,5 @@ nibble=$work/root/usr/bin/nibble
 "$nibble" compile id.onnx -o tiny.nib >/dev/null
 "$nibble" run id.onnx --input one.npy --engine reference -o y.npz >/dev/null
 "$nibble" run tiny.nib --input one.npy --expect y.npz | grep -q "equal: 1 tensor" || fail "other integers"
+"$nibble" app check "$work/root/usr/share/nibble/apps/shapes.nibapp" | grep -q ": equal" || fail "another answer"
 echo "packages: $(wc -l <"$work/list") of amd64, $(du -ch "$work"/made/*.deb | tail -1 | cut -f1)"

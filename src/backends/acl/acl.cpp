@@ -52,7 +52,7 @@ class PreparedDepthwise : public Prepared {
 
  private:
   PreparedDepthwise(const nibble_conv& conv, const Weights& weights, nibble_backend_prepared& to)
-      : depthwise_(Depthwise::planes_of(conv), weights) {
+      : depthwise_(planes_of(conv), weights) {
     // A folded bias is less by zero_point * sum w; the sums are of x - zero_point.
     for (int64_t out = 0; out < weights.outs; ++out) {
       int64_t sum = conv.bias == nullptr ? 0 : static_cast<const int32_t*>(conv.bias)[out];
@@ -108,7 +108,7 @@ class PreparedSum : public Prepared {
 };
 
 const char* refusal_of(const nibble_conv& conv) {
-  return conv.groups > 1 ? Depthwise::refusal(Depthwise::planes_of(conv)) : Gemm::refusal(conv);
+  return conv.groups > 1 ? Depthwise::refusal(planes_of(conv)) : Gemm::refusal(conv);
 }
 
 const char* refusal_of(const nibble_pool& pool) {

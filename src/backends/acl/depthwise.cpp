@@ -13,28 +13,6 @@ using arm_compute::TensorShape;
 constexpr int64_t most_elements = int64_t{1} << 26;
 constexpr int64_t most_taps = 512;  // 512 * 255 * 128 < 2^24
 
-/// Of NHWC: channels move fastest.
-TensorShape image(const Planes& p, int64_t channels, const int64_t* extents) {
-  return {static_cast<size_t>(channels), static_cast<size_t>(extents[1]), static_cast<size_t>(extents[0]),
-          static_cast<size_t>(p.batch)};
-}
-
-/// What is padded behind x so that `out` windows are there; negative where no window meets the end of x.
-int64_t behind(const Planes& p, int axis) {
-  return (p.out[axis] - 1) * p.stride[axis] + (p.kernel[axis] - 1) * p.dilation[axis] + 1 - p.in[axis] - p.pad[axis];
-}
-
-arm_compute::PadStrideInfo pads(const Planes& p) {
-  const auto number = [](int64_t n) { return static_cast<unsigned>(n); };
-  return {number(p.stride[1]),
-          number(p.stride[0]),
-          number(p.pad[1]),
-          number(behind(p, 1)),
-          number(p.pad[0]),
-          number(behind(p, 0)),
-          arm_compute::DimensionRoundingType::FLOOR};
-}
-
 /// Rows and columns that no window meets are left out.
 Planes trimmed(Planes p) {
   for (int axis = 0; axis < 2; ++axis) p.in[axis] += std::min<int64_t>(0, behind(p, axis));
@@ -46,33 +24,6 @@ int64_t elements(const Planes& p, const int64_t* extents) {
 }
 
 }  // namespace
-
-Planes Depthwise::planes_of(const nibble_conv& conv) {
-  const bool plane = conv.in[0] == 1 && conv.out[0] == 1 && conv.kernel[0] == 1 && conv.pad[0] == 0;
-  const bool each = conv.groups == conv.in_channels && conv.in_channels > 0;
-  if (!plane || !each || conv.acc_type != NIBBLE_I32) return {};
-  Planes p{conv.x_type,
-           conv.batch,
-           conv.in_channels,
-           conv.out_channels / conv.in_channels,
-           conv.zero_point,
-           {},
-           {},
-           {},
-           {},
-           {},
-           {},
-           {conv.x_stride[0], conv.x_stride[2], conv.x_stride[3], 1}};
-  for (int axis = 0; axis < 2; ++axis) {
-    p.in[axis] = conv.in[axis + 1];
-    p.out[axis] = conv.out[axis + 1];
-    p.kernel[axis] = conv.kernel[axis + 1];
-    p.stride[axis] = conv.stride[axis + 1];
-    p.pad[axis] = conv.pad[axis + 1];
-    p.dilation[axis] = conv.dilation[axis + 1];
-  }
-  return p;
-}
 
 const char* Depthwise::refusal(const Planes& planes) {
   if (planes.channels == 0) return "no windows of a plane, channel by channel";

@@ -5,18 +5,11 @@
 
 #include <arm_compute/runtime/NEON/functions/NEDepthwiseConvolutionLayer.h>
 #include <arm_compute/runtime/Tensor.h>
+#include "backends/acl/planes.hpp"
 #include "backends/acl/view.hpp"
 #include "backends/weights.hpp"
 
 namespace nibble::backends {
-
-/// Windows over a plane of bytes, channel by channel: those of a depthwise convolution, or of a pool.
-struct Planes {
-  int32_t x_type;
-  int64_t batch, channels, multiplier, zero_point;
-  int64_t in[2], out[2], kernel[2], stride[2], pad[2], dilation[2];
-  int64_t x_stride[4];  ///< batch, height, width, channel
-};
 
 /// Sums of a window's products, channel by channel, by the library's depthwise convolution of floats: the one of bytes
 /// rounds its sums itself, and hands out none. Every sum of products of x - zero_point and w stays below 2^24, in any order,
@@ -32,8 +25,6 @@ class Depthwise {
   void run(const void* x, void* scratch, int32_t* v);
 
   static const char* refusal(const Planes& planes);
-  /// A depthwise convolution's; with no channels where it is none of a plane.
-  static Planes planes_of(const nibble_conv& conv);
 
  private:
   void gather(const void* x, float* to) const;

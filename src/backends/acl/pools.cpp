@@ -9,7 +9,6 @@ namespace {
 
 using arm_compute::DataLayout;
 using arm_compute::DataType;
-using arm_compute::TensorShape;
 
 Weights ones(const Planes& planes) {
   const int64_t taps = planes.kernel[0] * planes.kernel[1];
@@ -30,72 +29,11 @@ bool is_dense(int64_t channels, const int64_t* extents, const int64_t* strides, 
          (batch == 1 || strides[0] == channels * extents[1] * extents[0]);
 }
 
-unsigned number(int64_t n) {
-  return static_cast<unsigned>(n);
-}
-
-/// Padding behind x that makes `out` windows.
-int64_t behind(const Planes& p, int axis) {
-  return (p.out[axis] - 1) * p.stride[axis] + p.kernel[axis] - p.in[axis] - p.pad[axis];
-}
-
-TensorShape image(const Planes& p, const int64_t* extents) {
-  return {static_cast<size_t>(p.channels), static_cast<size_t>(extents[1]), static_cast<size_t>(extents[0]),
-          static_cast<size_t>(p.batch)};
-}
-
 DataType bytes_of(int32_t type) {
   return type == NIBBLE_U8 ? DataType::QASYMM8 : DataType::QASYMM8_SIGNED;
 }
 
 }  // namespace
-
-Planes planes_of(const nibble_pool& pool) {
-  if (pool.in[0] != 1 || pool.out[0] != 1 || pool.kernel[0] != 1 || pool.pad[0] != 0) return {};
-  Planes p{pool.x_type,
-           pool.batch,
-           pool.channels,
-           1,
-           pool.zero_point,
-           {},
-           {},
-           {},
-           {},
-           {},
-           {},
-           {pool.x_stride[0], pool.x_stride[2], pool.x_stride[3], 1}};
-  for (int axis = 0; axis < 2; ++axis) {
-    p.in[axis] = pool.in[axis + 1];
-    p.out[axis] = pool.out[axis + 1];
-    p.kernel[axis] = pool.kernel[axis + 1];
-    p.stride[axis] = pool.stride[axis + 1];
-    p.pad[axis] = pool.pad[axis + 1];
-    p.dilation[axis] = pool.dilation[axis + 1];
-  }
-  return p;
-}
-
-Planes planes_of(const nibble_reduce& reduce) {
-  const int last = reduce.rank - 1;
-  if (reduce.op != 0 || reduce.rank < 1 || reduce.rank > 2 || reduce.reduced_rank < 1 || reduce.reduced_rank > 2)
-    return {};
-  if (reduce.x_stride[last] != 1) return {};
-  const bool two = reduce.reduced_rank == 2;
-  const int64_t height = two ? reduce.reduced[0] : 1, width = reduce.reduced[two ? 1 : 0];
-  return {
-      reduce.x_type,
-      last > 0 ? reduce.extent[0] : 1,
-      reduce.extent[last],
-      1,
-      reduce.zero_point,
-      {height, width},
-      {1, 1},
-      {height, width},
-      {1, 1},
-      {0, 0},
-      {1, 1},
-      {last > 0 ? reduce.x_stride[0] : 0, two ? reduce.reduced_stride[0] : 0, reduce.reduced_stride[two ? 1 : 0], 1}};
-}
 
 const char* Maximum::refusal(const nibble_pool& pool) {
   const Planes p = planes_of(pool);
@@ -109,16 +47,14 @@ const char* Maximum::refusal(const nibble_pool& pool) {
 }
 
 Maximum::Maximum(const nibble_pool& pool)
-    : x_(image(planes_of(pool), planes_of(pool).in), bytes_of(pool.x_type), DataLayout::NHWC),
-      y_(image(planes_of(pool), planes_of(pool).out), bytes_of(pool.x_type), DataLayout::NHWC) {
+    : x_(image(planes_of(pool), pool.channels, planes_of(pool).in), bytes_of(pool.x_type), DataLayout::NHWC),
+      y_(image(planes_of(pool), pool.channels, planes_of(pool).out), bytes_of(pool.x_type), DataLayout::NHWC) {
   use_one_thread();
   const Planes p = planes_of(pool);
-  const arm_compute::PadStrideInfo pads(number(p.stride[1]), number(p.stride[0]), number(p.pad[1]),
-                                        number(behind(p, 1)), number(p.pad[0]), number(behind(p, 0)),
-                                        arm_compute::DimensionRoundingType::FLOOR);
   const arm_compute::PoolingLayerInfo about(
       arm_compute::PoolingType::MAX,
-      arm_compute::Size2D(static_cast<size_t>(p.kernel[1]), static_cast<size_t>(p.kernel[0])), DataLayout::NHWC, pads);
+      arm_compute::Size2D(static_cast<size_t>(p.kernel[1]), static_cast<size_t>(p.kernel[0])), DataLayout::NHWC,
+      pads(p));
   require(arm_compute::NEPoolingLayer::validate(x_.info(), y_.info(), about), "windows that it does not pool");
   layer_.configure(&x_, &y_, about);
   if (!x_.is_dense() || !y_.is_dense()) throw Refusal{"channels of which it takes 16 at a time"};

@@ -7,11 +7,6 @@
 
 namespace nibble::backends {
 
-/// The windows of a pool; with no channels where they are none of a plane.
-Planes planes_of(const nibble_pool& pool);
-/// Those of a reduction over one or two axes of which channels are kept, side by side: one window a plane.
-Planes planes_of(const nibble_reduce& reduce);
-
 /// The maximum of each window, of bytes that lie side by side.
 class Maximum {
  public:

@@ -106,43 +106,90 @@ static void finish_any(const nibble_conv* p, const nibble_call* call, const nibb
     }
 }
 
-/* The residual sum of four channels, q clipped to the stage's limits before. */
-typedef struct residual {
-  float32x4_t low, high, c;
-  float a, b;
-} residual;
-
-NIBBLE_ARM_INLINE int32x4_t summed(const residual* s, int32x4_t q, int16x4_t r) {
-  const float32x4_t clipped = vminq_f32(vmaxq_f32(vcvtq_f32_s32(q), s->low), s->high);
-  return vcvtnq_s32_f32(vfmaq_n_f32(vfmaq_n_f32(s->c, vcvtq_f32_s32(vmovl_s16(r)), s->b), clipped, s->a));
+/* Whether what the stage gives, and the sum with the residual, become bytes by lanes. q is clipped to the stage's limits
+ * before the sum, whatever y's type: floats hold it up to 2^24 (sum_form 2), words all of it (sum_form 1). */
+static int becomes_bytes(const nibble_conv* p) {
+  const int64_t low = p->stage.low, high = p->stage.high, whole = (int64_t)1 << 24;
+  if (p->sum_form == 0) return nibble_arm_within(p->y_type, low, high);
+  if ((p->r_type != NIBBLE_I8 && p->r_type != NIBBLE_U8) || low > high) return 0;
+  if (!nibble_arm_within(p->y_type, p->sum_low, p->sum_high)) return 0;
+  if (p->sum_form == 2) return low >= -whole && high <= whole;
+  return low >= INT32_MIN && high <= INT32_MAX && p->sum_a >= INT32_MIN && p->sum_a <= INT32_MAX &&
+         p->sum_b >= INT32_MIN && p->sum_b <= INT32_MAX;
 }
 
-NIBBLE_ARM_INLINE nibble_arm_ints with_residual(const residual* s, nibble_arm_ints q, const uint8_t* r, int is_signed) {
+/* The residual's sum: limits of q and constants. */
+typedef struct float_sum {
+  float32x4_t low, high, c;
+  float a, b;
+} float_sum;
+typedef struct word_sum {
+  int32x4_t low, high;
+  int32_t a, b;
+  int64x2_t c, shift;
+} word_sum;
+typedef struct residual {
+  int is_signed;
+  float_sum floats;
+  word_sum words;
+} residual;
+
+static residual residual_of(const nibble_conv* p) {
+  const nibble_stage* s = &p->stage;
+  const float_sum floats = {vdupq_n_f32((float)s->low), vdupq_n_f32((float)s->high), vdupq_n_f32(p->sum_fc), p->sum_fa,
+                            p->sum_fb};
+  const word_sum words = {vdupq_n_s32((int32_t)s->low),
+                          vdupq_n_s32((int32_t)s->high),
+                          (int32_t)p->sum_a,
+                          (int32_t)p->sum_b,
+                          vdupq_n_s64(p->sum_c),
+                          vdupq_n_s64(-nibble_clip(p->sum_shift, 0, 63))};
+  const residual r = {p->r_type == NIBBLE_I8, floats, words};
+  return r;
+}
+
+/* Of four channels, sum_form 2. */
+NIBBLE_ARM_INLINE int32x4_t summed_in_floats(const float_sum* s, int32x4_t q, int32x4_t r) {
+  const float32x4_t clipped = vminq_f32(vmaxq_f32(vcvtq_f32_s32(q), s->low), s->high);
+  return vcvtnq_s32_f32(vfmaq_n_f32(vfmaq_n_f32(s->c, vcvtq_f32_s32(r), s->b), clipped, s->a));
+}
+
+/* Of four channels, sum_form 1, saturated to 32 bits. */
+NIBBLE_ARM_INLINE int32x4_t summed_in_words(const word_sum* s, int32x4_t q, int32x4_t r) {
+  const int32x4_t clipped = vminq_s32(vmaxq_s32(q, s->low), s->high);
+  const int64x2_t low = vmlal_n_s32(vmlal_n_s32(s->c, vget_low_s32(clipped), s->a), vget_low_s32(r), s->b);
+  const int64x2_t high = vmlal_high_n_s32(vmlal_high_n_s32(s->c, clipped, s->a), r, s->b);
+  return vqmovn_high_s64(vqmovn_s64(vshlq_s64(low, s->shift)), vshlq_s64(high, s->shift));
+}
+
+NIBBLE_ARM_INLINE int32x4_t summed(const residual* s, int form, int32x4_t q, int16x4_t r) {
+  return form == 2 ? summed_in_floats(&s->floats, q, vmovl_s16(r)) : summed_in_words(&s->words, q, vmovl_s16(r));
+}
+
+NIBBLE_ARM_INLINE nibble_arm_ints with_residual(const residual* s, int form, nibble_arm_ints q, const uint8_t* r) {
   const uint8x16_t bytes = vld1q_u8(r);
   const int8x16_t signed_bytes = vreinterpretq_s8_u8(bytes);
   const int16x8_t low =
-      is_signed ? vmovl_s8(vget_low_s8(signed_bytes)) : vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(bytes)));
-  const int16x8_t high = is_signed ? vmovl_high_s8(signed_bytes) : vreinterpretq_s16_u16(vmovl_high_u8(bytes));
-  const nibble_arm_ints y = {summed(s, q.a, vget_low_s16(low)), summed(s, q.b, vget_high_s16(low)),
-                             summed(s, q.c, vget_low_s16(high)), summed(s, q.d, vget_high_s16(high))};
+      s->is_signed ? vmovl_s8(vget_low_s8(signed_bytes)) : vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(bytes)));
+  const int16x8_t high = s->is_signed ? vmovl_high_s8(signed_bytes) : vreinterpretq_s16_u16(vmovl_high_u8(bytes));
+  const nibble_arm_ints y = {summed(s, form, q.a, vget_low_s16(low)), summed(s, form, q.b, vget_high_s16(low)),
+                             summed(s, form, q.c, vget_low_s16(high)), summed(s, form, q.d, vget_high_s16(high))};
   return y;
 }
 
 NIBBLE_ARM_INLINE void finish_bytes(const nibble_conv* p, const nibble_call* call, const nibble_arm_windows* windows,
-                                    int64_t from, int64_t rows, int32_t (*sums)[16], int floats, int sum) {
-  const residual s = {vdupq_n_f32((float)p->stage.low), vdupq_n_f32((float)p->stage.high), vdupq_n_f32(p->sum_fc),
-                      p->sum_fa, p->sum_fb};
-  const uint8_t* r = (const uint8_t*)call->in[1] + (sum ? from : 0);
+                                    int64_t from, int64_t rows, int32_t (*sums)[16], int floats, int sum_form) {
+  const residual s = residual_of(p);
+  const uint8_t* r = sum_form ? (const uint8_t*)call->in[1] + from : NULL;
   uint8_t* y = (uint8_t*)call->out + from;
   uint8_t clip[32];
   nibble_arm_channels c;
   nibble_arm_read_channels(&p->stage, from, rows, &c);
-  memset(clip, (uint8_t)(sum ? p->sum_low : p->stage.low), 16);
-  memset(clip + 16, (uint8_t)(sum ? p->sum_high : p->stage.high), 16);
+  memset(clip, (uint8_t)(sum_form ? p->sum_low : p->stage.low), 16);
+  memset(clip + 16, (uint8_t)(sum_form ? p->sum_high : p->stage.high), 16);
   for (int i = 0; i < windows->count; ++i) {
     nibble_arm_ints v = nibble_arm_staged(nibble_arm_load(sums[i]), &c, floats);
-    if (sum && p->r_type == NIBBLE_I8) v = with_residual(&s, v, r + windows->r[i], 1);
-    if (sum && p->r_type != NIBBLE_I8) v = with_residual(&s, v, r + windows->r[i], 0);
+    if (sum_form) v = with_residual(&s, sum_form, v, r + windows->r[i]);
     nibble_arm_store(y + windows->y[i],
                      p->y_type == NIBBLE_I8 ? nibble_arm_bytes(v, clip, 1, 1) : nibble_arm_bytes(v, clip, 1, 0), rows);
   }
@@ -152,18 +199,15 @@ void nibble_arm_finish(const nibble_conv* p, const nibble_call* call, const nibb
                        int32_t (*sums)[16], int* fault) {
   const nibble_stage* s = &p->stage;
   const int64_t rows = p->out_channels - from < 16 ? p->out_channels - from : 16;
-  const int sum = p->sum_form == 2, floats = s->form == NIBBLE_STAGE_FLOAT;
-  const int bytes = nibble_arm_within(p->y_type, s->low, s->high) && (floats || s->form == NIBBLE_STAGE_PRODUCT32) &&
-                    (p->sum_form == 0 || (sum && nibble_arm_within(p->y_type, p->sum_low, p->sum_high) &&
-                                          (p->r_type == NIBBLE_I8 || p->r_type == NIBBLE_U8)));
-  if (bytes && floats && sum)
-    finish_bytes(p, call, windows, from, rows, sums, 1, 1);
-  else if (bytes && floats)
-    finish_bytes(p, call, windows, from, rows, sums, 1, 0);
-  else if (bytes && sum)
-    finish_bytes(p, call, windows, from, rows, sums, 0, 1);
-  else if (bytes)
-    finish_bytes(p, call, windows, from, rows, sums, 0, 0);
+  const int floats = s->form == NIBBLE_STAGE_FLOAT;
+  if ((floats || s->form == NIBBLE_STAGE_PRODUCT32) && becomes_bytes(p)) switch (2 * p->sum_form + floats) {
+      case 0: finish_bytes(p, call, windows, from, rows, sums, 0, 0); break;
+      case 1: finish_bytes(p, call, windows, from, rows, sums, 1, 0); break;
+      case 2: finish_bytes(p, call, windows, from, rows, sums, 0, 1); break;
+      case 3: finish_bytes(p, call, windows, from, rows, sums, 1, 1); break;
+      case 4: finish_bytes(p, call, windows, from, rows, sums, 0, 2); break;
+      default: finish_bytes(p, call, windows, from, rows, sums, 1, 2); break;
+    }
   else if (s->form == NIBBLE_STAGE_NONE && p->y_type == NIBBLE_I32 && !p->sum_form && s->low <= INT32_MIN &&
            s->high >= INT32_MAX)
     for (int i = 0; i < windows->count; ++i)

@@ -8,6 +8,7 @@
 #include "lower/lower.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/tables/program_tables.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -143,6 +144,7 @@ Result app_check(const Call& call) {
   const auto& samples = application.description().samples;
   if (samples.empty()) fail("app", call.text("BUNDLE"), "no samples", "at least one, with its golden");
   Result result;
+  result.text = describe_backends(application.program(), run_options(call).backends);
   result.json = {{"samples", Json::array()}, {"equal", true}};
   for (const app::SampleInput& sample : samples) {
     const app::Request request{app::part_named(application.parts(), sample.file, "samples"), sample.file, sample.box};
@@ -178,6 +180,7 @@ Result app_bench(const Call& call) {
     }
   }
   Result result;
+  result.text = describe_backends(application.program(), run_options(call).backends);
   result.json = {{"runs", runs}, {"threads", threads_of(call)}, {"stages", Json::array()}};
   const auto add = [&](std::string_view name, std::vector<double> times) {
     const lab::Spread spread = lab::spread_of(std::move(times));

@@ -6,6 +6,7 @@
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/tables/columns.hpp"
+#include "verbs/tables/tuning_tables.hpp"
 
 namespace nibble::verbs {
 namespace {
@@ -58,15 +59,12 @@ Result tune(const Call& call) {
                "verbs");
     result.json["model"] = call.text("output");
   }
-  result.json["before_ms"] = 1e3 * tuning.before;
-  result.json["after_ms"] = 1e3 * tuning.after;
+  result.json.update(tuned_json(tuning));
   result.json["threads"] = checked.threads();
   result.json["steps"] = Json::array();
   for (size_t i = 0; i < program.steps.size(); ++i)
     result.json["steps"].push_back(step_json(program.steps[i], tuning, i));
-  result.text = describe(program, tuning);
-  result.text += fmt::format("median {:.4f} ms, {:.4f} before; every value is the reference's\n", 1e3 * tuning.after,
-                             1e3 * tuning.before);
+  result.text = describe(program, tuning) + describe_tuned(tuning);
   if (call.has("output")) result.text += fmt::format("wrote {}\n", call.text("output"));
   return result;
 }

@@ -379,6 +379,10 @@ inline void draw_sum(Draw& draw, nibble_conv& p, const Target& to) {
   p.sum_fb = draw.once_in(3) ? 0.5F : static_cast<float>(2 * draw.real() - 0.5);
   p.sum_fc = draw.once_in(3) ? 0 : static_cast<float>(200 * (draw.real() - 0.5));
   p.sum_low = to.low, p.sum_high = to.high;
+  // q is stored nowhere: its limits are those of its own grid, whatever y's type.
+  if (p.stage.form == NIBBLE_STAGE_THRESHOLDS || draw.once_in(3)) return;
+  const int64_t reach = draw.of<int64_t>({127, 128, 255, 256, 32767, 1 << 24, 1 << 25});
+  p.stage.low = draw.once_in(3) ? 0 : -reach, p.stage.high = reach;
 }
 
 inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {

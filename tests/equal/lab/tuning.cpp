@@ -1,5 +1,7 @@
 #include "lab/tuning.hpp"
 
+#include <set>
+
 #include "base/error.hpp"
 #include "equal/lab/backend_modules.hpp"
 #include "equal/onnx/random_integer_networks.hpp"
@@ -51,6 +53,34 @@ TEST(Tune, ChoosesNobodyWhoseIntegersAreOthers) {
 TEST(Tune, RefusesABackEndThatIsNotThere) {
   const BackendFolders folders;
   EXPECT_THROW(lab::tune(a_program(2), with({"nave"})), UserError);
+}
+
+TEST(Tune, AutoMeasuresEveryLibraryThatIsThereAndSaysWhichAreNone) {
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "auto_backends";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  for (const std::string name : {"whole", "reference", "wrong", "shy", "no_entry", "nameless", "other_version"})
+    std::filesystem::create_symlink(test_backends() / (name + ".so"), folder / (name + ".so"));
+  const BackendFolders folders(folder.string());
+  const lab::Tuning tuning = lab::tune(a_program(2), with({"auto"}));
+  std::set<std::string> measured, passed_over;
+  for (const program::Runner& runner : tuning.runners)
+    if (runner.backend) measured.insert(runner.name);
+  for (const std::string& why : tuning.passed_over)
+    passed_over.insert(why.substr(0, why.find(": ", std::string("runtime: back end '").size())));
+  for (const std::string name : {"whole", "reference", "wrong", "shy"}) EXPECT_TRUE(measured.contains(name)) << name;
+  for (const std::string name : {"no_entry", "nameless", "other_version"}) {
+    EXPECT_FALSE(measured.contains(name)) << name;
+    EXPECT_TRUE(passed_over.contains("runtime: back end '" + name + "'")) << name;
+  }
+  for (const program::Runner& chosen : tuning.choices.of) EXPECT_NE(chosen.name, "wrong");
+}
+
+TEST(Tune, AutoWithoutLibrariesMeasuresKernelsAlone) {
+  const BackendFolders none("/nowhere");
+  const lab::Tuning tuning = lab::tune(a_program(2), with({"auto"}));
+  EXPECT_TRUE(tuning.passed_over.empty());
+  for (const program::Runner& runner : tuning.runners) EXPECT_FALSE(runner.backend) << runner.name;
 }
 
 /// Who runs each step of a program whose every step was chosen for one runner.
