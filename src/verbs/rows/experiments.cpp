@@ -194,7 +194,7 @@ Result plan_of(const Call& call, const lab::Study& study) {
 /// What a task of a cluster asks for; its processes are the ranks of what it trains.
 lab::SlurmOptions slurm_options(const Call& call, Json& study) {
   if (!call.has("slurm")) return {};
-  const std::string file = call.text("slurm");
+  const std::string& file = call.text("slurm");
   lab::SlurmOptions options = lab::slurm_from_json(read_json(file, "lab"), file);
   if (options.tasks == 1) return options;
   if (call.has("ranks") && call.integer("ranks", 1, 1, 1024) != options.tasks)
