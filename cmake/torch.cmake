@@ -3,6 +3,11 @@ find_package(Torch REQUIRED)
 # What at::parallel_for is made of: a loop of ours in a file without it runs on one thread.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
+# Ranks of a training: c10d's process groups over Gloo are in libtorch, whose headers ask for Gloo's.
+find_path(GLOO_HEADERS gloo/context.h REQUIRED)
+set_source_files_properties(train/ranks.cpp PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON COMPILE_DEFINITIONS "USE_DISTRIBUTED;USE_C10D_GLOO;USE_RPC")
+
 # The recipe is in nibble_train_api, the one symbol in the module: no object is twice in a program.
 get_target_property(train_sources nibble_train SOURCES)
 list(FILTER train_sources EXCLUDE REGEX "/(recipe|module)\\.cpp$")

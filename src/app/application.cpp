@@ -126,7 +126,7 @@ struct Worker::Impl {
       seen.height = picture->shape()[0];
       seen.width = picture->shape()[1];
       seen.side = app.image->height();
-      if (app.description.task == "anomaly") seen.input = app.levels->reals(levels);
+      if (task_named(app.description.task, "app").reads_input) seen.input = app.levels->reals(levels);
     } else {
       seen.input = decode_numbers(request.bytes, request.place);
       end(reply, "decode");

@@ -43,7 +43,7 @@ std::vector<int32_t> reals_of(const ImagePreparation& image, const Levels& level
 
 std::string prepare_picture(const Source& source) {
   std::string text = image_tables(*source.image, "levels");
-  if (source.description.task == "anomaly")
+  if (task_named(source.description.task, "app").reads_input)
     text += "const int32_t reals_of_pixels[] = {\n    " + table_of(reals_of(*source.image, source.levels)) + "};\n";
   return text;
 }
@@ -61,7 +61,7 @@ std::string run_picture(const Source& source) {
 )",
       count, count * image.planes() * source.levels.width(), image.planes(), source.levels.width());
   text += "  std::vector<Window> windows(1);\n";
-  if (source.description.task == "anomaly")
+  if (task_named(source.description.task, "app").reads_input)
     text += fmt::format(R"(  windows[0].input.resize({0} * {1});
   nibble_pixels_to_levels(pixels.data(), {0}, picture.channels, {1}, order, reals_of_pixels, 4, windows[0].input.data());
 )",
@@ -78,13 +78,14 @@ std::string prepare_sound(const data::SoundInput& sound, int64_t hop) {
       "const nibble_sound_features features = {{{}, {}, {}, {}, {}, static_cast<nibble_sound_window>({}), {},\n"
       "    static_cast<nibble_sound_frame>({}), static_cast<nibble_sound_padding>({}), {}, {}, {}, {},\n"
       "    static_cast<nibble_mel_scale>({}), static_cast<nibble_mel_triangles>({}), {},\n"
-      "    static_cast<nibble_sound_logarithm>({}), {}, {}, {}, {}, static_cast<nibble_sound_dct>({}), {}, {}}};\n"
+      "    static_cast<nibble_sound_logarithm>({}), {}, {}, {}, {}, static_cast<nibble_sound_dct>({}), {}, {},\n"
+      "    static_cast<nibble_sound_arithmetic>({})}};\n"
       "constexpr int64_t window_samples = {}, hop = {}, feature_values = {};\n",
       f.rate, f.by_largest, f.window_length, f.hop, f.transform, static_cast<int>(f.window), f.symmetric,
       static_cast<int>(f.frame), static_cast<int>(f.padding), f.power, f.bands, literal(f.low), literal(f.high),
       static_cast<int>(f.mel), static_cast<int>(f.triangles), f.area, static_cast<int>(f.logarithm), literal(f.floor),
       f.floor_added, literal(f.top), f.coefficients, static_cast<int>(f.dct), literal(f.gain), literal(f.offset),
-      sound.samples, hop, element_count(sound.shape()));
+      static_cast<int>(f.arithmetic), sound.samples, hop, element_count(sound.shape()));
 }
 
 std::string run_sound() {

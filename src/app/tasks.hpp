@@ -61,6 +61,7 @@ struct TaskRow {
   std::string_view name;
   std::string_view help;
   std::string_view inputs;  ///< of image, sound, numbers: what it answers of
+  bool reads_input;         ///< answers of what the network was given too
   /// Throws UserError "app: <place>: ..." where the outputs, the options or a part do not fit.
   std::unique_ptr<Task> (*open)(const Description&, const Parts&, const Ports& outputs, const std::string& place);
   Json (*result_schema)();

@@ -38,6 +38,7 @@ void each_field(const Visitor& visit, Features& f) {
   visit.choice("dct", f.dct, {"orthonormal", "tensorflow"});
   visit.real("gain", f.gain, -1e30, 1e30);
   visit.real("offset", f.offset, -1e30, 1e30);
+  visit.choice("arithmetic", f.arithmetic, {"reals", "integers"});
 }
 
 using Names = std::initializer_list<std::string_view>;
@@ -85,6 +86,7 @@ struct Writer {
   if (field == "transform") expected = "a power of two";
   if (field == "window_length") expected = "at most the transform's " + std::to_string(f.transform);
   if (field == "coefficients") expected = "at most the " + std::to_string(f.bands) + " bands";
+  if (field == "arithmetic") expected = "reals, unless there is a logarithm whose floor is 1e-30 to 1e9";
   if (field == "low" || field == "high") expected = "low + 1 <= high <= half the rate of " + std::to_string(f.rate);
   fail("data", section.at(field), whole[field].dump(), expected);
 }
@@ -92,9 +94,9 @@ struct Writer {
 nibble_sound_features features_from_json(const Json& json, int32_t rate, const std::string& place) {
   const Section section(
       json, "data", place,
-      {"by_largest", "window_length", "hop", "transform",    "window", "symmetric", "frame", "padding",
-       "power",      "bands",         "low", "high",         "mel",    "triangles", "area",  "logarithm",
-       "floor",      "floor_added",   "top", "coefficients", "dct",    "gain",      "offset"});
+      {"by_largest", "window_length", "hop", "transform",    "window", "symmetric", "frame",  "padding",
+       "power",      "bands",         "low", "high",         "mel",    "triangles", "area",   "logarithm",
+       "floor",      "floor_added",   "top", "coefficients", "dct",    "gain",      "offset", "arithmetic"});
   for (const char* key : {"window_length", "hop", "bands"}) section.part(key);
   nibble_sound_features f{};
   f.rate = rate;

@@ -120,6 +120,23 @@ struct Runner {
   Judge judge;
 };
 
+/// Of an example, the elements of the values that are compared.
+int64_t compared_elements(const Runner& runner) {
+  int64_t count = 0;
+  for (size_t i = 0; i < runner.wanted.size(); ++i) {
+    const Shape& shape = runner.subject.graph.values[i].shape;
+    if (!runner.wanted[i] || shape.empty()) continue;
+    if (std::count(shape.begin() + 1, shape.end(), any) == 0) count += element_count(shape, 1);
+  }
+  return count;
+}
+
+/// The values of all networks of a batch are held at once: within a gigabyte, as integers of 64 bits.
+int64_t batch_within_memory(const Feed& feed, int64_t elements) {
+  constexpr int64_t most = int64_t{1} << 27;
+  return std::clamp<int64_t>(most / std::max<int64_t>(elements, 1), 1, feed.batch_size);
+}
+
 /// What two runners' values of one name have in common.
 class Pair {
  public:
@@ -188,7 +205,12 @@ std::vector<Comparison> compare(const std::vector<Subject>& networks, const Subj
   for (const Subject& network : networks) runners.emplace_back(network, *feed.set);
   std::vector<Pair> pairs;
   for (Runner& runner : runners) pairs.emplace_back(runner, of_reference);
-  feed.each([&](const data::Batch& batch) {
+  int64_t elements = compared_elements(of_reference);
+  for (const Runner& runner : runners) elements += compared_elements(runner);
+  Feed within = feed;
+  const Shape& given = reference.graph[reference.graph.inputs.front()].shape;
+  if (given.empty() || given.front() == any) within.batch_size = batch_within_memory(feed, elements);
+  within.each([&](const data::Batch& batch) {
     of_reference.run(batch);
     for (size_t i = 0; i < runners.size(); ++i) {
       runners[i].run(batch);

@@ -41,6 +41,10 @@ const char* nibble_sound_fault(const nibble_sound_features* f) {
   if ((unsigned)f->dct > NIBBLE_DCT_TENSORFLOW) return "dct";
   if (!finite_at_least(f->gain, -1e300)) return "gain";
   if (!finite_at_least(f->offset, -1e300)) return "offset";
+  if ((unsigned)f->arithmetic > NIBBLE_BY_INTEGERS) return "arithmetic";
+  if (f->arithmetic == NIBBLE_BY_INTEGERS &&
+      (f->logarithm == NIBBLE_NO_LOGARITHM || !(f->floor >= 1e-30 && f->floor <= 1e9)))
+    return "arithmetic";
   return NULL;
 }
 
@@ -57,6 +61,10 @@ int64_t nibble_sound_frames(const nibble_sound_features* f, int64_t samples) {
   return samples < 1 || whole < frame_length(f) ? 0 : 1 + (whole - frame_length(f)) / f->hop;
 }
 
+float nibble_sound_real(const nibble_sound_features* f, int32_t value) {
+  return (float)(f->gain * (value / 65536.0) + f->offset);
+}
+
 int32_t nibble_sound_values(const nibble_sound_features* f) {
   return f->coefficients > 0 ? f->coefficients : f->bands;
 }
@@ -66,9 +74,10 @@ static size_t bins_of(const nibble_sound_features* f) {
 }
 
 /* Where what stands in the tables, in doubles. A band's weights are those of `spans[2 b + 1]` bins from bin
- * `spans[2 b]` on, one band's behind another's: a bin lies in two triangles at most. */
+ * `spans[2 b]` on, one band's behind another's: a bin lies in two triangles at most. Integers made of them stand
+ * behind. */
 typedef struct layout {
-  size_t turns, weights, cosines, spans, end; /* the window stands first */
+  size_t turns, weights, cosines, spans, integers, end; /* the window stands first */
 } layout;
 
 static layout layout_of(const nibble_sound_features* f) {
@@ -77,7 +86,9 @@ static layout layout_of(const nibble_sound_features* f) {
   at.weights = at.turns + (size_t)f->transform;
   at.cosines = at.weights + 2 * bins_of(f);
   at.spans = at.cosines + (size_t)f->coefficients * (size_t)f->bands;
-  at.end = at.spans + (size_t)f->bands; /* two int32_t a band */
+  at.end = at.integers = at.spans + (size_t)f->bands; /* two int32_t a band */
+  if (f->arithmetic == NIBBLE_BY_INTEGERS)            /* of the turns and cosines 4 bytes, of the rest 2 */
+    at.end += ((size_t)f->transform + (at.spans - at.cosines) + 1) / 2 + (at.cosines - at.weights + at.turns + 3) / 4;
   return at;
 }
 
@@ -152,6 +163,73 @@ static void fill_turns(int32_t transform, double* turns) {
   }
 }
 
+static int32_t integer(double x) {
+  return (int32_t)floor(x + 0.5);
+}
+
+static int32_t* integer_turns(const layout* at, const void* tables) {
+  return (int32_t*)(uintptr_t)((const double*)tables + at->integers);
+}
+
+/* By what power of two weights are multiplied, so that the largest has 16 bits. */
+static int32_t weight_scale(const double* weights, size_t count) {
+  double largest = 0;
+  int32_t scale = 0;
+  for (size_t i = 0; i < count; ++i)
+    if (weights[i] > largest) largest = weights[i];
+  for (; largest > 65535; largest /= 2) --scale;
+  for (; largest > 0 && largest * 2 <= 65535; largest *= 2) ++scale;
+  return scale;
+}
+
+static size_t weights_of(const nibble_sound_features* f, const int32_t* spans) {
+  size_t count = 0;
+  for (int32_t b = 0; b < f->bands; ++b) count += (size_t)spans[2 * b + 1];
+  return count;
+}
+
+void nibble_sound_plan_of(const nibble_sound_features* f, const void* tables, nibble_sound_plan* p) {
+  const layout at = layout_of(f);
+  const double* const base = (const double*)tables;
+  const int32_t* const spans = (const int32_t*)(const void*)(base + at.spans);
+  const int32_t before = f->frame == NIBBLE_FRAME_OF_TRANSFORM ? (f->transform - f->window_length) / 2 : 0;
+  double floor_value = f->floor;
+  int32_t exponent = 0;
+  for (; floor_value >= 0x1p31; floor_value /= 2) ++exponent;
+  for (; floor_value < 0x1p30; floor_value *= 2) --exponent;
+  p->window_length = f->window_length, p->hop = f->hop, p->transform = f->transform;
+  p->before = before, p->first = before - padding_before(f), p->padding = f->padding;
+  p->power = f->power, p->bands = f->bands, p->coefficients = f->coefficients;
+  p->by_largest = f->by_largest, p->floor_added = f->floor_added;
+  p->floor = (uint32_t)floor_value, p->floor_exponent = exponent;
+  p->top = f->top > 0 ? integer(smaller(f->top, 30000) * 0x1p16) : 0;
+  if (f->top > 0 && p->top == 0) p->top = 1;
+  p->of_logarithm =
+      integer((f->logarithm == NIBBLE_NATURAL ? nibble_log(2) : 10 * nibble_log(2) / nibble_log(10)) * 0x1p28);
+  p->weight_scale = weight_scale(base + at.weights, weights_of(f, spans));
+  p->turns = integer_turns(&at, tables), p->cosines = p->turns + f->transform;
+  p->window = (const uint16_t*)(const void*)(p->cosines + (at.spans - at.cosines));
+  p->weights = p->window + f->window_length, p->spans = spans;
+}
+
+static void fill_integers(const nibble_sound_features* f, void* tables) {
+  const layout at = layout_of(f);
+  const double* const base = (const double*)tables;
+  nibble_sound_plan p;
+  nibble_sound_plan_of(f, tables, &p);
+  int32_t* const turns = integer_turns(&at, tables);
+  int32_t* const cosines = turns + f->transform;
+  uint16_t* const window = (uint16_t*)(void*)(cosines + (at.spans - at.cosines));
+  uint16_t* const weights = window + f->window_length;
+  for (int32_t i = 0; i < f->transform; ++i) turns[i] = integer(base[at.turns + (size_t)i] * 0x1p30);
+  for (size_t i = 0; i < at.spans - at.cosines; ++i) cosines[i] = integer(base[at.cosines + i] * 0x1p30);
+  for (int32_t i = 0; i < f->window_length; ++i) window[i] = (uint16_t)integer(base[i] * 0x1p15);
+  double unit = 1;
+  for (int32_t i = 0; i < p.weight_scale; ++i) unit *= 2;
+  for (int32_t i = 0; i > p.weight_scale; --i) unit /= 2;
+  for (size_t i = 0; i < weights_of(f, p.spans); ++i) weights[i] = (uint16_t)integer(base[at.weights + i] * unit);
+}
+
 void nibble_sound_tables(const nibble_sound_features* f, void* tables) {
   const layout at = layout_of(f);
   double* const base = (double*)tables;
@@ -159,9 +237,26 @@ void nibble_sound_tables(const nibble_sound_features* f, void* tables) {
   fill_turns(f->transform, base + at.turns);
   fill_bands(f, base + at.weights, (int32_t*)(void*)(base + at.spans));
   fill_cosines(f, base + at.cosines);
+  if (f->arithmetic == NIBBLE_BY_INTEGERS) fill_integers(f, tables);
+}
+
+/* Where what stands in the scratch of integers, in bytes: what nibble_fixed_sound takes, samples, values. */
+typedef struct integer_room {
+  size_t samples, values, end;
+} integer_room;
+
+static integer_room integer_room_of(const nibble_sound_features* f, int64_t samples) {
+  const nibble_sound_plan plan = {.transform = f->transform, .bands = f->bands, .top = f->top > 0};
+  const int64_t frames = nibble_sound_frames(f, samples);
+  integer_room at;
+  at.samples = nibble_fixed_sound_scratch(&plan, frames);
+  at.values = at.samples + ((size_t)samples + 3) / 4 * 8;
+  at.end = at.values + ((size_t)(frames * nibble_sound_values(f)) + 1) / 2 * 8;
+  return at;
 }
 
 size_t nibble_sound_scratch(const nibble_sound_features* f, int64_t samples) {
+  if (f->arithmetic == NIBBLE_BY_INTEGERS) return integer_room_of(f, samples).end;
   const size_t frames = f->top > 0 ? (size_t)nibble_sound_frames(f, samples) : 1;
   return ((size_t)f->transform + bins_of(f) + (frames > 0 ? frames : 1) * (size_t)f->bands) * sizeof(double);
 }
@@ -171,12 +266,8 @@ static double sample_at(const nibble_sound* sound, int64_t i) {
 }
 
 static double padded_sample(const nibble_sound_features* f, const nibble_sound* sound, int64_t i) {
-  if (i >= 0 && i < sound->count) return sample_at(sound, i);
-  if (f->padding != NIBBLE_PAD_MIRRORED || sound->count == 1)
-    return f->padding == NIBBLE_PAD_MIRRORED ? sample_at(sound, 0) : 0;
-  const int64_t period = 2 * (sound->count - 1); /* as often as it takes where the sound is shorter than the padding */
-  i = (i % period + period) % period;
-  return sample_at(sound, i < sound->count ? i : period - i);
+  i = nibble_sound_index(f->padding, sound->count, i);
+  return i < 0 ? 0 : sample_at(sound, i);
 }
 
 static double largest_sample(const nibble_sound* sound) {
@@ -279,8 +370,31 @@ static void hold_within_top(double* bands, int64_t count, double top) {
     if (bands[i] < largest - top) bands[i] = largest - top;
 }
 
+/* A sample in 1/32768: of one beyond [-1, 1], or a NaN, the nearest or 0. */
+static int16_t integer_sample(const nibble_sound* sound, int64_t i) {
+  const double x = sample_at(sound, i) * 32768;
+  return (int16_t)(x >= 32767 ? 32767 : x <= -32768 ? -32768 : x == x ? integer(x) : 0);
+}
+
+static void compute_by_integers(const nibble_sound_features* f, const void* tables, const nibble_sound* sound,
+                                void* scratch, float* out) {
+  const integer_room at = integer_room_of(f, sound->count);
+  const int64_t frames = nibble_sound_frames(f, sound->count);
+  int16_t* const samples = (int16_t*)(void*)((char*)scratch + at.samples);
+  int32_t* const values = (int32_t*)(void*)((char*)scratch + at.values);
+  nibble_sound_plan plan;
+  nibble_sound_plan_of(f, tables, &plan);
+  for (int64_t i = 0; i < sound->count; ++i) samples[i] = integer_sample(sound, i);
+  nibble_fixed_sound(&plan, samples, sound->count, frames, scratch, values);
+  for (int64_t i = 0; i < frames * nibble_sound_values(f); ++i) out[i] = nibble_sound_real(f, values[i]);
+}
+
 void nibble_sound_compute(const nibble_sound_features* f, const void* tables, const nibble_sound* sound, void* scratch,
                           float* out) {
+  if (f->arithmetic == NIBBLE_BY_INTEGERS) {
+    compute_by_integers(f, tables, sound, scratch, out);
+    return;
+  }
   const layout at = layout_of(f);
   const double* const base = (const double*)tables;
   double *const frame = (double*)scratch, *const spectrum = frame + f->transform, *bands = spectrum + bins_of(f);

@@ -2,23 +2,21 @@
 #define NIBBLE_PROCESSING_SOUND_H
 #include <stddef.h>
 #include <stdint.h>
+
+#include "processing/fixed_sound.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* A sound's way into a network's input: frames, windows, spectra, mel bands, logarithms, cosines. Doubles by sums,
- * products, quotients and square roots alone (processing/real.h), so the same bits on every machine; nothing allocated,
- * nothing global. */
+ * products, quotients and square roots alone (processing/real.h), or integers (processing/fixed_sound.h): the same bits
+ * on every machine either way; nothing allocated, nothing global. */
 
 typedef enum nibble_sound_window { NIBBLE_RECTANGULAR, NIBBLE_HANN, NIBBLE_HAMMING } nibble_sound_window;
 
 /* What hop steps along: the window's samples, with zeros behind them up to the transform (TensorFlow), or the
  * transform's, with the window in their middle (librosa). */
 typedef enum nibble_sound_frame { NIBBLE_FRAME_OF_WINDOW, NIBBLE_FRAME_OF_TRANSFORM } nibble_sound_frame;
-
-/* Half a frame before the first sample and behind the last (librosa's center): none, zeros, or the sound mirrored at
- * its first and last sample. */
-typedef enum nibble_sound_padding { NIBBLE_NO_PADDING, NIBBLE_PAD_ZEROS, NIBBLE_PAD_MIRRORED } nibble_sound_padding;
 
 /* HTK: 2595 log10(1 + f / 700). Slaney: 3 f / 200 up to 1000 Hz, 15 + 27 log(f / 1000) / log(6.4) above. */
 typedef enum nibble_mel_scale { NIBBLE_MEL_HTK, NIBBLE_MEL_SLANEY } nibble_mel_scale;
@@ -33,6 +31,10 @@ typedef enum nibble_sound_logarithm { NIBBLE_NO_LOGARITHM, NIBBLE_NATURAL, NIBBL
 /* DCT-II of M bands, coefficient k = c sum_m band[m] cos(pi k (2 m + 1) / (2 M)), c = sqrt(2 / M); where orthonormal
  * (librosa, scipy), c = sqrt(1 / M) of k = 0. */
 typedef enum nibble_sound_dct { NIBBLE_DCT_ORTHONORMAL, NIBBLE_DCT_TENSORFLOW } nibble_sound_dct;
+
+/* What features are computed by. Integers take samples in 1/32768, and differ from doubles by thousandths of a
+ * logarithm's unit where a band is less than 60 dB below the frame's largest. */
+typedef enum nibble_sound_arithmetic { NIBBLE_BY_REALS, NIBBLE_BY_INTEGERS } nibble_sound_arithmetic;
 
 typedef struct nibble_sound_features {
   int32_t rate;          /* samples a second, 1 to 1,000,000 */
@@ -56,7 +58,8 @@ typedef struct nibble_sound_features {
   double top;           /* above 0: no value is more than this below the sound's largest (librosa's top_db) */
   int32_t coefficients; /* of the DCT, 0 to bands; 0: the bands themselves */
   nibble_sound_dct dct;
-  double gain, offset; /* at the end: gain * value + offset */
+  double gain, offset;                /* at the end: gain * value + offset */
+  nibble_sound_arithmetic arithmetic; /* integers: a logarithm, its floor 1e-30 to 1e9 */
 } nibble_sound_features;
 
 /* Samples in [-1, 1]: `reals`, or where they are null `integers` / 32768. At most 2^30. */
@@ -76,6 +79,12 @@ int32_t nibble_sound_values(const nibble_sound_features* features); /* of a fram
 /* What does not depend on the sound, made once; `tables` of that many bytes, aligned to 8. */
 size_t nibble_sound_table_bytes(const nibble_sound_features* features);
 void nibble_sound_tables(const nibble_sound_features* features, void* tables);
+
+/* Where features are computed by integers: what nibble_fixed_sound takes, of tables that stay where they are. */
+void nibble_sound_plan_of(const nibble_sound_features* features, const void* tables, nibble_sound_plan* plan);
+
+/* What nibble_fixed_sound's value stands for. */
+float nibble_sound_real(const nibble_sound_features* features, int32_t value);
 
 /* Bytes of scratch for a sound of that many samples, aligned to 8. */
 size_t nibble_sound_scratch(const nibble_sound_features* features, int64_t samples);

@@ -56,9 +56,9 @@ std::string summary(const Findings& findings) {
   for (const Json& one : findings.answer.at("differences")) ++counts[kind_of(one, findings)];
   const bool margin = findings.answer.contains("margin_points");
   std::string text = fmt::format("Against '{}' ", findings.answer.at("baseline").get<std::string>());
-  if (const Combination* baseline = findings.baseline())
-    text += "(" + findings.metric.described(baseline->mean("value")) + ")";
-  text += fmt::format(", of {} other combination{}: ", findings.answer.at("differences").size(),
+  text += "(" + findings.metric.described(findings.answer.at("baseline_value")) + ")";
+  text += fmt::format(", of {} {}combination{}: ", findings.answer.at("differences").size(),
+                      findings.baseline() == nullptr ? "" : "other ",
                       findings.answer.at("differences").size() == 1 ? "" : "s");
   if (margin)
     text += fmt::format("{} equivalent within ±{} {}, ", counts[Kind::Equivalent],
@@ -102,6 +102,14 @@ Chart differences_chart(const Findings& findings) {
   const Json values = difference_values(findings);
   const std::string title = "difference, " + findings.metric.of_difference;
   Json x = quantity("difference", title), from = quantity("low", title);
+  double widest = 0;
+  for (const Json& value : values) widest = std::max(widest, std::abs(value.value("difference", 0.0)));
+  // Percents of a baseline know no end: as they are up to 10, by their logarithm beyond.
+  if (!findings.metric.more_is_better && widest > 100)
+    for (Json* channel : {&x, &from}) {
+      (*channel)["scale"] = {{"type", "symlog"}, {"constant", 10}, {"nice", false}};
+      (*channel)["axis"] = {{"values", {-100, -30, -10, -3, 0, 3, 10, 30, 100, 300, 1000, 3000}}};
+    }
   const Json y = combination_axis("combination");
   Json layers = Json::array();
   const Json once = {{"values", {Json::object()}}};

@@ -64,7 +64,13 @@ Chart front_chart(std::string title, const std::string& axis, std::vector<Point>
     text += fmt::format("{}{} ({:.5g}, {})", comma, point.name, point.cost, metric.described(point.value));
     comma = "; ";
   }
-  const Json x = quantity("cost", axis), y = quantity("value", metric.name);
+  const Json x = quantity("cost", axis);
+  Json y = quantity("value", metric.name);
+  const auto [least, most] = std::minmax_element(points.begin(), points.end(),
+                                                 [](const Point& a, const Point& b) { return a.value < b.value; });
+  // The worst of errors would hide how the good ones differ.
+  if (!metric.more_is_better && least->value > 0 && most->value > 4 * least->value)
+    y["scale"] = {{"type", "log"}, {"nice", false}};
   Json place = name("place", "");
   place["title"] = nullptr;
   place["legend"] = {{"orient", "bottom"}};

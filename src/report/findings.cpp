@@ -89,9 +89,8 @@ Findings findings_of(const std::filesystem::path& out, const lab::Question& ques
   findings.metric = metric_of(findings.combinations);
   try {
     findings.answer = lab::answer_json(out, question);
-    const Combination* baseline = findings.baseline();
-    if (!findings.metric.more_is_better && baseline != nullptr)
-      findings.metric.difference_factor = 100 / baseline->mean("value");
+    if (!findings.metric.more_is_better)
+      findings.metric.difference_factor = 100 / findings.answer.at("baseline_value").get<double>();
   } catch (const UserError& error) {
     // A report of what there is so far is wanted before two combinations are whole.
     if (!question.baseline.empty()) throw;

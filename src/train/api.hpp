@@ -37,6 +37,7 @@ struct Recipe {
   bool histograms = false;  ///< of weights and activations, every epoch, into the run folder's tensorboard
   uint64_t seed = 1;
   int threads = 2;
+  int ranks = 1;  ///< processes that train one network together, of `threads` each; as JSON where there are several
 };
 /// Throws UserError naming the key.
 Recipe recipe_from_json(const Json& json, std::string_view place);
@@ -74,6 +75,35 @@ struct Distillation {
   double temperature = 4;                       ///< above 0
 };
 
+/// Where a process stands among those that train one network together.
+struct RankPlace {
+  int rank = 0, count = 1;
+  std::string address = "127.0.0.1";  ///< of rank 0
+  int port = 0;                       ///< where rank 0 listens; 0, of rank 0 itself: a free one
+};
+
+/// Why a rank has ended whose process is this one's, empty while it lives; of others always empty.
+using RankEnded = std::function<std::string(int rank)>;
+
+/// Processes that train one network together, each on its part of every batch, as one of them sees them. Rank 0 does
+/// all that an experiment does; the others help in each of its trainings, and write nothing. How: docs/design/train.md.
+class Ranks {
+ public:
+  virtual ~Ranks() = default;
+  virtual int rank() const = 0;
+  virtual int count() const = 0;
+  /// Where rank 0 listens.
+  virtual int port() const = 0;
+  /// Of rank 0: a training begins, of which the others get this text. Throws UserError where one of them does not come.
+  virtual void begin(const std::string& training) = 0;
+  /// Of the others: the next training's text; nothing once rank 0 has ended.
+  virtual std::optional<std::string> next() = 0;
+  /// Out of the training that is under way, which then ends everywhere; rank 0 says why.
+  virtual void leave(const std::string& why) = 0;
+  /// A rank is gone: there will be no further training.
+  virtual bool lost() const = 0;
+};
+
 struct TrainRun {
   Recipe recipe;
   std::shared_ptr<const data::Dataset> train_set;
@@ -94,6 +124,9 @@ struct TrainRun {
   /// quantiser and kind once, also when the run is resumed.
   std::function<void(const std::string&)> warn;
   const volatile int* interrupted = nullptr;  ///< set by a signal: checkpoint, then UserError "train: interrupted ..."
+  /// Who trains together, between their begin or next and the following one; null: this process alone. Of what stands
+  /// above rank 0 alone uses folder, resume and the functions it calls.
+  Ranks* ranks = nullptr;
 };
 
 /// What the module hands out.
@@ -106,8 +139,10 @@ struct Api {
   /// that names the step; the last good checkpoint stays.
   void (*train)(graph::Graph& graph, const TrainRun& run);
   std::string (*torch_version)();
+  /// Throws UserError where rank 0 cannot listen, or cannot be reached.
+  std::unique_ptr<Ranks> (*join)(const RankPlace& place, const RankEnded& ended);
 };
-inline constexpr int api_version = 5;
+inline constexpr int api_version = 6;
 
 }  // namespace nibble::train
 

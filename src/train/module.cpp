@@ -3,6 +3,7 @@
 
 #include "train/api.hpp"
 #include "train/engine.hpp"
+#include "train/ranks.hpp"
 #include "train/train.hpp"
 
 extern "C" __attribute__((visibility("default"))) const nibble::train::Api* nibble_train_api() {
@@ -10,6 +11,6 @@ extern "C" __attribute__((visibility("default"))) const nibble::train::Api* nibb
   mallopt(M_MMAP_THRESHOLD, 1 << 28);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   static const nibble::train::Api api{nibble::train::api_version, nibble::train::make_engine, nibble::train::train,
-                                      [] { return std::string(TORCH_VERSION); }};
+                                      [] { return std::string(TORCH_VERSION); }, nibble::train::join_ranks};
   return &api;
 }

@@ -8,10 +8,9 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/hash.hpp"
-#include "graph/text.hpp"
 #include "train/engine.hpp"
 #include "train/loop/checkpoint.hpp"
+#include "train/loop/description.hpp"
 #include "train/loop/health.hpp"
 #include "train/loop/journal.hpp"
 #include "train/loop/loss.hpp"
@@ -19,6 +18,7 @@
 #include "train/loop/optimiser.hpp"
 #include "train/loop/schedule.hpp"
 #include "train/loop/statistics.hpp"
+#include "train/loop/together.hpp"
 #include "train/network/network.hpp"
 #include "train/network/tensors.hpp"
 
@@ -40,37 +40,6 @@ Random stream(const Recipe& recipe, Stream what, int64_t index) {
   return Random(recipe.seed).fork(static_cast<uint64_t>(what)).fork(static_cast<uint64_t>(index));
 }
 
-/// The structure of a network as one number: its text with every constant zero.
-std::string structure_of(graph::Graph graph) {
-  for (graph::Value& value : graph.values)
-    if (value.constant) value.constant = Tensor(value.constant->type(), value.constant->shape());
-  return std::to_string(fnv1a(graph::to_text(graph, graph::Constants::Short)));
-}
-
-/// All constants as one number.
-std::string weights_of(const graph::Graph& graph) {
-  uint64_t hash = fnv1a("");
-  for (const graph::Value& value : graph.values) {
-    if (!value.constant) continue;
-    const std::span<const std::byte> bytes = value.constant->bytes();
-    hash = fnv1a({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, hash);
-  }
-  return std::to_string(hash);
-}
-
-/// What a checkpoint must have been made for, but for the threads.
-Json description_of(const graph::Graph& graph, const TrainRun& run) {
-  Json recipe = to_json(run.recipe), quantisation = run.quantisation;
-  recipe.erase("threads");
-  if (quantisation.contains("train") && quantisation["train"].is_object()) quantisation["train"].erase("threads");
-  return {{"recipe", recipe},
-          {"preprocess", data::to_json(run.preprocess)},
-          {"quantisation", quantisation},
-          {"examples", run.train_set->size()},
-          {"network", structure_of(graph)},
-          {"weights", weights_of(graph)}};
-}
-
 /// One training run: where it is, and how it goes on.
 class Trainer {
  public:
@@ -78,11 +47,12 @@ class Trainer {
       : graph_(graph),
         run_(run),
         recipe_(run.recipe),
+        ranks_(static_cast<Collective*>(run.ranks)),
         augmentation_(data::augmentation_from_json(recipe_.augmentation, "augmentation")),
         network_(graph, run.quantisers, recipe_.seed, run.batch_norm.fold),
         optimiser_(recipe_, network_.learned(), run.rules),
         health_(network_, run.warn),
-        journal_(network_, run.folder, recipe_.histograms),
+        journal_(network_, run.folder, recipe_.histograms),  // of rank 0
         description_(description_of(graph, run)) {
     if (run.distillation.teacher) teacher_.emplace(*run.distillation.teacher);
     if (const auto model = run.train_set->landmarks()) landmarks_.emplace(*model);
@@ -97,10 +67,11 @@ class Trainer {
 
   void run() {
     check_end_of_schedule();
-    if (run_.resume) resume();
+    if (run_.resume && writes()) resume();
+    if (ranks_) start_together();
     // A run that ended, or has only its end before it, has no step to set its quantisers.
     if (steps_done() > 0) network_.apply(run_.schedule, epochs_of(steps_done() - 1));
-    journal_.go_on_after(epoch_);
+    if (writes()) journal_.go_on_after(epoch_);
     name_unfolded();
     while (epoch_ < recipe_.epochs) {
       train_epoch();
@@ -110,6 +81,8 @@ class Trainer {
   }
 
  private:
+  /// Of ranks the first: the others hold what it holds, and keep nothing.
+  bool writes() const { return ranks_ == nullptr || ranks_->rank() == 0; }
   std::filesystem::path checkpoint_file() const { return run_.folder / "checkpoint.pt"; }
   int64_t steps_done() const { return epoch_ * steps_per_epoch_ + step_; }
   std::string place() const {
@@ -136,13 +109,38 @@ class Trainer {
              "a checkpoint of the same description holds the same tensors");
       at::Tensor(tensor).copy_(found->second);
     }
-    const Json& counters = checkpoint->progress;
+    go_on_from(checkpoint->progress);
+    kept_ = progress();
+    if (!reports_.empty()) write_file(run_.folder / "metrics.csv", metrics_csv(reports_), "train");
+  }
+
+  void go_on_from(const Json& counters) {
     epoch_ = counters.at("epoch"), step_ = counters.at("step"), before_ = counters.at("seconds");
     sums_ = {counters.at("loss"), counters.at("correct"), counters.at("examples")};
     health_.warned() = counters.at("warned");
-    kept_ = progress();
+    reports_.clear();
     for (const Json& report : counters.at("reports")) reports_.push_back(report_from_json(report));
-    if (!reports_.empty()) write_file(run_.folder / "metrics.csv", metrics_csv(reports_), "train");
+  }
+
+  Json counters() const {
+    Json reports = Json::array();
+    for (const EpochReport& report : reports_) reports.push_back(to_json(report));
+    return {{"epoch", epoch_},
+            {"step", step_},
+            {"seconds", before_},
+            {"loss", sums_.loss},
+            {"correct", sums_.correct},
+            {"examples", sums_.examples},
+            {"warned", health_.warned()},
+            {"reports", reports}};
+  }
+
+  /// Every rank where rank 0 is.
+  void start_together() {
+    std::string text = counters().dump();
+    spread(*ranks_, text);
+    go_on_from(Json::parse(text));
+    spread(*ranks_, tensors());
   }
 
   void check_batch_norm() const {
@@ -179,20 +177,14 @@ class Trainer {
     fail("train", place(), found, "finite numbers; try a lower learning_rate" + kept);
   }
 
+  /// Of ranks all at once: what each alone has seen goes into it.
   void save() {
     if (const std::string found = learned_not_finite(network_); !found.empty()) stop_at(found);
-    Checkpoint checkpoint{description_, {}, tensors()};
-    Json reports = Json::array();
-    for (const EpochReport& report : reports_) reports.push_back(to_json(report));
-    checkpoint.progress = {{"epoch", epoch_},
-                           {"step", step_},
-                           {"seconds", before_ + seconds_since(start_)},
-                           {"loss", sums_.loss},
-                           {"correct", sums_.correct},
-                           {"examples", sums_.examples},
-                           {"warned", health_.warned()},
-                           {"reports", reports}};
-    write_checkpoint(checkpoint_file(), checkpoint);
+    if (ranks_) health_.put_together(*ranks_);
+    if (ranks_) check_alike(*ranks_, tensors(), place());
+    Checkpoint checkpoint{description_, counters(), tensors()};
+    checkpoint.progress["seconds"] = before_ + seconds_since(start_);
+    if (writes()) write_checkpoint(checkpoint_file(), checkpoint);
     kept_ = progress();
     saved_ = Clock::now();
   }
@@ -212,7 +204,7 @@ class Trainer {
   bool interrupted() const { return run_.interrupted != nullptr && *run_.interrupted != 0; }
 
   void stop_if_interrupted() {
-    if (!interrupted()) return;
+    if (ranks_ ? !stops_ : !interrupted()) return;
     save();
     fail("train", "interrupted at epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(step_),
          "saved in " + checkpoint_file().string(), "to go on with --resume");
@@ -220,9 +212,11 @@ class Trainer {
 
   void train_epoch() {
     start_ = saved_ = Clock::now();
-    const int64_t size = run_.train_set->size();
-    data::Loader loader(run_.train_set, run_.preprocess, stream(recipe_, Stream::Order, epoch_).permutation(size),
-                        recipe_.batch_size, 2, augmentation_, stream(recipe_, Stream::Augmentation, epoch_));
+    std::vector<int64_t> order = stream(recipe_, Stream::Order, epoch_).permutation(run_.train_set->size());
+    if (ranks_) order = own_order(*ranks_, order, recipe_.batch_size);
+    data::Loader loader(run_.train_set, run_.preprocess, std::move(order),
+                        ranks_ ? share_of(*ranks_, recipe_.batch_size).count : recipe_.batch_size, 2, augmentation_,
+                        stream(recipe_, Stream::Augmentation, epoch_));
     for (int64_t skipped = 0; skipped < step_; ++skipped) loader.next();
     while (step_ < steps_per_epoch_) {
       stop_if_interrupted();
@@ -231,9 +225,11 @@ class Trainer {
       train_step(*batch);
       ++step_;
       if (run_.on_step) run_.on_step(steps_done(), recipe_.epochs * steps_per_epoch_);
-      if (step_ < steps_per_epoch_ && seconds_since(saved_) >= run_.checkpoint_seconds) save();
+      if (step_ < steps_per_epoch_ && (ranks_ ? saves_ : due())) save();
     }
   }
+
+  bool due() const { return seconds_since(saved_) >= run_.checkpoint_seconds; }
 
   at::Tensor input_of(const data::Batch& batch) const {
     const graph::Value& input = graph_[graph_.inputs[0]];
@@ -247,8 +243,14 @@ class Trainer {
   double epochs_of(int64_t step) const { return static_cast<double>(step) / static_cast<double>(steps_per_epoch_); }
 
   Mode mode_of_step() const {
-    return {true, at::make_generator<at::CPUGeneratorImpl>(stream(recipe_, Stream::Dropout, steps_done()).bits()),
-            steps_done(), run_.batch_norm.freeze && epochs_of(steps_done()) >= *run_.batch_norm.freeze};
+    Mode mode{true,
+              at::make_generator<at::CPUGeneratorImpl>(stream(recipe_, Stream::Dropout, steps_done()).bits()),
+              steps_done(),
+              run_.batch_norm.freeze && epochs_of(steps_done()) >= *run_.batch_norm.freeze,
+              {}};
+    if (ranks_)
+      mode.share = share_of(*ranks_, std::min(recipe_.batch_size, run_.train_set->size() - step_ * recipe_.batch_size));
+    return mode;
   }
 
   const Landmarks* landmarks() const { return landmarks_ ? &*landmarks_ : nullptr; }
@@ -274,27 +276,60 @@ class Trainer {
     const at::Tensor output = network_.run(
         x, mode_of_step(), logits(), [&](graph::ValueId id, const at::Tensor& value) { health_.observe(id, value); });
     const at::Tensor loss = with_teacher(loss_of(recipe_, output, batch, landmarks()), output, x);
-    const double value = loss.item<double>();
-    if (!std::isfinite(value)) {
-      const std::string found = value_not_finite(network_, x, mode_of_step());
-      stop_at(found.empty() ? "the loss is " + std::to_string(value) : found);
+    Sums sums;
+    add_batch(sums, loss.item<double>(), output, batch);
+    if (ranks_) {
+      sums = backward_together(loss, sums);
+      stop_unless_finite(sums.mean_loss(), x);
+    } else {
+      stop_unless_finite(loss.item<double>(), x);
+      loss.backward();
     }
-    loss.backward();
     if (const std::string found = learned_not_finite(network_); !found.empty()) stop_at(found);
     optimiser_.step(learning_rate(recipe_, steps_done(), steps_per_epoch_));
     network_.settle();
     health_.after_step(place());
-    add_batch(sums_, value, output, batch);
+    sums_ += sums;
   }
 
+  /// What this rank's part of a batch adds to the gradients and sums of all.
+  Sums backward_together(const at::Tensor& loss, const Sums& own) {
+    const Share share = mode_of_step().share;
+    (loss * share.weight()).backward();
+    const Said said =
+        put_together(*ranks_, network_.learned(), {share.counts ? own : Sums{}, interrupted(), writes() && due()});
+    stops_ = said.interrupted, saves_ = said.save;
+    return said.sums;
+  }
+
+  void stop_unless_finite(double loss, const at::Tensor& x) {
+    if (std::isfinite(loss)) return;
+    const std::string found = value_not_finite(network_, x, mode_of_step());
+    stop_at(found.empty() ? "the loss is " + std::to_string(loss) : found);
+  }
+
+  /// Ranks take batches in turn. The sums are those of the batches in their order, whoever has them.
   Sums test() const {
     Sums sums;
     if (run_.test_set == nullptr || run_.test_set->size() == 0) return sums;
-    data::Loader loader(run_.test_set, run_.preprocess, data::in_order(run_.test_set->size()), test_batch, 2);
-    while (const std::optional<data::Batch> batch = loader.next()) {
+    const int64_t size = run_.test_set->size(), batches = (size + test_batch - 1) / test_batch;
+    const int64_t first = ranks_ ? ranks_->rank() : 0, every = ranks_ ? ranks_->count() : 1;
+    std::vector<int64_t> order;
+    for (int64_t i = 0; i < size; ++i)
+      if (i / test_batch % every == first) order.push_back(i);
+    data::Loader loader(run_.test_set, run_.preprocess, std::move(order), test_batch, 2);
+    const at::Tensor of_batches = at::zeros({batches, 3}, at::kDouble);
+    auto rows = of_batches.accessor<double, 2>();
+    for (int64_t i = first; const std::optional<data::Batch> batch = loader.next(); i += every) {
       const at::Tensor output = network_.run(input_of(*batch), {}, logits());
-      add_batch(sums, loss_of(recipe_, output, *batch, landmarks()).item<double>(), output, *batch);
+      Sums own;
+      add_batch(own, loss_of(recipe_, output, *batch, landmarks()).item<double>(), output, *batch);
+      rows[i][0] = own.loss;
+      rows[i][1] = static_cast<double>(own.correct), rows[i][2] = static_cast<double>(own.examples);
     }
+    if (ranks_) ranks_->add(of_batches);
+    for (int64_t i = 0; i < batches; ++i)
+      sums += {rows[i][0], static_cast<int64_t>(rows[i][1]), static_cast<int64_t>(rows[i][2])};
     return sums;
   }
 
@@ -333,6 +368,7 @@ class Trainer {
 
   void finish_epoch() {
     const int64_t reestimated = reestimate();
+    if (ranks_) health_.put_together(*ranks_);
     health_.after_epoch("epoch " + std::to_string(epoch_ + 1));
     const Sums tested = test();
     EpochReport report{epoch_ + 1,
@@ -345,19 +381,20 @@ class Trainer {
                        before_ + seconds_since(start_),
                        network_.quantisers_on(),
                        reestimated};
-    journal_.write(report, some_examples());
+    if (writes()) journal_.write(report, some_examples());
     reports_.push_back(report);
     name_divergence();
     ++epoch_, step_ = 0, sums_ = {}, before_ = 0;
     start_ = Clock::now();
     save();
-    write_file(run_.folder / "metrics.csv", metrics_csv(reports_), "train");
+    if (writes()) write_file(run_.folder / "metrics.csv", metrics_csv(reports_), "train");
     if (run_.on_epoch) run_.on_epoch(report);
   }
 
   graph::Graph& graph_;
   const TrainRun& run_;
   const Recipe& recipe_;
+  Collective* ranks_;  ///< null: alone
   data::Augmentation augmentation_;
   Network network_;
   std::optional<Network> teacher_;
@@ -371,9 +408,20 @@ class Trainer {
   Sums sums_;                     ///< of the epoch under way
   double before_ = 0;             ///< seconds of this epoch before a resume
   std::vector<EpochReport> reports_;
-  std::string kept_;  ///< how far the checkpoint is; empty: this run has none
+  bool stops_ = false, saves_ = false;  ///< of ranks: what they agreed on with the last step
+  std::string kept_;                    ///< how far the checkpoint is; empty: this run has none
   Clock::time_point start_ = Clock::now(), saved_ = start_;
 };
+
+void check_ranks(const TrainRun& run) {
+  const int count = run.ranks ? run.ranks->count() : 1;
+  if (count != run.recipe.ranks)
+    fail("train", "ranks", std::to_string(run.recipe.ranks) + " in a training of " + std::to_string(count),
+         "as many everywhere");
+  if (count > run.recipe.batch_size)
+    fail("train", "ranks", std::to_string(count) + " for batches of " + std::to_string(run.recipe.batch_size),
+         "at most one an example of a batch");
+}
 
 }  // namespace
 
@@ -381,7 +429,14 @@ void train(graph::Graph& graph, const TrainRun& run) {
   if (run.train_set == nullptr || run.train_set->size() == 0) fail("train", "data set", "no examples", "at least one");
   use_direct_convolutions();
   at::set_num_threads(run.recipe.threads);
-  Trainer(graph, run).run();
+  try {
+    check_ranks(run);
+    Trainer(graph, run).run();
+  } catch (const std::exception& error) {
+    // The others wait for what this rank will not do.
+    if (run.ranks) run.ranks->leave(error.what());
+    throw;
+  }
 }
 
 }  // namespace nibble::train

@@ -124,7 +124,9 @@ const Option margin{
     .name = "margin", .value = "POINTS", .help = "asks whether accuracies are equal within so many points of percent"};
 const Option baseline{.name = "baseline",
                       .value = "NAME",
-                      .help = "what the others are compared with, as the table names it (the first)"};
+                      .help =
+                          "what the others are compared with, as the table names it (the first), or float: each with "
+                          "the float network that it was made of"};
 
 Verb lab_compare_row() {
   return {"lab compare",

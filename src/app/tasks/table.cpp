@@ -108,15 +108,17 @@ Json anomaly_output() {
 
 const std::vector<TaskRow>& tasks() {
   static const std::vector<TaskRow> rows = {
-      {"classification", "which class, the likeliest first", "image, sound, numbers", open_classification,
+      {"classification", "which class, the likeliest first", "image, sound, numbers", false, open_classification,
        classification_result, classification_output},
-      {"detection", "objects and their boxes", "image", open_detection, detection_result, detection_output},
-      {"segmentation", "a class for every pixel", "image", open_segmentation, segmentation_result, segmentation_output},
-      {"landmarks", "points of a face, and how it is turned", "image", open_landmarks, landmarks_result,
+      {"detection", "objects and their boxes", "image", false, open_detection, detection_result, detection_output},
+      {"segmentation", "a class for every pixel", "image", false, open_segmentation, segmentation_result,
+       segmentation_output},
+      {"landmarks", "points of a face, and how it is turned", "image", false, open_landmarks, landmarks_result,
        landmarks_output},
-      {"keywords", "words in a sound, window by window", "sound", open_keywords, keywords_result, keywords_output},
-      {"anomaly", "whether an input is one that the network cannot reconstruct", "image, sound, numbers", open_anomaly,
-       anomaly_result, anomaly_output},
+      {"keywords", "words in a sound, window by window", "sound", false, open_keywords, keywords_result,
+       keywords_output},
+      {"anomaly", "whether an input is one that the network cannot reconstruct", "image, sound, numbers", true,
+       open_anomaly, anomaly_result, anomaly_output},
   };
   return rows;
 }

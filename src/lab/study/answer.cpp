@@ -52,7 +52,28 @@ const std::vector<double>& values_of(const Combination& one, bool by_example) {
   return by_example ? one.examples : one.outcomes;
 }
 
-stats::Comparison comparison_of(const Measured& all, size_t baseline, const Question& question, size_t variants) {
+/// What combinations are compared with: one of them, or each with the float network that it was made of.
+struct Baseline {
+  std::string name;
+  const Combination* one;  ///< null: the float networks
+  double value;            ///< its mean; the mean of all float networks
+
+  /// The pairs of a combination: its values, and the baseline's. Errors against float networks of several errors are
+  /// brought to one size: shares of them stay what they are.
+  std::vector<std::vector<double>> pairs(const Combination& other, bool by_example) const {
+    if (one != nullptr) return {values_of(other, by_example), values_of(*one, by_example)};
+    std::vector<std::vector<double>> both{values_of(other, by_example),
+                                          by_example ? other.float_examples : other.float_outcomes};
+    const double factor = other.is_error ? value / mean_of(other.float_outcomes) : 1;
+    if (factor != 1)
+      for (std::vector<double>& values : both)
+        for (double& x : values) x *= factor;
+    return both;
+  }
+};
+
+stats::Comparison comparison_of(const Measured& all, const Baseline& baseline, const Question& question,
+                                size_t variants) {
   stats::Comparison comparison;
   const std::vector<Combination>& combinations = all.combinations;
   const bool by_example = combinations.front().outcomes.size() == 1, errors = combinations.front().is_error;
@@ -65,23 +86,22 @@ stats::Comparison comparison_of(const Measured& all, size_t baseline, const Ques
   comparison.variants = variants;
   comparison.values = values_of(combinations.front(), by_example).size();
   comparison.alpha = question.alpha;
-  if (variants == 2) comparison.margin = within(question.margin, errors ? mean_of(combinations[baseline].outcomes) : 1);
+  if (variants == 2) comparison.margin = within(question.margin, errors ? baseline.value : 1);
   return comparison;
 }
 
 /// Each other combination against the baseline; what cannot be tested says why.
-Json differences_json(const Measured& measured, size_t baseline, const Question& question) {
+Json differences_json(const Measured& measured, const Baseline& baseline, const Question& question) {
   const std::vector<Combination>& all = measured.combinations;
   const bool by_example = all.front().outcomes.size() == 1;
   const stats::Comparison comparison = comparison_of(measured, baseline, question, 2);
   Json list = Json::array();
   std::vector<double> p, equivalence;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (i == baseline) continue;
-    Json one = {{"name", all[i].name}};
+  for (const Combination& other : all) {
+    if (&other == baseline.one) continue;
+    Json one = {{"name", other.name}};
     try {
-      const stats::Answer answer =
-          stats::compare(comparison, std::vector{values_of(all[i], by_example), values_of(all[baseline], by_example)});
+      const stats::Answer answer = stats::compare(comparison, baseline.pairs(other, by_example));
       const stats::PairAnswer& pair = answer.pairs.at(0);
       one["difference"] = pair.difference;
       one["interval"] = {pair.interval.low, pair.interval.high};
@@ -149,14 +169,18 @@ Json anova_json(const Measured& measured) {
   }
 }
 
-size_t baseline_of(const std::vector<Combination>& all, const std::string& name) {
-  if (name.empty()) return 0;
-  std::vector<std::string> names;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i].name == name) return i;
-    names.push_back(all[i].name);
+Baseline baseline_of(const std::vector<Combination>& all, const std::string& name) {
+  std::vector<std::string> names{"float"};
+  for (const Combination& one : all) {
+    if (name.empty() || one.name == name) return {one.name, &one, mean_of(one.outcomes)};
+    names.push_back(one.name);
   }
-  fail("lab", "--baseline", "no combination '" + name + "'" + did_you_mean(name, names), "one of the table's");
+  if (name != names.front())
+    fail("lab", "--baseline", "no combination '" + name + "'" + did_you_mean(name, names),
+         "float, or one of the table's");
+  double sum = 0;
+  for (const Combination& one : all) sum += mean_of(one.float_outcomes);
+  return {name, nullptr, sum / static_cast<double>(all.size())};
 }
 
 }  // namespace
@@ -167,11 +191,13 @@ Json answer_json(const std::filesystem::path& out, const Question& question) {
   const std::vector<Combination>& all = found.combinations;
   Json answer = {{"name", study.name}, {"missing", found.missing}};
   const bool one_way = found.design.factors.empty() && !all.empty();  // every factor is chosen inside the folds
-  if (all.size() < 2 && !one_way)
+  const bool one_will_do = one_way || (question.baseline == "float" && !all.empty());
+  if (all.size() < 2 && !one_will_do)
     fail("lab", out.string(), fmt::format("{} whole combinations", all.size()),
          found.by_folds ? "at least two, every fold done" : "at least two, every seed done");
-  const size_t baseline = baseline_of(all, question.baseline);
-  answer["baseline"] = all[baseline].name;
+  const Baseline baseline = baseline_of(all, question.baseline);
+  answer["baseline"] = baseline.name;
+  answer["baseline_value"] = baseline.value;
   answer["alpha"] = question.alpha;
   if (question.margin) answer["margin_points"] = *question.margin;
   answer["variants"] = Json::array();

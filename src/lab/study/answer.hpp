@@ -11,7 +11,8 @@ struct Question {
   /// "No worse and no better than so many points" (of errors: percent of the baseline's), stated before the run;
   /// nothing where equivalence is not asked.
   std::optional<double> margin;
-  /// What others are compared with: levels as the tables write them ("bits 8-8, range mse"); the first where empty.
+  /// What others are compared with: levels as the tables write them ("bits 8-8, range mse"), the first where empty;
+  /// "float": each with the float network that it was made of, seed by seed and fold by fold.
   std::string baseline;
   double alpha = 0.05;
 };

@@ -8,25 +8,29 @@
 namespace nibble::lab {
 namespace {
 
-/// The finished outcome's last row, of the integer network, or null.
-Json integer_row(const std::filesystem::path& run) {
+/// A finished outcome's rows, or null: of the float network first, of the integer one last.
+Json finished_rows(const std::filesystem::path& run) {
   const auto file = run / "outcome.json";
   if (!std::filesystem::exists(file)) return {};
   const Json outcome = read_json(file, "lab");
   if (outcome.value("status", "") != "done") return {};
-  return outcome.at("rows").back();
+  return outcome.at("rows");
+}
+
+std::vector<double> examples_of(const Json& predictions, const char* representation, bool errors) {
+  if (errors) return predictions.value(representation, std::vector<double>());
+  std::vector<double> examples;
+  for (char digit : predictions.value(representation, std::string())) examples.push_back(digit == '1');
+  return examples;
 }
 
 void read_examples(const std::filesystem::path& run, Combination& one) {
   const auto file = run / "predictions.json";
   if (!std::filesystem::exists(file)) return;
   const Json predictions = read_json(file, "lab");
-  if (one.is_error) {
-    one.examples = predictions.value("ID", std::vector<double>());
-    one.groups = predictions.value("groups", std::vector<int64_t>());
-    return;
-  }
-  for (char digit : predictions.value("ID", std::string())) one.examples.push_back(digit == '1');
+  one.examples = examples_of(predictions, "ID", one.is_error);
+  one.float_examples = examples_of(predictions, "FP", one.is_error);
+  if (one.is_error) one.groups = predictions.value("groups", std::vector<int64_t>());
 }
 
 bool is_error(const Json& row) {
@@ -41,8 +45,13 @@ using Outer = std::pair<int64_t, int64_t>;
 
 /// A run of a cell by itself.
 struct One {
+  One() = default;
+  One(std::string of, Json rows) : hash(std::move(of)) {
+    if (rows.is_array()) row = rows.back(), float_row = rows.front();
+  }
+
   std::string hash;
-  Json row;
+  Json row, float_row;  ///< null where it is not done
 };
 /// Runs of a cell: by fold and seed its own, and those on inner folds.
 struct OfCell {
@@ -96,7 +105,7 @@ class Reader {
     OfCell& cell = cells_[cell_of(design, run)];
     cell.levels = run.levels;
     const Outer outer = run.split ? Outer{run.split->repeat, run.split->fold} : Outer{};
-    One one{run.hash, integer_row(out_ / "runs" / run.hash)};
+    One one(run.hash, finished_rows(out_ / "runs" / run.hash));
     outers_.insert(outer);
     seeds_.insert(run.seed);
     if (run.split && run.split->inner)
@@ -137,7 +146,7 @@ class Reader {
     const std::vector<std::string> levels = of(kept_, candidates.front()->levels);
     Combination one{name_of(result_.design, levels), levels};
     for (const Outer& outer : outers_) {
-      double sum = 0;
+      double sum = 0, float_sum = 0;
       for (uint64_t seed : seeds_) {
         const std::pair at{outer, seed};
         const OfCell* runs = chosen_.empty() ? candidates.front() : best(candidates, at);
@@ -149,7 +158,9 @@ class Reader {
         if (!chosen_.empty()) ++one.choices[choice_of(*runs)];
         const Json& row = run->row;
         sum += outcome_of(row);
+        float_sum += outcome_of(run->float_row);
         if (!result_.by_folds) one.outcomes.push_back(outcome_of(row));
+        if (!result_.by_folds) one.float_outcomes.push_back(outcome_of(run->float_row));
         one.is_error = is_error(row);
         one.low = row.at("interval")[0], one.high = row.at("interval")[1];
         one.weight_bytes = row.at("weight_bytes");
@@ -158,6 +169,7 @@ class Reader {
         read_examples(out_ / "runs" / run->hash, one);
       }
       if (result_.by_folds) one.outcomes.push_back(sum / static_cast<double>(seeds_.size()));
+      if (result_.by_folds) one.float_outcomes.push_back(float_sum / static_cast<double>(seeds_.size()));
     }
     result_.combinations.push_back(std::move(one));
   }

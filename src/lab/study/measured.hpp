@@ -16,9 +16,10 @@ struct Combination {
   bool is_error = false;
   std::vector<double> outcomes{};  ///< accuracies or errors: of each block, in one order for all combinations
   std::vector<double> examples{};  ///< of one block: each example's, right or wrong or its error
-  std::vector<int64_t> groups{};   ///< of one block, where the errors' examples have any
-  Json to_float{};                 ///< of one block: by how much its error is larger than the float network's
-  double low = 0, high = 0;        ///< of one block: the test set's interval
+  std::vector<double> float_outcomes{}, float_examples{};  ///< of the float networks that they were made of
+  std::vector<int64_t> groups{};                           ///< of one block, where the errors' examples have any
+  Json to_float{};           ///< of one block: by how much its error is larger than the float network's
+  double low = 0, high = 0;  ///< of one block: the test set's interval
   /// Levels that inner folds chose, and how often; empty where nothing is chosen.
   std::map<std::string, int> choices{};
   int64_t weight_bytes = 0;  ///< of the last block

@@ -543,9 +543,12 @@ class Planner {
 
   int64_t& levels_of(int point) { return plan_.points[static_cast<size_t>(point)].policy.activation_levels; }
 
+  /// That hold integers of that magnitude and their sign.
+  static int signed_bits(double magnitude) { return 1 + static_cast<int>(std::ceil(std::log2(magnitude + 1))); }
+
   /// Half as many levels for a quantiser and those that share its grid. False where its grid is given, or has eight
   /// bits already.
-  bool halve(int point, size_t node) {
+  bool halve(int point, size_t node, int bits) {
     constexpr int64_t fewest = 256;
     const int group = plan_.points[static_cast<size_t>(point)].group;
     std::vector<int> together;
@@ -555,26 +558,28 @@ class Planner {
       if (plan_.points[static_cast<size_t>(p)].fixed || levels_of(p) / 2 < fewest) return false;
     for (int p : together) {
       levels_of(p) /= 2;
-      note_narrowed(plan_.points[static_cast<size_t>(p)].layer, "activations", levels_of(p), node);
+      note_narrowed(plan_.points[static_cast<size_t>(p)].layer, "activations", levels_of(p), node, bits);
     }
     return true;
   }
 
-  void note_narrowed(const std::string& layer, const char* what, int64_t levels, size_t reason) {
+  void note_narrowed(const std::string& layer, const char* what, int64_t levels, size_t reason, int bits) {
     for (Narrowed& narrowed : plan_.narrowed)
       if (narrowed.layer == layer && narrowed.what == what) {
         narrowed.levels = levels;
         return;
       }
-    plan_.narrowed.push_back({layer, what, levels, node(reason).name});
+    plan_.narrowed.push_back({layer, what, levels, node(reason).name, bits});
   }
 
   /// A product of two activations has as many levels as both.
   void narrow(const Product& product) {
-    const auto [a, b] = product.points;
+    const int a = product.points[0], b = product.points[1];
     if (a < 0 || b < 0) return;
-    while (static_cast<double>(levels_of(a)) * static_cast<double>(levels_of(b)) > 0x1p31)
-      if (!halve(levels_of(b) >= levels_of(a) ? b : a, product.node) && !halve(a, product.node)) return;
+    const auto reach = [&] { return static_cast<double>(levels_of(a)) * static_cast<double>(levels_of(b)); };
+    const int bits = signed_bits(reach());
+    while (reach() > 0x1p31)
+      if (!halve(levels_of(b) >= levels_of(a) ? b : a, product.node, bits) && !halve(a, product.node, bits)) return;
   }
 
   /// Sums of weights by activations: the wider of both gives way, a tie at the activations.
@@ -586,13 +591,15 @@ class Planner {
     const auto reach = [&] {
       const Point& point = plan_.points[static_cast<size_t>(linear.point)];
       const auto levels = point.fixed ? point.fixed->levels() : point.policy.activation_levels;
-      return weight * static_cast<double>(linear.policy.weight_levels / 2) * static_cast<double>(levels - 1);
+      const int64_t largest = linear.policy.weight_levels / 2;
+      return weight * static_cast<double>(largest) * static_cast<double>(levels - 1);
     };
+    const int bits = signed_bits(reach());
     while (reach() > most) {
-      if (levels_of(linear.point) >= linear.policy.weight_levels && halve(linear.point, linear.node)) continue;
+      if (levels_of(linear.point) >= linear.policy.weight_levels && halve(linear.point, linear.node, bits)) continue;
       if (linear.policy.weight_levels / 2 < 256) return;
       linear.policy.weight_levels /= 2;
-      note_narrowed(node(linear.node).name, "weights", linear.policy.weight_levels, linear.node);
+      note_narrowed(node(linear.node).name, "weights", linear.policy.weight_levels, linear.node, bits);
     }
   }
 

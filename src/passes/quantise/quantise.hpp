@@ -55,6 +55,7 @@ struct Narrowed {
   std::string what;    ///< "activations" or "weights"
   int64_t levels = 0;  ///< that are left
   std::string reason;  ///< the node whose sums they are
+  int bits = 0;        ///< of its sums, as the policy asks
 };
 
 /// How a network takes its pixels: the input holds pixel - zero, the rest is in the network.

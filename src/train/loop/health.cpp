@@ -6,6 +6,8 @@
 #include <bit>
 #include <cmath>
 
+#include "train/loop/together.hpp"
+
 namespace nibble::train {
 namespace {
 
@@ -55,12 +57,14 @@ std::string learned_not_finite(const Network& network) {
 
 std::string value_not_finite(const Network& network, const at::Tensor& x, const Mode& mode) {
   std::string said;
+  int64_t values = 0;  // up to that one
   network.run(x, mode, false, [&](graph::ValueId id, const at::Tensor& value) {
     if (!said.empty()) return;
+    ++values;
     if (const std::string found = not_finite(value); !found.empty())
       said = fmt::format("'{}' holds {}", network.graph()[id].name, found);
   });
-  return said;
+  return mode.share.ranks ? first_text(*mode.share.ranks, said, values) : said;
 }
 
 Health::Health(const Network& network, const Warn& warn)
@@ -106,6 +110,15 @@ void Health::observe(graph::ValueId id, const at::Tensor& y) {
     alive[c] = std::abs(level - before) > 0.5f;
     before = level;
     for (int64_t b = 0; b < examples && alive[c] == 0; ++b) alive[c] = !all_are(x + b * count * inner, inner, *x);
+  }
+}
+
+void Health::put_together(Collective& ranks) {
+  for (Channels& channels : channels_) {
+    const at::Tensor levels = rows_of(ranks, channels.level);
+    ranks.add(channels.alive);
+    channels.alive.clamp_max_(1).bitwise_or_((levels.amax(0) - levels.amin(0)).gt(0.5).to(at::kByte));
+    channels.level.copy_(levels[0]);
   }
 }
 

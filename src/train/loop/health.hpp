@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "train/network/network.hpp"
+#include "train/ranks.hpp"
 
 /// What goes wrong while a quantised network trains: docs/design/train.md, "Health".
 namespace nibble::train {
@@ -16,7 +17,8 @@ namespace nibble::train {
 /// all values and gradients of what is learned are finite.
 std::string learned_not_finite(const Network& network);
 
-/// "'relu' holds nan", the first value in the graph's order that a run on x gives; empty where all are finite.
+/// "'relu' holds nan", the first value in the graph's order that a run on x gives; empty where all are finite. Of ranks
+/// the first of all of theirs.
 std::string value_not_finite(const Network& network, const at::Tensor& x, const Mode& mode);
 
 /// Watches a run's quantisers and warns of each and of each kind once: scales that collapse or explode, weights that
@@ -34,8 +36,12 @@ class Health {
   /// After an epoch's last step; forgets the channels.
   void after_epoch(const std::string& place);
 
+  /// Of ranks: what each has seen of channels, put together. A channel lives that does on any, or whose level differs.
+  void put_together(Collective& ranks);
+
   /// What has been warned of, for checkpoints.
   std::set<std::string>& warned() { return warned_; }
+  const std::set<std::string>& warned() const { return warned_; }
   /// The tensors themselves, by name, to be read or written in place.
   std::map<std::string, at::Tensor> state() const;
 

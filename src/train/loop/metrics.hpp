@@ -11,6 +11,10 @@ namespace nibble::train {
 struct Sums {
   double loss = 0;
   int64_t correct = 0, examples = 0;
+  Sums& operator+=(const Sums& other) {
+    loss += other.loss, correct += other.correct, examples += other.examples;
+    return *this;
+  }
   double mean_loss() const { return examples > 0 ? loss / static_cast<double>(examples) : 0; }
   double accuracy() const { return examples > 0 ? static_cast<double>(correct) / static_cast<double>(examples) : 0; }
 };

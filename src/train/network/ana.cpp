@@ -31,14 +31,15 @@ struct AnnealBackward : torch::autograd::Node {
   void release_variables() override { x.reset(); }
 };
 
-/// Draws follow from `key`. With gradients to x, which it keeps.
-at::Tensor anneal(const at::Tensor& x, const StepsAlong& along, const quant::Annealed& noise, uint64_t key) {
+/// Draws follow from `key` and the element's place, `before` of the first. With gradients to x, which it keeps.
+at::Tensor anneal(const at::Tensor& x, const StepsAlong& along, const quant::Annealed& noise, uint64_t key,
+                  uint64_t before) {
   const at::Tensor from = dense(x);
   const Parts parts(from, along);
   at::Tensor y = at::empty(from.sizes(), from.options());
   parts.each([&](int64_t part, size_t begin, size_t size) {
     quant::anneal(part_of<const float>(from, begin, size), along.steps[static_cast<size_t>(parts.channel(part))], noise,
-                  key, begin, part_of<float>(y, begin, size));
+                  key, before + begin, part_of<float>(y, begin, size));
   });
   if (!x.requires_grad()) return y;
   const auto node = backward_node<AnnealBackward>();
@@ -54,9 +55,10 @@ class AnaForm : public TensorForm {
  public:
   AnaForm(const quant::Ana& how, uint64_t seed) : how_(how), seed_(seed) {}
 
-  at::Tensor forward(const at::Tensor& x, const StepsAlong& along, int64_t step) const override {
+  at::Tensor forward(const at::Tensor& x, const StepsAlong& along, int64_t step, int64_t before) const override {
     const quant::Annealed noise{how_.noise, how_.draw, how_.mean * annealing_, how_.deviation * annealing_};
-    return anneal(x, along, noise, Random(seed_).fork(static_cast<uint64_t>(step)).bits());
+    return anneal(x, along, noise, Random(seed_).fork(static_cast<uint64_t>(step)).bits(),
+                  static_cast<uint64_t>(before));
   }
   bool is_exact(bool training) const override { return !training || how_.deviation * annealing_ == 0; }
   void set_annealing(double factor) override { annealing_ = factor; }

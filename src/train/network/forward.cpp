@@ -6,6 +6,7 @@
 #include "graph/op_table.hpp"
 #include "train/network/movement.hpp"
 #include "train/network/pointwise.hpp"
+#include "train/network/shared_norm.hpp"
 #include "train/network/windows.hpp"
 
 namespace nibble::train {
@@ -45,7 +46,7 @@ at::Tensor gemm(const graph::Gemm& op, const Tensors& in) {
 constexpr double momentum = 0.1;
 
 at::Tensor batch_norm(const graph::BatchNormalization& op, const Tensors& in, const Mode& mode) {
-  if (mode.training && !mode.frozen_statistics) return normalise_by_batch(op, in).y;
+  if (mode.training && !mode.frozen_statistics) return normalise_by_batch(op, in, mode.share).y;
   return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, momentum, op.epsilon, false);
 }
 
@@ -72,7 +73,12 @@ at::Tensor maximum(const graph::ReduceMax& op, const at::Tensor& x) {
 
 at::Tensor dropout(const graph::Dropout& op, const at::Tensor& x, const Mode& mode) {
   if (!mode.training || op.ratio == 0) return x;
-  const at::Tensor kept = at::bernoulli(at::full(x.sizes(), 1 - op.ratio, x.options()), mode.random);
+  std::vector<int64_t> sizes = x.sizes().vec();
+  // Drawn for the whole batch: the same for any number of ranks.
+  const bool part = mode.share.ranks != nullptr && sizes[0] == mode.share.count;
+  if (part) sizes[0] = mode.share.of;
+  at::Tensor kept = at::bernoulli(at::full(sizes, 1 - op.ratio, x.options()), mode.random);
+  if (part) kept = kept.narrow(0, mode.share.first, mode.share.count);
   return x * kept / (1 - op.ratio);
 }
 
@@ -111,7 +117,8 @@ at::Tensor leaky_relu(double alpha, const at::Tensor& x) {
 
 }  // namespace
 
-Normalised normalise_by_batch(const graph::BatchNormalization& op, const Tensors& in) {
+Normalised normalise_by_batch(const graph::BatchNormalization& op, const Tensors& in, const Share& share) {
+  if (share.ranks != nullptr) return normalise_by_shared_batch(op, in, share, momentum);
   auto [y, mean, inverse] =
       at::native_batch_norm(in[0].contiguous(), in[1], in[2], in[3], in[4], true, momentum, op.epsilon);
   return {y, mean, inverse};

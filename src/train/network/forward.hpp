@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "train/ranks.hpp"
 
 namespace nibble::train {
 
@@ -13,6 +14,7 @@ struct Mode {
   at::Generator random;            ///< dropout's; training only
   int64_t step = 0;                ///< of the run: what quantisers draw from; training only
   bool frozen_statistics = false;  ///< batch-norms use their running statistics in training, too
+  Share share;                     ///< of the batch; what is random or of the batch is the same for any number of ranks
 };
 
 /// The outputs of a node from its inputs (undefined: absent) in floats of the inputs' own precision. The same code
@@ -21,11 +23,12 @@ struct Mode {
 /// for Quantise, which Network trains.
 std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::Tensor>& inputs, const Mode& mode = {});
 
-/// A batch-norm by the statistics of the batch, which move the running ones: y, the means and the inverse deviations,
-/// [C]. Inputs as the node's.
+/// A batch-norm by the statistics of the batch, the whole of it, which move the running ones: y, the means and the
+/// inverse deviations, [C]. Inputs as the node's.
 struct Normalised {
   at::Tensor y, mean, inverse;
 };
-Normalised normalise_by_batch(const graph::BatchNormalization& op, const std::vector<at::Tensor>& inputs);
+Normalised normalise_by_batch(const graph::BatchNormalization& op, const std::vector<at::Tensor>& inputs,
+                              const Share& share = {});
 
 }  // namespace nibble::train

@@ -19,7 +19,7 @@ class InqForm : public TensorForm {
     level_table_ = at::zeros({static_cast<int64_t>(start.grid.scale.size()), levels}, at::kFloat);
   }
 
-  at::Tensor forward(const at::Tensor& x, const StepsAlong&, int64_t) const override { return hardened(x); }
+  at::Tensor forward(const at::Tensor& x, const StepsAlong&, int64_t, int64_t) const override { return hardened(x); }
   at::Tensor evaluate(const at::Tensor& x, const StepsAlong&) const override { return hardened(x); }
   bool is_exact(bool) const override { return fraction_ >= 1; }
   at::Tensor hardened(const at::Tensor& weights) const override { return at::where(set_ != 0, anchors_, weights); }

@@ -186,7 +186,7 @@ std::vector<at::Tensor> Network::normalised_on_levels(size_t n, const std::vecto
   const std::vector<at::Tensor> inputs = folds ? normalised_inputs(n, given) : given;
   // Of the running statistics that the weights were folded with: the batch moves them.
   const std::vector<double> gain = folds ? folded_gain(n) : std::vector<double>();
-  const auto [y, mean, inverse] = normalise_by_batch(get<BatchNormalization>(node.op), inputs);
+  const auto [y, mean, inverse] = normalise_by_batch(get<BatchNormalization>(node.op), inputs, mode.share);
   passes::Affine affine = affine_of(inputs[1], inputs[2], mean, inverse);
   if (folds) affine = behind_gain(std::move(affine), n, gain);
   images.carry_affine(node, affine);

@@ -241,7 +241,7 @@ Grid Network::grid_of(const Accumulator& accumulator, Grid grid) const {
 }
 
 at::Tensor Network::quantise(size_t node, const at::Tensor& x, const Mode& mode, Values values) const {
-  if (quantisers_[node]) return quantisers_[node]->forward(x, mode.training, mode.step, values);
+  if (quantisers_[node]) return quantisers_[node]->forward(x, mode.training, mode.step, values, mode.share);
   Quantise op = *quantise_of(graph_.nodes[node]);
   if (const auto found = accumulators_.find(node); found != accumulators_.end())
     op.grid = grid_of(found->second, op.grid);

@@ -54,7 +54,15 @@ struct FakeQuantiseBackward : torch::autograd::Node {
     std::vector<quant::GradientSums> sums(along.steps.size());
     for (size_t part = 0; part < of_part.size(); ++part)
       sums[static_cast<size_t>(parts.channel(static_cast<int64_t>(part)))] += of_part[part];
-    return {dx, high(sums), low(sums)};
+    if (!learned.state.defined() || learned.ranks == nullptr || !learned.high.requires_grad())
+      return {dx, high(sums), low(sums)};
+    // A gradient that keeps a state is no sum of those of parts: it is of all sums, and rank 0 alone gives it on.
+    static_assert(sizeof(quant::GradientSums) == 3 * sizeof(double));
+    learned.ranks->add(at::from_blob(sums.data(), {3 * static_cast<int64_t>(sums.size())}, at::kDouble));
+    const auto given_on = [&](const at::Tensor& gradient) {
+      return learned.ranks->rank() == 0 || !gradient.defined() ? gradient : at::zeros_like(gradient);
+    };
+    return {dx, given_on(high(sums)), given_on(low(sums))};
   }
 
   void release_variables() override { kept.reset(); }

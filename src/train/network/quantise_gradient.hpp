@@ -3,6 +3,7 @@
 
 #include "quant/learning/fake.hpp"
 #include "quant/learning/learning.hpp"
+#include "train/ranks.hpp"
 
 /// The fused quantisers of room `quant` as operations of libtorch, over fixed parts of a tensor: the same bits on any
 /// number of threads.
@@ -24,6 +25,7 @@ struct LearnedGradient {
   at::Tensor low;     ///< with both bounds the lower one, else undefined
   at::Tensor state;   ///< what the gradient keeps from step to step, Float64 [channels, ...], moved by backward
   bool leaf = false;  ///< x is kept anyway (weights): sums come exactly from it, else from a byte an element
+  Collective* ranks = nullptr;  ///< whose sums a gradient that keeps a state is of, all together
 };
 
 /// Who writes the quantised values.

@@ -113,11 +113,14 @@ std::vector<Steps> Quantiser::steps() const {
   return all;
 }
 
-at::Tensor Quantiser::forward(const at::Tensor& x, bool training, int64_t step, Values values) const {
+at::Tensor Quantiser::forward(const at::Tensor& x, bool training, int64_t step, Values values,
+                              const Share& share) const {
   if (!on_) return x;
-  if (form_) return training ? form_->forward(x, along(), step) : form_->evaluate(x, along());
+  // Weights are the same on all ranks.
+  const int64_t before = weights_ || share.first == 0 ? 0 : share.first * (x.numel() / x.size(0));
+  if (form_) return training ? form_->forward(x, along(), step, before) : form_->evaluate(x, along());
   if (!training) return fake_quantise(x, along());
-  return fake_quantise(x, along(), {recipe_.learning, learned_, low_, state_, weights_}, values);
+  return fake_quantise(x, along(), {recipe_.learning, learned_, low_, state_, weights_, share.ranks}, values);
 }
 
 void Quantiser::freeze(bool frozen) {

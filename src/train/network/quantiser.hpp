@@ -9,6 +9,7 @@
 #include "graph/ops.hpp"
 #include "train/network/tensor_form.hpp"
 #include "train/quantiser_recipe.hpp"
+#include "train/ranks.hpp"
 
 namespace nibble::train {
 
@@ -33,7 +34,9 @@ class Quantiser {
   /// x Float32 to y; in training with gradients, noise that is not annealed (drawn from (seed, step) alone) and weights
   /// that are not set yet. Else what op() computes. Off: x itself.
   /// Values Elsewhere: y's numbers may be left to the caller, who knows them.
-  at::Tensor forward(const at::Tensor& x, bool training, int64_t step, Values values = Values::Here) const;
+  /// Ranks: as the whole batch would be, noise and what learned quantities get.
+  at::Tensor forward(const at::Tensor& x, bool training, int64_t step, Values values = Values::Here,
+                     const Share& share = {}) const;
 
   const std::string& name() const { return name_; }
   const QuantiserRecipe& recipe() const { return recipe_; }

@@ -26,8 +26,8 @@ struct FormStart {
 class TensorForm {
  public:
   virtual ~TensorForm() = default;
-  /// In training, with gradients to x.
-  virtual at::Tensor forward(const at::Tensor& x, const StepsAlong& along, int64_t step) const = 0;
+  /// In training, with gradients to x, whose first element is the `before`-th of the batch's.
+  virtual at::Tensor forward(const at::Tensor& x, const StepsAlong& along, int64_t step, int64_t before) const = 0;
   /// As the network is deployed.
   virtual at::Tensor evaluate(const at::Tensor& x, const StepsAlong& along) const { return fake_quantise(x, along); }
   /// Quantiser::is_exact of one that is on.

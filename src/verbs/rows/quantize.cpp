@@ -103,15 +103,16 @@ Json to_json(const std::vector<passes::RangeChoice>& ranges) {
 Json to_json(const std::vector<passes::Narrowed>& layers) {
   Json json = Json::array();
   for (const passes::Narrowed& each : layers)
-    json.push_back({{"layer", each.layer}, {each.what, {{"levels", each.levels}}}, {"reason", each.reason}});
+    json.push_back(
+        {{"layer", each.layer}, {each.what, {{"levels", each.levels}}}, {"reason", each.reason}, {"bits", each.bits}});
   return json;
 }
 
 std::string describe(const std::vector<passes::Narrowed>& layers) {
   std::string text;
   for (const passes::Narrowed& each : layers)
-    text += fmt::format("{} of '{}' have {} levels: more, and sums of '{}' would not fit 32 bits\n", each.what,
-                        each.layer, each.levels, each.reason);
+    text += fmt::format("{} of '{}' have {} levels: more, and sums of '{}' would not fit 32 bits (they asked for {})\n",
+                        each.what, each.layer, each.levels, each.reason, each.bits);
   return text;
 }
 

@@ -192,9 +192,8 @@ std::string describe_outcomes(const Json& answer, bool errors) {
 
 /// What differences are given in: the error that they are percent of, or 1 for points.
 double unit_of(const Json& answer) {
-  for (const Json& one : answer["variants"])
-    if (one["name"] == answer["baseline"] && one.value("error", 0.0) > 0) return one["error"];
-  return 1;
+  const double value = answer["baseline_value"];
+  return answer["variants"].at(0).contains("error") && value > 0 ? value : 1;
 }
 
 }  // namespace

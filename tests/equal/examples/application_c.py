@@ -3,15 +3,20 @@
 
 application_c.py NIBBLE APPLICATIONS WORK CC
 """
+import io
 import json
 import pathlib
+import shutil
 import sys
+import wave
 import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "examples/apps"))
 from applications import ppm, run
+from onnx_writer import Network
 
-MAIN = r"""
+PICTURE_MAIN = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include "NAME_app.h"
@@ -34,11 +39,48 @@ int main(int count, char** words) {
   return fault;
 }
 """
-PRINT = {"classification": r"""for (int32_t i = 0; i < answer.count; ++i) printf("%d %d\n", answer.index[i], answer.share[i]);""",
+SOUND_MAIN = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include "NAME_app.h"
+
+static int16_t samples[1 << 20];
+
+int main(int count, char** words) {
+  static NAME_arena arena;
+  static NAME_answer answer;
+  const long window = atol(words[2]), hop = atol(words[3]);
+  double* scratch = malloc(NAME_app_scratch());
+  FILE* in = count == 4 ? fopen(words[1], "rb") : NULL;
+  if (in == NULL) return 2;
+  const long all = (long)fread(samples, 2, 1 << 20, in);
+  for (long first = 0; first + window <= all; first += hop) {
+    if (NAME_app_run(samples + first, scratch, &arena, &answer) != 0) return 1;
+    PRINT
+  }
+  return 0;
+}
+"""
+PRINT = {"keywords": r"""printf("%d %d %d\n", answer.index, answer.share, answer.heard);""",
+         "anomaly": r"""printf("%.17g %d\n", (double)answer.error * NAME_ERROR, answer.anomalous);""",
+         "classification": r"""for (int32_t i = 0; i < answer.count; ++i) printf("%d %d\n", answer.index[i], answer.share[i]);""",
          "segmentation": r"""for (size_t i = 0; i < sizeof answer.map; ++i) printf("%d\n", answer.map[i]);"""}
 
 
+def same_keywords(golden, lines):
+    found = [tuple(map(int, line.split())) for line in lines]
+    heard = [(i, w["begin"]) for (i, _, new), w in zip(found, golden["windows"]) if new]
+    return heard == [(k["index"], k["begin"]) for k in golden["keywords"]] and len(found) == len(golden["windows"]) and \
+        all(i == w["index"] and abs(share - 32768 * w["probability"]) <= 2 for (i, share, _), w in zip(found, golden["windows"]))
+
+
 def same(task, golden, lines):
+    if task == "keywords":
+        return same_keywords(golden, lines)
+    if task == "anomaly":
+        found = [tuple(map(float, line.split())) for line in lines]
+        mean = sum(error for error, _ in found) / len(found)
+        return abs(mean - golden["error"]) <= 1e-3 * golden["error"] and all(a == (e > golden["threshold"]) for e, a in found)
     if task == "segmentation":
         runs = golden["runs"]
         return [int(line) for line in lines] == [c for c, n in zip(runs[::2], runs[1::2]) for _ in range(n)]
@@ -48,29 +90,72 @@ def same(task, golden, lines):
         all(abs(share - 32768 * p) <= 1.01 for (_, share), (_, p) in zip(found, right))
 
 
+def sound_words(app, wav):
+    """The samples as they lie, of a window, and from one window to the next."""
+    with wave.open(io.BytesIO(wav)) as sound:
+        raw = sound.readframes(sound.getnframes())
+    rate, seconds = app["input"]["sound"]["rate"], app["input"]["sound"]["seconds"]
+    return raw, [round(rate * seconds), round(rate * app["output"].get("hop", seconds))]
+
+
+def compare(nibble, cc, bundle, network, work):
+    """How many samples of a bundle the C beside its network gives the goldens of."""
+    name = bundle.stem
+    to = pathlib.Path(work) / name
+    with zipfile.ZipFile(bundle) as parts:
+        app = json.loads(parts.read("app.json"))
+        samples = [(s["golden"]["result"], parts.read(s["input"])) for s in app["samples"]]
+        parts.extractall(pathlib.Path(work) / f"{name}_bundle")
+    description = pathlib.Path(work) / f"{name}_bundle/app.json"
+    run(nibble, "generate", network, "--machine", "host", "--prefix", name, "--app", description, "-o", to, "--quiet")
+    run("make", "-s", "-C", to, f"lib{name}.a")
+    hears = "sound" in app["input"]
+    main = (SOUND_MAIN if hears else PICTURE_MAIN).replace("PRINT", PRINT[app["task"]]).replace("NAME", name)
+    (to / "try.c").write_text(main)
+    run(cc, "-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-I", to, to / "try.c",
+        to / f"{name}_app.c", to / f"lib{name}.a", "-lm", "-o", to / "try")
+    for golden, file in samples:
+        stored, words = sound_words(app, file) if hears else (ppm(file), [])
+        (to / "sample").write_bytes(stored)
+        lines = run(to / "try", to / "sample", *words).splitlines()
+        if not same(app["task"], golden, lines):
+            sys.exit(f"{name}: {lines} (expected {golden})")
+    return len(samples)
+
+
+def small_anomaly(nibble, work):
+    """An autoencoder of one layer that gives back nine tenths, on a tone that grows: its folder and its bundle."""
+    folder = work / "rebuilt"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "sounds").mkdir(parents=True)
+    with wave.open(str(folder / "sounds/tone.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"".join((i * (i * i % 401 - 200) // 40).to_bytes(2, "little", signed=True) for i in range(4000)))
+    hears = {"rate": 8000, "seconds": 0.1, "flat": True,
+             "features": {"window_length": 200, "hop": 200, "bands": 10, "power": 2, "logarithm": "decibel", "gain": 0.5,
+                          "arithmetic": "integers"}}
+    network = Network([40])
+    network.constant("w", [40, 40], [0.9 if i == j else 0.0 for i in range(40) for j in range(40)])
+    network.node("Gemm", ["w"], "rebuilt", transB=1).write(folder / "float.onnx", [40])
+    (folder / "sound.json").write_text(json.dumps({"sound": hears}))
+    run(nibble, "quantize", folder / "float.onnx", "--data", f"sounds:{folder}/sounds", "--preprocess", folder / "sound.json",
+        "-o", folder / "fq.onnx", "--quiet")
+    run(nibble, "integerize", folder / "fq.onnx", "-o", folder / "network.onnx", "--quiet")
+    (folder / "app.json").write_text(json.dumps(
+        {"name": "rebuilt", "task": "anomaly", "network": "network.onnx", "input": {"sound": hears},
+         "output": {"threshold": 2}, "samples": ["sounds/tone.wav"], "licence": "none", "provenance": "this test"}))
+    run(nibble, "app", "pack", folder / "app.json", "-o", work / "rebuilt.nibapp")
+    return work / "rebuilt.nibapp", folder / "network.onnx"
+
+
 def main(nibble, applications, work, cc):
-    compared = 0
-    for folder in sorted(pathlib.Path(applications).iterdir()):
-        if not (folder / "network.onnx").exists():
-            continue
-        name, to = folder.name, pathlib.Path(work) / folder.name
-        with zipfile.ZipFile(folder.with_suffix(".nibapp")) as parts:
-            app = json.loads(parts.read("app.json"))
-            samples = [(s["golden"]["result"], parts.read(s["input"])) for s in app["samples"]]
-        run(nibble, "generate", folder / "network.onnx", "--machine", "host", "--prefix", name, "--app", folder / "app.json",
-            "-o", to, "--quiet")
-        run("make", "-s", "-C", to, f"lib{name}.a")
-        (to / "try.c").write_text(MAIN.replace("NAME", name).replace("PRINT", PRINT[app["task"]]))
-        run(cc, "-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-I", to, to / "try.c",
-            to / f"{name}_app.c", to / f"lib{name}.a", "-lm", "-o", to / "try")
-        for golden, png in samples:
-            (to / "sample.ppm").write_bytes(ppm(png))
-            lines = run(to / "try", to / "sample.ppm").splitlines()
-            if not same(app["task"], golden, lines):
-                sys.exit(f"{name}: {lines} (expected {golden})")
-            compared += 1
-    if compared == 0:
+    pathlib.Path(work).mkdir(parents=True, exist_ok=True)
+    found = [(folder.with_suffix(".nibapp"), folder / "network.onnx") for folder in sorted(pathlib.Path(applications).iterdir())
+             if (folder / "network.onnx").exists()]
+    if not found:
         sys.exit("no application was compared")
+    found.append(small_anomaly(nibble, pathlib.Path(work)))
+    compared = sum(compare(nibble, cc, bundle, network, pathlib.Path(work) / "c") for bundle, network in found)
     print(f"{compared} answers are their goldens")
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs a description of examples/mnist as a user would and checks what it promises: mnist.py NIBBLE EXPERIMENT OUT."""
+"""Runs a description of examples/mnist as a user would and checks what it promises:
+mnist.py NIBBLE EXPERIMENT OUT [VARIANT ...]. With names, these variants alone, unless NIBBLE_EVERY_VARIANT is set."""
 import json
 import os
 import pathlib
@@ -29,11 +30,24 @@ def faults_of(variant, full, by):
     yield from (f"{row['model']} is missing" for row in by.values() if not pathlib.Path(row["model"]).exists())
 
 
-def main(nibble, experiment, out):
+def with_variants(experiment, names, out):
+    """The description, or one beside its results that has the named variants alone."""
+    if not names or os.environ.get("NIBBLE_EVERY_VARIANT"):
+        return experiment
+    description = json.loads(pathlib.Path(experiment).read_text())
+    description["quantize"] = [variant for variant in description["quantize"] if variant["name"] in names]
+    fewer = pathlib.Path(out).with_suffix(".json")
+    fewer.parent.mkdir(parents=True, exist_ok=True)
+    fewer.write_text(json.dumps(description))
+    return str(fewer)
+
+
+def main(nibble, experiment, out, *names):
     if not (pathlib.Path(os.environ.get("NIBBLE_DATA", "")) / "mnist" / ".complete").exists():
         print("skipped: NIBBLE_DATA holds no MNIST (scripts/fetch_mnist)")
         return 77
     shutil.rmtree(out, ignore_errors=True)
+    experiment = with_variants(experiment, names, out)
     subprocess.run([nibble, "lab", experiment, "--out", out], check=True, timeout=900)
     by_variant = {}
     for row in json.loads((pathlib.Path(out) / "results.json").read_text())["rows"]:

@@ -288,6 +288,7 @@ class WildNetwork : public AnyNetwork {
     wild_window(op, kernel, x, false);
     op.zero_point = wild_zero_point(x);
     const int64_t channels = shape(x)[1];
+    if (channels < 1) return {};
     op.group = chance(3) ? channels : 1;
     if (chance(4))
       for (int64_t g = 2; g < channels; ++g)
@@ -311,6 +312,7 @@ class WildNetwork : public AnyNetwork {
       op.output_pads.push_back(between(0, std::max(op.strides[i], op.dilations[i]) - 1));
     op.zero_point = wild_zero_point(x);
     const int64_t channels = shape(x)[1];
+    if (channels < 1) return {};
     op.group = chance(3) ? channels : 1;
     Shape w{channels, between(1, 3)};
     w.insert(w.end(), kernel.begin(), kernel.end());

@@ -164,11 +164,11 @@ TEST(StudyFolds, ThatMakeNoSenseAreRefused) {
 }
 
 /// Writes down that a run ended with that accuracy.
-void end(const StudyRun& run, const std::string& out, double accuracy) {
+void end(const StudyRun& run, const std::string& out, double accuracy, double of_float = 1) {
   const Json row = {{"accuracy", accuracy}, {"interval", {0, 1}}, {"weight_bytes", 8}};
   std::filesystem::create_directories(scratch(out) / "runs" / run.hash);
   write_file(scratch(out) / "runs" / run.hash / "outcome.json",
-             Json{{"status", "done"}, {"rows", Json::array({row})}}.dump(), "test");
+             Json{{"status", "done"}, {"rows", {{{"accuracy", of_float}}, row}}}.dump(), "test");
 }
 
 // Wrong would be: the level that is best on the fold's own test, or the one that is best over all folds.
@@ -214,8 +214,12 @@ TEST(AnswerOfFolds, IsTheCorrectedResampledTest) {
   for (const StudyRun& run : study.runs) {
     const auto fold = static_cast<size_t>(run.split->fold);
     const double spread = run.seed == 1 ? 0.01 : -0.01;  // the mean over seeds is the fold's value
-    end(run, "out", (run.levels[0] == "8" ? a : b)[fold] + spread);
+    end(run, "out", (run.levels[0] == "8" ? a : b)[fold] + spread, b[fold] + spread);
   }
+  const Json to_float = answer_json(scratch("out"), {.margin = 1, .baseline = "float"});
+  ASSERT_EQ(to_float["differences"].size(), 2u);
+  EXPECT_NEAR(to_float["differences"][0]["p_adjusted"].get<double>(), 2 * .00907013, 1e-8);
+  EXPECT_EQ(to_float["differences"][1]["difference"], 0.0) << "bits 4 are their float network";
   const Json answer = answer_json(scratch("out"), {.margin = 1, .baseline = "bits 4"});
   EXPECT_EQ(answer["test"]["name"], "corrected_resampled_t");
   EXPECT_EQ(answer["blocks"], (Json{{"kind", "folds"}, {"count", 10}, {"train", 90.0}, {"test", 10.0}}));

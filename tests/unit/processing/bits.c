@@ -41,6 +41,13 @@ int main(void) {
   add_features(&htk_features, 5000);
   add_features(&log_mel_features, 5000);
   add_features(&power_features, 5000);
+  const nibble_sound_features* with_logarithm[] = {&kws_features, &ad_features, &mfcc_features, &htk_features,
+                                                   &log_mel_features};
+  for (int i = 0; i < 5; ++i) {
+    nibble_sound_features by_integers = *with_logarithm[i];
+    by_integers.arithmetic = NIBBLE_BY_INTEGERS;
+    add_features(&by_integers, 5000);
+  }
   add_reals();
   printf("%016llx\n", (unsigned long long)hash);
   return 0;

@@ -56,6 +56,43 @@ void expect_values(const nibble_sound_features& f, const nibble_sound& sound, co
     ASSERT_NEAR(found[i], expected[i], 1e-6 * std::abs(expected[i]) + 1e-12) << "value " << i;
 }
 
+/// The largest distance between features by integers and by reals.
+double distance_of(nibble_sound_features f, const std::vector<int16_t>& samples) {
+  f.arithmetic = NIBBLE_BY_REALS;
+  const std::vector<float> reals = features_of(f, samples);
+  f.arithmetic = NIBBLE_BY_INTEGERS;
+  const std::vector<float> integers = features_of(f, samples);
+  double most = 0;
+  for (size_t i = 0; i < reals.size(); ++i)
+    most = std::max(most, std::abs(static_cast<double>(reals[i]) - static_cast<double>(integers[i])));
+  return most;
+}
+
+TEST(SoundFeatures, ByIntegersAreThoseOfRealsWithinThousandthsHoweverLoudTheSound) {
+  for (const nibble_sound_features* f : {&kws_features, &ad_features, &mfcc_features, &htk_features, &log_mel_features})
+    for (const int16_t quieter : {1, 30, 1000, 32767}) {
+      std::vector<int16_t> samples = made_up(5000);
+      for (int16_t& sample : samples) sample = static_cast<int16_t>(sample / quieter);
+      EXPECT_LT(distance_of(*f, samples), f->logarithm == NIBBLE_DECIBEL ? 2e-3 : 2e-4) << f->bands << " " << quieter;
+    }
+  // The largest that samples can be, and silence.
+  for (const int16_t sample : {INT16_MIN, INT16_MAX, 0})
+    EXPECT_LT(distance_of(mfcc_features, std::vector<int16_t>(5000, sample)), 2e-3) << sample;
+}
+
+TEST(SoundFeatures, ByIntegersTakeALogarithmWhoseFloorTheyCanHold) {
+  nibble_sound_features f = power_features;
+  f.arithmetic = NIBBLE_BY_INTEGERS;
+  EXPECT_STREQ(nibble_sound_fault(&f), "arithmetic");
+  f.logarithm = NIBBLE_NATURAL;
+  for (const double floor : {1e-31, 1e10}) {
+    f.floor = floor;
+    EXPECT_STREQ(nibble_sound_fault(&f), "arithmetic") << floor;
+  }
+  f.floor = 1e-30;
+  EXPECT_EQ(nibble_sound_fault(&f), nullptr);
+}
+
 TEST(SoundFeatures, AreThoseOfTensorFlowsFormulas) {
   expect_values(kws_features, sound_of(made_up(16000)), mlperf_tiny_kws);
   expect_values(log_mel_features, sound_of(made_up(700)), tensorflow_log_mel);

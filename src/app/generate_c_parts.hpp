@@ -1,0 +1,39 @@
+#pragma once
+#include <string>
+
+#include "app/description.hpp"
+#include "app/generate_c.hpp"
+#include "app/input.hpp"
+
+/// What the C around a network is put together of (generate_c.cpp).
+namespace nibble::app {
+
+/// From what comes in to the network's input, as text: PREFIX and the names that generate_c.cpp gives stand for themselves.
+struct IntakeCode {
+  std::string what;                ///< "a picture"
+  std::string include;             ///< the header of `processing` that it reads
+  std::vector<std::string> files;  ///< of `processing`: what the code includes, headers and sources
+  std::vector<std::string> functions;
+  std::string parameters, parameters_are;
+  std::string scratch_parameters, scratch_is, scratch;  ///< statements that return its bytes, behind room_bytes()
+  std::string tables, room;
+  std::string code;  ///< fills room->input
+};
+/// `levels` are those of the network's input. Throws UserError where it has no integer form.
+IntakeCode picture_intake(const Description& app, const NetworkCode& network, const Levels& levels,
+                          const std::string& place);
+IntakeCode sound_intake(const Description& app, const NetworkCode& network, const Levels& levels,
+                        const std::string& place);
+
+/// Whether a tensor's elements lie one behind another in the network's order of axes.
+bool lies_row_by_row(const program::Port& port);
+
+/// From the network's outputs to the answer.
+struct AnswerCode {
+  std::string declaration;  ///< of PREFIX_answer
+  std::string tables, code;
+};
+/// Throws UserError where the task has no integer form.
+AnswerCode answer_code(const Description& app, const NetworkCode& network, const std::string& place);
+
+}  // namespace nibble::app
