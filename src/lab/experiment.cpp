@@ -158,4 +158,8 @@ void set_threads(Experiment& experiment, int threads) {
   set_in_trainings(experiment, "threads", &train::Recipe::threads, threads);
 }
 
+void set_ranks(Experiment& experiment, int ranks) {
+  set_in_trainings(experiment, "ranks", &train::Recipe::ranks, ranks);
+}
+
 }  // namespace nibble::lab

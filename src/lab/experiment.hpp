@@ -58,6 +58,8 @@ std::string expanded(const std::string& text, const std::string& place);
 void set_seed(Experiment& experiment, uint64_t seed);
 /// The threads of every training and measurement, likewise.
 void set_threads(Experiment& experiment, int threads);
+/// The ranks of every training, likewise.
+void set_ranks(Experiment& experiment, int ranks);
 
 struct RunOptions {
   std::filesystem::path out;
@@ -66,6 +68,7 @@ struct RunOptions {
   std::function<void(const std::string&)> warn;  ///< what goes wrong in a training without ending it
   std::function<void(std::string_view what, int64_t done, int64_t of)> progress;
   const volatile int* interrupted = nullptr;
+  train::Ranks* ranks = nullptr;  ///< that train together, this process being rank 0; null: it trains alone
 };
 
 /// The variant's fake-quantised network: calibrated, and trained where the variant says so (or taken from the finished

@@ -5,6 +5,7 @@
 #include "lab/examples.hpp"
 #include "lab/experiment.hpp"
 #include "lab/metrics.hpp"
+#include "lab/ranks/training.hpp"
 #include "lab/run.hpp"
 #include "lab/study/rehearsal.hpp"
 #include "onnx/onnx.hpp"
@@ -26,10 +27,10 @@ std::string epoch_line(const train::EpochReport& epoch, bool decides) {
                      epoch.quantisers, anew, epoch.seconds);
 }
 
-/// Whether two trainings are the same but for their threads, which a resume may change (docs/design/train.md).
+/// Whether two trainings are the same but for their threads and ranks, which a resume may change (docs/design/train.md).
 bool same_training(Json a, Json b) {
   for (Json* training : {&a, &b})
-    if (training->is_object()) training->erase("threads");
+    if (training->is_object()) training->erase("threads"), training->erase("ranks");
   return a == b;
 }
 
@@ -86,6 +87,14 @@ train::TrainRun run_of(const Experiment& experiment, const train::Recipe& recipe
   return run;
 }
 
+/// `training`: QuantisedTraining's `resolved`, or null.
+void train_network(graph::Graph& network, train::TrainRun& run, const Experiment& experiment, const Json& training,
+                   const train::Api& api, const RunOptions& options) {
+  run.ranks = options.ranks;
+  if (run.ranks) run.ranks->begin(text_of_training(experiment, run, training, network));
+  api.train(network, run);
+}
+
 }  // namespace
 
 graph::Graph train_experiment(const Experiment& given, const train::Api& api, const RunOptions& options) {
@@ -103,7 +112,7 @@ graph::Graph train_experiment(const Experiment& given, const train::Api& api, co
   if (experiment.recipe.epochs > 0) {
     train::TrainRun run = run_of(experiment, experiment.recipe, options);
     run.folder = options.out;
-    api.train(network, run);
+    train_network(network, run, experiment, {}, api, options);
   }
   network.metadata["preprocess"] = data::to_json(experiment.preprocess).dump();
   onnx::write_native(network, file);
@@ -139,7 +148,7 @@ graph::Graph quantise_variant(const Experiment& given, const Experiment::Variant
       run.distillation.teacher = std::make_shared<const graph::Graph>(network);
     }
     if (options.say) options.say("training '" + variant.name + "' with its quantisers");
-    api.train(fake, run);
+    train_network(fake, run, experiment, variant.training->resolved, api, options);
     passes::forget_ways_of_gone(fake);
   }
   onnx::write_native(fake, file);

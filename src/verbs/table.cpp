@@ -40,6 +40,9 @@ const Option backend{.name = "backend",
                          "of Nibble's own, or a path; asked in the order given; auto: those that 'nibble tune' chose",
                      .repeated = true};
 const Option resume{.name = "resume", .value = "", .help = "continue the run in DIR where it stopped"};
+const Option ranks{.name = "ranks",
+                   .value = "N",
+                   .help = "processes that train a network together, each with its part of every batch (1)"};
 
 Verb reads_model(Verb verb) {
   verb.options.push_back(batch);
@@ -91,7 +94,7 @@ Verb show_row() {
 Verb train_row() {
   return {"train",
           {{"EXPERIMENT.json", "the description of the experiment"}},
-          {folder("where the model, metrics and checkpoints go"), resume},
+          {folder("where the model, metrics and checkpoints go"), resume, ranks},
           "trains a network as the description says, with quantisers where it asks for them; Ctrl-C stops it at a "
           "checkpoint",
           train};
@@ -102,6 +105,7 @@ Verb lab_row() {
           {{"EXPERIMENT.json", "the description of the experiment, or of a study: one with a design"}},
           {folder("where models, certificates, results.json and table.txt go"),
            resume,
+           ranks,
            {.name = "plan", .value = "", .help = "a study's runs, what differs between them, and nothing is run"},
            {.name = "margin",
             .value = "POINTS",

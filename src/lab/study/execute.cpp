@@ -90,7 +90,8 @@ void record(const Place& place, const Json& about, const StudyOptions& options, 
     work(outcome, own);
     outcome["status"] = "done";
   } catch (const std::exception& error) {
-    if (interrupted(options)) throw;
+    // Nor is a run to blame for a rank that is gone.
+    if (interrupted(options) || (options.run.ranks != nullptr && options.run.ranks->lost())) throw;
     outcome["status"] = "failed";
     outcome["reason"] = error.what();
   }

@@ -120,6 +120,13 @@ class Reader {
     return own;
   }
 
+  /// Every factor of the design is in it: its level, or that the folds chose one.
+  std::string name_of_kept(const std::vector<std::string>& levels) const {
+    std::string name = kept_.empty() && !chosen_.empty() ? "" : name_of(result_.design, levels);
+    for (size_t i : chosen_) name += (name.empty() ? "" : ", ") + factors_[i].name + " chosen";
+    return name;
+  }
+
   std::string choice_of(const OfCell& cell) const {
     std::string name;
     for (size_t i : chosen_) name += (name.empty() ? "" : ", ") + factors_[i].name + " " + cell.levels[i];
@@ -144,7 +151,7 @@ class Reader {
   /// Adds a combination, or its name to those that lack a run.
   void read(const std::vector<const OfCell*>& candidates) {
     const std::vector<std::string> levels = of(kept_, candidates.front()->levels);
-    Combination one{name_of(result_.design, levels), levels};
+    Combination one{name_of_kept(levels), levels};
     for (const Outer& outer : outers_) {
       double sum = 0, float_sum = 0;
       for (uint64_t seed : seeds_) {

@@ -29,6 +29,13 @@ void check_examples(const data::Dataset& set, const Experiment& experiment, cons
     check_shape(sample.others[i], 0, experiment, network[network.inputs[i + 1]], place);
 }
 
+/// What of a batch a rank computes.
+void check_ranks(const train::Recipe& recipe, const std::string& place) {
+  if (recipe.ranks > recipe.batch_size)
+    fail("lab", place, std::to_string(recipe.ranks) + " ranks for batches of " + std::to_string(recipe.batch_size),
+         "at most one an example of a batch");
+}
+
 void check_rules(const std::vector<QuantisedTraining::Rule>& rules, const std::vector<std::string>& names,
                  const std::string& variant) {
   for (const QuantisedTraining::Rule& rule : rules)
@@ -42,7 +49,9 @@ void rehearse(const Experiment& experiment) {
       experiment.model.empty() ? build(experiment.topology, experiment.seed) : onnx::read(experiment.model);
   check_examples(*training_set(experiment), experiment, network, "train");
   check_examples(*test_set(experiment), experiment, network, "test");
+  check_ranks(experiment.recipe, "train");
   for (const Experiment::Variant& variant : experiment.variants) {
+    if (variant.training) check_ranks(variant.training->recipe, "quantize '" + variant.name + "': train");
     const std::vector<std::string> names = passes::check_policy(variant.policy, network);
     if (!variant.training) continue;
     check_rules(variant.training->weight_rules, names, variant.name);

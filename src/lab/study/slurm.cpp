@@ -38,14 +38,20 @@ std::vector<std::string> split(const std::string& text, char by) {
 }
 
 /// What a task does: the TASK'th line of a list is its hash. Told to end, it waits for the checkpoint and queues again.
-std::string script_of(const std::vector<std::string>& command) {
-  std::string words;
+std::string script_of(const std::vector<std::string>& command, const SlurmOptions& options) {
+  std::string words, tell = "kill -TERM \"$child\"";
+  if (options.tasks > 1) {
+    words = fmt::format("srun --ntasks={} ", options.tasks);
+    if (options.cpus > 0) words += fmt::format("--cpus-per-task={} ", options.cpus);
+    // srun itself would kill what it is to tell.
+    tell = "scancel --signal=TERM \"$SLURM_JOB_ID.0\"";
+  }
   for (const std::string& word : command) words += quoted(word) + " ";
   return "#!/bin/bash\n"
          "hash=$(sed -n \"$((SLURM_ARRAY_TASK_ID + 1))p\" \"$1\")\n"
          "told=\n"
-         "trap 'told=1; kill -TERM \"$child\" 2>/dev/null' TERM\n" +
-         words +
+         "trap 'told=1; " +
+         tell + " 2>/dev/null' TERM\n" + words +
          "--run \"$hash\" &\n"
          "child=$!\n"
          "wait \"$child\"\n"
@@ -80,6 +86,7 @@ std::string submit_array(const fs::path& folder, const std::string& what, const 
   option("partition", options.partition), option("time", options.time), option("mem", options.memory);
   option("account", options.account), option("dependency", dependency);
   if (options.cpus > 0) option("cpus-per-task", std::to_string(options.cpus));
+  if (options.tasks > 1) option("ntasks", std::to_string(options.tasks));
   words.insert(words.end(), options.options.begin(), options.options.end());
   words.push_back((folder / "task.sh").string());
   words.push_back(list.string());
@@ -149,7 +156,8 @@ std::map<std::string, std::string> tasks_that_ended(const std::vector<std::strin
 }  // namespace
 
 SlurmOptions slurm_from_json(const Json& json, const std::string& place) {
-  const Section section(json, "lab", place, {"partition", "time", "cpus", "memory", "account", "parallel", "options"});
+  const Section section(json, "lab", place,
+                        {"partition", "time", "cpus", "memory", "account", "parallel", "ntasks", "options"});
   SlurmOptions options;
   const auto text = [&](const char* key, std::string& field) {
     if (section.has(key)) field = section.text(key);
@@ -158,6 +166,7 @@ SlurmOptions slurm_from_json(const Json& json, const std::string& place) {
   text("account", options.account);
   section.whole("cpus", options.cpus, 1, 1 << 20);
   section.whole("parallel", options.parallel, 1, 1 << 20);
+  section.whole("ntasks", options.tasks, 1, 1024);
   if (!section.has("options")) return options;
   if (!section.part("options").is_array()) section.refuse("options", "a list of sbatch's options");
   for (const Json& option : section.part("options")) {
@@ -187,7 +196,7 @@ Submission submit(const Study& study, const fs::path& out, const std::vector<std
   if (submission.run_tasks.empty()) return submission;
   const fs::path folder = fs::absolute(out / "slurm" / std::to_string(submissions(out).size() + 1));
   fs::create_directories(folder);
-  write_file(folder / "task.sh", script_of(command), "lab");
+  write_file(folder / "task.sh", script_of(command, options), "lab");
   submission.floats = submit_array(folder, "floats", submission.float_tasks, study.name, options, {});
   submission.runs = submit_array(folder, "runs", submission.run_tasks, study.name, options,
                                  submission.floats.empty() ? "" : "afterany:" + submission.floats);

@@ -11,12 +11,13 @@
 namespace nibble::lab {
 
 /// What a task asks for; empty or 0: what the cluster gives by default. As JSON, all optional:
-/// {"partition": "cpu", "time": "02:00:00", "cpus": 2, "memory": "4G", "account": "name", "parallel": 20,
+/// {"partition": "cpu", "time": "02:00:00", "cpus": 2, "memory": "4G", "account": "name", "parallel": 20, "ntasks": 2,
 ///  "options": ["--gres=gpu:1"]}
 struct SlurmOptions {
   std::string partition, time, memory, account;
   int64_t cpus = 0;
-  int64_t parallel = 0;                ///< tasks at once
+  int64_t parallel = 0;                ///< of the array's tasks at once
+  int64_t tasks = 1;                   ///< "ntasks": processes of each, the ranks that train together
   std::vector<std::string> options{};  ///< of sbatch, as they stand
 };
 /// Throws UserError naming the key.

@@ -14,6 +14,9 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "lab/experiment.hpp"
+#include "lab/ranks/environment.hpp"
+#include "lab/ranks/team.hpp"
+#include "lab/ranks/training.hpp"
 #include "lab/run.hpp"
 #include "lab/store/store.hpp"
 #include "lab/study/answer.hpp"
@@ -42,14 +45,42 @@ void heed_signals() {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
+/// --ranks, or what the description says.
+int ranks_of(const Call& call, const Json& json) {
+  const Json of_training = json.is_object() ? json.value("train", Json()) : Json();
+  train::Recipe recipe;
+  if (of_training.is_object() && of_training.contains("ranks"))
+    recipe = train::recipe_from_json({{"ranks", of_training["ranks"]}}, call.text("EXPERIMENT.json") + ": train");
+  return static_cast<int>(call.integer("ranks", recipe.ranks, 1, 1024));
+}
+
+/// What another rank than 0 does, where this process is one: all of it.
+std::optional<Result> helped(int ranks, const std::optional<train::RankPlace>& place) {
+  if (!place || place->rank == 0) return {};
+  const train::Api& api = torch_api("nibble train --ranks " + std::to_string(ranks));
+  heed_signals();
+  lab::help_trainings(api, *place, &interrupted);
+  return Result{{{"rank", place->rank}}, ""};
+}
+
+/// The ranks of this process' trainings. Those that it starts itself hear of all else from it.
+std::unique_ptr<lab::Team> team_of(const Call& call, const train::Api& api, int ranks,
+                                   const std::optional<train::RankPlace>& place) {
+  return std::make_unique<lab::Team>(
+      api, ranks, place,
+      std::vector<std::string>{"nibble", "train", call.text("EXPERIMENT.json"), "--out", call.text("out"), "--ranks",
+                               std::to_string(ranks), "--quiet"});
+}
+
 lab::Experiment experiment_of(const Call& call, const Json& json) {
   lab::Experiment experiment = lab::experiment_from_json(json, call.path("EXPERIMENT.json"));
   if (const auto seed = call.seed()) lab::set_seed(experiment, *seed);
   if (call.has("threads")) lab::set_threads(experiment, call.threads());
+  if (call.has("ranks")) lab::set_ranks(experiment, ranks_of(call, json));
   return experiment;
 }
 
-lab::RunOptions options_of(const Call& call, Progress& progress) {
+lab::RunOptions options_of(const Call& call, Progress& progress, const lab::Team& team) {
   lab::RunOptions options;
   options.out = call.path("out");
   options.resume = call.has("resume");
@@ -57,17 +88,23 @@ lab::RunOptions options_of(const Call& call, Progress& progress) {
   options.warn = [&](const std::string& line) { progress.warn(line); };
   options.progress = [&](std::string_view what, int64_t done, int64_t of) { progress.update(what, done, of); };
   options.interrupted = &interrupted;
+  options.ranks = team.ranks();
   return options;
 }
 
 }  // namespace
 
 Result train(const Call& call) {
-  const lab::Experiment experiment = experiment_of(call, read_json(call.path("EXPERIMENT.json"), "lab"));
+  const Json json = read_json(call.path("EXPERIMENT.json"), "lab");
+  const int ranks = ranks_of(call, json);
+  const auto place = lab::place_in_environment(ranks, ::getenv);
+  if (std::optional<Result> result = helped(ranks, place)) return *std::move(result);
+  const lab::Experiment experiment = experiment_of(call, json);
   const train::Api& api = torch_api("nibble train");
   Progress progress(call.quiet());
   heed_signals();
-  const lab::RunOptions options = options_of(call, progress);
+  const auto team = team_of(call, api, ranks, place);
+  const lab::RunOptions options = options_of(call, progress, *team);
   const graph::Graph network = lab::train_experiment(experiment, api, options);
   const std::string model = (options.out / "float.onnx").string();
   Result result{{{"model", model}, {"metrics", (options.out / "metrics.csv").string()}}, "wrote " + model + "\n"};
@@ -84,11 +121,15 @@ Result train(const Call& call) {
 namespace {
 
 Result lab_experiment(const Call& call, const Json& json) {
+  const int ranks = ranks_of(call, json);
+  const auto place = lab::place_in_environment(ranks, ::getenv);
+  if (std::optional<Result> result = helped(ranks, place)) return *std::move(result);
   const lab::Experiment experiment = experiment_of(call, json);
   const train::Api& api = torch_api("nibble lab");
   Progress progress(call.quiet());
   heed_signals();
-  const lab::RunOptions options = options_of(call, progress);
+  const auto team = team_of(call, api, ranks, place);
+  const lab::RunOptions options = options_of(call, progress, *team);
   const std::vector<lab::Row> rows = lab::run_experiment(experiment, api, options);
   return {read_json(options.out / "results.json", "verbs"), lab::table(rows)};
 }
@@ -96,7 +137,7 @@ Result lab_experiment(const Call& call, const Json& json) {
 /// The command of a process that takes runs of the same study.
 std::vector<std::string> words_of_others(const Call& call) {
   std::vector<std::string> words{"nibble", "lab", call.text("EXPERIMENT.json"), "--out", call.text("out"), "--quiet"};
-  for (const char* option : {"seed", "threads"})
+  for (const char* option : {"seed", "threads", "ranks"})
     if (call.has(option)) words.insert(words.end(), {std::string("--") + option, call.text(option)});
   if (call.has("retry-failed")) words.emplace_back("--retry-failed");
   return words;
@@ -150,14 +191,25 @@ Result plan_of(const Call& call, const lab::Study& study) {
   return {json, describe_plan(study, states, seconds) + describe_outlook(json["outlook"])};
 }
 
-/// A study's runs into the queue of a cluster; they are taken there.
-Result submit_study(const Call& call, const lab::Study& study, const Json& json) {
+/// What a task of a cluster asks for; its processes are the ranks of what it trains.
+lab::SlurmOptions slurm_options(const Call& call, Json& study) {
+  if (!call.has("slurm")) return {};
   const std::string file = call.text("slurm");
-  const lab::SlurmOptions options = lab::slurm_from_json(read_json(file, "lab"), file);
+  lab::SlurmOptions options = lab::slurm_from_json(read_json(file, "lab"), file);
+  if (options.tasks == 1) return options;
+  if (call.has("ranks") && call.integer("ranks", 1, 1, 1024) != options.tasks)
+    fail("verbs", call.place("ranks"), call.text("ranks"), fmt::format("{}, the ntasks of {}", options.tasks, file));
+  if (study.is_object()) study["train"]["ranks"] = options.tasks;
+  return options;
+}
+
+/// A study's runs into the queue of a cluster; they are taken there.
+Result submit_study(const Call& call, const lab::Study& study, const Json& json, const lab::SlurmOptions& options) {
   const std::filesystem::path out = std::filesystem::absolute(call.path("out"));
   lab::rehearse(study);
   lab::register_study(study, json, out);
   std::vector<std::string> words = words_of_others(call);
+  if (options.tasks > 1 && !call.has("ranks")) words.insert(words.end(), {"--ranks", std::to_string(options.tasks)});
   words[0] = std::filesystem::read_symlink("/proc/self/exe").string();
   words[2] = std::filesystem::absolute(words[2]).string(), words[4] = out.string();
   const lab::Submission made = lab::submit(study, out, words, options, call.has("retry-failed"));
@@ -177,15 +229,24 @@ Result lab_study(const Call& call, Json json) {
   if (json.is_object()) {
     if (const auto seed = call.seed()) json["seed"] = *seed;
     if (call.has("threads")) json["train"]["threads"] = call.threads();
+    if (call.has("ranks")) json["train"]["ranks"] = ranks_of(call, {});
   }
+  const int ranks = ranks_of(call, json);
+  const bool submits = call.has("slurm") && !call.has("plan");
+  const auto place = submits ? std::nullopt : lab::place_in_environment(ranks, ::getenv);
+  if (std::optional<Result> result = helped(ranks, place)) return *std::move(result);
+  const lab::SlurmOptions slurm = slurm_options(call, json);
   const lab::Study study = lab::study_from_json(json, call.path("EXPERIMENT.json"), call.path("out"));
   if (call.has("plan")) return plan_of(call, study);
   if (call.has("margin")) fail("verbs", call.place("margin"), "it without --plan", "--plan, or 'nibble lab compare'");
-  if (call.has("slurm")) return submit_study(call, study, json);
+  if (call.has("slurm")) return submit_study(call, study, json, slurm);
+  if (place && call.has("jobs"))
+    fail("verbs", call.place("jobs"), "it in a process that is one of several ranks", "one of the two");
   const train::Api& api = torch_api("nibble lab");
   Progress progress(call.quiet());
   heed_signals();
-  const lab::StudyOptions options{options_of(call, progress), call.has("retry-failed")};
+  const auto team = team_of(call, api, ranks, place);
+  const lab::StudyOptions options{options_of(call, progress, *team), call.has("retry-failed")};
   if (!call.has("run")) lab::rehearse(study);
   lab::register_study(study, json, options.run.out);
   if (call.has("run")) {

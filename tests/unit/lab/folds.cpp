@@ -188,7 +188,7 @@ TEST(MeasuredStudy, CountsTheLevelThatTheInnerFoldsOfEachFoldChose) {
   ASSERT_EQ(found.combinations.size(), 2u);
   EXPECT_TRUE(found.by_folds);
   EXPECT_EQ(found.design.factors.size(), 1u);
-  EXPECT_EQ(found.combinations[0].name, "bits 8");
+  EXPECT_EQ(found.combinations[0].name, "bits 8, rate chosen");
   EXPECT_EQ(found.combinations[0].choices, (std::map<std::string, int>{{"rate fast", 2}, {"rate slow", 1}}));
   for (size_t fold = 0; fold < 3; ++fold) {
     EXPECT_DOUBLE_EQ(found.combinations[0].outcomes[fold], 0.55 + 0.01 * static_cast<double>(fold));
