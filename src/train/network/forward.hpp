@@ -14,7 +14,7 @@ struct Mode {
   at::Generator random;            ///< dropout's; training only
   int64_t step = 0;                ///< of the run: what quantisers draw from; training only
   bool frozen_statistics = false;  ///< batch-norms use their running statistics in training, too
-  Share share;                     ///< of the batch; what is random or of the batch is the same for any number of ranks
+  Share share{};                   ///< of the batch; what is random or of the batch is the same for any number of ranks
 };
 
 /// The outputs of a node from its inputs (undefined: absent) in floats of the inputs' own precision. The same code
