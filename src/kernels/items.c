@@ -1,4 +1,5 @@
 #include "kernels/conv_windows.h"
+#include "kernels/cortex_m/dsp.h"
 
 static int64_t product(const int32_t* extents, int32_t count) {
   int64_t result = 1;
@@ -49,21 +50,6 @@ int64_t nibble_items(int kind, const void* parameters) {
   }
 }
 
-/* Of FOLDED weights, for the portable kernels and for those of Cortex-M. Depthwise: a row of zero points, weights of 16
- * bits. Else four positions' windows of 16 bits, or one's, whole words of weights long (of packed ones whole sixteens of
- * bytes), and a window of bytes; or two windows and two rows of weights in bytes; or three windows and one, and a bias a
- * channel. */
-static int64_t folded_scratch(const nibble_conv* p) {
-  const int64_t count = product(p->kernel, 3) * p->in_channels, positions = p->batch * product(p->out, 3);
-  const int64_t per_word = p->w_bits == 8 ? 4 : 128 / p->w_bits, window = (count + per_word - 1) / per_word * per_word;
-  const int64_t channels = ((int64_t)p->out_channels + 15) / 16 * 16;
-  if (nibble_is_depthwise(p)) return channels * (1 + 2 * product(p->kernel, 3));
-  if (positions == 1) return 2 * window + (window > 2 * count ? window : 2 * count);
-  return p->x_type != NIBBLE_U8 || 5 * window > 4 * (int64_t)p->out_channels + 4
-             ? 9 * window
-             : 4 * window + 4 * (int64_t)p->out_channels + 4;
-}
-
 int64_t nibble_scratch(int kind, const void* parameters) {
   if (kind == NIBBLE_KIND_MATMUL) {
     /* Four rows of a, in 16 bits. */
@@ -72,7 +58,10 @@ int64_t nibble_scratch(int kind, const void* parameters) {
   }
   if (kind == NIBBLE_KIND_ROW) return 8 * (int64_t)((const nibble_row*)parameters)->width;
   if (kind == NIBBLE_KIND_CONV && ((const nibble_conv*)parameters)->w_format == NIBBLE_FOLDED) {
-    return folded_scratch(parameters);
+    const int64_t folded = nibble_folded_scratch(parameters);
+    const int64_t dsp =
+        (nibble_is_depthwise(parameters) ? nibble_depthwise_dsp_order : nibble_conv_dsp_order)(parameters).scratch;
+    return folded > dsp ? folded : dsp;
   }
   if (kind == NIBBLE_KIND_CONV) {
     const nibble_conv* p = parameters;

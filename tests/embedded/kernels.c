@@ -85,6 +85,17 @@ static void draw_conv(nibble_conv* p, int depthwise) {
     for (int k = 0; k < 3; ++k) p->in[k] = p->out[k] = p->kernel[k] = p->stride[k] = p->dilation[k] = 1, p->pad[k] = 0;
     p->batch = 1;
   }
+  if (depthwise && draw(2)) {
+    p->in_channels = p->out_channels = p->groups = between(4, 24);
+    for (int k = 0; k < 3; ++k) {
+      p->kernel[k] = k == 0 ? 1 : 3;
+      p->stride[k] = k == 0 ? 1 : between(1, 2);
+      p->dilation[k] = 1;
+      p->pad[k] = k == 0 ? 0 : between(0, 2);
+      p->in[k] = k == 0 ? 1 : between(3, 12);
+      p->out[k] = (p->in[k] + 2 * p->pad[k] - p->kernel[k]) / p->stride[k] + 1;
+    }
+  }
   p->x_stride[3] = p->in_channels;
   p->y_stride[3] = p->r_stride[3] = p->out_channels;
   for (int k = 2; k >= 0; --k) {

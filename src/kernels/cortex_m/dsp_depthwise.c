@@ -1,6 +1,7 @@
 #include "kernels/kernels.h"
 #if defined(__ARM_FEATURE_DSP)
 #include "kernels/cortex_m/dsp_quads.h"
+#include "kernels/cortex_m/dsp_three.h"
 
 /* Channels four at a time. Weights are widened once a call: for each four channels, for each pair of taps the halves
  * (earlier tap, later tap) of each channel, four words; for a last tap alone channels 0 and 2, channels 1 and 3. */
@@ -8,11 +9,7 @@
 enum { most_taps = 64 };
 
 static int32_t weight(const nibble_conv* p, int32_t tap, int32_t c) {
-  const int32_t bits = p->w_bits, per_byte = 8 / bits, row = (p->out_channels * bits + 7) / 8;
-  const uint8_t* at = (const uint8_t*)p->weights + tap * row;
-  if (c >= p->out_channels) return 0;
-  if (bits == 8) return (int8_t)at[c];
-  return p->w_low + p->w_step * (at[c / per_byte] >> (c % per_byte * bits) & ((1 << bits) - 1));
+  return c < p->out_channels ? nibble_depthwise_weight(p, tap, c) : 0;
 }
 
 static uint32_t halves(int32_t low, int32_t high) {
@@ -155,6 +152,7 @@ int nibble_depthwise_dsp(const void* parameters, const nibble_call* call) {
     j.last = call->end * 16 < p->out_channels ? (int32_t)call->end * 16 : p->out_channels;
     j.weights += j.first / 4 * 2 * j.taps;
   }
+  if (nibble_dsp_is_three(p)) return nibble_depthwise_three(p, call, begin, end, j.first, j.last);
   memset(outside, (int)(uint8_t)p->zero_point, (size_t)channels);
   widen(p, j.taps, weights);
   offsets_of(p, offsets);
@@ -169,9 +167,9 @@ int nibble_depthwise_dsp(const void* parameters, const nibble_call* call) {
       quads.channel = c;
       quads.y = (uint8_t*)call->out + s.y;
       if (p->x_type == NIBBLE_U8)
-        (j.taps == 9 ? nibble_quads_of_nine_unsigned : nibble_quads_of_any_unsigned)(&quads);
+        nibble_quads_of_any_unsigned(&quads);
       else
-        (j.taps == 9 ? nibble_quads_of_nine_signed : nibble_quads_of_any_signed)(&quads);
+        nibble_quads_of_any_signed(&quads);
       c = quads.end;
     }
     for (; c < j.last; c += 4)

@@ -38,9 +38,6 @@ typedef struct nibble_quads {
   " r6, r4, ror #8\n\t"                                    \
   "smlabb r8, r5, r12, r8\n\tsmlatt r10, r5, r12, r10\n\t" \
   "smlabb r9, r6, lr, r9\n\tsmlatt r11, r6, lr, r11\n\t"
-#define NIBBLE_QUAD_NINE(extend) \
-  NIBBLE_QUAD_PAIR(extend)       \
-  NIBBLE_QUAD_PAIR(extend) NIBBLE_QUAD_PAIR(extend) NIBBLE_QUAD_PAIR(extend) NIBBLE_QUAD_LAST(extend)
 #define NIBBLE_QUAD_ANY(extend) \
   "ldr r2, [lr, #16]\n\tadd r2, r0, r2, lsl #2\n\t"                     \
   "1: " NIBBLE_QUAD_PAIR(extend)                                        \
@@ -89,14 +86,8 @@ typedef struct nibble_quads {
 __attribute__((naked, noinline)) static void nibble_quads_of_any_unsigned(nibble_quads* quads) {
   NIBBLE_QUAD_LOOP(NIBBLE_QUAD_ANY("uxtb16"));
 }
-__attribute__((naked, noinline)) static void nibble_quads_of_nine_unsigned(nibble_quads* quads) {
-  NIBBLE_QUAD_LOOP(NIBBLE_QUAD_NINE("uxtb16"));
-}
 __attribute__((naked, noinline)) static void nibble_quads_of_any_signed(nibble_quads* quads) {
   NIBBLE_QUAD_LOOP(NIBBLE_QUAD_ANY("sxtb16"));
-}
-__attribute__((naked, noinline)) static void nibble_quads_of_nine_signed(nibble_quads* quads) {
-  NIBBLE_QUAD_LOOP(NIBBLE_QUAD_NINE("sxtb16"));
 }
 #pragma GCC diagnostic pop
 

@@ -68,6 +68,12 @@ NIBBLE_INLINE int32_t nibble_high_product(uint32_t a, uint32_t b, int32_t sum) {
   return result;
 }
 
+/* Both halves times a factor; they stay halves. */
+NIBBLE_INLINE uint32_t nibble_times(uint32_t halves, int32_t factor) {
+  const uint32_t low = (uint32_t)nibble_low_product(halves, (uint32_t)factor, 0);
+  return nibble_lows(low, (uint32_t)(((int32_t)halves >> 16) * factor));
+}
+
 /* The position after s. */
 static inline void nibble_spot_next(const nibble_conv* p, nibble_spot* s, int32_t next) {
   if (s->at[2] + 1 == p->out[2]) {

@@ -24,8 +24,7 @@ static inline int32_t nibble_mve_biases_at(const nibble_conv* p) {
 }
 static inline int nibble_mve_takes_conv(const nibble_conv* p) {
   return p->groups == 1 && nibble_portable_takes_conv(p) &&
-         (p->x_type == NIBBLE_I8 ||
-          nibble_mve_biases_at(p) + 4 * (int64_t)p->out_channels <= nibble_scratch(NIBBLE_KIND_CONV, p));
+         (p->x_type == NIBBLE_I8 || nibble_mve_biases_at(p) + 4 * (int64_t)p->out_channels <= nibble_folded_scratch(p));
 }
 static inline int nibble_mve_takes_depthwise(const nibble_conv* p) {
   const int32_t taps = p->kernel[0] * p->kernel[1] * p->kernel[2];

@@ -38,6 +38,22 @@ static inline int nibble_is_pointwise(const nibble_conv* p) {
   return 1;
 }
 
+/* Scratch of FOLDED weights, for the kernels of no set and for those of Helium. Depthwise: a row of zero points, weights of
+ * 16 bits. Else four positions' windows of 16 bits, or one's, whole words of weights long (of packed ones whole sixteens of
+ * bytes), and a window of bytes; or two windows and two rows of weights in bytes; or three windows and one, and a bias a
+ * channel. */
+static inline int64_t nibble_folded_scratch(const nibble_conv* p) {
+  const int64_t taps = (int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2], count = taps * p->in_channels;
+  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
+  const int64_t per_word = p->w_bits == 8 ? 4 : 128 / p->w_bits, window = (count + per_word - 1) / per_word * per_word;
+  const int64_t channels = ((int64_t)p->out_channels + 15) / 16 * 16;
+  if (p->groups > 1) return channels * (1 + 2 * taps);
+  if (positions == 1) return 2 * window + (window > 2 * count ? window : 2 * count);
+  return p->x_type != NIBBLE_U8 || 5 * window > 4 * (int64_t)p->out_channels + 4
+             ? 9 * window
+             : 4 * window + 4 * (int64_t)p->out_channels + 4;
+}
+
 /* How each goes through memory (kernels.h). Windows are copied, two at a time, but where one is a tap inside x; packed
  * weights are spread. */
 static inline nibble_order nibble_conv_portable_order(const nibble_conv* p) {

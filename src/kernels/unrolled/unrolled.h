@@ -20,11 +20,11 @@ static inline int nibble_unrolled_takes_depthwise(const nibble_conv* p) {
 static inline nibble_order nibble_conv_unrolled_order(const nibble_conv* p) {
   const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
   const int copied = p->kernel[0] * p->kernel[1] != 1 && positions % 4 == 0;
-  const nibble_order order = {4, copied, nibble_scratch(NIBBLE_KIND_CONV, p), 0};
+  const nibble_order order = {4, copied, nibble_folded_scratch(p), 0};
   return order;
 }
 static inline nibble_order nibble_depthwise_unrolled_order(const nibble_conv* p) {
-  const nibble_order order = {1, 0, nibble_scratch(NIBBLE_KIND_CONV, p), 0};
+  const nibble_order order = {1, 0, nibble_folded_scratch(p), 0};
   return order;
 }
 

