@@ -118,7 +118,7 @@ at::Tensor leaky_relu(double alpha, const at::Tensor& x) {
 }  // namespace
 
 Normalised normalise_by_batch(const graph::BatchNormalization& op, const Tensors& in, const Share& share) {
-  if (share.ranks != nullptr) return normalise_by_shared_batch(op, in, share, momentum);
+  if (share.ranks != nullptr) return normalise_by_shared_batch(op.epsilon, in, share, momentum);
   auto [y, mean, inverse] =
       at::native_batch_norm(in[0].contiguous(), in[1], in[2], in[3], in[4], true, momentum, op.epsilon);
   return {y, mean, inverse};

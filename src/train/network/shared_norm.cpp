@@ -63,20 +63,20 @@ void move(at::Tensor running, const at::Tensor& value, double momentum) {
 
 }  // namespace
 
-Normalised normalise_by_shared_batch(const graph::BatchNormalization& op, const std::vector<at::Tensor>& in,
-                                     const Share& share, double momentum) {
+Normalised normalise_by_shared_batch(double epsilon, const std::vector<at::Tensor>& in, const Share& share,
+                                     double momentum) {
   const at::Tensor x = in[0].detach().contiguous(), gamma = in[1].detach(), beta = in[2].detach();
   const Moments all = moments_of_all(x, share);
   const at::Tensor mean = all.mean.to(at::kFloat), variance = all.variance.to(at::kFloat);
-  const at::Tensor inverse = (all.variance + op.epsilon).rsqrt().to(at::kFloat);
+  const at::Tensor inverse = (all.variance + epsilon).rsqrt().to(at::kFloat);
   move(in[3], all.mean, momentum);
   move(in[4], all.variance * (all.count / (all.count - 1)), momentum);
-  at::Tensor y = std::get<0>(at::native_batch_norm(x, gamma, beta, mean, variance, false, momentum, op.epsilon));
+  at::Tensor y = std::get<0>(at::native_batch_norm(x, gamma, beta, mean, variance, false, momentum, epsilon));
   if (!in[0].requires_grad() && !in[1].requires_grad() && !in[2].requires_grad()) return {y, mean, inverse};
   const auto node = backward_node<SharedNormBackward>();
   node->set_next_edges(torch::autograd::collect_next_edges(in[0], in[1], in[2]));
   node->x = x, node->gamma = gamma, node->mean = mean, node->variance = variance, node->inverse = inverse;
-  node->epsilon = op.epsilon, node->count = all.count, node->share = share;
+  node->epsilon = epsilon, node->count = all.count, node->share = share;
   torch::autograd::set_history(y, node);
   return {y, mean, inverse};
 }

@@ -23,6 +23,8 @@ const std::map<std::string, std::string> of_no_verb{{"version", "the program's o
                                                     {"defsym", "the linker's"},
                                                     {"allocations", "Slurm's, of sbatch, squeue or sacct"},
                                                     {"array", "likewise"},
+                                                    {"cpus-per-task", "likewise, of srun"},
+                                                    {"ntasks", "likewise, of srun"},
                                                     {"job-name", "likewise"},
                                                     {"me", "likewise"},
                                                     {"noheader", "likewise"},
