@@ -52,6 +52,7 @@ struct Application::Impl {
   std::optional<ImagePreparation> image;
   std::optional<data::SoundFeatures> sound;
   std::unique_ptr<Task> task;
+  bool reads_input = false;
 
   Impl(Parts given, const std::string& place, const RunOptions& options)
       : parts(std::move(given)), description(describe(parts, place)) {
@@ -74,7 +75,8 @@ struct Application::Impl {
     if (row.inputs.find(kind) == row.inputs.npos)
       fail("app", place + ": input", std::string(kind) + ", for " + description.task, std::string(row.inputs));
     task = row.open(description, parts, outputs, place);
-    if (description.task == "anomaly" && !rebuilds())
+    reads_input = row.reads_input;
+    if (reads_input && !rebuilds())
       fail("app", place + ": network", "no output of the input's size", "one that reconstructs it");
   }
 
@@ -126,7 +128,7 @@ struct Worker::Impl {
       seen.height = picture->shape()[0];
       seen.width = picture->shape()[1];
       seen.side = app.image->height();
-      if (task_named(app.description.task, "app").reads_input) seen.input = app.levels->reals(levels);
+      if (app.reads_input) seen.input = app.levels->reals(levels);
     } else {
       seen.input = decode_numbers(request.bytes, request.place);
       end(reply, "decode");

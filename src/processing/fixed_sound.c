@@ -141,7 +141,7 @@ static int32_t binary_logarithm(uint64_t x) {
   return whole * (1 << 20) + fraction;
 }
 
-/* A floor of another size in 2^exponent: in steps of 2^31 at most. */
+/* mantissa * 2^exponent, the mantissa below 2^31. */
 typedef struct floor_value {
   uint64_t mantissa;
   int32_t exponent;

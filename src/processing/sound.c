@@ -52,6 +52,11 @@ static int32_t frame_length(const nibble_sound_features* f) {
   return f->frame == NIBBLE_FRAME_OF_TRANSFORM ? f->transform : f->window_length;
 }
 
+/* Samples of a frame before its window. */
+static int32_t before_window(const nibble_sound_features* f) {
+  return f->frame == NIBBLE_FRAME_OF_TRANSFORM ? (f->transform - f->window_length) / 2 : 0;
+}
+
 static int32_t padding_before(const nibble_sound_features* f) {
   return f->padding == NIBBLE_NO_PADDING ? 0 : frame_length(f) / 2;
 }
@@ -167,10 +172,6 @@ static int32_t integer(double x) {
   return (int32_t)floor(x + 0.5);
 }
 
-static int32_t* integer_turns(const layout* at, const void* tables) {
-  return (int32_t*)(uintptr_t)((const double*)tables + at->integers);
-}
-
 /* By what power of two weights are multiplied, so that the largest has 16 bits. */
 static int32_t weight_scale(const double* weights, size_t count) {
   double largest = 0;
@@ -192,7 +193,7 @@ void nibble_sound_plan_of(const nibble_sound_features* f, const void* tables, ni
   const layout at = layout_of(f);
   const double* const base = (const double*)tables;
   const int32_t* const spans = (const int32_t*)(const void*)(base + at.spans);
-  const int32_t before = f->frame == NIBBLE_FRAME_OF_TRANSFORM ? (f->transform - f->window_length) / 2 : 0;
+  const int32_t before = before_window(f);
   double floor_value = f->floor;
   int32_t exponent = 0;
   for (; floor_value >= 0x1p31; floor_value /= 2) ++exponent;
@@ -207,7 +208,7 @@ void nibble_sound_plan_of(const nibble_sound_features* f, const void* tables, ni
   p->of_logarithm =
       integer((f->logarithm == NIBBLE_NATURAL ? nibble_log(2) : 10 * nibble_log(2) / nibble_log(10)) * 0x1p28);
   p->weight_scale = weight_scale(base + at.weights, weights_of(f, spans));
-  p->turns = integer_turns(&at, tables), p->cosines = p->turns + f->transform;
+  p->turns = (const int32_t*)(const void*)(base + at.integers), p->cosines = p->turns + f->transform;
   p->window = (const uint16_t*)(const void*)(p->cosines + (at.spans - at.cosines));
   p->weights = p->window + f->window_length, p->spans = spans;
 }
@@ -217,10 +218,9 @@ static void fill_integers(const nibble_sound_features* f, void* tables) {
   const double* const base = (const double*)tables;
   nibble_sound_plan p;
   nibble_sound_plan_of(f, tables, &p);
-  int32_t* const turns = integer_turns(&at, tables);
-  int32_t* const cosines = turns + f->transform;
-  uint16_t* const window = (uint16_t*)(void*)(cosines + (at.spans - at.cosines));
-  uint16_t* const weights = window + f->window_length;
+  /* Where the plan reads them. */
+  int32_t *const turns = (int32_t*)(uintptr_t)p.turns, *const cosines = (int32_t*)(uintptr_t)p.cosines;
+  uint16_t *const window = (uint16_t*)(uintptr_t)p.window, *const weights = (uint16_t*)(uintptr_t)p.weights;
   for (int32_t i = 0; i < f->transform; ++i) turns[i] = integer(base[at.turns + (size_t)i] * 0x1p30);
   for (size_t i = 0; i < at.spans - at.cosines; ++i) cosines[i] = integer(base[at.cosines + i] * 0x1p30);
   for (int32_t i = 0; i < f->window_length; ++i) window[i] = (uint16_t)integer(base[i] * 0x1p15);
@@ -279,7 +279,7 @@ static double largest_sample(const nibble_sound* sound) {
 
 static void load_frame(const nibble_sound_features* f, const double* window, const nibble_sound* sound, int64_t frame,
                        double divisor, double* out) {
-  const int32_t before = f->frame == NIBBLE_FRAME_OF_TRANSFORM ? (f->transform - f->window_length) / 2 : 0;
+  const int32_t before = before_window(f);
   const int64_t from = frame * f->hop - padding_before(f);
   for (int32_t i = 0; i < f->transform; ++i) {
     const int32_t w = i - before;

@@ -82,9 +82,8 @@ class GlooRanks : public Collective {
         std::this_thread::sleep_for(between_looks);
       }
     meet();
-    at::Tensor size = at::full({1}, static_cast<int64_t>(training.size()), at::kLong);
-    spread(size);
-    spread(at::from_blob(const_cast<char*>(training.data()), {size.item<int64_t>()}, at::kByte));
+    std::string text = training;
+    train::spread(*this, text);
   }
 
   std::optional<std::string> next() override {
@@ -98,10 +97,8 @@ class GlooRanks : public Collective {
       return {};  // rank 0 has ended, and its store with it
     }
     meet();
-    const at::Tensor size = at::zeros({1}, at::kLong);
-    spread(size);
-    std::string training(static_cast<size_t>(size.item<int64_t>()), '\0');
-    spread(at::from_blob(training.data(), {size.item<int64_t>()}, at::kByte));
+    std::string training;
+    train::spread(*this, training);
     return training;
   }
 
@@ -205,6 +202,13 @@ class GlooRanks : public Collective {
 };
 
 }  // namespace
+
+void spread(Collective& ranks, std::string& text) {
+  const at::Tensor size = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
+  ranks.spread(size);
+  text.resize(static_cast<size_t>(size.item<int64_t>()));
+  ranks.spread(at::from_blob(text.data(), {size.item<int64_t>()}, at::kByte));
+}
 
 std::unique_ptr<Ranks> join_ranks(const RankPlace& place, const RankEnded& ended) {
   return std::make_unique<GlooRanks>(place, ended);

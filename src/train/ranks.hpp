@@ -20,6 +20,9 @@ class Collective : public Ranks {
 /// Api::join.
 std::unique_ptr<Ranks> join_ranks(const RankPlace& place, const RankEnded& ended);
 
+/// Rank 0's text, everywhere.
+void spread(Collective& ranks, std::string& text);
+
 /// [ranks, ...]: what each of them has, everywhere.
 inline at::Tensor rows_of(Collective& ranks, const at::Tensor& own) {
   std::vector<int64_t> sizes = own.sizes().vec();

@@ -44,13 +44,6 @@ std::vector<int64_t> own_order(Collective& ranks, const std::vector<int64_t>& or
   return own;
 }
 
-void spread(Collective& ranks, std::string& text) {
-  const at::Tensor size = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
-  ranks.spread(size);
-  text.resize(static_cast<size_t>(size.item<int64_t>()));
-  ranks.spread(at::from_blob(text.data(), {size.item<int64_t>()}, at::kByte));
-}
-
 void spread(Collective& ranks, const std::map<std::string, at::Tensor>& tensors) {
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : tensors) {

@@ -23,7 +23,6 @@ Said put_together(Collective& ranks, const std::vector<Learned>& learned, const 
 std::vector<int64_t> own_order(Collective& ranks, const std::vector<int64_t>& order, int64_t batch_size);
 
 /// Rank 0's, everywhere.
-void spread(Collective& ranks, std::string& text);
 void spread(Collective& ranks, const std::map<std::string, at::Tensor>& tensors);
 
 /// Of the ranks that have a text the one with the smallest number, of these the first's; empty where none has.
