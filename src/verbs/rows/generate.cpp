@@ -124,8 +124,7 @@ codegen::Options options_of(const Call& call) {
 }
 
 /// What is done around the network, as APP.json says.
-std::map<std::string, std::string> application_beside(const Call& call, const program::Program& program,
-                                                      const std::string& prefix) {
+app::ApplicationCode application_beside(const Call& call, const program::Program& program, const std::string& prefix) {
   const fs::path file = call.path("app");
   const Json description = read_json(file, "app");
   app::Parts parts = app::read_parts(description, file.parent_path(), file.string());
@@ -173,7 +172,11 @@ Result generate(const Call& call) {
   const codegen::Footprint& bytes = deployment.bytes;
   const Goldens goldens = goldens_of(call, graph, program);
   options.goldens = goldens.laid;
-  if (call.has("app")) options.beside = application_beside(call, program, options.prefix);
+  if (call.has("app")) {
+    app::ApplicationCode beside = application_beside(call, program, options.prefix);
+    options.beside = std::move(beside.files);
+    options.about_beside = std::move(beside.about);
+  }
   const auto files = codegen::generate(program, machine, options);
   const fs::path folder = call.path("output");
   for (const auto& [name, text] : files) {
