@@ -100,7 +100,7 @@ ApplicationCode generate_c(const Parts& parts, const NetworkCode& network, const
     if (name.ends_with(".c")) own += "#include \"processing/" + name + "\"\n";
   const std::string classes = names_of_classes(app, network.prefix);
   const std::map<std::string, std::string> words = {
-      {"@DECLARATION@", answer.declaration},
+      {"@DECLARATION@", intake.declaration + answer.declaration},
       {"@NAMES@", classes.empty() ? "" : "const char* " + network.prefix + "_class_name(int32_t index);\n"},
       {"@OWN_HEADER@", "#include \"" + network.prefix + ".h\"\n#include \"" + intake.include + "\""},
       {"@APP_HEADER@", "#include \"" + network.prefix + "_app.h\""},

@@ -153,6 +153,17 @@ IntakeCode sound_intake(const Description& app, const NetworkCode& network, cons
   code.files = {"fixed_sound.h", "fixed_sound.c"};
   code.functions = {"nibble_sound_index", "nibble_fixed_sound", "nibble_fixed_sound_scratch"};
   code.parameters = "const int16_t* samples";
+  code.declaration = fmt::format(
+      R"(/* Samples of a window, and how many are a second. Of another rate they say something else to the network:
+ * {0}_GIVEN_RATE, where it is defined, is the rate of those that are given, and must be this one. */
+#define {0}_SAMPLES {1}
+#define {0}_RATE {2}
+#if defined({0}_GIVEN_RATE) && {0}_GIVEN_RATE != {0}_RATE
+#error "{0}: samples of another rate than {2} a second"
+#endif
+
+)",
+      network.prefix, app.sound.samples, f.rate);
   code.parameters_are = fmt::format("`samples` are {}, {} a second.", app.sound.samples, f.rate);
   code.scratch_parameters = "void";
   code.scratch_is = "for one window of sound";

@@ -18,6 +18,7 @@ struct IntakeCode {
   std::string include;             ///< the header of `processing` that it reads
   std::vector<std::string> files;  ///< of `processing`: what the code includes, headers and sources
   std::vector<std::string> functions;
+  std::string declaration;  ///< of the header, before PREFIX_answer
   std::string parameters, parameters_are;
   std::string scratch_parameters, scratch_is, scratch;  ///< statements that return its bytes, behind room_bytes()
   std::string tables, room;

@@ -123,12 +123,17 @@ codegen::Options options_of(const Call& call) {
   return options;
 }
 
-/// What is done around the network, as APP.json says.
+/// What is done around the network, as APP.json says, or that of a bundle.
 app::ApplicationCode application_beside(const Call& call, const program::Program& program, const std::string& prefix) {
   const fs::path file = call.path("app");
-  const Json description = read_json(file, "app");
-  app::Parts parts = app::read_parts(description, file.parent_path(), file.string());
-  parts.insert_or_assign("app.json", description.dump());
+  app::Parts parts;
+  if (file.extension() == ".nibapp") {
+    parts = app::read_bundle(file);
+  } else {
+    const Json description = read_json(file, "app");
+    parts = app::read_parts(description, file.parent_path(), file.string());
+    parts.insert_or_assign("app.json", description.dump());
+  }
   codegen::PortNames names = codegen::port_names(program);
   return app::generate_c(parts, {program, prefix, std::move(names.inputs), std::move(names.outputs)}, file.string());
 }

@@ -7,7 +7,9 @@ import io
 import json
 import pathlib
 import random
+import re
 import shutil
+import subprocess
 import sys
 import wave
 import zipfile
@@ -133,6 +135,20 @@ def strict(folder, name):
                 folder / f"{name}_app.c")
 
 
+def other_rate(nibble, bundle, folder, name, work):
+    """A sound of another rate is refused with both; code that is told of another rate does not compile."""
+    with wave.open(str(work / "slow.wav"), "wb") as sound:
+        sound.setparams((1, 2, 4321, 0, "NONE", ""))
+        sound.writeframes(bytes(80000))
+    said = subprocess.run([nibble, "app", "run", bundle, work / "slow.wav"], capture_output=True, text=True)
+    if said.returncode == 0 or not re.search(r"slow\.wav: 4321 samples a second \(expected \d+, as the features have\)", said.stderr):
+        sys.exit(f"{name}: a sound of another rate: {said}")
+    compiled = subprocess.run(["cc", "-fsyntax-only", f"-D{name}_GIVEN_RATE=4321", "-I", folder, folder / f"{name}_app.c"],
+                              capture_output=True, text=True)
+    if compiled.returncode == 0 or "samples of another rate than" not in compiled.stderr:
+        sys.exit(f"{name}: code for another rate: {compiled}")
+
+
 def compare(nibble, cc, bundle, network, work):
     """How many samples of a bundle the C beside its network gives the goldens of."""
     name = bundle.stem
@@ -140,9 +156,7 @@ def compare(nibble, cc, bundle, network, work):
     with zipfile.ZipFile(bundle) as parts:
         app = json.loads(parts.read("app.json"))
         samples = [(s["golden"]["result"], parts.read(s["input"])) for s in app["samples"]]
-        parts.extractall(pathlib.Path(work) / f"{name}_bundle")
-    description = pathlib.Path(work) / f"{name}_bundle/app.json"
-    run(nibble, "generate", network, "--machine", "host", "--prefix", name, "--app", description, "-o", to, "--quiet")
+    run(nibble, "generate", network, "--machine", "host", "--prefix", name, "--app", bundle, "-o", to, "--quiet")
     run("make", "-s", "-C", to, f"lib{name}.a")
     hears = "sound" in app["input"]
     main = (SOUND_MAIN if hears else PICTURE_MAIN).replace("PRINT", PRINT[app["task"]]).replace("NAME", name)
@@ -150,6 +164,8 @@ def compare(nibble, cc, bundle, network, work):
     run(cc, "-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", "-I", to, to / "try.c",
         to / f"{name}_app.c", to / f"lib{name}.a", "-lm", "-o", to / "try")
     strict(to, name)
+    if hears:
+        other_rate(nibble, bundle, to, name, pathlib.Path(work))
     for golden, file in samples:
         stored, words = sound_words(app, file) if hears else (ppm(file), [])
         (to / "sample").write_bytes(stored)

@@ -197,8 +197,9 @@ int64_t expect_same(const Case& one, int64_t& decided) {
     const nibble_fixed_object& integer = found.integers[i];
     EXPECT_EQ(integer.class_index, real.class_index);
     EXPECT_NEAR(integer.score / 0x1p30, real.score, 0x1p-22);
-    const auto near = [](int32_t place, double right) {
-      EXPECT_NEAR(place / 65536.0, right, 1.0 / 2048 + std::abs(right) * 0x1p-20);
+    const double size = std::max(std::abs(real.right - real.left), std::abs(real.bottom - real.top));
+    const auto near = [&](int32_t place, double right) {
+      EXPECT_NEAR(place / 65536.0, right, 0x1p-13 + size * 0x1p-20);
     };
     near(integer.left, real.left);
     near(integer.top, real.top);
