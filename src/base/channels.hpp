@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "base/shape.hpp"
 
 namespace nibble {
@@ -14,6 +16,16 @@ class ChannelOf {
   }
   size_t count() const { return channels_; }
   size_t operator()(size_t element) const { return element / inner_ % channels_; }
+
+  /// Calls use(begin, end, channel) for the runs of one channel that elements begin to end consist of, in order.
+  template <class Use>
+  void each_run(size_t begin, size_t end, Use&& use) const {
+    if (channels_ == 1) return use(begin, end, size_t{0});
+    for (size_t next; begin < end; begin = next) {
+      next = std::min(end, (begin / inner_ + 1) * inner_);
+      use(begin, next, (*this)(begin));
+    }
+  }
 
  private:
   size_t inner_ = 1, channels_ = 1;

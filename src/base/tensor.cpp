@@ -38,6 +38,16 @@ To convert(From value) {
   return static_cast<To>(value);
 }
 
+template <class To>
+std::vector<To> converted(const Tensor& tensor) {
+  std::vector<To> values(tensor.size());
+  with_element_type(tensor.type(), [&](auto from) {
+    const auto* source = reinterpret_cast<const decltype(from)*>(tensor.bytes().data());
+    std::transform(source, source + values.size(), values.begin(), convert<To, decltype(from)>);
+  });
+  return values;
+}
+
 }  // namespace
 
 std::string_view to_string(ElementType type) {
@@ -83,15 +93,11 @@ Tensor Tensor::cast(ElementType type) const {
 }
 
 std::vector<double> Tensor::to_reals() const {
-  const Tensor reals = cast(ElementType::Float64);
-  const auto values = reals.as<double>();
-  return {values.begin(), values.end()};
+  return converted<double>(*this);
 }
 
 std::vector<int64_t> Tensor::to_integers() const {
-  const Tensor integers = cast(ElementType::Int64);
-  const auto values = integers.as<int64_t>();
-  return {values.begin(), values.end()};
+  return converted<int64_t>(*this);
 }
 
 Tensor Tensor::reshaped(Shape shape) const {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -8,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "lab/judge.hpp"
+#include "lab/reading.hpp"
 
 namespace nibble::lab {
 namespace {
@@ -24,19 +26,29 @@ bool on_one_grid(const graph::Value& a, const graph::Value& b) {
          a.grid->zero_point == b.grid->zero_point;
 }
 
-void add_integers(Sums& sums, const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    sums.line.differing += a[i] != b[i];
-    sums.line.largest = std::max(sums.line.largest, std::abs(static_cast<double>(a[i] - b[i])));
+/// Elements that are read at once: both sides' integers and reals stay in the first cache.
+constexpr size_t piece = 256;
+
+void add_integers(Sums& sums, const Reading& a, const Reading& b, size_t begin, size_t end) {
+  std::array<int64_t, piece> x, y;
+  a.integers(begin, end, x.data());
+  b.integers(begin, end, y.data());
+  for (size_t i = 0; i < end - begin; ++i) {
+    if (x[i] == y[i]) continue;
+    ++sums.line.differing;
+    sums.line.largest = std::max(sums.line.largest, std::abs(static_cast<double>(x[i] - y[i])));
   }
 }
 
-void add_reals(Sums& sums, const std::vector<double>& a, const std::vector<double>& b) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double difference = a[i] - b[i];
-    sums.signal += a[i] * a[i];
-    sums.other += b[i] * b[i];
-    sums.product += a[i] * b[i];
+void add_reals(Sums& sums, const Reading& a, const Reading& b, size_t begin, size_t end) {
+  std::array<double, piece> x, y;
+  a.reals(begin, end, x.data());
+  b.reals(begin, end, y.data());
+  for (size_t i = 0; i < end - begin; ++i) {
+    const double difference = x[i] - y[i];
+    sums.signal += x[i] * x[i];
+    sums.other += y[i] * y[i];
+    sums.product += x[i] * y[i];
     sums.noise += difference * difference;
     if (sums.line.integers) continue;
     sums.line.differing += difference != 0;
@@ -97,8 +109,12 @@ void add_layer(Sums& sums, const graph::Value& a, const Tensor& x, const graph::
          "the same shape in both networks");
   sums.line.integers = on_one_grid(a, b);
   sums.line.elements += static_cast<int64_t>(x.size());
-  if (sums.line.integers) add_integers(sums, integers_of(a, x), integers_of(b, y));
-  add_reals(sums, reals_of(a, x), reals_of(b, y));
+  const Reading of_a(a, x), of_b(b, y);
+  for (size_t begin = 0; begin < x.size(); begin += piece) {
+    const size_t end = std::min(x.size(), begin + piece);
+    if (sums.line.integers) add_integers(sums, of_a, of_b, begin, end);
+    add_reals(sums, of_a, of_b, begin, end);
+  }
 }
 
 /// A network on its way through the batches.
@@ -106,17 +122,19 @@ struct Runner {
   Runner(const Subject& given, const data::Dataset& set)
       : subject(given), wanted(given.graph.values.size()), judge(set.landmarks()) {}
 
-  void run(const data::Batch& batch) {
-    record.clear();
-    const auto outputs = subject.engine.run(batch.inputs(), [this](graph::ValueId id, const Tensor& tensor) {
-      if (wanted[static_cast<size_t>(id)]) record.insert_or_assign(id, tensor);
+  /// Calls see(id, tensor) once for each value that somebody compares.
+  template <class See>
+  void run(const data::Batch& batch, See&& see) {
+    std::vector<bool> waiting = wanted;
+    const auto outputs = subject.engine.run(batch.inputs(), [&](graph::ValueId id, const Tensor& tensor) {
+      if (waiting[static_cast<size_t>(id)]) see(id, tensor);
+      waiting[static_cast<size_t>(id)] = false;
     });
     judge.add(scores_of(subject.graph[subject.graph.outputs.front()], outputs.front()), batch);
   }
 
   Subject subject;
   std::vector<bool> wanted;  ///< values that somebody compares
-  Record record;             ///< of the last batch
   Judge judge;
 };
 
@@ -131,7 +149,7 @@ int64_t compared_elements(const Runner& runner) {
   return count;
 }
 
-/// The values of all networks of a batch are held at once: within a gigabyte, as integers of 64 bits.
+/// The values of a batch that are held at once: within a gigabyte, as integers of 64 bits.
 int64_t batch_within_memory(const Feed& feed, int64_t elements) {
   constexpr int64_t most = int64_t{1} << 27;
   return std::clamp<int64_t>(most / std::max<int64_t>(elements, 1), 1, feed.batch_size);
@@ -149,11 +167,12 @@ class Pair {
     }
   }
 
-  void add(const Record& a, const Record& b) {
+  /// A value of the first, beside what the second recorded.
+  void add(graph::ValueId id, const Tensor& tensor, const Record& recorded) {
     for (size_t i = 0; i < shared_.size(); ++i) {
-      const auto [id_a, id_b] = shared_[i];
-      if (!a.contains(id_a) || !b.contains(id_b)) continue;
-      add_layer(sums_[i], a_[id_a], a.at(id_a), b_[id_b], b.at(id_b));
+      const auto other = recorded.find(shared_[i].second);
+      if (shared_[i].first == id && other != recorded.end())
+        add_layer(sums_[i], a_[id], tensor, b_[other->first], other->second);
     }
   }
 
@@ -211,11 +230,10 @@ std::vector<Comparison> compare(const std::vector<Subject>& networks, const Subj
   const Shape& given = reference.graph[reference.graph.inputs.front()].shape;
   if (given.empty() || given.front() == any) within.batch_size = batch_within_memory(feed, elements);
   within.each([&](const data::Batch& batch) {
-    of_reference.run(batch);
-    for (size_t i = 0; i < runners.size(); ++i) {
-      runners[i].run(batch);
-      pairs[i].add(runners[i].record, of_reference.record);
-    }
+    Record recorded;
+    of_reference.run(batch, [&](graph::ValueId id, const Tensor& tensor) { recorded.emplace(id, tensor); });
+    for (size_t i = 0; i < runners.size(); ++i)
+      runners[i].run(batch, [&](graph::ValueId id, const Tensor& tensor) { pairs[i].add(id, tensor, recorded); });
   });
   const Evaluation evaluation = of_reference.judge.conclude();
   std::vector<Comparison> results;

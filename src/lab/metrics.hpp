@@ -89,8 +89,6 @@ struct Subject {
 std::vector<Comparison> compare(const std::vector<Subject>& networks, const Subject& reference, const Feed& feed);
 Json to_json(const Comparison& comparison);
 
-/// The integers of a value: itself, or its reals through the value's grid.
-std::vector<int64_t> integers_of(const graph::Value& value, const Tensor& tensor);
 /// A value in real units: itself, or its integers through the value's grid.
 std::vector<double> reals_of(const graph::Value& value, const Tensor& tensor);
 /// What decisions are taken on: real units, on a grid those of the nearest level. Else the float error of a

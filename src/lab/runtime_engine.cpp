@@ -10,9 +10,16 @@ namespace {
 
 /// In the evaluator's types.
 Tensor widened(const nibble_port& port, const std::byte* bytes) {
-  Tensor tensor(element_of(port.type), Shape(port.shape, port.shape + port.rank));
-  std::memcpy(tensor.bytes().data(), bytes, port.bytes);
-  return tensor.cast(is_real(tensor.type()) ? ElementType::Float64 : ElementType::Int64);
+  const ElementType type = element_of(port.type);
+  Tensor tensor(is_real(type) ? ElementType::Float64 : ElementType::Int64, Shape(port.shape, port.shape + port.rank));
+  with_element_type(type, [&](auto element) {
+    const auto* const first = reinterpret_cast<const decltype(element)*>(bytes);
+    if constexpr (std::is_integral_v<decltype(element)>)
+      std::copy(first, first + tensor.size(), tensor.as<int64_t>().begin());
+    else
+      std::copy(first, first + tensor.size(), tensor.as<double>().begin());
+  });
+  return tensor;
 }
 
 /// How many examples the inputs hold, where the graph leaves that open.
@@ -193,7 +200,7 @@ class Runtime : public graph::Engine {
 
  private:
   struct Watch {
-    const Runtime* self;
+    Runtime* self;
     Gathered* seen;
     int64_t example;
   };
@@ -225,18 +232,19 @@ class Runtime : public graph::Engine {
   }
 
   static void see(void* user, const nibble_seen* what) {
-    const auto* watch = static_cast<Watch*>(user);
+    auto* const watch = static_cast<Watch*>(user);
     const auto id = watch->self->names_.find(what->port.name);
     if (id == watch->self->names_.end()) return;
-    std::vector<std::byte> bytes(what->port.bytes);
-    nibble_copy_seen(what, bytes.data());
-    watch->seen->add(id->second, watch->example, widened(what->port, bytes.data()));
+    watch->self->copied_.resize(std::max(watch->self->copied_.size(), what->port.bytes));
+    nibble_copy_seen(what, watch->self->copied_.data());
+    watch->seen->add(id->second, watch->example, widened(what->port, watch->self->copied_.data()));
   }
 
   const graph::Graph& graph_;
   std::optional<RuntimeOptions> options_;
   Runner fused_;
-  std::optional<Runner> whole_;  ///< made when first observed
+  std::optional<Runner> whole_;    ///< made when first observed
+  std::vector<std::byte> copied_;  ///< what an observer was shown last
   std::map<std::string, graph::ValueId, std::less<>> names_;
 };
 

@@ -58,10 +58,10 @@ ValueId residual(NetworkBuilder& net, const std::string& name, ValueId x, int64_
 }
 
 ValueId resnet(NetworkBuilder& net, const Topology& t, int blocks, bool tiny) {
-  ValueId x = net.conv_bn_relu("conv1", net.input({any, 3, 32, 32}), 16);
+  ValueId x = net.conv_bn_relu("conv1", net.input({any, 3, 32, 32}), scaled(16, t));
   for (int stage = 1; stage <= 3; ++stage)
     for (int block = 1; block <= blocks; ++block)
-      x = residual(net, "stage" + std::to_string(stage) + "_block" + std::to_string(block), x, int64_t{8} << stage,
+      x = residual(net, "stage" + std::to_string(stage) + "_block" + std::to_string(block), x, scaled(8 << stage, t),
                    stage > 1 && block == 1 ? 2 : 1, tiny);
   return net.fully_connected("classifier", net.global_mean("mean", x), t.classes);
 }
@@ -80,12 +80,12 @@ ValueId resnet32(NetworkBuilder& net, const Topology& t) {
 
 /// ImageNet's smallest ResNet. Source: He et al. 2016, shortcuts by projection.
 ValueId resnet18(NetworkBuilder& net, const Topology& t) {
-  ValueId x =
-      net.conv_bn_relu("conv1", net.input({any, 3, t.resolution, t.resolution}), 64, {.kernel = 7, .stride = 2});
+  ValueId x = net.conv_bn_relu("conv1", net.input({any, 3, t.resolution, t.resolution}), scaled(64, t),
+                               {.kernel = 7, .stride = 2});
   x = net.max_pool("pool1", x, Window{.stride = 2});
   for (int stage = 1; stage <= 4; ++stage)
     for (int block = 1; block <= 2; ++block)
-      x = residual(net, "stage" + std::to_string(stage) + "_block" + std::to_string(block), x, int64_t{32} << stage,
+      x = residual(net, "stage" + std::to_string(stage) + "_block" + std::to_string(block), x, scaled(32 << stage, t),
                    stage > 1 && block == 1 ? 2 : 1, false);
   return net.fully_connected("classifier", net.global_mean("mean", x), t.classes);
 }
@@ -241,10 +241,10 @@ struct Row {
 };
 constexpr std::array<Row, 21> rows{{{"mnist_cnn", mnist_cnn, 10, 0, false},
                                     {"lenet", lenet, 10, 0, false},
-                                    {"resnet8", resnet8, 10, 0, false},
-                                    {"resnet20", resnet20, 10, 0, false},
-                                    {"resnet32", resnet32, 10, 0, false},
-                                    {"resnet18", resnet18, 1000, 224, false},
+                                    {"resnet8", resnet8, 10, 0, true},
+                                    {"resnet20", resnet20, 10, 0, true},
+                                    {"resnet32", resnet32, 10, 0, true},
+                                    {"resnet18", resnet18, 1000, 224, true},
                                     {"vgg9", vgg9, 10, 0, true},
                                     {"vgg_small", vgg_small, 10, 0, true},
                                     {"mobilenet_v1", mobilenet_v1, 1000, 224, true},

@@ -6,7 +6,6 @@
 
 #include "report/charts.hpp"
 #include "report/sections.hpp"
-#include "stats/pairs/means.hpp"
 
 namespace nibble::report {
 namespace {
@@ -47,9 +46,7 @@ LevelMean mean_where(const Findings& findings, const auto& holds) {
   for (double mean : means) level.mean += mean / static_cast<double>(means.size());
   if (std::adjacent_find(means.begin(), means.end(), std::not_equal_to<>()) == means.end()) return level;
   const Json blocks = findings.answer.is_object() ? findings.answer.value("blocks", Json::object()) : Json::object();
-  const bool by_folds = blocks.value("kind", "seeds") == "folds";  // whose training parts overlap
-  const auto interval = by_folds ? stats::corrected_resampled_t(means, blocks.at("train"), blocks.at("test")).interval
-                                 : stats::one_sample_t(means).interval;
+  const auto interval = lab::interval_of_mean(means, !findings.metric.more_is_better, blocks);
   level.low = interval.low, level.high = interval.high;
   return level;
 }

@@ -25,13 +25,13 @@ double mean_of(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-/// Of the mean over blocks.
-stats::ConfidenceInterval interval_of(const Measured& all, const Combination& one) {
-  if (all.by_folds) return stats::corrected_resampled_t(one.outcomes, all.train, all.test).interval;
-  return stats::one_sample_t(one.outcomes).interval;
+Json blocks_json(const Measured& all) {
+  Json blocks = {{"kind", all.by_folds ? "folds" : "seeds"}, {"count", all.combinations.front().outcomes.size()}};
+  if (all.by_folds) blocks["train"] = all.train, blocks["test"] = all.test;
+  return blocks;
 }
 
-Json variant_json(const Measured& all, const Combination& one) {
+Json variant_json(const Json& blocks, const Combination& one) {
   Json json = {{"name", one.name}, {"runs", one.outcomes.size()}};
   json[one.is_error ? "error" : "accuracy"] = mean_of(one.outcomes);
   json["weight_bytes"] = one.weight_bytes;
@@ -41,7 +41,7 @@ Json variant_json(const Measured& all, const Combination& one) {
   if (one.outcomes.size() == 1)
     json["interval"] = {one.low, one.high};
   else if (spread) {
-    const auto interval = interval_of(all, one);
+    const auto interval = interval_of_mean(one.outcomes, one.is_error, blocks);
     json["interval"] = {interval.low, interval.high};
   }
   if (!one.choices.empty()) json["choices"] = one.choices;
@@ -185,6 +185,14 @@ Baseline baseline_of(const std::vector<Combination>& all, const std::string& nam
 
 }  // namespace
 
+stats::ConfidenceInterval interval_of_mean(const std::vector<double>& outcomes, bool are_errors, const Json& blocks) {
+  const bool by_folds = blocks.value("kind", "seeds") == "folds";  // whose training parts overlap
+  const stats::ConfidenceInterval interval =
+      by_folds ? stats::corrected_resampled_t(outcomes, blocks.at("train"), blocks.at("test")).interval
+               : stats::one_sample_t(outcomes).interval;
+  return {std::max(interval.low, 0.0), are_errors ? interval.high : std::min(interval.high, 1.0)};
+}
+
 Json answer_json(const std::filesystem::path& out, const Question& question) {
   const Study study = recorded_study(out);
   const Measured found = measured(study, out);
@@ -201,9 +209,8 @@ Json answer_json(const std::filesystem::path& out, const Question& question) {
   answer["alpha"] = question.alpha;
   if (question.margin) answer["margin_points"] = *question.margin;
   answer["variants"] = Json::array();
-  for (const Combination& one : all) answer["variants"].push_back(variant_json(found, one));
-  answer["blocks"] = {{"kind", found.by_folds ? "folds" : "seeds"}, {"count", all.front().outcomes.size()}};
-  if (found.by_folds) answer["blocks"]["train"] = found.train, answer["blocks"]["test"] = found.test;
+  answer["blocks"] = blocks_json(found);
+  for (const Combination& one : all) answer["variants"].push_back(variant_json(answer["blocks"], one));
   const stats::Choice choice = stats::choose_test(comparison_of(found, baseline, question, 2));
   answer["test"] = {{"name", choice.test}, {"equivalence", choice.equivalence}, {"reason", choice.reason}};
   answer["differences"] = differences_json(found, baseline, question);

@@ -2,8 +2,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.hpp"
+#include "stats/result.hpp"
 
 namespace nibble::lab {
 
@@ -27,5 +29,9 @@ struct Question {
 /// Combinations that lack a run are left out and named. Throws UserError where fewer than two are whole, or no
 /// combination has the baseline's name.
 Json answer_json(const std::filesystem::path& out, const Question& question);
+
+/// 95 % of a mean over two blocks or more, `blocks` as answer_json gives them: by t over seeds, by the corrected
+/// resampled t over folds; within what can be: errors of 0 and more, accuracies as shares of 0 to 1.
+stats::ConfidenceInterval interval_of_mean(const std::vector<double>& outcomes, bool are_errors, const Json& blocks);
 
 }  // namespace nibble::lab

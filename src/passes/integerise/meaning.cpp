@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <span>
 
 #include "base/channels.hpp"
 #include "graph/evaluate/broadcast.hpp"
@@ -123,17 +124,22 @@ void carry_or_keep(Propagation& p, Reals& reals, const Node& node) {
 }
 
 /// scale (q - zero), added; a scale for each index of `axis`.
-void add_term(std::vector<double>& reals, const Tensor& integers, const std::vector<double>& scale, int64_t zero,
+void add_term(std::span<double> reals, const Tensor& integers, const std::vector<double>& scale, int64_t zero,
               int axis = 1) {
-  const std::vector<int64_t> q = integers.to_integers();
-  const ChannelOf channel(integers.shape(), scale.size() == 1 ? -1 : axis);
-  for (size_t i = 0; i < q.size(); ++i) reals[i] += element(scale, channel(i)) * static_cast<double>(q[i] - zero);
+  const ChannelOf channels(integers.shape(), scale.size() == 1 ? -1 : axis);
+  with_element_type(integers.type(), [&](auto element) {
+    const auto* q = reinterpret_cast<const decltype(element)*>(integers.bytes().data());
+    channels.each_run(0, reals.size(), [&](size_t begin, size_t end, size_t channel) {
+      const double step = scale[channel];
+      for (size_t i = begin; i < end; ++i) reals[i] += step * static_cast<double>(static_cast<int64_t>(q[i]) - zero);
+    });
+  });
 }
 
 Tensor reals_of(const Grid& grid, const Tensor& integers) {
-  std::vector<double> reals(integers.size());
-  add_term(reals, integers, grid.scale, grid.zero_point, grid.axis);
-  return Tensor(integers.shape(), reals);
+  Tensor reals(ElementType::Float64, integers.shape());
+  add_term(reals.as<double>(), integers, grid.scale, grid.zero_point, grid.axis);
+  return reals;
 }
 
 /// The same elements as the value has them: products of rows are computed as a matrix.
@@ -150,7 +156,8 @@ Tensor shaped_as(Shape shape, Tensor tensor) {
 Tensor reals_of(const Sum& sum, const std::vector<const Tensor*>& terms) {
   Shape shape = terms[0]->shape();
   for (const Tensor* term : terms) shape = broadcast(shape, term->shape());
-  std::vector<double> reals(static_cast<size_t>(element_count(shape)));
+  Tensor sums(ElementType::Float64, shape);
+  const std::span<double> reals = sums.as<double>();
   const auto stretched = [&](const Tensor& term) {
     return term.shape() == shape ? term : graph::broadcast_to<int64_t>(term.cast(ElementType::Int64), shape);
   };
@@ -165,7 +172,7 @@ Tensor reals_of(const Sum& sum, const std::vector<const Tensor*>& terms) {
       reals[i] = std::clamp(reals[i] + element(sum.shift, c), element(sum.low, c), element(sum.high, c));
     }
   }
-  return Tensor(shape, reals);
+  return sums;
 }
 
 class FakeQuantised : public graph::Engine {

@@ -36,6 +36,7 @@ Size size_of(const lab::Topology& topology) {
 TEST(Topologies, HaveThePublishedSizes) {
   EXPECT_EQ(size_of({"lenet"}), (Size{62006, 651720}));
   EXPECT_EQ(size_of({"resnet8"}), (Size{78426, 12501632}));
+  EXPECT_EQ(size_of({"resnet8", 0.5}).multiply_accumulates, 3236160);
   EXPECT_EQ(size_of({"resnet18"}), (Size{11699112, 1814073344}));
   EXPECT_EQ(size_of({"mobilenet_3ddfa", 0.5}), (Size{861342, 46455872}));
   EXPECT_EQ(size_of({"mobilenet_v1", 0.75}), (Size{2601976, 325400448}));
