@@ -26,7 +26,7 @@ def count(options, plugin):
     done = subprocess.run(["qemu-aarch64", "-cpu", options.cpu, "-L", options.root, "-plugin", f"{plugin},call={CLOCK}",
                            "-d", "plugin", *map(str, words)], capture_output=True, text=True)
     if done.returncode != 0:
-        sys.exit(f"arm_application: {done.stderr.strip().splitlines()[-1:]}")
+        sys.exit(f"arm_application: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
     stages = [stage["name"] for stage in json.loads(done.stdout)["stages"]]
     marks = [int(number) for number in re.findall(r"^mark (\d+)$", done.stderr, re.MULTILINE)]
     # Two runs, the second warm: a mark where each begins, behind decoding, preparing and the network of each window (a
