@@ -6,8 +6,8 @@
 extern "C" {
 #endif
 
-/* Boxes from the integers of a detector's outputs, as detect.h finds them in its reals. Places are in 1/65536 pixel of
- * the network's input, held within 16384 pixels of its corner; a box whose sides are below a pixel is as good as none. */
+/* Boxes from the integers of a detector's outputs, as detect.h finds them in its reals (docs/design/applications.md says
+ * what may differ). Places are in 1/65536 pixel of the network's input, held within 16384 pixels of its corner. */
 #define NIBBLE_PLACE_MOST ((int64_t)1 << 30)
 
 typedef struct nibble_fixed_object {

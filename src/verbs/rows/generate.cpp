@@ -96,7 +96,7 @@ data::Arrays arrays_of(const graph::Graph& graph, const program::Program& progra
 
 /// "SECTION=BYTES"
 void read_memory(const Call& call, codegen::Options& options) {
-  const std::string text = call.text("memory");
+  const std::string& text = call.text("memory");
   const size_t equals = text.rfind('=');
   int64_t bytes = 0;
   const char* const end = text.data() + text.size();
