@@ -168,6 +168,11 @@ std::map<std::string, std::string> generate(const Source& source, const std::str
        picture ? "`part` of a picture is looked at, all of it where that is null."
        : sound ? "Samples in [-1, 1], " + std::to_string(source.description.sound.features.rate) + " a second."
                : "The network's input, row by row in its order of axes."},
+      {"@RATE@",
+       sound ? fmt::format("  /// Of the sounds that it hears. Samples of another rate say something else to it.\n"
+                           "  static constexpr int samples_a_second = {};\n\n",
+                           source.description.sound.features.rate)
+             : ""},
       {"@CONSTANTS@", (picture ? prepare_picture(source)
                        : sound ? prepare_sound(source.description.sound, source.description.hop)
                                : "") +

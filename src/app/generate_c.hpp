@@ -15,9 +15,14 @@ struct NetworkCode {
   std::vector<std::string> inputs, outputs;  ///< PREFIX_<name> is the type
 };
 
-/// PREFIX_app.h and .c, and what they include: from a picture to an answer by integers alone, nothing allocated. `parts`
-/// hold app.json and what it names, without the network. Throws UserError "app: <place>: ..." where a part does not fit,
-/// or the task has no integer form.
-std::map<std::string, std::string> generate_c(const Parts& parts, const NetworkCode& network, const std::string& place);
+/// PREFIX_app.h and .c, and what they include.
+struct ApplicationCode {
+  std::map<std::string, std::string> files;
+  std::string about;  ///< for people: what they take, and how near they are to the application in reals
+};
+
+/// From a picture or a sound to an answer by integers alone, nothing allocated. `parts` hold app.json and what it names,
+/// without the network. Throws UserError "app: <place>: ..." where a part does not fit, or the task has no integer form.
+ApplicationCode generate_c(const Parts& parts, const NetworkCode& network, const std::string& place);
 
 }  // namespace nibble::app

@@ -12,7 +12,7 @@ namespace {
 
 /// Levels of an output as they lie, the k-th of its elements in the network's order of axes.
 std::string level_at(const program::Port& port, const std::string& name) {
-  return fmt::format("(int32_t){}->data[{}]", name, port.value.extents.empty() ? "0" : "at");
+  return fmt::format("(int32_t){}.data[{}]", name, port.value.extents.empty() ? "0" : "at");
 }
 
 /// Fills `share`, probabilities in 1/32768, of `levels`; both as many as the output has numbers.
@@ -132,7 +132,7 @@ typedef struct {0}_answer {{
       prefix, literal(unit));
   answer.code = fmt::format(R"(  answer->error = 0;
   for (int32_t at = 0; at < {0}; ++at) {{
-    const int64_t real = ({1} * (int64_t){2}->data[at] - {3}) >> 15;
+    const int64_t real = ({1} * (int64_t){2}.data[at] - {3}) >> 15;
     const int64_t distance = room->features[at] - real;
     answer->error += (uint64_t)(distance * distance);
   }}
@@ -164,7 +164,7 @@ AnswerCode segmentation(const program::Port& port, const std::string& prefix, co
       const int32_t at = row * {3} + column * {4};
       int32_t best = 0;
       for (int32_t k = 1; k < {2}; ++k)
-        if ({6}->data[at + k * {5}] > {6}->data[at + best * {5}]) best = k;
+        if ({6}.data[at + k * {5}] > {6}.data[at + best * {5}]) best = k;
       answer->map[row * {1} + column] = (uint8_t)best;
     }}
 )",
@@ -174,7 +174,25 @@ AnswerCode segmentation(const program::Port& port, const std::string& prefix, co
 
 }  // namespace
 
-AnswerCode answer_code(const Description& app, const NetworkCode& network, const std::string& place) {
+std::string picture_place(std::string_view value, char axis, bool length) {
+  const bool x = axis == 'x';
+  return fmt::format("nibble_place_in_picture({}, {}, placed.to.{}, {}, placed.from.{})", value,
+                     length ? "0"
+                     : x    ? "placed.to.left"
+                            : "placed.to.top",
+                     x ? "width" : "height",
+                     length ? "0"
+                     : x    ? "placed.from.left"
+                            : "placed.from.top",
+                     x ? "width" : "height");
+}
+
+AnswerCode answer_code(const Description& app, const Parts& parts, const NetworkCode& network,
+                       const std::string& place) {
+  if ((app.task == "detection" || app.task == "landmarks") && app.kind != Kind::Image)
+    fail("app", place + ": input", "no picture", "a picture, for " + app.task);
+  if (app.task == "detection") return detection_answer(app, parts, network, place);
+  if (app.task == "landmarks") return landmarks_answer(app, parts, network, place);
   const size_t output = output_named(network.program.outputs, app.output.value("output", Json()), place + ": output");
   const program::Port& port = network.program.outputs[output];
   const std::string& name = network.outputs[output];
@@ -183,7 +201,7 @@ AnswerCode answer_code(const Description& app, const NetworkCode& network, const
   if (app.task == "keywords") return keywords(app, port, network.prefix, name, place);
   if (app.task == "anomaly" && app.kind == Kind::Sound) return anomaly(app, port, network.prefix, name, place);
   fail("app", place + ": task", app.task + ", by integers alone",
-       "classification, segmentation, keywords, or anomaly of a sound");
+       "classification, detection, segmentation, landmarks, keywords, or anomaly of a sound");
 }
 
 }  // namespace nibble::app

@@ -11,14 +11,6 @@
 namespace nibble::app {
 namespace {
 
-/// A C array of a table.
-template <class T>
-std::string array_of(const std::string& type, const std::string& name, const T* begin, size_t count) {
-  std::string text = fmt::format("static const {} {}[] = {{", type, name);
-  for (size_t i = 0; i < count; ++i) text += fmt::format("{}{},", i % 16 == 0 ? "\n    " : " ", begin[i]);
-  return text + (count == 0 ? "0};\n" : "\n};\n");
-}
-
 /// The least value of each level above the lowest, of one channel: what lies below none is the lowest.
 std::vector<int32_t> steps_of(const nibble_sound_features& features, const Levels& levels, size_t channel) {
   const auto level = [&](int64_t value) {
@@ -70,12 +62,12 @@ std::string sound_tables(const nibble_sound_features& f) {
   nibble_sound_plan_of(&f, tables.data(), &p);
   size_t weights = 0;
   for (int32_t b = 0; b < f.bands; ++b) weights += static_cast<size_t>(p.spans[2 * b + 1]);
-  return array_of("uint16_t", "heard_window", p.window, static_cast<size_t>(f.window_length)) +
-         array_of("int32_t", "heard_turns", p.turns, static_cast<size_t>(f.transform)) +
-         array_of("uint16_t", "heard_weights", p.weights, weights) +
-         array_of("int32_t", "heard_spans", p.spans, 2 * static_cast<size_t>(f.bands)) +
-         array_of("int32_t", "heard_cosines", p.cosines,
-                  static_cast<size_t>(f.coefficients) * static_cast<size_t>(f.bands)) +
+  return c_array("uint16_t", "heard_window", p.window, static_cast<size_t>(f.window_length)) +
+         c_array("int32_t", "heard_turns", p.turns, static_cast<size_t>(f.transform)) +
+         c_array("uint16_t", "heard_weights", p.weights, weights) +
+         c_array("int32_t", "heard_spans", p.spans, 2 * static_cast<size_t>(f.bands)) +
+         c_array("int32_t", "heard_cosines", p.cosines,
+                 static_cast<size_t>(f.coefficients) * static_cast<size_t>(f.bands)) +
          plan_code(p);
 }
 
@@ -88,11 +80,24 @@ bool lies_row_by_row(const program::Port& port) {
   return true;
 }
 
+namespace {
+
+/// Whether the channels of a pixel lie together.
+bool lies_pixel_by_pixel(const program::Port& port) {
+  const Shape& extents = port.value.extents;
+  return extents.size() == 4 && extents[1] > 1 &&
+         port.value.strides == std::vector<int64_t>({port.value.strides[0], 1, extents[1] * extents[3], extents[1]});
+}
+
+}  // namespace
+
 IntakeCode picture_intake(const Description& app, const NetworkCode& network, const Levels& levels,
                           const std::string& place) {
   const ImagePreparation image = image_preparation(app, network.program.metadata, levels, place);
   const program::Port& port = network.program.inputs[0];
-  if (!lies_row_by_row(port)) fail("app", place + ": network", "an input with its channels last", "channels first");
+  const bool by_pixel = lies_pixel_by_pixel(port);
+  if (!by_pixel && !lies_row_by_row(port))
+    fail("app", place + ": network", "an input that lies neither plane by plane nor pixel by pixel", "one that does");
   const int64_t count = image.height() * image.placing().width;
   IntakeCode code;
   code.what = "a picture";
@@ -109,13 +114,18 @@ IntakeCode picture_intake(const Description& app, const NetworkCode& network, co
       "  return room_bytes() + nibble_resize_scratch(&placing, &at, channels);\n";
   code.tables = image_tables(image, "levels_of");
   code.room = fmt::format("  uint8_t pixels[3 * {}];\n", count);
-  code.code = fmt::format(
-      R"(  const nibble_rectangle whole = {{0, 0, picture->width, picture->height}};
+  code.code =
+      R"(  const nibble_rectangle whole = {0, 0, picture->width, picture->height};
   const nibble_placement placed = nibble_place(&placing, part ? *part : whole);
   nibble_resize(&placing, &placed, picture, (uint8_t*)scratch + room_bytes(), room->pixels);
-  nibble_pixels_to_levels(room->pixels, {}, picture->channels, {}, order, levels_of, {}, room->input.data);
+)" + (by_pixel ? fmt::format(R"(  for (int32_t i = 0; i < {0}; ++i)
+    nibble_pixels_to_levels(room->pixels + i * picture->channels, 1, picture->channels, {1}, order, levels_of, {2},
+                            room->input.data + {1} * i);
 )",
-      count, image.planes(), levels.width());
+                             count, image.planes(), levels.width())
+               : fmt::format("  nibble_pixels_to_levels(room->pixels, {}, picture->channels, {}, order, levels_of, "
+                             "{}, room->input.data);\n",
+                             count, image.planes(), levels.width()));
   return code;
 }
 
@@ -143,12 +153,23 @@ IntakeCode sound_intake(const Description& app, const NetworkCode& network, cons
   code.files = {"fixed_sound.h", "fixed_sound.c"};
   code.functions = {"nibble_sound_index", "nibble_fixed_sound", "nibble_fixed_sound_scratch"};
   code.parameters = "const int16_t* samples";
+  code.declaration = fmt::format(
+      R"(/* Samples of a window, and how many are a second. Of another rate they say something else to the network:
+ * {0}_GIVEN_RATE, where it is defined, is the rate of those that are given, and must be this one. */
+#define {0}_SAMPLES {1}
+#define {0}_RATE {2}
+#if defined({0}_GIVEN_RATE) && {0}_GIVEN_RATE != {0}_RATE
+#error "{0}: samples of another rate than {2} a second"
+#endif
+
+)",
+      network.prefix, app.sound.samples, f.rate);
   code.parameters_are = fmt::format("`samples` are {}, {} a second.", app.sound.samples, f.rate);
   code.scratch_parameters = "void";
   code.scratch_is = "for one window of sound";
   code.scratch = fmt::format("  return room_bytes() + {};\n", nibble_fixed_sound_scratch(&plan, frames));
   code.tables = sound_tables(f) + "/* The least feature of each level but the lowest. */\n" +
-                array_of("int32_t", "heard_steps", steps.data(), steps.size()) +
+                c_array("int32_t", "heard_steps", steps.data(), steps.size()) +
                 fmt::format(R"(static int32_t heard_level(int64_t value) {{
   int32_t below = 0, above = {};
   while (below < above) {{
@@ -167,7 +188,7 @@ IntakeCode sound_intake(const Description& app, const NetworkCode& network, cons
     std::vector<int32_t> by_element;
     for (size_t i = 0; i < levels.elements(); ++i) by_element.push_back(factors[levels.channel(i)]);
     code.tables += "/* A feature's factor, 2 to the power of this. */\n" +
-                   array_of("uint8_t", "heard_factors", by_element.data(), by_element.size());
+                   c_array("uint8_t", "heard_factors", by_element.data(), by_element.size());
     factor = " * ((int64_t)1 << heard_factors[i])";
   }
   code.room = fmt::format("  int32_t features[{}];\n", frames * values);

@@ -24,7 +24,7 @@ class Application {
   /// Empty where it is ready.
   const std::string& error() const;
 
-  /// One thread at a time. @INPUT_IS@ False, and error(), where it fails.
+@RATE@  /// One thread at a time. @INPUT_IS@ False, and error(), where it fails.
   bool run(@INPUT@, Answer& answer);
 
  private:

@@ -74,6 +74,7 @@ std::string readme(const Code& code) {
       code.program.name.empty() ? code.prefix : code.program.name, code.machine.name, code.machine.description,
       code.prefix, code.options.goldens.size(), code.options.goldens.size() == 1 ? "" : "s", bytes.constants,
       bytes.arena, bytes.scratch);
+  if (!code.options.about_beside.empty()) text += code.options.about_beside + "\n";
   text +=
       "| step | computes | result | multiply-accumulates | kernel | requantisation |\n| --- | --- | --- | --- | --- "
       "| --- |\n";

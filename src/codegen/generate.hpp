@@ -27,6 +27,7 @@ struct Options {
   /// time; 0: weights are constants.
   int64_t external_room = 0;
   std::map<std::string, std::string> beside;  ///< further files; those in C in the folder itself are built too
+  std::string about_beside;                   ///< a paragraph of README.md on them
 };
 
 /// Names of inputs and outputs in C.

@@ -1,6 +1,8 @@
 #ifndef NIBBLE_PROCESSING_DETECT_H
 #define NIBBLE_PROCESSING_DETECT_H
 #include <stdint.h>
+
+#include "processing/heads.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -19,12 +21,6 @@ typedef struct nibble_objects {
   int64_t count, room;
 } nibble_objects;
 
-typedef enum nibble_scores {
-  NIBBLE_SCORES,    /* the network gives them; held within [0, 1] */
-  NIBBLE_LOGISTIC,  /* 1 / (1 + exp(-x)) each */
-  NIBBLE_NORMALISED /* softmax over the classes */
-} nibble_scores;
-
 /* SSD: [count, 4] offsets and [count, classes] scores for `count` anchors (centre x, centre y, width, height in
  * pixels). centre = anchor centre + offset * variance[0] * anchor size; size = anchor size * exp(offset * variance[1]).
  * Source: Liu et al. 2016, "SSD: Single Shot MultiBox Detector". */
@@ -36,14 +32,6 @@ typedef struct nibble_ssd {
   double variance[2];
   int32_t y_first; /* offsets in the order y, x, height, width */
 } nibble_ssd;
-
-typedef enum nibble_yolo_form {
-  NIBBLE_YOLO_V3, /* centre (logistic + cell) stride, size exp(t) anchor */
-  NIBBLE_YOLO_V5, /* centre (2 logistic - 1/2 + cell) stride, size (2 logistic)^2 anchor */
-  NIBBLE_YOLO_X,  /* centre (t + cell) stride, size exp(t) stride; no anchors */
-  NIBBLE_YOLO_V8  /* distances of the sides from the cell's centre in strides; no anchors, no objectness. Each the
-                     softmax's mean over `bins`, where there are more than one */
-} nibble_yolo_form;
 
 /* One scale of a YOLO head: [anchors * (4 + 1 + classes), rows, columns], of V8 [4 * bins + classes, rows, columns]. */
 typedef struct nibble_yolo {

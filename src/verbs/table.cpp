@@ -362,7 +362,8 @@ Verb generate_row() {
         .help = "the linker's section for the constants that are read most often for their size"},
        {.name = "app",
         .value = "APP.json",
-        .help = "with the code from a picture to an answer around it, by integers alone (applications.md)"},
+        .help =
+            "with the code from a picture or a sound to an answer, by integers alone; or a bundle's (applications.md)"},
        {.name = "external",
         .value = "BYTES",
         .help = "weights stay outside: a function of the caller's fetches a tile of them at a time, of BYTES at most"},

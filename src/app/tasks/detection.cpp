@@ -1,37 +1,9 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "app/tasks/task.hpp"
-#include "base/error.hpp"
-#include "processing/detect.h"
+#include "app/tasks/detector.hpp"
 
 namespace nibble::app {
 namespace {
-
-constexpr int64_t most_objects = 1000;
-
-struct Options {
-  nibble_scores scores = NIBBLE_LOGISTIC;
-  double threshold = 0.5, overlap = 0.45;
-  int64_t most = 100, background = -1, bins = 1;
-  bool across = false, y_first = false;
-};
-
-Options options_of(const Section& section) {
-  Options options;
-  std::string scores = "logistic";
-  section.name("scores", scores, {"scores", "logistic", "softmax"});
-  options.scores = scores == "scores" ? NIBBLE_SCORES : scores == "softmax" ? NIBBLE_NORMALISED : NIBBLE_LOGISTIC;
-  section.real("threshold", options.threshold, 0, 1);
-  section.real("overlap", options.overlap, 0, 1);
-  section.whole("most", options.most, 1, most_objects);
-  section.whole("background", options.background, -1, 100000);
-  section.whole("bins", options.bins, 1, 64);
-  section.flag("across", options.across);
-  section.flag("y_first", options.y_first);
-  return options;
-}
 
 const char* scores_name(nibble_scores scores) {
   return scores == NIBBLE_SCORES     ? "NIBBLE_SCORES"
@@ -42,14 +14,14 @@ const char* scores_name(nibble_scores scores) {
 /// Boxes in the network's input become the answer in the picture.
 class Detection : public Task {
  public:
-  Detection(const Description& app, const Options& options) : options_(options), classes_(app.classes) {}
+  Detection(const Description& app, Detector detector) : detector_(std::move(detector)), classes_(app.classes) {}
 
   Json answer(const std::vector<Seen>& windows) const override {
     const Seen& seen = windows.front();
-    std::vector<nibble_object> room(most_objects);
-    nibble_objects objects{room.data(), 0, most_objects};
+    std::vector<nibble_object> room(Detector::most_candidates);
+    nibble_objects objects{room.data(), 0, Detector::most_candidates};
     decode(seen, objects);
-    nibble_suppress(&objects, options_.overlap, options_.across ? 1 : 0, options_.most);
+    nibble_suppress(&objects, detector_.overlap, detector_.across ? 1 : 0, detector_.most);
     Json list = Json::array();
     for (int64_t i = 0; i < objects.count; ++i) {
       const nibble_object& object = room[static_cast<size_t>(i)];
@@ -89,10 +61,10 @@ struct Answer {
     code.constants = names_of(classes_) + heads();
     code.body =
         fmt::format("  std::vector<nibble_object> room({0});\n  nibble_objects objects{{room.data(), 0, {0}}};\n",
-                    most_objects) +
+                    Detector::most_candidates) +
         calls() +
-        fmt::format("  nibble_suppress(&objects, {}, {}, {});\n", literal(options_.overlap), options_.across ? 1 : 0,
-                    options_.most);
+        fmt::format("  nibble_suppress(&objects, {}, {}, {});\n", literal(detector_.overlap), detector_.across ? 1 : 0,
+                    detector_.most);
     code.body += R"(  for (int64_t i = 0; i < objects.count; ++i) {
     const nibble_object& o = room[static_cast<size_t>(i)];
     const double left = picture_x(at, o.left), top = picture_y(at, o.top);
@@ -111,187 +83,63 @@ struct Answer {
     return code;
   }
 
- protected:
-  virtual void decode(const Seen& seen, nibble_objects& objects) const = 0;
-  /// Of generated code: the heads' constants, and the calls that decode them.
-  virtual std::string heads() const = 0;
-  virtual std::string calls() const = 0;
-  Options options_;
-
  private:
-  std::vector<std::string> classes_;
-};
-
-Shape without_batch(Shape extents, size_t rank) {
-  while (extents.size() > rank && extents[0] == 1) extents.erase(extents.begin());
-  return extents;
-}
-
-class Ssd : public Detection {
- public:
-  Ssd(const Description& app, const Section& section, const Parts& parts, const Ports& outputs,
-      const std::string& place)
-      : Detection(app, options_of(section)) {
-    const Json& names = section.part("outputs");
-    if (!names.is_array() || names.size() != 2) section.refuse("outputs", "two names: of offsets, of scores");
-    offsets_ = output_named(outputs, names[0], section.at("outputs"));
-    scores_ = output_named(outputs, names[1], section.at("outputs"));
-    anchors_ = array_of(parts, section.text("anchors"), "anchors", section.at("anchors"));
-    const Shape offsets = without_batch(outputs[offsets_].value.extents, 2);
-    const Shape scores = without_batch(outputs[scores_].value.extents, 2);
-    const int64_t count = static_cast<int64_t>(anchors_.size()) / 4;
-    if (offsets != Shape({count, 4}) || scores.size() != 2 || scores[0] != count || anchors_.size() % 4 != 0)
-      fail("app", section.at("outputs"),
-           "offsets " + to_string(offsets) + ", scores " + to_string(scores) + " and " +
-               std::to_string(anchors_.size()) + " numbers of anchors",
-           "[N, 4], [N, classes] and 4 N");
-    const bool background = options_.background >= 0;
-    check_classes(app, scores[1] - (background ? 1 : 0), place);
-    head_ = {anchors_.as<float>().data(),
-             count,
-             static_cast<int32_t>(scores[1]),
-             static_cast<int32_t>(options_.background),
-             options_.scores,
-             {0.1, 0.2},
-             options_.y_first ? 1 : 0};
-    if (section.has("variance")) {
-      const Json& variance = section.part("variance");
-      const bool fine =
-          variance.is_array() && variance.size() == 2 && variance[0].is_number() && variance[1].is_number();
-      if (!fine) section.refuse("variance", "two numbers");
-      for (size_t i = 0; i < 2; ++i) head_.variance[i] = variance[i].get<double>();
+  void decode(const Seen& seen, nibble_objects& objects) const {
+    const auto reals = [&](size_t output) { return seen.outputs[output].reals.data(); };
+    if (detector_.ssd) {
+      const nibble_ssd head = detector_.ssd->whole();
+      nibble_decode_ssd(&head, reals(detector_.ssd->offsets), reals(detector_.ssd->scores), detector_.threshold,
+                        &objects);
+    }
+    for (const Detector::Yolo& yolo : detector_.yolo) {
+      const nibble_yolo head = yolo.whole();
+      nibble_decode_yolo(&head, reals(yolo.output), detector_.threshold, &objects);
     }
   }
 
- protected:
-  void decode(const Seen& seen, nibble_objects& objects) const override {
-    nibble_decode_ssd(&head_, seen.outputs[offsets_].reals.data(), seen.outputs[scores_].reals.data(),
-                      options_.threshold, &objects);
-  }
-
-  std::string heads() const override {
-    return fmt::format("const float anchors[] = {{\n    {}}};\n", literals(head_.anchors, anchors_.size())) +
-           fmt::format("const nibble_ssd head = {{anchors, {}, {}, {}, {}, {{{}, {}}}, {}}};\n", head_.count,
-                       head_.classes, head_.background, scores_name(head_.scores), literal(head_.variance[0]),
-                       literal(head_.variance[1]), head_.y_first);
-  }
-  std::string calls() const override {
-    return fmt::format("  nibble_decode_ssd(&head, reals[{}].data(), reals[{}].data(), {}, &objects);\n", offsets_,
-                       scores_, literal(options_.threshold));
-  }
-
- private:
-  size_t offsets_ = 0, scores_ = 0;
-  Tensor anchors_;
-  nibble_ssd head_{};
-};
-
-class Yolo : public Detection {
- public:
-  Yolo(const Description& app, const Section& section, nibble_yolo_form form, const Ports& outputs,
-       const std::string& place)
-      : Detection(app, options_of(section)) {
-    const Json names = section.has("outputs") ? section.part("outputs") : Json::array({Json()});
-    const Json& strides = section.part("strides");
-    if (!names.is_array() || names.empty()) section.refuse("outputs", "a name each scale");
-    if (!strides.is_array() || strides.size() != names.size()) section.refuse("strides", "a number each output");
-    const bool sized = form == NIBBLE_YOLO_V3 || form == NIBBLE_YOLO_V5;
-    if (sized && (!section.part("anchors").is_array() || section.part("anchors").size() != names.size()))
-      section.refuse("anchors", "a list of [width, height] each output");
-    sizes_.resize(names.size());
-    for (size_t i = 0; i < names.size(); ++i) {
-      const size_t output = output_named(outputs, names[i], section.at("outputs"));
-      if (sized) sizes_[i] = sizes_of(section, section.part("anchors")[i]);
-      if (!strides[i].is_number() || !(strides[i].get<double>() > 0)) section.refuse("strides", "positive numbers");
-      heads_.push_back({output, head_of(app, form, outputs[output], sizes_[i], strides[i].get<double>(), place)});
-    }
-  }
-
- protected:
-  void decode(const Seen& seen, nibble_objects& objects) const override {
-    for (const auto& [output, head] : heads_)
-      nibble_decode_yolo(&head, seen.outputs[output].reals.data(), options_.threshold, &objects);
-  }
-
-  std::string heads() const override {
+  /// Of generated code: the heads' constants.
+  std::string heads() const {
     static constexpr const char* forms[] = {"NIBBLE_YOLO_V3", "NIBBLE_YOLO_V5", "NIBBLE_YOLO_X", "NIBBLE_YOLO_V8"};
+    if (detector_.ssd) {
+      const nibble_ssd head = detector_.ssd->whole();
+      return fmt::format("const float anchors[] = {{\n    {}}};\n",
+                         literals(head.anchors, detector_.ssd->anchors.size())) +
+             fmt::format("const nibble_ssd head = {{anchors, {}, {}, {}, {}, {{{}, {}}}, {}}};\n", head.count,
+                         head.classes, head.background, scores_name(head.scores), literal(head.variance[0]),
+                         literal(head.variance[1]), head.y_first);
+    }
     std::string text, list;
-    for (size_t i = 0; i < heads_.size(); ++i) {
-      const nibble_yolo& head = heads_[i].head;
-      const std::string sizes = sizes_[i].empty() ? "nullptr" : "sizes" + std::to_string(i);
-      if (!sizes_[i].empty())
-        text += fmt::format("const float {}[] = {{{}}};\n", sizes, literals(sizes_[i].data(), sizes_[i].size()));
+    for (size_t i = 0; i < detector_.yolo.size(); ++i) {
+      const auto& [output, of, head] = detector_.yolo[i];
+      const std::string sizes = of.empty() ? "nullptr" : "sizes" + std::to_string(i);
+      if (!of.empty()) text += fmt::format("const float {}[] = {{{}}};\n", sizes, literals(of.data(), of.size()));
       list += fmt::format("    {{{}, {}, {}, {}, {}, {}, {}, {}, {}}},\n", forms[head.form], head.rows, head.columns,
                           head.anchors, head.classes, head.bins, sizes, literal(head.stride), scores_name(head.scores));
     }
     return text + "const nibble_yolo heads[] = {\n" + list + "};\n";
   }
-  std::string calls() const override {
+
+  /// Of generated code: the calls that decode them.
+  std::string calls() const {
+    if (detector_.ssd)
+      return fmt::format("  nibble_decode_ssd(&head, reals[{}].data(), reals[{}].data(), {}, &objects);\n",
+                         detector_.ssd->offsets, detector_.ssd->scores, literal(detector_.threshold));
     std::string text;
-    for (size_t i = 0; i < heads_.size(); ++i)
-      text += fmt::format("  nibble_decode_yolo(&heads[{}], reals[{}].data(), {}, &objects);\n", i, heads_[i].output,
-                          literal(options_.threshold));
+    for (size_t i = 0; i < detector_.yolo.size(); ++i)
+      text += fmt::format("  nibble_decode_yolo(&heads[{}], reals[{}].data(), {}, &objects);\n", i,
+                          detector_.yolo[i].output, literal(detector_.threshold));
     return text;
   }
 
- private:
-  static std::vector<float> sizes_of(const Section& section, const Json& pairs) {
-    std::vector<float> sizes;
-    for (const Json& pair : pairs)
-      for (size_t k = 0; k < 2; ++k) {
-        if (!pair.is_array() || pair.size() != 2 || !pair[k].is_number())
-          section.refuse("anchors", "a list of [width, height] each output");
-        sizes.push_back(pair[k].get<float>());
-      }
-    if (sizes.empty()) section.refuse("anchors", "a list of [width, height] each output");
-    return sizes;
-  }
-
-  nibble_yolo head_of(const Description& app, nibble_yolo_form form, const program::Port& port,
-                      const std::vector<float>& sizes, double stride, const std::string& place) const {
-    const Shape extents = without_batch(port.value.extents, 3);
-    const auto anchors = sizes.empty() ? 1 : static_cast<int64_t>(sizes.size()) / 2;
-    const int64_t before = form == NIBBLE_YOLO_V8 ? 4 * options_.bins : 5;
-    if (extents.size() != 3 || extents[0] % anchors != 0 || extents[0] / anchors < before)
-      fail("app", place + ": output", "'" + port.value.name + "' is " + to_string(port.value.extents),
-           "[" + std::to_string(anchors) + " * (" + std::to_string(before) + " + classes), rows, columns]");
-    const int64_t classes = extents[0] / anchors - before;
-    check_classes(app, std::max<int64_t>(classes, 1), place);
-    return {form,
-            static_cast<int32_t>(extents[1]),
-            static_cast<int32_t>(extents[2]),
-            static_cast<int32_t>(anchors),
-            static_cast<int32_t>(classes),
-            static_cast<int32_t>(options_.bins),
-            sizes.empty() ? nullptr : sizes.data(),
-            stride,
-            options_.scores};
-  }
-
-  struct Head {
-    size_t output;
-    nibble_yolo head;
-  };
-  std::vector<Head> heads_;
-  std::vector<std::vector<float>> sizes_;
+  Detector detector_;
+  std::vector<std::string> classes_;
 };
 
 }  // namespace
 
 std::unique_ptr<Task> open_detection(const Description& app, const Parts& parts, const Ports& outputs,
                                      const std::string& place) {
-  const Section section(app.output, "app", place + ": output",
-                        {"head", "outputs", "strides", "anchors", "variance", "background", "scores", "y_first", "bins",
-                         "threshold", "overlap", "across", "most"});
-  std::string head;
-  section.part("head");
-  section.name("head", head, {"ssd", "yolo_v3", "yolo_v5", "yolo_x", "yolo_v8"});
-  if (head == "ssd") return std::make_unique<Ssd>(app, section, parts, outputs, place);
-  const nibble_yolo_form form = head == "yolo_v3"   ? NIBBLE_YOLO_V3
-                                : head == "yolo_v5" ? NIBBLE_YOLO_V5
-                                : head == "yolo_x"  ? NIBBLE_YOLO_X
-                                                    : NIBBLE_YOLO_V8;
-  return std::make_unique<Yolo>(app, section, form, outputs, place);
+  return std::make_unique<Detection>(app, detector_of(app, parts, outputs, place));
 }
 
 }  // namespace nibble::app

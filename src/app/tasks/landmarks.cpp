@@ -1,4 +1,5 @@
-#include "data/landmarks.hpp"
+#include "app/tasks/landmarks.hpp"
+
 #include <fmt/format.h>
 
 #include "app/tasks/task.hpp"
@@ -9,19 +10,7 @@ namespace {
 
 class Landmarks : public Task {
  public:
-  Landmarks(const Description& app, const Parts& parts, const Ports& outputs, const std::string& place) {
-    const Section section(app.output, "app", place + ": output", {"output", "model"});
-    output_ = output_named(outputs, app.output.value("output", Json()), place + ": output");
-    const int64_t count = element_count(outputs[output_].value.extents);
-    if (section.has("model")) {
-      const std::string part = section.text("model");
-      model_ = data::landmark_model_of(data::parse_npz(part_named(parts, part, section.at("model")), part), part);
-    }
-    if (model_.is_identity() ? count % 2 != 0 : static_cast<int64_t>(model_.parameters()) != count)
-      fail("app", place + ": output", "the network gives " + std::to_string(count) + " numbers",
-           model_.is_identity() ? "x and y of each point"
-                                : std::to_string(model_.parameters()) + ", the model's parameters");
-  }
+  explicit Landmarks(LandmarkOutput given) : output_(given.output), model_(std::move(given.model)) {}
 
   Json answer(const std::vector<Seen>& windows) const override {
     const Seen& seen = windows.front();
@@ -117,9 +106,27 @@ struct Answer {
 
 }  // namespace
 
+LandmarkOutput landmark_output_of(const Description& app, const Parts& parts, const Ports& outputs,
+                                  const std::string& place) {
+  const Section section(app.output, "app", place + ": output", {"output", "model"});
+  LandmarkOutput result;
+  result.output = output_named(outputs, app.output.value("output", Json()), place + ": output");
+  const int64_t count = element_count(outputs[result.output].value.extents);
+  data::LandmarkModel& model = result.model;
+  if (section.has("model")) {
+    const std::string part = section.text("model");
+    model = data::landmark_model_of(data::parse_npz(part_named(parts, part, section.at("model")), part), part);
+  }
+  if (model.is_identity() ? count % 2 != 0 : static_cast<int64_t>(model.parameters()) != count)
+    fail("app", place + ": output", "the network gives " + std::to_string(count) + " numbers",
+         model.is_identity() ? "x and y of each point"
+                             : std::to_string(model.parameters()) + ", the model's parameters");
+  return result;
+}
+
 std::unique_ptr<Task> open_landmarks(const Description& app, const Parts& parts, const Ports& outputs,
                                      const std::string& place) {
-  return std::make_unique<Landmarks>(app, parts, outputs, place);
+  return std::make_unique<Landmarks>(landmark_output_of(app, parts, outputs, place));
 }
 
 }  // namespace nibble::app

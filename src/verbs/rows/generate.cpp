@@ -96,7 +96,7 @@ data::Arrays arrays_of(const graph::Graph& graph, const program::Program& progra
 
 /// "SECTION=BYTES"
 void read_memory(const Call& call, codegen::Options& options) {
-  const std::string text = call.text("memory");
+  const std::string& text = call.text("memory");
   const size_t equals = text.rfind('=');
   int64_t bytes = 0;
   const char* const end = text.data() + text.size();
@@ -123,13 +123,17 @@ codegen::Options options_of(const Call& call) {
   return options;
 }
 
-/// What is done around the network, as APP.json says.
-std::map<std::string, std::string> application_beside(const Call& call, const program::Program& program,
-                                                      const std::string& prefix) {
+/// What is done around the network, as APP.json says, or that of a bundle.
+app::ApplicationCode application_beside(const Call& call, const program::Program& program, const std::string& prefix) {
   const fs::path file = call.path("app");
-  const Json description = read_json(file, "app");
-  app::Parts parts = app::read_parts(description, file.parent_path(), file.string());
-  parts.insert_or_assign("app.json", description.dump());
+  app::Parts parts;
+  if (file.extension() == ".nibapp") {
+    parts = app::read_bundle(file);
+  } else {
+    const Json description = read_json(file, "app");
+    parts = app::read_parts(description, file.parent_path(), file.string());
+    parts.insert_or_assign("app.json", description.dump());
+  }
   codegen::PortNames names = codegen::port_names(program);
   return app::generate_c(parts, {program, prefix, std::move(names.inputs), std::move(names.outputs)}, file.string());
 }
@@ -173,7 +177,11 @@ Result generate(const Call& call) {
   const codegen::Footprint& bytes = deployment.bytes;
   const Goldens goldens = goldens_of(call, graph, program);
   options.goldens = goldens.laid;
-  if (call.has("app")) options.beside = application_beside(call, program, options.prefix);
+  if (call.has("app")) {
+    app::ApplicationCode beside = application_beside(call, program, options.prefix);
+    options.beside = std::move(beside.files);
+    options.about_beside = std::move(beside.about);
+  }
   const auto files = codegen::generate(program, machine, options);
   const fs::path folder = call.path("output");
   for (const auto& [name, text] : files) {

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 
+from application_c import compare
+
 
 def main(nibble, run, out):
     shutil.rmtree(out, ignore_errors=True)
@@ -32,6 +34,8 @@ def main(nibble, run, out):
     check = subprocess.run([nibble, "app", "check", pathlib.Path(out) / "face.nibapp"], capture_output=True, text=True)
     if check.returncode != 0 or not (pathlib.Path(out) / "face.png").stat().st_size > 1000:
         faults.append(f"the application does not give its golden, or draws nothing: {check}")
+    # The same points by integers alone, from the C for microcontrollers: it exits where one is elsewhere.
+    compare(nibble, "cc", pathlib.Path(out) / "face.nibapp", pathlib.Path(out) / "app/network.onnx", pathlib.Path(out) / "c")
     wrong = subprocess.run([run, out], env=dict(os.environ, NIBBLE=nibble, OUT=out), capture_output=True, text=True)
     if wrong.returncode != 2 or "neither data/faces nor train in it" not in wrong.stderr:
         faults.append(f"a folder without faces is not refused: {wrong}")

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Sound features have the same bits by every compiler, optimised or not, on x86 and on an emulated Cortex-A72. 77
+# Sound features, and boxes and landmarks by integers, have the same bits by every compiler, optimised or not, on x86 and
+# on an emulated Cortex-A72. 77
 # (skipped) where a compiler or the emulator is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-expected=896a76ef907872d4
+expected=8f29ad5d5137b70e
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 missing=
@@ -16,7 +17,7 @@ one() {
     command -v "$tool" >/dev/null || { missing="$missing $tool"; return; }
   done
   "$@" -std=c99 -Wall -Wextra -Werror -ffp-contract=off -Isrc -Itests tests/unit/processing/bits.c src/processing/sound.c \
-    src/processing/fixed_sound.c src/processing/real.c -lm -o "$folder/$name"
+    src/processing/{fixed_sound,fixed,fixed_detect,fixed_landmarks,real}.c -lm -o "$folder/$name"
   local found
   found=$($runner "$folder/$name")
   if [[ $found != "$expected" ]]; then
