@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "codegen/literals.hpp"
 #include "kernels/fields.h"
+#include "kernels/packed/packed.h"
 #include "program/parameters.hpp"
 
 namespace nibble::codegen {
@@ -97,9 +98,10 @@ static std::string width_of(const Step& step, const std::vector<int64_t>& parame
 }
 
 const Kernel& kernel_of(const Step& step, const machine::Machine& machine) {
-  const std::vector<int64_t> parameters = program::parameters_of(step.kind, step.numbers);
-  const Kernel* kernel = kernel_for(machine.kernels, step.kind, parameters.data());
+  const auto parts = program::parts_of(step.kind, step.numbers, step.rows);
+  const Kernel* kernel = kernel_for(machine.kernels, step.kind, parts);
   if (kernel == nullptr) {
+    const std::vector<int64_t> parameters = program::parameters_of(step.kind, step.numbers);
     std::string sets;
     for (const std::string& set : machine.kernels) sets += (sets.empty() ? "" : ", ") + set;
     fail("codegen", "step '" + step.name + "' (" + step.op + width_of(step, parameters) + ")",
@@ -118,6 +120,16 @@ std::string extents_of(const Shape& extents) {
 std::string c_type(int32_t type) {
   constexpr const char* names[] = {"int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "int64_t", "double"};
   return names[type - 1];
+}
+
+std::string element_type(int32_t type) {
+  constexpr const char* packed[] = {"uint4", "int4", "uint2", "int2"};
+  return nibble_is_packed(type) ? packed[type - NIBBLE_U4] : c_type(type);
+}
+
+std::string_view packed_kernel(const Step& step) {
+  if (step.rows == 0) return {};
+  return step.kind == NIBBLE_KIND_CONV ? "nibble_conv_packed" : "nibble_pool_packed";
 }
 
 std::string capitals(std::string name) {

@@ -35,6 +35,10 @@ const Kernel& kernel_of(const program::Step& step, const machine::Machine& machi
 /// "1x3x32x32".
 std::string extents_of(const Shape& extents);
 std::string c_type(int32_t type);
+/// The same, of packed elements "uint4" and the like.
+std::string element_type(int32_t type);
+/// The function that unpacks a step's operands for its kernel; empty: none are packed.
+std::string_view packed_kernel(const program::Step& step);
 std::string capitals(std::string name);
 /// What a generated file begins with.
 std::string head(const Code& code);

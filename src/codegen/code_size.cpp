@@ -19,6 +19,7 @@ const std::map<std::string_view, int64_t>& sizes() {
 
 constexpr int64_t any_kernel = 5000;  ///< of one that is not listed
 constexpr int64_t stages = 1200;      ///< what kernels share, and the compiler's library
+constexpr int64_t packed = 1400;      ///< what unpacks operands of one kind of step
 constexpr int64_t call = 44;          ///< of a step
 constexpr double kept = 0.55;         ///< of a struct of 64 bits: pointers are shorter, and fields in common left out
 
@@ -34,9 +35,12 @@ int64_t code_bytes(const program::Program& program, const machine::Machine& mach
   std::set<std::string> functions;
   int64_t parameters = 0;
   for (const Choice& choice : kernels_for(program, machine)) functions.insert(choice.function);
-  for (const program::Step& step : program.steps)
+  std::set<int> around;
+  for (const program::Step& step : program.steps) {
+    if (step.rows > 0) around.insert(step.kind);
     parameters += static_cast<int64_t>(static_cast<double>(nibble_fields_of(step.kind)->size) * kept) + call;
-  int64_t bytes = stages;
+  }
+  int64_t bytes = stages + packed * static_cast<int64_t>(around.size());
   for (const std::string& function : functions) {
     const auto found = sizes().find(function);
     bytes += found == sizes().end() ? any_kernel : found->second;

@@ -41,6 +41,11 @@ std::vector<std::string> kernel_sources(const Code& code) {
   std::set<std::string> needed;
   for (const Kernel* kernel : code.kernels)
     for (std::string_view file : kernel->files) needed.emplace(file);
+  for (const program::Step& step : code.program.steps)
+    if (step.rows > 0) {
+      needed.emplace("kernels/packed/packed.c");
+      needed.emplace(step.kind == NIBBLE_KIND_CONV ? "kernels/packed/packed_conv.c" : "kernels/packed/packed_pool.c");
+    }
   return {needed.begin(), needed.end()};
 }
 

@@ -1,12 +1,15 @@
 #include "codegen/kernel_table.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
 #include "kernels/cortex_m/dsp.h"
 #include "kernels/cortex_m/helium.h"
+#include "kernels/packed/packed.h"
 #include "kernels/portable/portable.h"
 #include "kernels/unrolled/unrolled.h"
+#include "program/parameters.hpp"
 
 namespace nibble::codegen {
 namespace {
@@ -53,15 +56,22 @@ const std::vector<Row>& rows() {
   static const std::vector<Row> all{
       {NIBBLE_KIND_CONV,
        asks<nibble_conv>([](const nibble_conv* p) { return nibble_mve_takes_conv(p); }),
-       {"helium", "nibble_conv_mve", {"kernels/cortex_m/mve_conv.c", "kernels/portable/conv.c", NIBBLE_SUMS}}},
+       {"helium",
+        "nibble_conv_mve",
+        {"kernels/cortex_m/mve_conv.c", "kernels/portable/conv.c", NIBBLE_SUMS},
+        goes(nibble_conv_mve_order)}},
       {NIBBLE_KIND_CONV,
        asks<nibble_conv>([](const nibble_conv* p) { return nibble_mve_takes_depthwise(p); }),
        {"helium",
         "nibble_depthwise_mve",
-        {"kernels/cortex_m/mve_depthwise.c", "kernels/portable/depthwise.c", NIBBLE_SUMS}}},
+        {"kernels/cortex_m/mve_depthwise.c", "kernels/portable/depthwise.c", NIBBLE_SUMS},
+        goes(nibble_depthwise_mve_order)}},
       {NIBBLE_KIND_REDUCE,
        asks<nibble_reduce>([](const nibble_reduce* p) { return nibble_mve_takes_reduce(p); }),
-       {"helium", "nibble_reduce_mve", {"kernels/cortex_m/mve_reduce.c", "kernels/portable/reduce.c", NIBBLE_SHARED}}},
+       {"helium",
+        "nibble_reduce_mve",
+        {"kernels/cortex_m/mve_reduce.c", "kernels/portable/reduce.c", NIBBLE_SHARED},
+        goes(nibble_reduce_mve_order)}},
       {NIBBLE_KIND_CONV,
        asks<nibble_conv>([](const nibble_conv* p) { return nibble_dsp_takes_conv(p); }),
        {"cortex_m_dsp",
@@ -131,6 +141,12 @@ const std::vector<Row>& rows() {
        anything,
        {"reference", "nibble_gather_reference", {"kernels/reference/reference_gather.c", NIBBLE_SHARED}}},
       {NIBBLE_KIND_REDUCE,
+       [](const void* parameters) { return nibble_is_packed(static_cast<const nibble_reduce*>(parameters)->x_type); },
+       {"reference",
+        "nibble_reduce_packed",
+        {"kernels/packed/packed_reduce.c", "kernels/packed/packed.c", NIBBLE_SHARED},
+        [](int, const void* p) { return nibble_packed_reduce_order(static_cast<const nibble_reduce*>(p)); }}},
+      {NIBBLE_KIND_REDUCE,
        anything,
        {"reference",
         "nibble_reduce_reference",
@@ -155,6 +171,18 @@ const Kernel* kernel_for(const std::vector<std::string>& sets, int kind, const v
   for (const std::string& set : sets)
     for (const Row& row : rows())
       if (row.kind == kind && row.kernel.set == set && row.takes(parameters)) return &row.kernel;
+  return nullptr;
+}
+
+const Kernel* kernel_for(const std::vector<std::string>& sets, int kind,
+                         const std::vector<std::vector<int64_t>>& parts) {
+  std::vector<std::vector<int64_t>> blocks;
+  for (const std::vector<int64_t>& part : parts) blocks.push_back(program::parameters_of(kind, part));
+  for (const std::string& set : sets)
+    for (const Row& row : rows())
+      if (row.kind == kind && row.kernel.set == set &&
+          std::all_of(blocks.begin(), blocks.end(), [&](const auto& block) { return row.takes(block.data()); }))
+        return &row.kernel;
   return nullptr;
 }
 

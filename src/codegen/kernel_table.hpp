@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -17,5 +18,8 @@ struct Kernel {
 
 /// The first kernel, in the order of the sets, that takes the step. nullptr where none does.
 const Kernel* kernel_for(const std::vector<std::string>& sets, int kind, const void* parameters);
+/// That takes each part of a step (program::parts_of).
+const Kernel* kernel_for(const std::vector<std::string>& sets, int kind,
+                         const std::vector<std::vector<int64_t>>& parts);
 
 }  // namespace nibble::codegen

@@ -153,7 +153,12 @@ std::string call(const Code& code, size_t index) {
   const std::vector<int64_t> block = program::parameters_of(step.kind, step.numbers);
   text += fmt::format("    const nibble_call call = {};\n",
                       buffers(code, index, "", std::to_string(nibble_items(step.kind, block.data()))));
-  text += fmt::format("    fault |= {}(&{}_step_{}, &call);\n", code.kernels[index]->function, code.prefix, index);
+  const std::string_view kernel = code.kernels[index]->function;
+  if (step.rows > 0)
+    text += fmt::format("    fault |= {}(&{}_step_{}, &call, {}, {}, {});\n", packed_kernel(step), code.prefix, index,
+                        kernel, step.rows, step.tiles);
+  else
+    text += fmt::format("    fault |= {}(&{}_step_{}, &call);\n", kernel, code.prefix, index);
   return text + fmt::format("    {}_HOOK({}, {}, call.out);\n  }}\n", code.upper, index, json_string(step.name));
 }
 
@@ -199,6 +204,11 @@ void {0}_layer(int step, const void* out);
   for (const Kernel* kernel : code.kernels) functions.insert(kernel->function);
   for (std::string_view function : functions)
     text += fmt::format("int {}(const void*, const nibble_call*);\n", function);
+  std::set<std::string_view> around;
+  for (const Step& step : code.program.steps)
+    if (step.rows > 0) around.insert(packed_kernel(step));
+  for (std::string_view function : around)
+    text += fmt::format("int {}(const void*, const nibble_call*, nibble_kernel, int32_t, int64_t);\n", function);
   text += "\n";
   for (size_t i = 0; i < code.program.steps.size(); ++i) text += parameters(code, i, left_out) + "\n";
   text += fmt::format(

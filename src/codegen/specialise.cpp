@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "codegen/literals.hpp"
 #include "kernels/fields.h"
+#include "program/parameters.hpp"
 
 namespace nibble::codegen {
 namespace {
@@ -104,9 +105,12 @@ bool take_out(std::string& header, const std::string& name) {
 
 std::vector<Same> same_in_convolutions(const Code& code) {
   std::vector<Same> same;
-  std::vector<const program::Step*> steps;
+  // As kernels see them.
+  std::vector<std::vector<int64_t>> steps;
   for (const program::Step& step : code.program.steps)
-    if (is_convolution(step)) steps.push_back(&step);
+    if (is_convolution(step))
+      for (std::vector<int64_t>& part : program::parts_of(step.kind, step.numbers, step.rows))
+        steps.push_back(std::move(part));
   if (steps.empty()) return same;
   const nibble_kind_fields& of = *nibble_fields_of(NIBBLE_KIND_CONV);
   size_t at = 0;
@@ -116,19 +120,20 @@ std::vector<Same> same_in_convolutions(const Code& code) {
     // Tiles of fetched weights have channels of their own.
     if (!code.external.steps.empty() && std::string_view(field.name) == "out_channels") continue;
     const auto is_everywhere = [&](int64_t number) {
-      return std::all_of(steps.begin(), steps.end(), [&](const program::Step* step) {
-        const auto first = step->numbers.begin() + static_cast<std::ptrdiff_t>(at);
+      return std::all_of(steps.begin(), steps.end(), [&](const std::vector<int64_t>& numbers) {
+        const auto first = numbers.begin() + static_cast<std::ptrdiff_t>(at);
         return std::all_of(first, first + field.count, [&](int64_t other) { return other == number; });
       });
     };
-    if (field.count > 1 && is_everywhere(steps.front()->numbers[at])) {
-      same.push_back({field.within, field.name, Same::every, literal_of(steps.front()->numbers[at], field.type)});
+    if (field.count > 1 && is_everywhere(steps.front()[at])) {
+      same.push_back({field.within, field.name, Same::every, literal_of(steps.front()[at], field.type)});
       continue;
     }
     for (int k = 0; k < field.count; ++k) {
-      const int64_t number = steps.front()->numbers[at + static_cast<size_t>(k)];
-      if (std::all_of(steps.begin(), steps.end(),
-                      [&](const program::Step* step) { return step->numbers[at + static_cast<size_t>(k)] == number; }))
+      const int64_t number = steps.front()[at + static_cast<size_t>(k)];
+      if (std::all_of(steps.begin(), steps.end(), [&](const std::vector<int64_t>& numbers) {
+            return numbers[at + static_cast<size_t>(k)] == number;
+          }))
         same.push_back({field.within, field.name, field.count > 1 ? k : Same::whole, literal_of(number, field.type)});
     }
   }

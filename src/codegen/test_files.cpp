@@ -5,16 +5,12 @@
 #include "base/json.hpp"
 #include "codegen/code.hpp"
 #include "codegen/literals.hpp"
+#include "kernels/packed/packed.h"
 
 namespace nibble::codegen {
 namespace {
 
 using program::Value;
-
-int64_t size_of_type(int32_t type) {
-  constexpr int64_t sizes[] = {1, 1, 2, 2, 4, 8, 8};
-  return sizes[type - 1];
-}
 
 /// A value that stands in the arena (not in an input outside) once its step is done. Strides may be negative: its first element is not always the
 /// lowest.
@@ -33,9 +29,10 @@ Shown shown(const program::Step& step, size_t index, const Value& value) {
     low += std::min<int64_t>(last, 0);
     high += std::max<int64_t>(last, 0);
   }
-  const int64_t size = size_of_type(value.type);
   const bool any = element_count(value.extents) > 0;
-  return {index, value.place.offset - step.out.offset + (any ? low * size : 0), any ? (high - low + 1) * size : 0,
+  const int64_t from = any ? nibble_bytes_to(value.type, low) : 0;
+  const int64_t last = nibble_is_packed(value.type) ? 4 : nibble_size_of(value.type);
+  return {index, value.place.offset - step.out.offset + from, any ? nibble_bytes_to(value.type, high) + last - from : 0,
           any ? -low : 0, &value};
 }
 
@@ -51,7 +48,8 @@ std::vector<Shown> shown(const Code& code) {
 }
 
 Json json_of(const Value& value) {
-  return {{"name", value.name}, {"type", c_type(value.type)}, {"extents", value.extents}, {"strides", value.strides}};
+  return {
+      {"name", value.name}, {"type", element_type(value.type)}, {"extents", value.extents}, {"strides", value.strides}};
 }
 
 /// What looks at layers in the test program.

@@ -1,5 +1,6 @@
 #include "kernels/conv_windows.h"
 #include "kernels/cortex_m/dsp.h"
+#include "kernels/packed/packed.h"
 
 static int64_t product(const int32_t* extents, int32_t count) {
   int64_t result = 1;
@@ -8,6 +9,7 @@ static int64_t product(const int32_t* extents, int32_t count) {
 }
 
 int64_t nibble_items(int kind, const void* parameters) {
+  if (nibble_has_packed(kind, parameters)) return nibble_rows(kind, parameters);
   switch (kind) {
     case NIBBLE_KIND_CONV:
     case NIBBLE_KIND_CONV_TRANSPOSE: {

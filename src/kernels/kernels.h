@@ -17,8 +17,21 @@ extern "C" {
 #define NIBBLE_SLACK 64
 #define NIBBLE_MAX_RANK 6
 
-/* Types of elements. F64 holds the reals of a tail that has no integer form. */
-enum nibble_type { NIBBLE_I8 = 1, NIBBLE_U8, NIBBLE_I16, NIBBLE_U16, NIBBLE_I32, NIBBLE_I64, NIBBLE_F64 };
+/* Types of elements. F64 holds the reals of a tail that has no integer form. U4 .. I2 are packed, integers of 4 and 2
+ * bits, several a byte: CONV and POOL have such operands, which kernels see as bytes, and REDUCE (packed/packed.h). */
+enum nibble_type {
+  NIBBLE_I8 = 1,
+  NIBBLE_U8,
+  NIBBLE_I16,
+  NIBBLE_U16,
+  NIBBLE_I32,
+  NIBBLE_I64,
+  NIBBLE_F64,
+  NIBBLE_U4,
+  NIBBLE_I4,
+  NIBBLE_U2,
+  NIBBLE_I2
+};
 
 /* What a kernel returns. */
 enum nibble_fault { NIBBLE_FINE = 0, NIBBLE_DIVISION_BY_ZERO, NIBBLE_BEYOND_TABLE };
@@ -392,7 +405,8 @@ enum nibble_kind { NIBBLE_KINDS(NIBBLE_KIND_NUMBER) NIBBLE_KIND_COUNT };
 #define NIBBLE_DECLARE_REFERENCE(KIND, name, FIELDS) int name##_reference(const void*, const nibble_call*);
 NIBBLE_KINDS(NIBBLE_DECLARE_REFERENCE)
 
-/* How many items a step has, and how many bytes of scratch it asks for, whatever kernel runs it. */
+/* How many items a step has, and how many bytes of scratch it asks for, whatever kernel runs it. With packed operands
+ * an item is a row of the output, and packed/packed.h says what scratch that takes. */
 int64_t nibble_items(int kind, const void* parameters);
 int64_t nibble_scratch(int kind, const void* parameters);
 

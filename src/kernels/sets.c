@@ -1,13 +1,16 @@
 #include <stddef.h>
 
-#include "kernels/kernels.h"
+#include "kernels/packed/packed.h"
 
 static int everywhere(void) {
   return 1;
 }
 
 static nibble_kernel find_reference(int kind, const void* parameters, const char** kernel_name) {
-  (void)parameters;
+  if (kind == NIBBLE_KIND_REDUCE && nibble_is_packed(((const nibble_reduce*)parameters)->x_type)) {
+    *kernel_name = "reference of packed elements";
+    return nibble_reduce_packed;
+  }
 #define NIBBLE_REFERENCE_CASE(KIND, name, FIELDS) \
   case NIBBLE_KIND_##KIND: *kernel_name = "reference"; return name##_reference;
   switch (kind) { NIBBLE_KINDS(NIBBLE_REFERENCE_CASE) default : return NULL; }

@@ -81,9 +81,11 @@ void set_inputs(const LoadedProgram& program, const std::vector<std::vector<std:
 }
 
 ElementType element_of(int type) {
-  constexpr ElementType types[] = {ElementType::Int8,  ElementType::UInt8, ElementType::Int16,  ElementType::UInt16,
-                                   ElementType::Int32, ElementType::Int64, ElementType::Float64};
-  ensure(type >= 1 && type <= 7, "a program's tensor has a type");
+  // Packed elements are shown as bytes.
+  constexpr ElementType types[] = {ElementType::Int8,  ElementType::UInt8, ElementType::Int16,   ElementType::UInt16,
+                                   ElementType::Int32, ElementType::Int64, ElementType::Float64, ElementType::UInt8,
+                                   ElementType::Int8,  ElementType::UInt8, ElementType::Int8};
+  ensure(type >= 1 && type <= 11, "a program's tensor has a type");
   return types[type - 1];
 }
 

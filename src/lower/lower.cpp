@@ -4,7 +4,7 @@
 
 #include "graph/infer/infer.hpp"
 #include "graph/input_rounding.hpp"
-#include "lower/arena/schedule.hpp"
+#include "lower/arena/packing.hpp"
 #include "lower/bounds.hpp"
 #include "lower/hold.hpp"
 #include "lower/lowering.hpp"
@@ -41,7 +41,7 @@ bool wants_channels_last(const Graph& graph, const graph::Uses& uses, ValueId id
 
 Place place_of(const View& view, const Plan& plan) {
   if (!view.exists()) return {};
-  const int64_t bytes = view.offset * bytes_of(view.type);
+  const int64_t bytes = bytes_to(view.type, view.offset);
   if (view.buffer == View::constants) return {Place::Where::Constants, bytes};
   // What no step writes has no element, and no room: it may stand anywhere.
   return {Place::Where::Arena, std::max<int64_t>(plan.offsets[static_cast<size_t>(view.buffer)], 0) + bytes};
@@ -83,8 +83,10 @@ std::vector<int64_t> least_of(const Graph& graph) {
 
 /// `held`: of each value of the network, how far above its integers those in memory lie.
 Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std::vector<View>& views,
-             const std::vector<int64_t>& held) {
+             const std::vector<int64_t>& held, const Options& options) {
   Step step;
+  step.rows = draft.rows;
+  if (draft.rows > 0) step.tiles = tiles_of(draft, options);
   step.kind = draft.kind;
   step.name = draft.name;
   step.op = draft.op;
@@ -102,10 +104,12 @@ Step step_of(const Graph& given, const Draft& draft, const Plan& plan, const std
   return step;
 }
 
-int64_t scratch_of(const std::vector<Step>& steps) {
+int64_t scratch_of(const std::vector<Draft>& drafts, const Options& options) {
   int64_t most = 0;
-  for (const Step& step : steps)
-    most = std::max(most, nibble_scratch(step.kind, program::parameters_of(step.kind, step.numbers).data()));
+  for (const Draft& draft : drafts)
+    most = std::max(most, draft.rows > 0
+                              ? packed_scratch(draft, options)
+                              : nibble_scratch(draft.kind, program::parameters_of(draft.kind, draft.numbers).data()));
   return (most + 63) / 64 * 64;
 }
 
@@ -119,15 +123,38 @@ void place_scratch(program::Program& program, const Lowering& lowering, const Ar
   }
 }
 
+/// The integers of each buffer that holds values.
+std::map<int, Interval> integers_held(const Lowering& lowering, const std::vector<View>& views) {
+  std::map<int, Interval> held;
+  for (size_t i = 0; i < views.size(); ++i) {
+    const auto id = static_cast<ValueId>(i);
+    if (views[i].buffer < 0 || lowering.real(id)) continue;
+    const Interval hull = lowering.hull_of(id);
+    const auto [found, fresh] = held.try_emplace(views[i].buffer, hull);
+    if (!fresh) found->second = {std::min(found->second.low, hull.low), std::max(found->second.high, hull.high)};
+  }
+  return held;
+}
+
+/// Values in packed buffers as they stand there. One that is another view than its buffer's writer had is shown no more.
+void pack_views(std::vector<Draft>& drafts, std::vector<View>& views, const std::map<int, Packed>& packed) {
+  for (Draft& draft : drafts)
+    std::erase_if(draft.completes, [&](ValueId id) {
+      View& view = views[static_cast<size_t>(id)];
+      const auto found = packed.find(view.buffer);
+      if (found == packed.end()) return false;
+      view = packed_view(view, found->second);
+      return draft.out.buffer != view.buffer || draft.out.extents != view.extents || draft.out.strides != view.strides;
+    });
+}
+
 /// Steps in their last order, and where everything stands.
-Arena planned(Lowering& lowering) {
-  if (!lowering.options.order) return {plan(lowering.buffers, {}, lowering.options.alignment), {}};
+Arena planned(Lowering& lowering, std::vector<View>& views) {
   Schedule schedule{lowering.drafts, lowering.buffers};
-  order_steps(schedule, lowering.options);
-  cut_into_strips(schedule, lowering.options);
-  Arena arena = arranged(schedule, lowering.options);
+  Arena arena = settled(schedule, lowering.options, integers_held(lowering, views));
   lowering.drafts = std::move(schedule.drafts);
   lowering.buffers = std::move(schedule.buffers);
+  pack_views(lowering.drafts, views, schedule.packed);
   return arena;
 }
 
@@ -199,18 +226,19 @@ program::Program lower(const Graph& given, const Options& options) {
     if (const View& view = lowering.view(id); view.buffer >= 0)
       lowering.buffers[static_cast<size_t>(view.buffer)].last = steps;
 
-  const Arena arena = planned(lowering);
+  const Arena arena = planned(lowering, views);
   const Plan& placed = arena.plan;
   program::Program program;
   program.name = graph.name;
   program.arena = placed.bytes + NIBBLE_SLACK;
   program.lower_bound = placed.lower_bound + NIBBLE_SLACK;
   drop_what_is_gone(lowering, views);
-  for (const Draft& draft : lowering.drafts) program.steps.push_back(step_of(given, draft, placed, views, held));
+  for (const Draft& draft : lowering.drafts)
+    program.steps.push_back(step_of(given, draft, placed, views, held, options));
   if (options.order)
     place_scratch(program, lowering, arena);
   else
-    program.scratch = scratch_of(program.steps);
+    program.scratch = scratch_of(lowering.drafts, options);
   for (ValueId id : graph.inputs) program.inputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
   for (ValueId id : graph.outputs) program.outputs.push_back(port_of(lowering, id, placed, batch_axis(given, id)));
   program.metadata = graph.metadata;

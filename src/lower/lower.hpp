@@ -11,6 +11,13 @@ namespace nibble::lower {
 /// The sign of 8-bit activations that a machine's products want (hold.hpp).
 enum class Bytes : uint8_t { AsTheyAre, Unsigned, Signed };
 
+/// Whether activations of at most 4 bits are packed (arena/packing.hpp).
+enum class PackActivations : uint8_t {
+  Never,
+  Needed,  ///< the fewest that bring the arena within `Options::room`, where it exceeds that without
+  Always   ///< all that may be
+};
+
 enum class Weights : uint8_t { Plain, Blocked, Folded };
 
 struct Options {
@@ -35,6 +42,8 @@ struct Options {
   /// With `order`: into how many strips of rows a run of convolutions and pools is cut, so that what is between them is
   /// never whole. 0: where that takes less memory, and at most a twentieth more multiply-accumulates; 1: nowhere.
   int strips = 0;
+  PackActivations pack_activations = PackActivations::Never;
+  int64_t room = INT64_MAX;  ///< bytes of the arena that there is memory for
 };
 
 /// The program of one batch of 1 where the network leaves the batch open. Its integers are those of graph::evaluate.

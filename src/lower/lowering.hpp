@@ -25,6 +25,7 @@ struct Draft {
   std::vector<graph::ValueId> completes;
   int64_t operations = 0;
   std::string requantisation;
+  int32_t rows = 0;  ///< program::Step's
 };
 
 /// Bytes that live from the step that writes them first to the one that reads them last.

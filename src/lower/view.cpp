@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/packed/packed.h"
+
 namespace nibble::lower {
 
 int64_t bytes_of(int32_t type) {
   return type <= NIBBLE_U8 ? 1 : type <= NIBBLE_U16 ? 2 : type == NIBBLE_I32 ? 4 : 8;
+}
+
+int64_t bytes_to(int32_t type, int64_t elements) {
+  return nibble_bytes_to(type, elements);
 }
 
 int32_t narrowest(Interval range) {

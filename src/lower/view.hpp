@@ -26,6 +26,8 @@ struct View {
 };
 
 int64_t bytes_of(int32_t type);
+/// Bytes of so many elements; of packed ones, of whole words of them.
+int64_t bytes_to(int32_t type, int64_t elements);
 /// The narrowest type for [low, high].
 int32_t narrowest(Interval range);
 

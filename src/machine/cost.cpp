@@ -23,6 +23,8 @@ std::vector<double> cycles_of(const program::Program& program, const Machine& ma
     // Results stand in the arena.
     for (const program::Place& place : step.in)
       if (place.where == step.out.where) moved += bytes_at(program, place.offset, static_cast<int>(i));
+    // A packed byte is several, which are written and read once more.
+    if (step.rows > 0) moved *= 3;
     const int64_t stored = step.values.empty() ? 0 : element_count(step.values.back().extents);
     const bool requantises = !step.requantisation.empty() && step.requantisation != "none";
     cycles.push_back(static_cast<double>(step.operations) * machine.cost.multiply_accumulate +

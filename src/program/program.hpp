@@ -48,7 +48,9 @@ struct Step {
       numbers;  ///< the kind's fields (kernels/fields.h); a pointer is an offset among the constants, or -1
   std::vector<Place> in;
   Place out;
-  int64_t scratch = -1;        ///< where in the arena its scratch stands; -1: behind it, a thread's own
+  int64_t scratch = -1;  ///< where in the arena its scratch stands; -1: behind it, a thread's own
+  int32_t rows = 0;      ///< with packed operands: of the result that are computed at once (kernels/packed/packed.h)
+  int64_t tiles = 0;     ///< where in its scratch their tiles stand; not in a file
   std::vector<Value> values;   ///< what this step completes
   int64_t operations = 0;      ///< multiply-accumulates
   std::string requantisation;  ///< how accumulators become levels, for people

@@ -52,6 +52,7 @@ Step read_step(const file::Step& from) {
     for (const file::Value* value : *from.values()) step.values.push_back(read_value(*value));
   step.operations = from.operations();
   step.requantisation = text(from.requantisation());
+  step.rows = from.rows();
   return step;
 }
 

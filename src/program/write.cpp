@@ -44,7 +44,8 @@ Offset<file::Step> written(FlatBufferBuilder& builder, const Step& step) {
   const auto requantisation = builder.CreateString(step.requantisation);
   const auto values = all_written(builder, step.values);
   return file::CreateStep(builder, static_cast<int16_t>(step.kind), name, op, builder.CreateVector(step.numbers),
-                          builder.CreateVector(in), packed(step.out), values, step.operations, requantisation);
+                          builder.CreateVector(in), packed(step.out), values, step.operations, requantisation,
+                          step.rows);
 }
 
 /// The file's index of a step that nobody was chosen for.

@@ -197,6 +197,10 @@ static void offer(nibble_program* program, nibble_loaded_step* step, const nibbl
   const char* wrong = NULL;
   char why[NIBBLE_REASON - 32] = "";
   memset(&step->prepared, 0, sizeof step->prepared);
+  if (step->rows > 0) {
+    snprintf(step->why, sizeof step->why, "%.24s: packed activations", backend->name);
+    return;
+  }
   if (!backend->takes(&about, why, sizeof why) || !backend->prepare(&about, &step->prepared, why, sizeof why)) {
     snprintf(step->why, sizeof step->why, "%.24s: %s", backend->name, *why ? why : "no reason given");
     return;

@@ -37,6 +37,8 @@ typedef struct nibble_loaded_step {
   int64_t in[NIBBLE_MAX_OPERANDS], out; /* 2 * offset, + 1 for a constant; -1: none */
   const nibble_value* values;
   size_t value_count;
+  int32_t rows;  /* with packed operands: of the result that are computed at once; else 0 */
+  int64_t tiles; /* bytes of scratch before the operands' tiles */
   int64_t operations, items;
   size_t bytes;
   nibble_kernel kernel;

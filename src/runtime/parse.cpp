@@ -133,6 +133,7 @@ const char* read_step(Pool& pool, const nibble_program* program, const file::Ste
   to->values = values;
   to->value_count = size_of(from->values());
   to->operations = from->operations();
+  to->rows = from->rows();
   return nullptr;
 }
 

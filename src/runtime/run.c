@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernels/element.h"
+#include "kernels/packed/packed.h"
 #include "runtime/loaded.h"
 #include "runtime/threads.h"
 
@@ -58,17 +58,34 @@ static int64_t bytes_touched(const nibble_loaded_step* step) {
   for (size_t i = 0; i < step->value_count; ++i) {
     int64_t elements = 1;
     for (int k = 0; k < step->values[i].rank; ++k) elements *= step->values[i].extents[k];
-    bytes += elements * nibble_size_of(step->values[i].type);
+    bytes += elements * nibble_bits_of(step->values[i].type) / 8;
   }
   if (step->kind == NIBBLE_KIND_CONV) {
     const nibble_conv* p = step->parameters;
     int64_t weights = (int64_t)p->out_channels * (p->in_channels / p->groups),
             inputs = (int64_t)p->batch * p->in_channels;
     for (int k = 0; k < 3; ++k) weights *= p->kernel[k], inputs *= p->in[k];
-    bytes +=
-        weights * (p->w_format == NIBBLE_BLOCKED ? 1 : nibble_size_of(p->w_type)) + inputs * nibble_size_of(p->x_type);
+    bytes += weights * (p->w_format == NIBBLE_BLOCKED ? 1 : nibble_size_of(p->w_type)) +
+             inputs * nibble_bits_of(p->x_type) / 8;
   }
   return bytes;
+}
+
+/* The set's kernel for the step; of one with packed operands, for each of its parts. */
+static nibble_kernel kernel_of(const nibble_kernel_set* set, const nibble_loaded_step* step, const char** name) {
+  nibble_kernel kernel = NULL;
+  int32_t rows = 0;
+  if (step->rows == 0) return set->find(step->kind, step->parameters, name);
+  rows = nibble_rows(step->kind, step->parameters);
+  for (int32_t first = 0; first < rows; first += step->rows) {
+    nibble_part_step part;
+    nibble_kernel found = NULL;
+    nibble_part_of(step->kind, step->parameters, first, rows - first < step->rows ? rows - first : step->rows, &part);
+    found = set->find(step->kind, &part, name);
+    if (found == NULL || (kernel != NULL && found != kernel)) return NULL;
+    kernel = found;
+  }
+  return kernel;
 }
 
 /* The kernel of the set that the file chose for the step, where it runs here and takes it; of the first set, from `forced`
@@ -77,7 +94,7 @@ static void choose_kernel(nibble_loaded_step* step, const nibble_kernel_set* for
   int begun = forced == NULL;
   if (forced == NULL && step->chosen != NULL && !step->chosen_backend) {
     const nibble_kernel_set* own = set_named(step->chosen);
-    step->kernel = own != NULL && own->runs_here() ? own->find(step->kind, step->parameters, &step->kernel_name) : NULL;
+    step->kernel = own != NULL && own->runs_here() ? kernel_of(own, step, &step->kernel_name) : NULL;
     if (step->kernel != NULL) {
       step->set_name = own->name;
       return;
@@ -87,7 +104,7 @@ static void choose_kernel(nibble_loaded_step* step, const nibble_kernel_set* for
     const nibble_kernel_set* set = nibble_kernel_sets[i];
     begun = begun || set == forced;
     if (!begun || !set->runs_here()) continue;
-    step->kernel = set->find(step->kind, step->parameters, &step->kernel_name);
+    step->kernel = kernel_of(set, step, &step->kernel_name);
     step->set_name = set->name;
     if (step->kernel != NULL) return;
   }
@@ -339,13 +356,24 @@ static void copy_row(uint8_t* to, int64_t to_step, const uint8_t* from, int64_t 
 
 typedef enum direction { INTO_TENSOR, OUT_OF_TENSOR } direction;
 
+/* Packed elements to bytes, in row-major order. */
+static void copy_packed(const nibble_value* value, const uint8_t* base, uint8_t* data) {
+  const int64_t count = count_of(value);
+  cursor c = begin_of(value);
+  for (int64_t i = 0; i < count; ++i, advance(&c)) data[i] = (uint8_t)nibble_load_packed(base, value->type, c.offset);
+}
+
 /* Between row-major `data` and the tensor at `base`, row by row of its last axis. */
 static void copy_tensor(const nibble_value* value, uint8_t* base, uint8_t* data, direction way) {
   const int outer = value->rank > 0 ? value->rank - 1 : 0;
-  const int64_t size = nibble_size_of(value->type);
+  const int64_t size = nibble_size_of(nibble_in_tile(value->type));
   const int64_t width = value->rank > 0 ? value->extents[outer] : 1, step = value->rank > 0 ? value->strides[outer] : 1;
   const int64_t rows = width == 0 ? 0 : count_of(value) / width;
   cursor c = begin_of(value);
+  if (nibble_is_packed(value->type)) {
+    copy_packed(value, base, data);
+    return;
+  }
   for (int64_t row = 0; row < rows; ++row, data += width * size, advance_along(&c, outer)) {
     uint8_t* at = base + c.offset * size;
     if (way == INTO_TENSOR)
@@ -477,7 +505,11 @@ static void run_share(void* of, int share, int shares) {
   call.begin = step->items * share / shares;
   call.end = step->items * (share + 1) / shares;
   if (call.begin == call.end) return;
-  fault = step->kernel(step->parameters, &call);
+  if (step->rows == 0)
+    fault = step->kernel(step->parameters, &call);
+  else
+    fault = (step->kind == NIBBLE_KIND_CONV ? nibble_conv_packed : nibble_pool_packed)(
+        step->parameters, &call, step->kernel, step->rows, step->tiles);
   if (fault != 0) __atomic_store_n(&job->fault, fault, __ATOMIC_RELAXED);
 }
 
@@ -498,11 +530,11 @@ static void show(nibble_context* context, size_t index) {
     nibble_seen seen = {index, {0}, NULL};
     const seen_inside inside = {value, address_of(context, value)};
     seen.port.name = value->name;
-    seen.port.type = value->type;
+    seen.port.type = nibble_in_tile(value->type);
     seen.port.rank = value->rank;
     seen.port.shape = value->extents;
     seen.port.elements = (size_t)count_of(value);
-    seen.port.bytes = seen.port.elements * (size_t)nibble_size_of(value->type);
+    seen.port.bytes = seen.port.elements * (size_t)nibble_size_of(seen.port.type);
     seen.inside = &inside;
     context->observer(context->user, &seen);
   }

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/element.h"
+#include "kernels/packed/packed.h"
 #include "runtime/loaded.h"
 
 /* Every step is checked by what its kernel may touch, from its parameters alone: a file decides nothing that is not
@@ -78,20 +78,29 @@ static void walk(checker* c, reach* r, int64_t extent, int64_t stride) {
 /* As many elements as are reached, each its own: a step's work is bounded by the memory that there is. */
 static void check_distinct(checker* c, int64_t place, int32_t type, reach r) {
   const int64_t size = place >= 0 && place % 2 != 0 ? c->program->constant_bytes : c->program->arena;
-  require(c, r.empty || r.count <= size / nibble_size_of(type), "more elements than there is memory");
+  require(c, r.empty || r.count <= size * 8 / nibble_bits_of(type), "more elements than there is memory");
 }
 
-/* Operand `place` holds what is reached, in elements of `type`. */
+/* What a reduction reads may be packed; values that are no step's operand stand with the step that made them. */
+static int reads_packed(const nibble_loaded_step* step, int64_t place) {
+  return step->kind == NIBBLE_KIND_REDUCE && place == step->in[0];
+}
+
+/* Operand `place` holds what is reached, in elements of `type`; packed ones are those of steps that say so. */
 static void check_place(checker* c, int64_t place, int writes, int32_t type, reach r) {
   const int constant = place >= 0 && place % 2 != 0;
   const int64_t size = constant ? c->program->constant_bytes : c->program->arena;
-  const int64_t begin = place / 2, unit = nibble_size_of(type);
-  require(c, is_type(type), "an element type that is none");
+  const int packed = nibble_is_packed(type) && c->step != NULL && (c->step->rows > 0 || reads_packed(c->step, place));
+  const int64_t begin = place / 2, unit = packed ? 4 : nibble_size_of(type);
+  const int64_t low = packed ? r.low : r.low * unit;
+  const int64_t end = packed ? nibble_bytes_to(type, r.high) + unit : (r.high + 1) * unit;
+  require(c, is_type(type) || packed, "an element type that is none");
+  require(c, !packed || r.low == 0 || r.empty, "packed elements before the first");
   require(c, place >= 0, "an operand that is not there");
   require(c, !(writes && constant), "a constant that is written");
   if (c->wrong != NULL || r.empty) return;
   require(c, begin % unit == 0, "an operand that is not aligned");
-  require(c, begin <= size && begin + r.low * unit >= 0 && begin + (r.high + 1) * unit <= size - NIBBLE_SLACK,
+  require(c, begin <= size && begin + low >= 0 && begin + end <= size - NIBBLE_SLACK,
           "an operand beyond the memory that there is");
   if (writes) check_distinct(c, place, type, r);
 }
@@ -336,6 +345,61 @@ static void check_pool(checker* c, const nibble_pool* p) {
   check_stage(c, &p->stage, p->channels);
 }
 
+/* ---- packed operands -------------------------------------------------------------------------------------------- */
+
+/* Rows of `columns` positions of so many channels, each a number of whole words and beginning one. */
+static void check_rows(checker* c, int64_t place, int writes, int32_t type, int64_t rows, int64_t columns,
+                       int64_t channels, const int64_t* strides) {
+  reach r = nowhere();
+  if (c->wrong != NULL || !nibble_is_packed(type)) return;
+  require(c, strides[2] > 0 && strides[2] % nibble_per_word(type) == 0, "packed rows that begin within a word");
+  require(c, columns > 0 && (columns == 1 || strides[3] >= 0), "packed elements before the first");
+  if (c->wrong != NULL) return;
+  require(c, columns == 1 || strides[3] <= strides[2] / (columns - 1), "packed rows that meet");
+  if (c->wrong != NULL) return;
+  require(c, (columns == 1 ? 0 : (columns - 1) * strides[3]) + channels <= strides[2], "packed rows that meet");
+  walk(c, &r, rows, strides[2]);
+  walk(c, &r, strides[2], 1);
+  check_place(c, place, writes, type, r);
+}
+
+static void check_heights(checker* c, const int32_t* in, const int32_t* out, const int32_t* kernel,
+                          const int32_t* stride, const int32_t* pad, int32_t batch) {
+  require(c, batch == 1 && in[0] == 1 && out[0] == 1 && kernel[0] == 1 && pad[0] == 0,
+          "packed operands of more than one image");
+  require(c, out[1] > 0 && out[1] <= NIBBLE_MOST_ROWS && kernel[1] > 0, "packed operands without rows");
+  require(c, ((int64_t)out[1] - 1) * stride[1] - pad[1] < in[1], "a window beyond packed rows");
+}
+
+/* A step with packed operands, whose strides and places are checked as any; sets where in scratch its tiles stand. */
+static void check_packed(checker* c, nibble_loaded_step* step) {
+  int64_t own = 0;
+  require(c, step->rows > 0 && step->rows <= NIBBLE_MOST_ROWS, "packed operands in no part");
+  if (step->kind == NIBBLE_KIND_CONV) {
+    const nibble_conv* p = step->parameters;
+    check_heights(c, p->in, p->out, p->kernel, p->stride, p->pad, p->batch);
+    check_rows(c, in_place(c, 0), 0, p->x_type, p->in[1], p->in[2], p->in_channels, p->x_stride);
+    check_rows(c, step->out, 1, p->y_type, p->out[1], p->out[2], p->out_channels, p->y_stride);
+    if (p->sum_form != 0)
+      check_rows(c, in_place(c, 1), 0, p->r_type, p->out[1], p->out[2], p->out_channels, p->r_stride);
+  } else {
+    const nibble_pool* p = step->parameters;
+    check_heights(c, p->in, p->out, p->kernel, p->stride, p->pad, p->batch);
+    check_rows(c, in_place(c, 0), 0, p->x_type, p->in[1], p->in[2], p->channels, p->x_stride);
+    check_rows(c, step->out, 1, p->y_type, p->out[1], p->out[2], p->channels, p->y_stride);
+  }
+  for (int32_t first = 0; c->wrong == NULL && first < nibble_rows(step->kind, step->parameters); first += step->rows) {
+    const int32_t rest = nibble_rows(step->kind, step->parameters) - first;
+    nibble_part_step part;
+    nibble_part_of(step->kind, step->parameters, first, rest < step->rows ? rest : step->rows, &part);
+    if (nibble_scratch(step->kind, &part) > own) own = nibble_scratch(step->kind, &part);
+  }
+  if (c->wrong != NULL) return;
+  step->tiles = (own + 63) / 64 * 64;
+  own = step->tiles + nibble_tiles_bytes(step->kind, step->parameters, step->rows);
+  if (own > c->scratch) c->scratch = own;
+}
+
 static reach reach_of(checker* c, int32_t rank, const int32_t* extent, const int64_t* strides) {
   reach r = nowhere();
   require(c, rank >= 0 && rank <= NIBBLE_MAX_RANK, "more axes than a step has");
@@ -536,9 +600,10 @@ static void check_operands(checker* c) {
   }
 }
 
-static void check_step(checker* c) {
+static void check_step(checker* c, nibble_loaded_step* step) {
   const void* p = c->step->parameters;
   check_operands(c);
+  require(c, step->rows == 0 || nibble_has_packed(step->kind, p), "parts of a step without packed operands");
   switch (c->step->kind) {
     case NIBBLE_KIND_CONV: check_conv(c, p, 0); break;
     case NIBBLE_KIND_CONV_TRANSPOSE: check_conv(c, p, 1); break;
@@ -555,7 +620,10 @@ static void check_step(checker* c) {
   /* An item writes an element at least. */
   if (c->wrong == NULL)
     require(c, nibble_items(c->step->kind, p) <= c->program->arena, "more work than there is memory for its results");
-  if (c->wrong == NULL && nibble_scratch(c->step->kind, p) > c->scratch) c->scratch = nibble_scratch(c->step->kind, p);
+  if (c->wrong == NULL && step->rows > 0)
+    check_packed(c, step);
+  else if (c->wrong == NULL && nibble_scratch(c->step->kind, p) > c->scratch)
+    c->scratch = nibble_scratch(c->step->kind, p);
 }
 
 static void check_value(checker* c, const nibble_value* value) {
@@ -598,7 +666,7 @@ nibble_status nibble_verify(nibble_program* program, char* message, size_t size)
     c.step = &program->steps[i];
     kind = "step";
     name = c.step->name;
-    check_step(&c);
+    check_step(&c, &program->steps[i]);
     for (size_t v = 0; v < c.step->value_count && c.wrong == NULL; ++v) check_value(&c, &c.step->values[v]);
   }
   program->scratch = c.scratch;

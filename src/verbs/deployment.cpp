@@ -76,7 +76,8 @@ std::vector<Excess> excess_of(const graph::Graph& graph, const Deployment& d) {
 
 }  // namespace
 
-lower::Options lowering_for(const machine::Machine& machine, const codegen::Options& options, int strips) {
+lower::Options lowering_for(const machine::Machine& machine, const codegen::Options& options,
+                            const ArenaOptions& arena) {
   lower::Options lowering;
   lowering.floats = false;
   lowering.weights = lower::Weights::Folded;
@@ -84,18 +85,22 @@ lower::Options lowering_for(const machine::Machine& machine, const codegen::Opti
   lowering.bytes = machine.activations == "signed"     ? lower::Bytes::Signed
                    : machine.activations == "unsigned" ? lower::Bytes::Unsigned
                                                        : lower::Bytes::AsTheyAre;
-  // Weights from outside are taken some channels at a time, each time from the whole input: nothing may lie over it.
-  if (options.external_room == 0) lowering.order = codegen::orders_of(machine);
   lowering.alignment = 8;
-  lowering.strips = strips;
+  lowering.strips = arena.strips;
+  // Weights from outside are taken some channels at a time, each time from the whole input: nothing may lie over it.
+  if (options.external_room > 0) return lowering;
+  lowering.order = codegen::orders_of(machine);
+  lowering.pack_activations = arena.pack;
+  if (const int64_t ram = machine.largest_for("activations"); ram >= 0) lowering.room = ram;
   return lowering;
 }
 
 Deployment deploy(const graph::Graph& graph, const machine::Machine& machine, const codegen::Options& options,
-                  int strips) {
+                  const ArenaOptions& arena) {
   Deployment d;
   d.machine = machine;
-  d.program = lower::lower(graph, lowering_for(machine, options, strips));
+  d.arena = arena;
+  d.program = lower::lower(graph, lowering_for(machine, options, arena));
   d.bytes = codegen::footprint(d.program, options);
   d.kernels = codegen::kernels_for(d.program, machine);
   d.code = codegen::code_bytes(d.program, machine);

@@ -19,8 +19,15 @@ struct Excess {
   std::string advice;  ///< which layers' bits to cut
 };
 
+/// What may make the arena smaller: lower::Options'.
+struct ArenaOptions {
+  int strips = 0;
+  lower::PackActivations pack = lower::PackActivations::Needed;
+};
+
 struct Deployment {
   machine::Machine machine;
+  ArenaOptions arena;
   program::Program program;
   codegen::Footprint bytes;
   int64_t code = 0;   ///< estimated
@@ -31,12 +38,13 @@ struct Deployment {
 };
 
 /// How generated code computes: integers alone, weights in as few bits as they have levels, results over what they are made
-/// of where the machine's kernels allow. `strips`: lower::Options'.
-lower::Options lowering_for(const machine::Machine& machine, const codegen::Options& options, int strips);
+/// of where the machine's kernels allow.
+lower::Options lowering_for(const machine::Machine& machine, const codegen::Options& options,
+                            const ArenaOptions& arena);
 
 /// Lowers an integer network so. Throws UserError where the machine's kernel sets lack a step.
 Deployment deploy(const graph::Graph& graph, const machine::Machine& machine, const codegen::Options& options = {},
-                  int strips = 0);
+                  const ArenaOptions& arena = {});
 
 /// Throws UserError where a memory is too small, naming each, by how much and what to do.
 void require_fit(const Deployment& deployment);

@@ -6,12 +6,15 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "kernels/packed/packed.h"
 #include "lab/loaded_program.hpp"
 
 namespace nibble::verbs {
 namespace {
 
-constexpr const char* type_names[] = {"int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "int64_t", "double"};
+/// In the order of nibble_type.
+constexpr const char* type_names[] = {"int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "int64_t",
+                                      "double", "uint4",   "int4",    "uint2",    "int2"};
 
 /// Calls f(number of the element in the tensor's order, where it stands) for each.
 template <class F>
@@ -23,6 +26,19 @@ void each_place(const program::Value& value, int64_t first, F&& f) {
       at += rest % value.extents[axis] * value.strides[axis];
     f(static_cast<size_t>(i), static_cast<size_t>(at));
   }
+}
+
+/// Packed words as bytes.
+std::vector<uint8_t> unpacked(const std::vector<uint8_t>& words, int32_t type) {
+  std::vector<uint8_t> bytes;
+  const auto count = static_cast<int64_t>(words.size() / 4) * nibble_per_word(type);
+  for (int64_t i = 0; i < count; ++i) bytes.push_back(static_cast<uint8_t>(nibble_load_packed(words.data(), type, i)));
+  return bytes;
+}
+
+program::Value in_tile(program::Value value) {
+  value.type = nibble_in_tile(value.type);
+  return value;
 }
 
 }  // namespace
@@ -50,6 +66,7 @@ std::vector<uint8_t> bytes_of(const Tensor& tensor, const program::Value& value)
 
 Tensor tensor_of(const std::vector<uint8_t>& bytes, const program::Value& value, const std::string& place,
                  int64_t first) {
+  if (nibble_is_packed(value.type)) return tensor_of(unpacked(bytes, value.type), in_tile(value), place, first);
   Tensor tensor(lab::element_of(value.type), value.extents);
   const size_t size = size_of(tensor.type());
   each_place(value, first, [&](size_t i, size_t at) {

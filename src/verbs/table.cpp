@@ -74,6 +74,19 @@ Option choice(std::string name, std::vector<std::string> choices, std::string he
   return {.name = std::move(name), .value = "NAME", .help = std::move(help), .choices = std::move(choices)};
 }
 
+const Option strips{
+    .name = "strips",
+    .value = "auto|N",
+    .help =
+        "strips of rows into which the layers that need the most memory are cut: auto where that takes less of it "
+        "and at most a twentieth more multiply-accumulates, 1 for none (auto)"};
+const Option pack{.name = "pack",
+                  .value = "WHEN",
+                  .help =
+                      "activations of at most 4 bits packed, unpacked some rows at a time: auto the fewest that make "
+                      "the arena fit the machine, where it does not without (auto)",
+                  .choices = {"auto", "always", "never"}};
+
 Verb show_row() {
   return {"show",
           {{"MODEL", "an ONNX file at any stage, or a program (.nib)"}},
@@ -86,6 +99,8 @@ Verb show_row() {
             .help = "what an integer network takes on a machine instead: flash, RAM with its plan over time, cycles; "
                     "what does not fit and which bits to cut"},
            {.name = "svg", .value = "FILE", .help = "the plan as a drawing, beside --machine"},
+           optional(strips, "beside --machine: as 'generate' cuts (auto)"),
+           optional(pack, "beside --machine: as 'generate' packs (auto)"),
            from},
           "the layers as a table: shapes, parameters, multiply-accumulates, bytes; bits, scales, accumulator bounds",
           show};
@@ -322,6 +337,9 @@ Verb compile_row() {
             .value = "NAME",
             .help = "what it is laid out for: a name of 'nibble machines', or a file (host: the CPU that lowers)"},
            kernels,
+           optional(pack,
+                    "activations of at most 4 bits packed: auto where the machine's memory is too small without "
+                    "(auto)"),
            optional(backend,
                     "a library that may take steps whose integers stay the same: NAME.so of NIBBLE_BACKENDS or of "
                     "Nibble's own, or a path; asked in the order given; auto: as 'nibble tune' would choose among all, "
@@ -342,10 +360,8 @@ Verb generate_row() {
       {output("DIR", "C99 that is the network: a header, its code, weights, kernels, goldens, build files"),
        {.name = "machine", .value = "NAME", .help = "what it is for: a name of 'nibble machines', or a file (host)"},
        {.name = "prefix", .value = "NAME", .help = "of every name in the code (model)"},
-       {.name = "strips",
-        .value = "auto|N",
-        .help = "strips of rows into which the layers that need the most memory are cut: auto where that takes less of "
-                "it and at most a twentieth more multiply-accumulates, 1 for none (auto)"},
+       strips,
+       pack,
        data,
        preprocess,
        {.name = "samples", .value = "N", .help = "goldens (2)"},

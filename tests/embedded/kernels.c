@@ -209,16 +209,13 @@ static int leaves_others(int kind, const void* p, nibble_kernel kernel, nibble_k
   return wrong;
 }
 
-/* `order`: how the kernel goes through memory, NULL where it does not say. */
+/* `order`: how the kernel goes through memory. */
 static int differs(const nibble_conv* p, nibble_kernel kernel, const nibble_order* order, const char* name,
                    int number) {
-  const int64_t room = order ? order->scratch : nibble_scratch(NIBBLE_KIND_CONV, p);
-  int wrong = leaves_others(NIBBLE_KIND_CONV, p, kernel, nibble_conv_reference, room);
-  if (order) {
-    wrong |= differs_over(p, kernel, *order, 0);
-    if (p->sum_form != 0) wrong |= differs_over(p, kernel, *order, 1);
-    if (order->over_input != 0) wrong |= differs_over(p, kernel, *order, 2);
-  }
+  int wrong = leaves_others(NIBBLE_KIND_CONV, p, kernel, nibble_conv_reference, order->scratch);
+  wrong |= differs_over(p, kernel, *order, 0);
+  if (p->sum_form != 0) wrong |= differs_over(p, kernel, *order, 1);
+  if (order->over_input != 0) wrong |= differs_over(p, kernel, *order, 2);
   if (wrong)
     printf("%s %d: bits %d, channels %d to %d, kernel %dx%d, form %d, sum %d, split %d\n", name, number, (int)p->w_bits,
            (int)p->in_channels, (int)p->out_channels, (int)p->kernel[1], (int)p->kernel[2], (int)p->stage.form,
@@ -258,12 +255,11 @@ int main(void) {
       wrong += differs(&p, depthwise ? nibble_depthwise_unrolled : nibble_conv_unrolled, &order, "unrolled", i);
     }
     count += 4;
-#if defined(__ARM_FEATURE_MVE)
     if (depthwise ? nibble_mve_takes_depthwise(&p) : nibble_mve_takes_conv(&p)) {
-      wrong += differs(&p, depthwise ? nibble_depthwise_mve : nibble_conv_mve, NULL, "mve", i);
+      const nibble_order order = depthwise ? nibble_depthwise_mve_order(&p) : nibble_conv_mve_order(&p);
+      wrong += differs(&p, depthwise ? nibble_depthwise_mve : nibble_conv_mve, &order, "mve", i);
       ++count;
     }
-#endif
   }
   for (int i = 0; i < 100; ++i) {
     nibble_reduce p;

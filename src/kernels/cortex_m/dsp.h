@@ -14,8 +14,8 @@ static inline int nibble_dsp_takes_depthwise(const nibble_conv* p) {
 }
 
 /* Positions whose windows are widened before any of their channels: an even number, or one where there is but one. More of
- * them spare widening the weights again; how much scratch that is worth depends on how much x takes. (Not on the
- * output channels, of which a call may have but some.) */
+ * them spare widening the weights again; how much scratch that is worth depends on how much x takes, and is little for a
+ * row of an image alone, which is a part of it. (Not on the output channels, of which a call may have but some.) */
 enum { NIBBLE_DSP_MOST = 36 };
 static inline int64_t nibble_dsp_window(const nibble_conv* p) {
   const int64_t count = (int64_t)p->kernel[0] * p->kernel[1] * p->kernel[2] * p->in_channels, per_word = 32 / p->w_bits;
@@ -24,9 +24,10 @@ static inline int64_t nibble_dsp_window(const nibble_conv* p) {
 static inline int32_t nibble_dsp_tile(const nibble_conv* p) {
   const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2], bytes = 2 * nibble_dsp_window(p);
   const int64_t x = (int64_t)p->batch * p->in[0] * p->in[1] * p->in[2] * p->in_channels;
+  const int row = p->out[1] == 1 && p->out[2] > 1 && p->x_stride[2] != 0;
   int32_t tile = positions < NIBBLE_DSP_MOST ? ((int32_t)positions + 1) / 2 * 2 : NIBBLE_DSP_MOST;
   for (; tile > 4; tile -= 2) {
-    const int64_t few = tile <= 12 ? 3072 : 1536, much = x < 1024 ? x : x <= 5120 ? 5120 : few;
+    const int64_t few = tile <= 12 ? 3072 : 1536, much = x < 1024 ? x : x <= 5120 && !row ? 5120 : few;
     if (tile * bytes <= much) break;
   }
   return positions == 1 ? 1 : tile;

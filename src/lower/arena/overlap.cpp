@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lower/arena/packing.hpp"
 #include "program/parameters.hpp"
 
 namespace nibble::lower {
@@ -86,7 +87,8 @@ std::vector<Walk> walks_of(const std::vector<Draft>& drafts, const Options& opti
   std::vector<Walk> walks;
   for (const Draft& draft : drafts) {
     const std::vector<int64_t> parameters = program::parameters_of(draft.kind, draft.numbers);
-    const nibble_order order = options.order(draft.kind, parameters.data());
+    const nibble_order order =
+        draft.rows > 0 ? packed_order(draft, options) : options.order(draft.kind, parameters.data());
     walks.push_back({order, Traffic(draft, parameters.data(), order)});
   }
   return walks;

@@ -7,9 +7,16 @@
 /// `Options::order` is given.
 namespace nibble::lower {
 
+/// How a packed buffer holds a tensor (kernels/packed/packed.h).
+struct Packed {
+  int32_t type = 0;
+  int64_t row = 0, padded = 0;  ///< elements of a row: bytes side by side, and packed
+};
+
 struct Schedule {
   std::vector<Draft> drafts;
-  std::vector<Buffer> buffers;  ///< the network's inputs first = -1, its outputs last = the number of steps
+  std::vector<Buffer> buffers;     ///< the network's inputs first = -1, its outputs last = the number of steps
+  std::map<int, Packed> packed{};  ///< by the buffer's number
 };
 
 /// When each buffer lives, by the steps as they stand now; there were `before` of them when that was last right.
@@ -35,5 +42,9 @@ void order_steps(Schedule& schedule, const Options& options);
 ///
 /// Returns how many runs were cut.
 int cut_into_strips(Schedule& schedule, const Options& options);
+
+/// Orders, packs and cuts the steps as the options say, and places what they work on. `held`: the integers that stand in a
+/// buffer, of those that hold values of the network.
+Arena settled(Schedule& schedule, const Options& options, const std::map<int, Interval>& held);
 
 }  // namespace nibble::lower

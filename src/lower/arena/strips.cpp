@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/fields.h"
 #include "lower/arena/overlap.hpp"
+#include "lower/arena/windowed_step.hpp"
 
 namespace nibble::lower {
 namespace {
@@ -18,30 +18,6 @@ struct Span {
   int64_t begin, end;
   int64_t count() const { return end - begin; }
 };
-
-template <class Parameters>
-Parameters decoded(const Draft& draft) {
-  Parameters p{};
-  // As Constants::field says a place.
-  const nibble_pointers places{
-      nullptr, [](void*, int64_t number) -> const void* { return Constants::field_at(number); }, nullptr};
-  nibble_decode(draft.kind, draft.numbers.data(), &places, &p);
-  return p;
-}
-
-template <class Parameters>
-void encode(Draft& draft, const Parameters& p) {
-  const nibble_pointers places{[](void*, const void* field) { return Constants::offset_of(field); }, nullptr, nullptr};
-  nibble_encode(draft.kind, &p, &places, draft.numbers.data());
-}
-
-/// Calls f with the struct of a convolution or pool; false for any other step.
-template <class F>
-bool with_windows(const Draft& draft, F&& f) {
-  if (draft.kind == NIBBLE_KIND_CONV) return f(decoded<nibble_conv>(draft)), true;
-  if (draft.kind == NIBBLE_KIND_POOL) return f(decoded<nibble_pool>(draft)), true;
-  return false;
-}
 
 Rows rows_of(const Draft& draft) {
   Rows rows{};
@@ -62,7 +38,7 @@ bool has_rows(const Draft& draft) {
 /// Of a result whose rows lie one behind the other.
 int64_t bytes_of_rows(const Draft& draft) {
   int64_t bytes = 0;
-  with_windows(draft, [&](const auto& p) { bytes = p.y_stride[2] * p.out[1] * bytes_of(draft.out.type); });
+  with_windows(draft, [&](const auto& p) { bytes = bytes_to(draft.out.type, p.y_stride[2] * p.out[1]); });
   return bytes;
 }
 
@@ -126,6 +102,7 @@ class Cutter {
   Schedule cut(size_t first, size_t last, int64_t count) const {
     Schedule result;
     result.buffers = schedule_.buffers;
+    result.packed = schedule_.packed;
     const std::vector<Draft>& drafts = schedule_.drafts;
     result.drafts.assign(drafts.begin(), drafts.begin() + static_cast<int64_t>(first));
     const int64_t height = rows_of(drafts[last]).out;

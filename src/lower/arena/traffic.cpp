@@ -2,7 +2,17 @@
 
 #include <algorithm>
 
+#include "kernels/packed/packed.h"
+
 namespace nibble::lower {
+namespace {
+
+/// One beyond the bytes of an element, of a packed one those of its word.
+int64_t end_of(int32_t type, int64_t element) {
+  return bytes_to(type, element) + (nibble_is_packed(type) ? 4 : bytes_of(type));
+}
+
+}  // namespace
 
 Traffic::Traffic(const Draft& draft, const void* parameters, const nibble_order& order) : order_(order) {
   // Reals' kernels say nothing.
@@ -19,8 +29,8 @@ Traffic::Traffic(const Draft& draft, const void* parameters, const nibble_order&
   }
   reads_.resize(std::min(reads_.size(), draft.in.size()));
   const auto place = [](Along& along, const View& view) {
-    along.unit = bytes_of(view.type);
-    along.begin = view.offset * along.unit;
+    along.type = view.type;
+    along.begin = view.offset;
   };
   for (size_t i = 0; i < reads_.size(); ++i)
     if (draft.in[i].exists()) place(reads_[i], draft.in[i]);
@@ -119,6 +129,7 @@ int64_t Traffic::blocks() const {
   return order_.block <= 0 ? 0 : (items + order_.block - 1) / order_.block;
 }
 
+/// The offset of an item's first element.
 int64_t Traffic::first_of(const Along& operand, const std::array<int64_t, 6>& at) {
   int64_t sum = 0;
   for (size_t k = 0; k < operand.along.size(); ++k) {
@@ -126,7 +137,7 @@ int64_t Traffic::first_of(const Along& operand, const std::array<int64_t, 6>& at
     if (by == nothing) return nothing;
     sum += by;
   }
-  return operand.begin + sum * operand.unit;
+  return operand.begin + sum;
 }
 
 Traffic::Block Traffic::block(int64_t index) const {
@@ -138,9 +149,11 @@ Traffic::Block Traffic::block(int64_t index) const {
     std::array<int64_t, 6> at{};
     int64_t rest = item;
     for (size_t k = extents_.size(); k-- > 0; rest /= extents_[k]) at[k] = rest % extents_[k];
-    block.written = std::max(block.written, first_of(writes_, at) + (writes_.last + 1) * writes_.unit);
-    for (size_t i = 0; i < reads_.size(); ++i)
-      if (knows(i)) block.read[i] = std::min(block.read[i], first_of(reads_[i], at));
+    block.written = std::max(block.written, end_of(writes_.type, first_of(writes_, at) + writes_.last));
+    for (size_t i = 0; i < reads_.size(); ++i) {
+      const int64_t first = knows(i) ? first_of(reads_[i], at) : nothing;
+      if (first != nothing) block.read[i] = std::min(block.read[i], bytes_to(reads_[i].type, first));
+    }
   }
   return block;
 }

@@ -30,7 +30,8 @@ class Traffic {
   /// For each axis of the items, for each index, what it adds to the first element; `nothing` where it meets none.
   struct Along {
     std::vector<std::vector<int64_t>> along;
-    int64_t begin = 0, unit = 1, last = 0;  ///< bytes; elements from an item's first to its last
+    int64_t begin = 0, last = 0;  ///< elements: the view's offset; from an item's first to its last
+    int32_t type = NIBBLE_U8;
   };
   static constexpr int64_t nothing = INT64_MAX;
 

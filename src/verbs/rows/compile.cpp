@@ -7,6 +7,7 @@
 #include "lab/tuning.hpp"
 #include "lower/lower.hpp"
 #include "machine/machine.hpp"
+#include "verbs/arena_options.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/tables/program_tables.hpp"
@@ -38,7 +39,11 @@ lab::Tuning tune_for(const Call& call, const std::string& machine, program::Prog
 
 Result compile(const Call& call) {
   const std::string machine = call.text("machine", "host");
-  program::Program program = lower::lower(model_of(call, "ID.onnx"), layout_for(machine));
+  const graph::Graph graph = model_of(call, "ID.onnx");
+  lower::Options layout = layout_for(machine);
+  layout.pack_activations = arena_options(call).pack;
+  if (const int64_t ram = machine::machine_named(machine).largest_for("activations"); ram >= 0) layout.room = ram;
+  program::Program program = lower::lower(graph, layout);
   std::optional<lab::Tuning> tuning;
   if (call.texts("backend") == std::vector<std::string>{"auto"}) tuning = tune_for(call, machine, program);
   const std::vector<uint8_t> bytes = program::write(program);
@@ -55,7 +60,11 @@ Result compile(const Call& call) {
   result.json["kernels"] = loaded.kernels();
   if (writes) result.json["model"] = call.text("output");
   if (machine != "host") result.text = fmt::format("for {}; kernels are those of this CPU\n", machine);
-  result.text += describe_steps(program, loaded.program()) + "\n" +
+  lower::Options in_bytes = layout;
+  in_bytes.pack_activations = lower::PackActivations::Never;
+  const Json packed = packed_json(program, lower::lower(graph, in_bytes));
+  result.json["packed"] = packed;
+  result.text += savings_text({{"packed", packed}}) + describe_steps(program, loaded.program()) + "\n" +
                  describe_backends(loaded.program(), runtime_options(call).backends) + describe_sizes(program) +
                  fmt::format("; file {}\n", bytes.size());
   if (tuning) result.text += describe_tuned(*tuning), result.json["tuning"] = tuned_json(*tuning);

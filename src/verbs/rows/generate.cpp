@@ -14,7 +14,7 @@
 #include "kernels/kernels.h"
 #include "lab/loaded_program.hpp"
 #include "onnx/onnx.hpp"
-#include "verbs/deployment.hpp"
+#include "verbs/arena_options.hpp"
 #include "verbs/layout.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/sources.hpp"
@@ -138,40 +138,13 @@ app::ApplicationCode application_beside(const Call& call, const program::Program
   return app::generate_c(parts, {program, prefix, std::move(names.inputs), std::move(names.outputs)}, file.string());
 }
 
-/// How many strips `--strips` asks for, 0 where it leaves that open.
-int strips_of(const Call& call) {
-  return call.text("strips", "auto") == "auto" ? 0 : static_cast<int>(call.integer("strips", 0, 1, 1024));
-}
-
-/// What strips take and give: nothing where there are none.
-Json strips_table(const graph::Graph& graph, const lower::Options& lowering, const program::Program& program) {
-  const program::Program whole = lower::lower(graph, lowering);
-  if (whole.steps.size() == program.steps.size()) return nullptr;
-  const auto operations = [](const program::Program& of) {
-    int64_t sum = 0;
-    for (const program::Step& step : of.steps) sum += step.operations;
-    return sum;
-  };
-  return {{"steps_more", program.steps.size() - whole.steps.size()},
-          {"arena_without", codegen::footprint(whole).arena},
-          {"operations", operations(program)},
-          {"operations_without", operations(whole)}};
-}
-
-std::string strips_text(const Json& strips) {
-  if (strips.is_null()) return {};
-  const double more = strips["operations"].get<double>() / std::max(strips["operations_without"].get<double>(), 1.0);
-  return fmt::format("strips: {} steps more and {:.1f} % more multiply-accumulates, for an arena that had {} bytes\n",
-                     strips["steps_more"].get<int64_t>(), 100 * (more - 1), strips["arena_without"].get<int64_t>());
-}
-
 }  // namespace
 
 Result generate(const Call& call) {
   const graph::Graph graph = model_of(call, "ID.onnx");
   const machine::Machine machine = machine::machine_named(call.text("machine", "host"));
   codegen::Options options = options_of(call);
-  const Deployment deployment = deploy(graph, machine, options, strips_of(call));
+  const Deployment deployment = deploy(graph, machine, options, arena_options(call, options));
   require_fit(deployment);
   const program::Program& program = deployment.program;
   const codegen::Footprint& bytes = deployment.bytes;
@@ -197,8 +170,8 @@ Result generate(const Call& call) {
   result.json = {{"output", folder.string()}, {"machine", machine.name},  {"constants", bytes.constants},
                  {"arena", bytes.arena},      {"scratch", bytes.scratch}, {"goldens", options.goldens.size()},
                  {"files", Json::array()},    {"kernels", Json::array()}};
-  const bool whole = strips_of(call) == 1;
-  result.json["strips"] = whole ? Json() : strips_table(graph, lowering_for(machine, options, 1), program);
+  const Json savings = savings_json(graph, deployment, options);
+  result.json.update(savings);
   for (const auto& [name, text] : files) result.json["files"].push_back(name);
   for (const char* name : {"test/goldens.npz", "test/network.onnx"}) result.json["files"].push_back(name);
   for (const codegen::Choice& choice : deployment.kernels) result.json["kernels"].push_back(choice.function);
@@ -206,7 +179,7 @@ Result generate(const Call& call) {
       "constants {} bytes, arena {} bytes ({} of them scratch), {} steps, {} goldens\nwrote {} files below {}\n",
       bytes.constants, bytes.arena, bytes.scratch, program.steps.size(), options.goldens.size(), files.size() + 2,
       folder.string());
-  result.text = strips_text(result.json["strips"]) + result.text;
+  result.text = savings_text(savings) + result.text;
   return result;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "verbs/arena_options.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
 #include "verbs/tables/arena_drawing.hpp"
@@ -138,11 +139,13 @@ Result show_program(const Call& call) {
 
 /// `--machine`: what the network takes there, before code is written.
 Result show_on_machine(const Call& call, const graph::Graph& graph) {
-  const Deployment d = deploy(graph, machine::machine_named(call.text("machine")));
+  const Deployment d = deploy(graph, machine::machine_named(call.text("machine")), {}, arena_options(call));
   if (call.has("svg")) write_file(call.path("svg"), arena_svg(d.program), "verbs");
   Result result;
+  const Json savings = savings_json(graph, d, {});
   result.json = deployment_json(d);
-  result.text = describe(d) + "\n" + draw_arena(d.program);
+  result.json.update(savings);
+  result.text = describe(d) + savings_text(savings) + "\n" + draw_arena(d.program);
   return result;
 }
 
@@ -157,7 +160,9 @@ Result show(const Call& call) {
   if (is_program(call.path("MODEL"))) return show_program(call);
   const graph::Graph graph = model_of(call, "MODEL");
   if (call.has("machine")) return show_on_machine(call, graph);
-  if (call.has("svg")) fail("verbs", call.place("svg"), "without --machine", "a machine that the arena is planned for");
+  for (const char* option : {"svg", "strips", "pack"})
+    if (call.has(option))
+      fail("verbs", call.place(option), "without --machine", "a machine that the arena is planned for");
   if (call.has("memory")) return show_memory(graph);
   const bool quantised = graph.stage != graph::Stage::FP;
   Columns columns = columns_for(quantised);

@@ -4,6 +4,8 @@
 #include "kernels/fields.h"
 extern "C" {
 #include "kernels/cortex_m/dsp.h"
+#include "kernels/cortex_m/helium.h"
+#include "kernels/packed/packed.h"
 #include "kernels/unrolled/unrolled.h"
 }
 
@@ -21,6 +23,10 @@ inline nibble_kernel function_named(const std::string& name) {
                                                         {"nibble_depthwise_portable", nibble_depthwise_portable},
                                                         {"nibble_pool_portable", nibble_pool_portable},
                                                         {"nibble_reduce_portable", nibble_reduce_portable},
+                                                        {"nibble_conv_mve", nibble_conv_mve},
+                                                        {"nibble_depthwise_mve", nibble_depthwise_mve},
+                                                        {"nibble_reduce_mve", nibble_reduce_mve},
+                                                        {"nibble_reduce_packed", nibble_reduce_packed},
                                                         {"nibble_move_portable", nibble_move_portable}};
   return all.at(name);
 }
@@ -81,7 +87,12 @@ class PlannedRun {
     call.out = at(step.out);
     if (step.scratch >= 0) call.scratch = at({program::Place::Where::Arena, step.scratch});
     call.end = nibble_items(step.kind, parameters.data());
-    function_named(kernels_[index].function)(parameters.data(), &call);
+    const nibble_kernel kernel = function_named(kernels_[index].function);
+    if (step.rows == 0)
+      kernel(parameters.data(), &call);
+    else
+      (step.kind == NIBBLE_KIND_CONV ? nibble_conv_packed : nibble_pool_packed)(parameters.data(), &call, kernel,
+                                                                                step.rows, step.tiles);
   }
 
   template <class F>
@@ -109,6 +120,13 @@ class PlannedRun {
   }
 
   bool equal(const program::Value& value, const Tensor& expected) {
+    if (nibble_is_packed(value.type)) {
+      Tensor integers(ElementType::Int64, value.extents);
+      each(value, [&](size_t i, int64_t offset) {
+        integers.as<int64_t>()[i] = nibble_load_packed(at(value.place), value.type, offset);
+      });
+      return integers == expected;
+    }
     Tensor narrow(type_of(value), value.extents);
     const size_t size = size_of(narrow.type());
     each(value, [&](size_t i, int64_t offset) {

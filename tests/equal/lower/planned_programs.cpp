@@ -15,7 +15,7 @@ uint64_t from_environment(const char* name, uint64_t otherwise) {
 TEST(PlannedPrograms, GiveTheIntegersOfTheEvaluatorOnRandomNetworks) {
   const uint64_t first = from_environment("NIBBLE_RANDOM_SEED", 0);
   const uint64_t count = from_environment("NIBBLE_RANDOM_NETWORKS", 400);
-  int64_t overlapping = 0, apart = 0, ran = 0;
+  int64_t overlapping = 0, apart = 0, ran = 0, packed = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     graph::Graph graph;
     std::vector<Meaning> meanings;
@@ -25,22 +25,26 @@ TEST(PlannedPrograms, GiveTheIntegersOfTheEvaluatorOnRandomNetworks) {
     } catch (const UserError&) {
       continue;  // extents that do not meet, or beyond 64 bits
     }
-    for (const char* name : {"cortex-m4", "rv32imc"}) {
+    for (const char* name : {"cortex-m4", seed % 3 == 0 ? "cortex-m55" : "rv32imc"}) {
       SCOPED_TRACE("seed " + std::to_string(seed) + " for " + name);
       const machine::Machine machine = machine::machine_named(name);
       lower::Options options = planned_for(machine);
       options.strips = static_cast<int>(seed % 5);
+      if (seed % 2 == 1) options.pack_activations = lower::PackActivations::Always;
       const program::Program program = lower::lower(graph, options);
+      for (const program::Step& step : program.steps) packed += step.rows > 0 ? 1 : 0;
       PlannedRun run(program, machine);
       for (const Meaning& meaning : meanings) ASSERT_EQ(run.differs(meaning), "");
       overlapping += codegen::footprint(program).arena;
       options.order = nullptr;
+      options.pack_activations = lower::PackActivations::Never;
       apart += codegen::footprint(lower::lower(graph, options)).arena;
       ++ran;
     }
   }
   EXPECT_GT(ran, static_cast<int64_t>(count));
   EXPECT_LT(overlapping, apart);
+  EXPECT_GT(packed, 0);
   RecordProperty("percent", static_cast<int>(100 * overlapping / std::max<int64_t>(apart, 1)));
 }
 

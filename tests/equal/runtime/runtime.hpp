@@ -25,9 +25,10 @@ struct Way {
     constexpr const char* weights[] = {"plain", "blocked", "folded"};
     constexpr const char* signs[] = {"", " unsigned", " signed"};
     return std::string(weights[static_cast<size_t>(options.weights)]) + (options.floats ? " floats" : "") +
-           (options.pack ? " packed" : "") + (options.fuse ? " fused" : "") +
-           signs[static_cast<size_t>(options.bytes)] + ", kernels " + (kernels ? kernels : "") + ", threads " +
-           std::to_string(threads);
+           (options.pack ? " packed" : "") +
+           (options.pack_activations == lower::PackActivations::Never ? "" : " packed activations") +
+           (options.fuse ? " fused" : "") + signs[static_cast<size_t>(options.bytes)] + ", kernels " +
+           (kernels ? kernels : "") + ", threads " + std::to_string(threads);
   }
 };
 
@@ -170,14 +171,16 @@ inline std::vector<const char*> kernel_sets() {
   return names;
 }
 
-/// Plain steps one by one, fused ones, and what machines want: each alone, and all together.
+/// Plain steps one by one, fused ones, and what machines want: each alone, and all together; some with packed activations.
 inline std::vector<lower::Options> options_to_try() {
   using lower::Bytes, lower::Weights;
-  return {
+  std::vector<lower::Options> ways{
       {false, Weights::Plain, false, false, Bytes::AsTheyAre}, {true, Weights::Plain, false, true, Bytes::AsTheyAre},
       {true, Weights::Blocked, false, true, Bytes::Unsigned},  {true, Weights::Blocked, true, true, Bytes::Signed},
       {false, Weights::Folded, true, true, Bytes::AsTheyAre},  {true, Weights::Blocked, false, false, Bytes::AsTheyAre},
       {false, Weights::Folded, false, true, Bytes::Signed},    {true, Weights::Blocked, true, false, Bytes::Unsigned}};
+  for (const size_t i : {1, 3, 4}) ways[i].pack_activations = lower::PackActivations::Always;
+  return ways;
 }
 
 /// Options, kernel sets and 1 and 3 threads, each with each.

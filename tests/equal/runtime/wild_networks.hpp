@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "equal/onnx/random_integer_networks.hpp"
+#include "equal/runtime/image_networks.hpp"
 #include "graph/ranges.hpp"
 
 namespace nibble::tests {
@@ -670,6 +671,7 @@ class WildNetwork : public AnyNetwork {
 inline graph::Graph any_network(uint64_t seed) {
   if (seed % 8 == 0) return random_integer_network(seed, Style::Deployable);
   if (seed % 8 == 1) return random_integer_network(seed, Style::Attention);
+  if (seed % 8 == 5) return ImageNetwork(seed).make();
   return WildNetwork(seed).make();
 }
 

@@ -50,14 +50,15 @@ std::vector<program::Program> small_programs() {
     const graph::Graph graph = any_network(seed);
     program::Program program;
     try {
-      program = lower::lower(graph, options_to_try()[seed % 8]);
+      program = lower::lower(graph, options_to_try()[(seed + seed / 8) % 8]);
     } catch (const UserError&) {
       continue;
     }
     if (program.arena > 4096 || program.constants.size() > 8192 || program.steps.size() > 8) continue;
     bool another = false;
     for (const program::Step& step : program.steps)
-      another = seen.insert({step.kind, step.op + step.requantisation}).second || another;
+      another =
+          seen.insert({step.kind, step.op + step.requantisation + (step.rows > 0 ? " packed" : "")}).second || another;
     if (another) programs.push_back(std::move(program));
   }
   return programs;
@@ -115,6 +116,11 @@ TEST(HostilePrograms, AreRefusedOrRunWithinTheirMemoryWhateverOneFieldSays) {
         other.in[k] = step.in[k];
       }
       for (int64_t value : extremes(step.out.offset)) other.out.offset = value / 4, attempt(changed);
+      for (int64_t value : extremes(step.rows)) other.rows = static_cast<int32_t>(value), attempt(changed);
+      other.rows = step.rows;
+      for (program::Value& value : other.values)
+        for (int32_t type = -1; type < 13; ++type) value.type = type, attempt(changed);
+      other.values = step.values;
       other.in.clear(), attempt(changed);
       other.in.resize(4, {program::Place::Where::Arena, 0}), attempt(changed);
       other = step;
@@ -134,7 +140,7 @@ TEST(HostilePrograms, AreRefusedOrRunWithinTheirMemoryWhateverOneFieldSays) {
           }
         for (int64_t value : extremes(whole.low)) port.low = value, attempt(changed);
         port = whole;
-        for (int type = -1; type < 9; ++type) port.value.type = type, attempt(changed);
+        for (int type = -1; type < 13; ++type) port.value.type = type, attempt(changed);
         port = whole;
       }
     for (int64_t value : extremes(program.arena)) {
