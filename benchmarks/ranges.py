@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Signal to quantisation noise at the outputs, 8/8 bits: --range min_max with common grids against the defaults.
+"""Signal to quantisation noise at the outputs, 8/8 bits: min_max, common grids and nearest weights against the defaults.
 
 Claim: the measured choice gains 6 dB or more in the median and no network is worse: the table of docs/guide/integer.md.
 Networks of lab's topologies are trained a little on drawn shapes; those of SHARED_DATA/models are measured where they are.
@@ -194,7 +194,7 @@ def main():
     for name in names:
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
-            (folder / "common.json").write_text(json.dumps({"range": "min_max", "add": "common"}))
+            (folder / "common.json").write_text(json.dumps({"range": "min_max", "add": "common", "weight_rounding": "nearest"}))
             network = trained(binary, name, folder) if name in TRAINED else shared(data, name)
             plain = decibels(binary, *network, folder, "--policy", folder / "common.json")
             chosen = decibels(binary, *network, folder)

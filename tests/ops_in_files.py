@@ -22,7 +22,7 @@ FEWER = {"Elu": 3, "Erf": 4, "Selu": 3, "Shrink": 3, "LeakyRelu": 6, "Interpolat
 # Whose name is what the code is about: reason, and for each op the most files.
 EXCEPTIONS = {
     "passes, planners and writers of layers are about the linear ops, each of which weighs differently":
-        {"Conv": 43, "Gemm": 41, "MatMul": 35, "ConvTranspose": 24, "BatchNormalization": 20},
+        {"Conv": 44, "Gemm": 42, "MatMul": 36, "ConvTranspose": 25, "BatchNormalization": 20},
     "arithmetic is what passes match and emit, and every dialect spells in its own way":
         {"Add": 56, "Mul": 43, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 49, "Relu": 19, "Identity": 27, "Abs": 13, "Pow": 10,
          "Min": 13, "Max": 14, "Where": 20},

@@ -51,6 +51,10 @@ Branches branches_from(const Json& json, const std::string& place) {
   return text == "common" ? Branches::Common : Branches::Own;
 }
 
+WeightRounding weight_rounding_from(const Json& json, const std::string& place) {
+  return is_first_of(json, place, "nearest", "measured") ? WeightRounding::Nearest : WeightRounding::Measured;
+}
+
 bool per_channel_from(const Json& json, const std::string& place) {
   return is_first_of(json, place, "channel", "tensor");
 }
@@ -95,6 +99,8 @@ constexpr Key table[] = {
     {"range", R"("measured")", "of activations: measured, min_max, percentile=P, sigma=K, mse, kl, sawb",
      setting<&P::activation_range, range_from>},
     {"weight_range", R"("min_max")", "of weights, likewise, but for measured", setting<&P::weight_range, weight_range_from>},
+    {"weight_rounding", R"("nearest")", "nearest, or measured: what adds least to sums, if outputs gain",
+     setting<&P::weight_rounding, weight_rounding_from>},
     {"rounding", R"("half_up")", "half_up, floor or half_even", setting<&P::rounding, rounding_from>},
     {"symmetric_activations", "false", "zero point 0 for activations of both signs", setting<&P::symmetric_activations, truth_from>},
     {"enabled", "true", "false leaves the layer in reals", setting<&P::enabled, truth_from>},

@@ -27,12 +27,19 @@ enum class Branches : uint8_t {
   Own,       ///< one for each, requantised behind the node
 };
 
+/// How weights become levels.
+enum class WeightRounding : uint8_t {
+  Nearest,   ///< each its nearest
+  Measured,  ///< what does the least to the sums, where the outputs are better for it: passes::round_weights
+};
+
 /// What one layer's quantisers shall be.
 struct LayerPolicy {
   int64_t weight_levels = 256;
   int64_t activation_levels = 256;
   bool per_channel = true;  ///< weights
   quant::RangeRule weight_range{quant::RangeMethod::MinMax, 0};
+  WeightRounding weight_rounding = WeightRounding::Nearest;
   quant::RangeRule activation_range{quant::RangeMethod::Measured, 0};
   bool symmetric_activations = false;
   Rounding rounding = Rounding::HalfUp;

@@ -277,19 +277,6 @@ std::vector<std::vector<double>> errors_of(const Trials& trials, const std::vect
   return errors;
 }
 
-/// The noise of the network on such grids, biases corrected on the same examples or not.
-double noise_of(const OutputNoise& judge, const Graph& graph, const QuantiserPlan& plan, const std::vector<Grid>& grids,
-                const graph::EngineMaker& maker, bool corrects) {
-  Graph fake = graph;
-  if (corrects)
-    correct_biases(fake, plan, grids, maker, [&](const auto& use) {
-      for (const std::vector<Tensor>& example : judge.examples()) use(example);
-    });
-  place_quantisers(fake, plan, grids);
-  graph::tidy(fake);
-  return judge.of(fake);
-}
-
 std::vector<Grid> grids_of(const Graph& graph, const QuantiserPlan& plan, const std::vector<RealRange>& ranges) {
   std::vector<Grid> grids = grids_over(graph, plan, ranges);
   keep_domains(graph, plan, grids);
@@ -343,8 +330,9 @@ ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const 
     result.choices.push_back({layers, std::string(candidates[k].name), gain});
   }
   const OutputNoise judge(graph, engine, seen.examples);
+  const std::vector<std::vector<Tensor>> none, &biases = corrects ? judge.examples() : none;
   const auto noise_by = [&](const std::vector<size_t>& choice) {
-    return noise_of(judge, graph, plan, grids_by(graph, plan, ranges, choice), engine, corrects);
+    return noise_of(judge, graph, plan, grids_by(graph, plan, ranges, choice), engine, biases);
   };
   const std::vector<size_t> plain(plan.points.size());
   const double before = noise_by(plain);
@@ -359,7 +347,7 @@ ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const 
   // Means taken over all of the data are better than these: what is to go must be clearly worse.
   constexpr double clearly = 1.12;  ///< half a dB
   if (corrects)
-    if (const double noise = noise_of(judge, graph, plan, result.grids, engine, false); noise * clearly < least)
+    if (const double noise = noise_of(judge, graph, plan, result.grids, engine, none); noise * clearly < least)
       least = noise, result.corrects = false;
   return result;
 }

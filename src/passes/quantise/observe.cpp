@@ -62,7 +62,7 @@ std::vector<std::vector<Tensor>> in_batches(const graph::Graph& graph, const std
 class Keeper {
  public:
   Keeper(const graph::Graph& graph, Observed& seen)
-      : graph_(graph), kept_(seen.examples), between_(seen.others), most_(worth_keeping(graph)) {}
+      : graph_(graph), all_(seen), kept_(seen.examples), between_(seen.others), most_(worth_keeping(graph)) {}
 
   /// Returns how many examples the batch has.
   int64_t take(const std::vector<Tensor>& inputs) {
@@ -82,6 +82,9 @@ class Keeper {
 
   /// What was kept, in batches no larger than those that came.
   void join() {
+    all_.judges_apart = std::max<int64_t>(2, stride_);
+    for (size_t i = 1; stride_ == 1 && i < kept_.size(); i += 2) all_.halves.push_back(kept_[i]);
+    all_.halves = in_batches(graph_, all_.halves, largest_);
     kept_ = in_batches(graph_, kept_, largest_);
     between_ = in_batches(graph_, between_, largest_);
   }
@@ -96,6 +99,7 @@ class Keeper {
   }
 
   const graph::Graph& graph_;
+  Observed& all_;
   std::vector<std::vector<Tensor>>&kept_, &between_;
   size_t most_, largest_ = 1;
   int64_t seen_ = 0, stride_ = 1;
@@ -148,12 +152,11 @@ Observed observe(const graph::Graph& graph, const std::vector<const QuantiserPla
     if (const Tensor* constant = graph.constant(id)) look(seen, graph, id, constant->cast(ElementType::Float32));
   const auto engine = maker(graph);
   Keeper keeper(graph, seen);
-  int64_t examples = 0;
   batches([&](const std::vector<Tensor>& inputs) {
-    examples += keeper.take(inputs);
+    seen.count += keeper.take(inputs);
     engine->run(inputs, [&](ValueId id, const Tensor& tensor) { look(seen, graph, id, tensor); });
   });
-  if (examples == 0) fail("passes", "calibration", "the data set is empty", "at least one example");
+  if (seen.count == 0) fail("passes", "calibration", "the data set is empty", "at least one example");
   keeper.join();
   return seen;
 }

@@ -18,8 +18,15 @@ struct Observed {
   std::map<graph::ValueId, std::vector<double>> samples;    ///< first elements of what may share a grid
   std::vector<std::vector<Tensor>> examples;                ///< batches of a few examples, spread over the data
   std::vector<std::vector<Tensor>> others;                  ///< of as many between these; none of little data
+  std::vector<std::vector<Tensor>> halves;                  ///< of little data: every other of the examples
+  int64_t count = 0;                                        ///< of all examples
+  int64_t judges_apart = 2;                                 ///< every so many of them there is one that judges
 
   const quant::RangeObserver& of(const Point& point) const;
+  /// Batches to judge what is fitted to the data but for them: others, or halves. None of a single example.
+  const std::vector<std::vector<Tensor>>& judges() const { return others.empty() ? halves : others; }
+  /// Whether that example of the data is one of them.
+  bool is_judge(int64_t example) const { return example % judges_apart == judges_apart / 2; }
 };
 
 /// Runs the network on the batches and looks at every value that one of the plans quantises. Throws UserError on an

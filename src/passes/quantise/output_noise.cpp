@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "passes/quantise/passes.hpp"
+
 namespace nibble::passes {
 
 OutputNoise::OutputNoise(const graph::Graph& network, graph::EngineMaker maker,
@@ -28,6 +30,19 @@ double OutputNoise::of(const graph::Graph& fake) const {
   double total = 0;
   for (size_t o = 0; o < noise.size(); ++o) total += signal[o] > 0 ? noise[o] / signal[o] : noise[o];
   return total;
+}
+
+double noise_of(const OutputNoise& judge, const graph::Graph& graph, const QuantiserPlan& plan,
+                const std::vector<Grid>& grids, const graph::EngineMaker& maker,
+                const std::vector<std::vector<Tensor>>& biases) {
+  graph::Graph fake = graph;
+  if (!biases.empty())
+    correct_biases(fake, plan, grids, maker, [&](const auto& use) {
+      for (const std::vector<Tensor>& batch : biases) use(batch);
+    });
+  place_quantisers(fake, plan, grids);
+  graph::tidy(fake);
+  return judge.of(fake);
 }
 
 double decibels(double ratio) {

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "passes/quantise/plan.hpp"
 
 namespace nibble::passes {
 
@@ -21,6 +22,12 @@ class OutputNoise {
   std::vector<std::vector<Tensor>> examples_;
   std::vector<std::vector<std::vector<double>>> wanted_;  ///< of a batch, of an output
 };
+
+/// The noise of the judge's network with the plan's quantisers on such grids, its biases corrected on the batches
+/// `biases`, or as they are where there are none.
+double noise_of(const OutputNoise& judge, const graph::Graph& graph, const QuantiserPlan& plan,
+                const std::vector<Grid>& grids, const graph::EngineMaker& maker,
+                const std::vector<std::vector<Tensor>>& biases);
 
 /// dB of a ratio of powers; 0 of none.
 double decibels(double ratio);

@@ -70,6 +70,22 @@ Rounding rounding_of(const Point& point);
 /// The grid of a linear op's weights (times its gain, where training will fold one), by its policy.
 Grid weight_grid(const graph::Graph& graph, const LinearPoint& linear);
 
+/// Rounds the weights of linear ops for what they do to the sums and not each to its nearest level; grids stay.
+///
+///     before   y = conv(x, w, b)
+///     after    y = conv(x, w', b),   w' on the grid of w,   E |conv(q, w' - w)|^2 small       q = quantised x
+///
+/// over calibration examples but those that judge, at drawn positions; x is the float network's. Where the whole
+/// network, biases corrected or not as `corrects` says, has less noise at its outputs on the examples that judge, all
+/// weights are taken, else none. The plan's linear ops keep their grids. Skips layers whose policy rounds to the nearest,
+/// weights of more than 2^10 levels, those that two ops read, and MatMul by more than a matrix. Inputs of a sum beyond
+/// 1,152 are parted into blocks that know nothing of each other. Runs the network once over the batches, on one thread:
+/// a layer of K inputs a sum and O outputs costs about 2^11 K^2 + 2 O K^2 products and 4 K^2 bytes, K at most 1,152 a
+/// block. Source: docs/design/passes.md, quant/rounding/quadratic_rounding.hpp.
+RoundedWeights round_weights(graph::Graph& graph, QuantiserPlan& plan, const std::vector<Grid>& grids,
+                             const Observed& seen, const graph::EngineMaker& engine, const Batches& batches,
+                             bool corrects);
+
 /// Makes the mean of what each linear op gives what it was before its weights and its input were quantised.
 ///
 ///     before   y = conv(x, w, b)

@@ -170,6 +170,7 @@ Rounding rounding_of(const Point& point) {
 }
 
 Grid weight_grid(const Graph& graph, const LinearPoint& linear) {
+  if (linear.rounded) return *linear.rounded;
   const graph::Node& node = graph.nodes[linear.node];
   const ValueId weights = node.inputs[linear.slot];
   // Channels of a MatMul are not on axis 1 of its result, where a requantisation could tell them apart.

@@ -43,6 +43,7 @@ struct LinearPoint {
   LayerPolicy policy;
   std::vector<double> gain;  ///< of the batch-norm that training will fold into the weights, one a channel; else none
   std::optional<Grid> kept;  ///< the weights have their quantiser already
+  std::optional<Grid> rounded;  ///< the constant lies on this grid already (round_weights)
 };
 
 /// A constant that is added to what is a sum of integers already: on the sum's own grid.

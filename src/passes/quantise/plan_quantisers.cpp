@@ -312,7 +312,7 @@ class Planner {
     const graph::Quantise* kept = quantised_constant(linear.inputs[1]);
     if (kept || graph_.constant(linear.inputs[1])) {
       sum.linear = static_cast<int>(plan_.linears.size());
-      plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name), {}, {}});
+      plan_.linears.push_back({index, 1, point, false, options_.policy.of(linear.name), {}, {}, {}});
       if (kept) plan_.linears.back().kept = kept->grid;
       const ValueId bias = linear.inputs.size() > 2 ? linear.inputs[2] : absent;
       if (bias != absent && !graph_.constant(bias) && !quantised_constant(bias))

@@ -183,6 +183,16 @@ Pipeline pipeline_of(const std::shared_ptr<Quantising>& work, const Batches& bia
          report.ranges = std::move(chosen.choices);
          return 0;
        }}};
+  if (work->options.rounds_weights)
+    grids.push_back({"round_weights",
+                     "Rounds weights for what they do to the sums, where the outputs are better for it",
+                     [=, &report, done = false](graph::Graph& graph) mutable {
+                       if (std::exchange(done, true)) return 0;
+                       report.weights = round_weights(graph, work->plan, work->grids, work->seen, engine,
+                                                      in_pixels(*work, graph, batches),
+                                                      work->options.bias_correction && work->corrects);
+                       return report.weights.layers;
+                     }});
   if (work->options.bias_correction)
     grids.push_back({"correct_biases", "Gives biases back what quantised layers lose in the mean",
                      [=, done = false](graph::Graph& graph) mutable {
@@ -193,10 +203,12 @@ Pipeline pipeline_of(const std::shared_ptr<Quantising>& work, const Batches& bia
 }
 
 /// The same with min_max for what is left to measurement: then channels stay, and branches have one grid (may_part).
+/// Weights are at their nearest levels.
 QuantiseOptions unmeasured(QuantiseOptions options) {
   LayerPolicy& defaults = options.policy.defaults;
   if (defaults.activation_range.method == quant::RangeMethod::Measured)
     defaults.activation_range = {quant::RangeMethod::MinMax, 0};
+  options.rounds_weights = false;
   options.dump.clear();
   return options;
 }
@@ -245,6 +257,16 @@ Quantised the_better(Quantised measured, const graph::Graph& given, const Quanti
     each->report.chosen_db = -decibels(*each->noise);
   }
   if (*measured.noise <= *plain.noise) return measured;
+  if (options.rounds_weights) {
+    QuantiseOptions rounding = unmeasured(options);
+    rounding.rounds_weights = true;
+    Quantised rounded = quantised(given, true, batches, rounding, engine, batches);
+    if (*rounded.noise < *plain.noise) {
+      rounded.report.min_max_db = plain.report.min_max_db;
+      rounded.report.chosen_db = -decibels(*rounded.noise);
+      plain = std::move(rounded);
+    }
+  }
   for (const RangeChoice& choice : measured.report.ranges) plain.report.ranges.push_back({choice.layers, "min_max", 0});
   return plain;
 }

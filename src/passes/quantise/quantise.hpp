@@ -31,6 +31,7 @@ struct QuantiseOptions {
   std::vector<InputGrid> inputs;     ///< inputs with an exact grid of their own
   std::vector<InputFormat> formats;  ///< inputs whose network shall take the pixels themselves
   bool bias_correction = true;       ///< correct_biases, with a second run over the batches
+  bool rounds_weights = true;        ///< round_weights, with one more run; not where training moves them anyway
   bool trains_folded = false;        ///< weights get the ranges that they have times their batch-norm's gain
   std::filesystem::path dump;
 };
@@ -66,6 +67,12 @@ struct TakenInput {
   bool exact = true;  ///< false: requantised to the input's own grid (an input table), to the nearest level
 };
 
+/// Weights that are not all at their nearest levels, and what the outputs' noise says of them.
+struct RoundedWeights {
+  int layers = 0;                                ///< that have such weights; 0: they are all at the nearest
+  std::optional<double> nearest_db, rounded_db;  ///< signal to quantisation noise at the outputs; none: not tried
+};
+
 struct QuantiseReport {
   std::vector<HarmonisationCost> costs;      ///< more than 3 dB, on one scale all the same
   std::vector<HarmonisationCost> separated;  ///< more than 1 dB: nodes whose branches got scales of their own
@@ -74,7 +81,8 @@ struct QuantiseReport {
   bool corrects_biases = true;                  ///< false: it would have cost more than it gains
   std::optional<double> min_max_db, chosen_db;  ///< signal to quantisation noise at the outputs, of examples that chose
                                                 ///< nothing, by min_max on common grids and by what was taken
-  std::vector<TakenInput> inputs;               ///< one for each of options.formats
+  RoundedWeights weights;
+  std::vector<TakenInput> inputs;  ///< one for each of options.formats
 };
 
 /// FP to FQ: canonicalises, runs `engine` on the batches to see the range of every value that gets a quantiser, puts

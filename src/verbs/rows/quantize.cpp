@@ -20,6 +20,7 @@ Json options_of_policy(const Call& call) {
     if (call.has(bits)) json[bits] = call.integer(bits, 8, 1, 16);
   for (const char* name : {"range", "granularity", "rounding"})
     if (call.has(name)) json[name] = call.text(name);
+  if (call.has("weight-rounding")) json["weight_rounding"] = call.text("weight-rounding");
   if (call.has("batch-norm")) json["batch_norm"] = call.text("batch-norm");
   if (call.has("symmetric-activations")) json["symmetric_activations"] = true;
   return json;
@@ -100,6 +101,13 @@ Json to_json(const std::vector<passes::RangeChoice>& ranges) {
   return json;
 }
 
+Json to_json(const passes::RoundedWeights& weights) {
+  Json json = {{"layers", weights.layers}};
+  if (weights.nearest_db) json["nearest_db"] = *weights.nearest_db;
+  if (weights.rounded_db) json["rounded_db"] = *weights.rounded_db;
+  return json;
+}
+
 Json to_json(const std::vector<passes::Narrowed>& layers) {
   Json json = Json::array();
   for (const passes::Narrowed& each : layers)
@@ -123,6 +131,14 @@ std::string describe(const passes::QuantiseReport& report) {
     text += fmt::format("range of {}: {}, {:.1f} dB\n", range.layers, range.rule, range.gain);
   for (const passes::HarmonisationCost& node : report.separated)
     text += fmt::format("node '{}': a scale for each of its branches, {:.1f} dB\n", node.node, node.decibels);
+  if (const passes::RoundedWeights& weights = report.weights; weights.nearest_db && weights.rounded_db)
+    text += fmt::format("weights: {}, {:.1f} dB at the outputs; {:.1f} {}\n",
+                        weights.layers > 0 ? fmt::format("rounded for what they do in {} layer{}", weights.layers,
+                                                         weights.layers == 1 ? "" : "s")
+                                           : "at their nearest levels",
+                        weights.layers > 0 ? *weights.rounded_db : *weights.nearest_db,
+                        weights.layers > 0 ? *weights.nearest_db : *weights.rounded_db,
+                        weights.layers > 0 ? "at their nearest levels" : "rounded for what they do");
   if (!report.corrects_biases) text += "biases stay as they are: correcting them would cost more than it gains\n";
   if (report.min_max_db && report.chosen_db)
     text += fmt::format("outputs: {:.1f} dB signal to quantisation noise, {:.1f} with min_max\n", *report.chosen_db,
@@ -198,6 +214,7 @@ Result quantize(const Call& call) {
   json["ranges"] = to_json(report.ranges);
   json["narrowed"] = to_json(report.narrowed);
   json["separated"] = to_json(report.separated);
+  json["rounded_weights"] = to_json(report.weights);
   if (report.chosen_db) json["output_db"] = {{"min_max", *report.min_max_db}, {"chosen", *report.chosen_db}};
   if (fitted) json["fit"] = passes::to_json(*fitted);
   const std::string table =

@@ -119,6 +119,7 @@ TEST(Policy, ADefaultThatItsKeyNamesIsTheOneThatHoldsWithoutIt) {
   EXPECT_EQ(named.per_channel, otherwise.per_channel);
   EXPECT_EQ(named.weight_range.method, otherwise.weight_range.method);
   EXPECT_EQ(named.activation_range.method, otherwise.activation_range.method);
+  EXPECT_EQ(named.weight_rounding, otherwise.weight_rounding);
   EXPECT_EQ(named.symmetric_activations, otherwise.symmetric_activations);
   EXPECT_EQ(named.rounding, otherwise.rounding);
   EXPECT_EQ(named.enabled, otherwise.enabled);
