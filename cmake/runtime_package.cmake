@@ -5,6 +5,10 @@ foreach(header nibble.h nibble.hpp)
   configure_file(${PROJECT_SOURCE_DIR}/src/runtime/${header} ${rt_headers}/${header} COPYONLY)
 endforeach()
 
+# Nothing is thrown through a kernel: what would unwind it is a twentieth of the library.
+target_compile_options(nibble_kernels PRIVATE
+  $<$<AND:$<COMPILE_LANGUAGE:C>,$<CONFIG:Release>>:-fno-asynchronous-unwind-tables>)
+
 # What the shared library exports is what nibble.h declares.
 set(rt_symbols ${PROJECT_BINARY_DIR}/generated/nibble_rt.map)
 file(READ ${PROJECT_SOURCE_DIR}/src/runtime/nibble.h declarations)
