@@ -165,25 +165,28 @@ const std::vector<Row>& rows() {
   return all;
 }
 
+/// The kernel of the first row, in the order of the sets, that takes what is asked.
+template <class Takes>
+const Kernel* first_kernel(const std::vector<std::string>& sets, int kind, Takes&& takes) {
+  for (const std::string& set : sets)
+    for (const Row& row : rows())
+      if (row.kind == kind && row.kernel.set == set && takes(row)) return &row.kernel;
+  return nullptr;
+}
+
 }  // namespace
 
 const Kernel* kernel_for(const std::vector<std::string>& sets, int kind, const void* parameters) {
-  for (const std::string& set : sets)
-    for (const Row& row : rows())
-      if (row.kind == kind && row.kernel.set == set && row.takes(parameters)) return &row.kernel;
-  return nullptr;
+  return first_kernel(sets, kind, [&](const Row& row) { return row.takes(parameters); });
 }
 
 const Kernel* kernel_for(const std::vector<std::string>& sets, int kind,
                          const std::vector<std::vector<int64_t>>& parts) {
   std::vector<std::vector<int64_t>> blocks;
   for (const std::vector<int64_t>& part : parts) blocks.push_back(program::parameters_of(kind, part));
-  for (const std::string& set : sets)
-    for (const Row& row : rows())
-      if (row.kind == kind && row.kernel.set == set &&
-          std::all_of(blocks.begin(), blocks.end(), [&](const auto& block) { return row.takes(block.data()); }))
-        return &row.kernel;
-  return nullptr;
+  return first_kernel(sets, kind, [&](const Row& row) {
+    return std::all_of(blocks.begin(), blocks.end(), [&](const auto& block) { return row.takes(block.data()); });
+  });
 }
 
 }  // namespace nibble::codegen

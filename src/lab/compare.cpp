@@ -170,9 +170,9 @@ class Pair {
   /// A value of the first, beside what the second recorded.
   void add(graph::ValueId id, const Tensor& tensor, const Record& recorded) {
     for (size_t i = 0; i < shared_.size(); ++i) {
+      if (shared_[i].first != id) continue;
       const auto other = recorded.find(shared_[i].second);
-      if (shared_[i].first == id && other != recorded.end())
-        add_layer(sums_[i], a_[id], tensor, b_[other->first], other->second);
+      if (other != recorded.end()) add_layer(sums_[i], a_[id], tensor, b_[other->first], other->second);
     }
   }
 

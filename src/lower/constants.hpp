@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "program/parameters.hpp"
 #include "program/program.hpp"
 
 namespace nibble::lower {
@@ -18,15 +19,11 @@ class Constants {
   int64_t put(const std::vector<T>& values) {
     return put(std::as_bytes(std::span(values)), type_name<T>());
   }
-  /// As the field of a kernel's struct holds it while the program is made: a place, not an address. encode() reads it.
+  /// As the field of a kernel's struct holds it (program::field_at).
   template <class T>
   const void* field(const std::vector<T>& values) {
-    return field_at(put(values));
+    return program::field_at(put(values));
   }
-  static const void* field_at(int64_t offset) {
-    return reinterpret_cast<const void*>(static_cast<uintptr_t>(offset) + 1);  // NOLINT(performance-no-int-to-ptr)
-  }
-  static int64_t offset_of(const void* field) { return static_cast<int64_t>(reinterpret_cast<uintptr_t>(field)) - 1; }
 
   /// With what kernels may read beyond the end.
   std::vector<uint8_t> take();

@@ -128,9 +128,7 @@ View Lowering::fresh(ValueId id, const std::vector<size_t>& order) {
 
 std::vector<int64_t> Lowering::encoded(int kind, const void* parameters) const {
   std::vector<int64_t> numbers(static_cast<size_t>(nibble_fields_of(kind)->values));
-  const nibble_pointers pointers{[](void*, const void* field) { return Constants::offset_of(field); }, nullptr,
-                                 nullptr};
-  nibble_encode(kind, parameters, &pointers, numbers.data());
+  nibble_encode(kind, parameters, &program::places(), numbers.data());
   return numbers;
 }
 

@@ -74,7 +74,7 @@ class Lowering {
   /// The same as the field of a kernel's struct (Constants::field).
   const void* constant_field(const std::vector<int64_t>& values, int32_t type) {
     const View at = constant(values, type, {static_cast<int64_t>(values.size())});
-    return Constants::field_at(at.offset * bytes_of(type));
+    return program::field_at(at.offset * bytes_of(type));
   }
 
   // ---- steps ----

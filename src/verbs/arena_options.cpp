@@ -53,12 +53,13 @@ int64_t arena_of(const program::Program& program) {
 
 }  // namespace
 
-Json packed_json(const program::Program& program, const program::Program& in_bytes) {
+Json packed_json(const graph::Graph& graph, const program::Program& program, lower::Options layout) {
   int64_t steps = 0, moved = 0;
   for (const program::Step& step : program.steps)
     if (step.rows > 0) ++steps, moved += moved_by(step);
   if (steps == 0) return nullptr;
-  return {{"steps", steps}, {"moved", moved}, {"arena_without", arena_of(in_bytes)}};
+  layout.pack_activations = lower::PackActivations::Never;
+  return {{"steps", steps}, {"moved", moved}, {"arena_without", arena_of(lower::lower(graph, layout))}};
 }
 
 ArenaOptions arena_options(const Call& call, const codegen::Options& options) {
@@ -75,14 +76,11 @@ ArenaOptions arena_options(const Call& call, const codegen::Options& options) {
 }
 
 Json savings_json(const graph::Graph& graph, const Deployment& d, const codegen::Options& options) {
-  const auto lowered = [&](const ArenaOptions& arena) {
-    return lower::lower(graph, lowering_for(d.machine, options, arena));
-  };
-  ArenaOptions whole = d.arena, in_bytes = d.arena;
+  const lower::Options layout = lowering_for(d.machine, options, d.arena);
+  lower::Options whole = layout;
   whole.strips = 1;
-  in_bytes.pack = lower::PackActivations::Never;
-  return {{"strips", d.arena.strips == 1 ? Json() : strips_json(d.program, lowered(whole))},
-          {"packed", packed_json(d.program, lowered(in_bytes))}};
+  return {{"strips", d.arena.strips == 1 ? Json() : strips_json(d.program, lower::lower(graph, whole))},
+          {"packed", packed_json(graph, d.program, layout)}};
 }
 
 std::string savings_text(const Json& savings) {

@@ -11,8 +11,9 @@ namespace nibble::verbs {
 /// Throws UserError where weights from outside are asked for with packed activations.
 ArenaOptions arena_options(const Call& call, const codegen::Options& options = {});
 
-/// What packed activations took and gave, null where there are none. `in_bytes`: the program without.
-Json packed_json(const program::Program& program, const program::Program& in_bytes);
+/// What packed activations took and gave, null where there are none; else the graph is lowered once more without.
+/// `layout`: as the program was.
+Json packed_json(const graph::Graph& graph, const program::Program& program, lower::Options layout);
 
 /// What each took and gave, {"strips", "packed"}, null where there is none of it.
 Json savings_json(const graph::Graph& graph, const Deployment& deployment, const codegen::Options& options);

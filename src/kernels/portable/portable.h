@@ -11,7 +11,7 @@ static inline int nibble_is_byte(int32_t type) {
 
 /* Whole weights, sums of 32 bits; depthwise or without groups. */
 static inline int nibble_portable_takes_conv(const nibble_conv* p) {
-  return p->w_format == NIBBLE_FOLDED && p->bias != 0 && nibble_is_byte(p->x_type) && p->y_type <= NIBBLE_I32 &&
+  return p->w_format == NIBBLE_FOLDED && p->bias && nibble_is_byte(p->x_type) && p->y_type <= NIBBLE_I32 &&
          p->acc_type == NIBBLE_I32 &&
          (p->groups == 1 || (p->groups == p->in_channels && p->groups == p->out_channels)) && p->sum_form < 2;
 }

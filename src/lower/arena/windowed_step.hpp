@@ -8,17 +8,13 @@ namespace nibble::lower {
 template <class Parameters>
 Parameters decoded(const Draft& draft) {
   Parameters p{};
-  // As Constants::field says a place.
-  const nibble_pointers places{
-      nullptr, [](void*, int64_t number) -> const void* { return Constants::field_at(number); }, nullptr};
-  nibble_decode(draft.kind, draft.numbers.data(), &places, &p);
+  nibble_decode(draft.kind, draft.numbers.data(), &program::places(), &p);
   return p;
 }
 
 template <class Parameters>
 void encode(Draft& draft, const Parameters& p) {
-  const nibble_pointers places{[](void*, const void* field) { return Constants::offset_of(field); }, nullptr, nullptr};
-  nibble_encode(draft.kind, &p, &places, draft.numbers.data());
+  nibble_encode(draft.kind, &p, &program::places(), draft.numbers.data());
 }
 
 /// Calls f with the struct of a convolution or pool; false for any other step.

@@ -213,6 +213,17 @@ QuantiseOptions unmeasured(QuantiseOptions options) {
   return options;
 }
 
+/// Whether any layer may: else a run with and one without are the same.
+bool asks_for_rounding(const Policy& policy) {
+  const auto measured = [](const LayerPolicy& layer) { return layer.weight_rounding == WeightRounding::Measured; };
+  return measured(policy.defaults) ||
+         std::any_of(policy.overrides.begin(), policy.overrides.end(), [&](const Policy::Override& override) {
+           LayerPolicy layer = policy.defaults;
+           for (const LayerPolicy::Setting& set : override.settings) set(layer);
+           return measured(layer);
+         });
+}
+
 /// The first batches, until they have so many examples.
 Batches first_of(const Batches& batches, int64_t examples) {
   return [=](const std::function<void(const std::vector<Tensor>&)>& use) {
@@ -257,7 +268,7 @@ Quantised the_better(Quantised measured, const graph::Graph& given, const Quanti
     each->report.chosen_db = -decibels(*each->noise);
   }
   if (*measured.noise <= *plain.noise) return measured;
-  if (options.rounds_weights) {
+  if (options.rounds_weights && asks_for_rounding(options.policy)) {
     QuantiseOptions rounding = unmeasured(options);
     rounding.rounds_weights = true;
     Quantised rounded = quantised(given, true, batches, rounding, engine, batches);

@@ -60,9 +60,7 @@ Result compile(const Call& call) {
   result.json["kernels"] = loaded.kernels();
   if (writes) result.json["model"] = call.text("output");
   if (machine != "host") result.text = fmt::format("for {}; kernels are those of this CPU\n", machine);
-  lower::Options in_bytes = layout;
-  in_bytes.pack_activations = lower::PackActivations::Never;
-  const Json packed = packed_json(program, lower::lower(graph, in_bytes));
+  const Json packed = packed_json(graph, program, layout);
   result.json["packed"] = packed;
   result.text += savings_text({{"packed", packed}}) + describe_steps(program, loaded.program()) + "\n" +
                  describe_backends(loaded.program(), runtime_options(call).backends) + describe_sizes(program) +
