@@ -22,6 +22,11 @@ const nibble_conv* movable(const program::Step& step, const std::vector<int64_t>
   return known ? p : nullptr;
 }
 
+/// Of weights side by side.
+int64_t bytes_of(const nibble_conv& p, int64_t weights) {
+  return (weights * p.w_bits + 7) / 8;
+}
+
 }  // namespace
 
 External external_weights(const program::Program& program, int64_t room) {
@@ -34,9 +39,11 @@ External external_weights(const program::Program& program, int64_t room) {
     const nibble_conv* p = movable(step, block);
     if (p == nullptr) continue;
     const int64_t piece = weights_of(step);
-    const int64_t inner =
-        int64_t{p->kernel[0]} * p->kernel[1] * p->kernel[2] * (p->groups > 1 ? p->groups : p->in_channels);
-    const int64_t row = (inner * p->w_bits + 7) / 8, rows = p->groups > 1 ? 1 : p->out_channels;
+    // What is fetched together: an output channel's weights, of a depthwise convolution all, each tap's from a byte on.
+    const int64_t taps = int64_t{p->kernel[0]} * p->kernel[1] * p->kernel[2];
+    const bool depthwise = p->groups > 1;
+    const int64_t row = depthwise ? taps * bytes_of(*p, p->groups) : bytes_of(*p, taps * p->in_channels);
+    const int64_t rows = depthwise ? 1 : p->out_channels;
     Tiles tiles{0, row, rows, row * rows, piece};
     if (tiles.bytes > external.room) tiles.channels = external.room / row / 16 * 16;
     if (tiles.channels == 0 || (rows == 1 && tiles.bytes > external.room)) continue;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "equal/runtime/integer_net.hpp"
 #include "equal/runtime/wild_networks.hpp"
 #include "onnx/onnx.hpp"
 #include "text/verbs/script.hpp"
@@ -82,6 +83,36 @@ TEST(GeneratedCode, GivesTheIntegersOfTheEvaluatorOnRandomNetworks) {
     if (HasFailure() && std::getenv("NIBBLE_RANDOM_ALL") == nullptr) break;
   }
   EXPECT_GT(seen, count / 2);
+  fs::remove_all(folder);
+}
+
+/// A depthwise convolution and one over its channels, of weights within that range.
+graph::Graph of_few_bits(int64_t channels, Interval weights) {
+  IntegerNet net;
+  const graph::ValueId x = net.input({1, channels, 5, 4}, {0, 15});
+  const graph::ValueId each =
+      net.node(graph::Conv{{1, 1}, {1, 1, 1, 1}, {1, 1}, channels, 0}, {x, net.constant({channels, 1, 3, 3}, weights)});
+  const graph::ValueId y = net.requantise(each, 1, 0, 1, {0, 15});
+  const graph::ValueId all =
+      net.node(graph::Conv{{1, 1}, {0, 0, 0, 0}, {1, 1}, 1, 0}, {y, net.constant({5, channels, 1, 1}, weights)});
+  return net.give({net.requantise(all, 1, 0, 2, {-128, 127})});
+}
+
+// Each tap of a depthwise convolution's begins on a byte.
+TEST(GeneratedCode, FetchesAllWeightsOfFewBits) {
+  const fs::path folder = fs::temp_directory_path() / ("nibble_fetched_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  for (const Interval weights : {Interval{-2, 1}, Interval{-7, 8}})
+    for (const int64_t channels : {3, 11}) {
+      SCOPED_TRACE(std::to_string(channels) + " channels, weights from " + std::to_string(weights.low));
+      onnx::write_native(of_few_bits(channels, weights), folder / "network.onnx");
+      const Step generated =
+          run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet --machine rv32imc --external 512",
+              folder);
+      EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
+      const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code --on host --optimise 0", folder);
+      EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
+    }
   fs::remove_all(folder);
 }
 
