@@ -1,5 +1,7 @@
 #ifndef NIBBLE_KERNELS_CONV_WINDOWS_H
 #define NIBBLE_KERNELS_CONV_WINDOWS_H
+#include <string.h>
+
 #include "kernels/element.h"
 
 /* The geometry of a convolution of BLOCKED weights, for sets that compute tiles of output positions: which bytes of x a
@@ -81,9 +83,10 @@ static inline void nibble_build_segment(const nibble_conv* p, const nibble_posit
   const int64_t first = o->at[2] * p->stride[2] - p->pad[2], channels = p->in_channels;
   for (int32_t tap = 0; tap < p->kernel[2]; ++tap, to += channels) {
     const int64_t at = first + (int64_t)tap * p->dilation[2];
-    const uint8_t* source = x + from + (int64_t)tap * p->dilation[2] * p->x_stride[3];
-    const int outside = at < 0 || at >= p->in[2];
-    for (int64_t c = 0; c < channels; ++c) to[c] = outside ? fill : source[c];
+    if (at < 0 || at >= p->in[2])
+      memset(to, fill, (size_t)channels);
+    else
+      memcpy(to, x + from + (int64_t)tap * p->dilation[2] * p->x_stride[3], (size_t)channels);
   }
 }
 

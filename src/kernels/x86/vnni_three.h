@@ -1,0 +1,227 @@
+/* Depthwise convolutions of three rows and three columns, side by side, at strides of 1 and 2 along the width: a template
+ * that a set's file includes after vec256.h or vec512.h.
+ *
+ * A span is 32 (64) channels. The three rows of x at one column, as they lie, are woven into four registers of cells, a
+ * cell the three bytes of a channel and a zero; a column's cells meet the weights of all three columns of the kernel at
+ * once, so that each is woven once. Weaving leaves channels in an order that packing undoes: register j holds, in lane
+ * l, channels 16 l + 4 j to 16 l + 4 j + 3 of the span. What belongs to channels is laid out in that order once a span. */
+
+#if !defined(NIBBLE_KERNELS_X86_VNNI_THREE_H)
+#define NIBBLE_KERNELS_X86_VNNI_THREE_H
+
+enum { CELL = NIBBLE_STRIP_CELL, SPAN_MOST = 64, SPAN_RUN = 16 };
+
+/* One block's weights as [column][four rows][16 channels][4], of [taps / 4][16][4]. */
+static void four_weights(const nibble_conv* p, const int8_t* w, uint8_t* to) {
+  const int64_t rows = (int64_t)p->kernel[0] * p->kernel[1], width = p->kernel[2];
+  for (int64_t column = 0; column < width; ++column)
+    for (int64_t row = 0; row < rows; row += 4, to += CELL)
+      for (int half = 0; half < 2; ++half) {
+        __m256i cell = _mm256_setzero_si256();
+        for (int k = 0; k < 4 && row + k < rows; ++k) {
+          const int64_t tap = (row + k) * width + column;
+          __m256i one = _mm256_loadu_si256((const __m256i*)(w + tap / 4 * CELL + half * 32));
+          one = _mm256_and_si256(_mm256_srl_epi32(one, _mm_cvtsi32_si128(8 * (int)(tap % 4))), _mm256_set1_epi32(255));
+          cell = _mm256_or_si256(cell, _mm256_sll_epi32(one, _mm_cvtsi32_si128(8 * k)));
+        }
+        _mm256_storeu_si256((__m256i*)(to + 32 * half), cell);
+      }
+}
+
+/* What belongs to the channels of a span, and how one of its runs ends. */
+typedef struct span {
+  __attribute__((aligned(64))) uint8_t w[3][4 * SPAN_MOST]; /* a column's */
+  int32_t start[SPAN_MOST];
+  float a[SPAN_MOST], b[SPAN_MOST];
+  uint8_t zeros[SPAN_MOST], low[SPAN_MOST], high[SPAN_MOST];
+  int64_t channels; /* that there are */
+  int x_signed, y_signed, floats;
+} span;
+
+/* A column's outside [left, right) are zero points. */
+typedef struct span_rows {
+  nibble_line line[3];
+  int64_t left, right;
+} span_rows;
+
+NIBBLE_INLINE void put_quarters(const void* from, void* to, int64_t apart) {
+  for (int j = 0; j < 4; ++j)
+    _mm_storeu_si128((__m128i*)((char*)to + j * apart), _mm_loadu_si128((const __m128i*)from + j));
+}
+
+/* Lane `lane`, of `lanes`, from the weights of a block and its channels' first. */
+static void set_lane(span* s, const nibble_conv* p, int64_t channel, int64_t lane, int64_t lanes, const int8_t* w) {
+  const nibble_stage* stage = &p->stage;
+  const int64_t apart = 16 * lanes, at = 16 * lane, from = stage->channels > 1 ? channel : 0;
+  const int32_t* bias = p->bias;
+  uint8_t cells[3 * CELL];
+  int32_t start[16];
+  four_weights(p, w, cells);
+  for (int column = 0; column < 3; ++column) put_quarters(cells + column * CELL, s->w[column] + at, apart);
+  for (int i = 0; i < 16; ++i) start[i] = bias != NULL && channel + i < p->out_channels ? bias[channel + i] : 0;
+  for (int half = 0; half < 2 && s->x_signed; ++half) {
+    __m256i v = _mm256_loadu_si256((const __m256i*)start + half);
+    for (int column = 0; column < 3; ++column) {
+      const __m256i cell = _mm256_loadu_si256((const __m256i*)(cells + column * CELL) + half);
+      const __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), cell), _mm256_set1_epi16(128));
+      v = _mm256_sub_epi32(v, sum);
+    }
+    _mm256_storeu_si256((__m256i*)start + half, v);
+  }
+  put_quarters(start, (char*)s->start + at, apart);
+  if (!s->floats) return;
+  if (stage->channels > 1) {
+    put_quarters((const float*)stage->a + from, (char*)s->a + at, apart);
+    put_quarters((const float*)stage->b + from, (char*)s->b + at, apart);
+  } else if (lane == 0) {
+    for (int i = 0; i < SPAN_MOST; ++i) s->a[i] = *(const float*)stage->a, s->b[i] = *(const float*)stage->b;
+  }
+}
+
+/* Channels [channel, to), `most` (32 or 64) of them at most. */
+static void set_span(span* s, const nibble_finish* f, int64_t channel, int64_t to, int64_t most, int8_t* unpacked) {
+  const nibble_conv* p = f->p;
+  memset(s, 0, sizeof *s);
+  s->channels = to - channel < most ? to - channel : most;
+  s->x_signed = p->x_type == NIBBLE_I8;
+  s->y_signed = p->y_type == NIBBLE_I8;
+  s->floats = f->form == NIBBLE_FINISH_FLOAT;
+  memset(s->zeros, (uint8_t)p->zero_point, sizeof s->zeros);
+  memset(s->low, (uint8_t)p->stage.low, sizeof s->low);
+  memset(s->high, (uint8_t)p->stage.high, sizeof s->high);
+  for (int64_t c = 0; c < s->channels; c += 16)
+    set_lane(s, p, channel + c, c / 16, most / 16, nibble_block_weights(p, (channel + c) / 16, 3, unpacked));
+}
+
+#endif
+
+/* Four registers: cells, or sums. */
+typedef struct VEC_NAME(four) {
+  VEC v0, v1, v2, v3;
+} VEC_NAME(four);
+
+#define FOUR VEC_NAME(four)
+enum { VEC_NAME(vec_bytes) = 64 / VEC_BLOCK };
+
+NIBBLE_INLINE FOUR VEC_NAME(load_four)(const void* from) {
+  const char* at = from;
+  const int64_t apart = VEC_NAME(vec_bytes);
+  const FOUR r = {VEC_LOAD(at), VEC_LOAD(at + apart), VEC_LOAD(at + 2 * apart), VEC_LOAD(at + 3 * apart)};
+  return r;
+}
+
+NIBBLE_INLINE FOUR VEC_NAME(dot_four)(FOUR sum, FOUR x, FOUR w) {
+  const FOUR r = {VEC_DOT(sum.v0, x.v0, w.v0), VEC_DOT(sum.v1, x.v1, w.v1), VEC_DOT(sum.v2, x.v2, w.v2),
+                  VEC_DOT(sum.v3, x.v3, w.v3)};
+  return r;
+}
+
+/* The cells of column `at`. */
+NIBBLE_INLINE FOUR VEC_NAME(weave)(const span* s, const span_rows* x, int64_t at) {
+  const int inside = at >= x->left && at < x->right;
+  VEC a = VEC_LOAD(inside ? x->line[0].at + at * x->line[0].step : s->zeros);
+  VEC b = VEC_LOAD(inside ? x->line[1].at + at * x->line[1].step : s->zeros);
+  VEC c = VEC_LOAD(inside ? x->line[2].at + at * x->line[2].step : s->zeros);
+  VEC low, high, low2, high2;
+  FOUR r;
+  if (s->x_signed) {
+    const VEC turn = VEC_SPREAD_BYTE((char)0x80);
+    a = VEC_XOR(a, turn), b = VEC_XOR(b, turn), c = VEC_XOR(c, turn);
+  }
+  low = VEC_PAIRS(a, b), high = VEC_HIGH_PAIRS(a, b);
+  low2 = VEC_PAIRS(c, VEC_ZERO()), high2 = VEC_HIGH_PAIRS(c, VEC_ZERO());
+  r.v0 = VEC_FOURS(low, low2), r.v1 = VEC_HIGH_FOURS(low, low2);
+  r.v2 = VEC_FOURS(high, high2), r.v3 = VEC_HIGH_FOURS(high, high2);
+  return r;
+}
+
+/* The sums of one position, staged, to y, or as they are to v[lane][SPAN_RUN][16]. */
+NIBBLE_INLINE void VEC_NAME(put_span)(const span* s, FOUR sum, uint8_t* y, int32_t* v) {
+  const int64_t bytes = VEC_NAME(vec_bytes);
+  if (s->floats) {
+    const VEC low = VEC_LOAD(s->low), high = VEC_LOAD(s->high);
+    const float *a = s->a, *b = s->b;
+    const VEC u = VEC_HALVES(VEC_STAGE(sum.v0, a, b), VEC_STAGE(sum.v1, a + bytes / 4, b + bytes / 4));
+    const VEC w = VEC_HALVES(VEC_STAGE(sum.v2, a + bytes / 2, b + bytes / 2),
+                             VEC_STAGE(sum.v3, a + bytes / 4 * 3, b + bytes / 4 * 3));
+    const VEC packed = s->y_signed ? VEC_SIGNED(u, w, low, high) : VEC_UNSIGNED(u, w, low, high);
+    if (s->channels == bytes) {
+      VEC_STORE(y, packed);
+    } else {
+      uint8_t kept[SPAN_MOST];
+      VEC_STORE(kept, packed);
+      memcpy(y, kept, (size_t)s->channels);
+    }
+  } else {
+    int32_t kept[SPAN_MOST];
+    VEC_STORE(kept, sum.v0), VEC_STORE(kept + bytes / 4, sum.v1);
+    VEC_STORE(kept + bytes / 2, sum.v2), VEC_STORE(kept + bytes / 4 * 3, sum.v3);
+    for (int64_t lane = 0; lane < bytes / 16; ++lane)
+      for (int64_t j = 0; j < 4; ++j)
+        _mm_storeu_si128((__m128i*)(v + lane * 16 * SPAN_RUN + 4 * j),
+                         _mm_loadu_si128((const __m128i*)kept + j * bytes / 16 + lane));
+  }
+}
+
+/* `count` positions of a row; with sums, SPAN_RUN at most. */
+NIBBLE_INLINE void VEC_NAME(span_run)(const span* s, const span_rows* x, int64_t count, uint8_t* y, int64_t y_step,
+                                      int32_t* v, int stride) {
+  const FOUR w0 = VEC_NAME(load_four)(s->w[0]), w1 = VEC_NAME(load_four)(s->w[1]), w2 = VEC_NAME(load_four)(s->w[2]);
+  const span_rows local = *x;
+  FOUR cells = VEC_NAME(weave)(s, &local, 0), first = VEC_NAME(dot_four)(VEC_NAME(load_four)(s->start), cells, w0);
+  FOUR second = first;
+  if (stride == 1) {
+    cells = VEC_NAME(weave)(s, &local, 1);
+    first = VEC_NAME(dot_four)(first, cells, w1);
+    second = VEC_NAME(dot_four)(VEC_NAME(load_four)(s->start), cells, w0);
+  }
+  for (int64_t i = 0; i < count; ++i, y += y_step, v += 16) {
+    const int32_t* start = s->start;
+    FOUR sum;
+    __asm__("" : "+r"(start)); /* registers are for weights */
+    if (stride == 2) first = VEC_NAME(dot_four)(first, VEC_NAME(weave)(s, &local, 2 * i + 1), w1);
+    cells = VEC_NAME(weave)(s, &local, stride * i + 2);
+    sum = VEC_NAME(dot_four)(first, cells, w2);
+    first = VEC_NAME(load_four)(start);
+    if (stride == 1) {
+      const FOUR next = VEC_NAME(dot_four)(second, cells, w1);
+      second = VEC_NAME(dot_four)(first, cells, w0);
+      first = next;
+    } else {
+      first = VEC_NAME(dot_four)(first, cells, w0);
+    }
+    VEC_NAME(put_span)(s, sum, y, v);
+  }
+}
+
+/* Positions [begin, end) of channels [channel, to), a span of them at most. `unpacked`: room for a block's weights. */
+static void VEC_NAME(span_plane)(nibble_finish* f, int64_t channel, int64_t to, int64_t begin, int64_t end,
+                                 int8_t* unpacked) {
+  const nibble_conv* p = f->p;
+  int32_t v[SPAN_MOST * SPAN_RUN];
+  int64_t y[SPAN_RUN], r[SPAN_RUN];
+  nibble_position o = nibble_position_of(p, begin);
+  span s;
+  set_span(&s, f, channel, to, VEC_NAME(vec_bytes), unpacked);
+  for (int64_t item = begin, count; item < end; item += count, nibble_move_on(p, &o, count)) {
+    const int64_t left = p->out[2] - o.at[2], first = nibble_offset_of(&o, p->y_stride);
+    uint8_t* bytes = (uint8_t*)f->call->out + (s.floats ? first + channel : 0);
+    span_rows x;
+    count = left < end - item ? left : end - item;
+    if (!s.floats && count > SPAN_RUN) count = SPAN_RUN;
+    for (int k = 0; k < 3; ++k) x.line[k] = nibble_line_of(p, f->call, &o, k, channel, s.zeros);
+    nibble_inner_columns(p, &o, (count - 1) * p->stride[2] + 3, &x.left, &x.right);
+    if (p->stride[2] == 1)
+      VEC_NAME(span_run)(&s, &x, count, bytes, p->y_stride[3], v, 1);
+    else
+      VEC_NAME(span_run)(&s, &x, count, bytes, p->y_stride[3], v, 2);
+    if (s.floats) continue;
+    for (int64_t i = 0; i < count; ++i) {
+      y[i] = first + i * p->y_stride[3];
+      r[i] = nibble_offset_of(&o, p->r_stride) + i * p->r_stride[3];
+    }
+    for (int64_t c = 0; c < s.channels; c += 16) nibble_finish_rows(f, v + c * SPAN_RUN, count, channel + c, y, r);
+  }
+}
+
+#undef FOUR
