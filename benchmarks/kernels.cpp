@@ -49,6 +49,16 @@ __attribute__((target("avxvnni"))) void dot_256_loop() {
 __attribute__((target("avx512vnni"))) void dot_512_loop() {
   NIBBLE_LOOP(NIBBLE_DOT_512)
 }
+void tile_loop() {
+  uint8_t shape[64] = {1};
+  for (int i = 0; i < 6; ++i) shape[16 + 2 * i] = 64, shape[48 + i] = 16;
+  asm volatile("ldtilecfg %0\n tilezero %%tmm4\n tilezero %%tmm5" : : "m"(shape));
+  for (int i = 0; i < rounds; ++i)
+    asm volatile(
+        "tdpbusd %%tmm5, %%tmm4, %%tmm0\n tdpbusd %%tmm5, %%tmm4, %%tmm1\n"
+        "tdpbusd %%tmm5, %%tmm4, %%tmm2\n tdpbusd %%tmm5, %%tmm4, %%tmm3" ::);
+  asm volatile("tilerelease" ::);
+}
 #endif
 
 /// Multiply-accumulates a second of a set's own instructions; 0 where no loop knows them.
@@ -56,6 +66,7 @@ double multiplies(const std::string& set) {
 #if defined(__x86_64__)
   if (set == "avx2") return rounds * 12.0 * 16 / seconds_of(madd_loop);
   if (set == "avxvnni") return rounds * 12.0 * 32 / seconds_of(dot_256_loop);
+  if (set == "amx") return rounds * 4.0 * 16 * 16 * 64 / seconds_of(tile_loop);
   if (set == "avx512vnni") return rounds * 12.0 * 64 / seconds_of(dot_512_loop);
 #endif
   return 0;

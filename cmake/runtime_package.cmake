@@ -9,6 +9,18 @@ endforeach()
 target_compile_options(nibble_kernels PRIVATE
   $<$<AND:$<COMPILE_LANGUAGE:C>,$<CONFIG:Release>>:-fno-asynchronous-unwind-tables>)
 
+# What is not in the way of an inference here is small rather than fast: reading a program, kernels for other machines.
+file(GLOB rt_seldom ${PROJECT_SOURCE_DIR}/src/kernels/packed/*.c ${PROJECT_SOURCE_DIR}/src/kernels/portable/*.c
+                    ${PROJECT_SOURCE_DIR}/src/kernels/unrolled/*.c)
+set_source_files_properties(${rt_seldom} TARGET_DIRECTORY nibble_kernels PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
+foreach(name backend.c parse.cpp peak.c verify.c)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/src/runtime/${name} TARGET_DIRECTORY nibble_runtime
+                              PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
+endforeach()
+# A table of places to jump to costs 24 bytes a place in the archive.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/x86/avx2_pointwise.c TARGET_DIRECTORY nibble_kernels
+                            PROPERTIES COMPILE_OPTIONS -fno-jump-tables)
+
 # What the shared library exports is what nibble.h declares.
 set(rt_symbols ${PROJECT_BINARY_DIR}/generated/nibble_rt.map)
 file(READ ${PROJECT_SOURCE_DIR}/src/runtime/nibble.h declarations)

@@ -19,7 +19,7 @@ static nibble_kernel find_reference(int kind, const void* parameters, const char
 static const nibble_kernel_set reference = {"reference", everywhere, find_reference, NULL};
 
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const nibble_kernel_set nibble_avx512vnni, nibble_avxvnni, nibble_avx2;
+extern const nibble_kernel_set nibble_amx, nibble_avx512vnni, nibble_avxvnni, nibble_avx2;
 #elif defined(__aarch64__)
 extern const nibble_kernel_set nibble_neon;
 #if defined(__linux__) /* how these ask the processor */
@@ -30,10 +30,11 @@ extern const nibble_kernel_set nibble_portable;
 
 const nibble_kernel_set* const nibble_kernel_sets[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
-    &nibble_avx512vnni, &nibble_avxvnni, &nibble_avx2,
+    &nibble_amx,      &nibble_avx512vnni, &nibble_avxvnni,
+    &nibble_avx2,
 #elif defined(__aarch64__) && defined(__linux__)
     &nibble_i8mm,     &nibble_neon_dot, &nibble_neon,
 #elif defined(__aarch64__)
     &nibble_neon,
 #endif
-    &nibble_portable,   &reference,      NULL};
+    &nibble_portable, &reference,         NULL};

@@ -105,8 +105,8 @@ Stage clip_stage(Interval levels) {
   return stage;
 }
 
-/// The same integers with every shift 32 at least, where that keeps a product of 32 bits and sums below 2^62: on a small
-/// core the upper word of the sum is then all that a shift begins with.
+/// The same integers with every shift 32 at least, where that keeps a product of 32 bits and sums below 2^62: the upper
+/// word of the sum is then all that a shift begins with.
 graph::Requantise in_upper_words(const graph::Requantise& op, const std::vector<Product>& products) {
   graph::Requantise result = op;
   for (size_t c = 0; c < op.shift.size(); ++c) {
@@ -174,7 +174,7 @@ Stage requantised(const graph::Requantise& given, const Ranges& range, bool floa
            !fits(static_cast<int128>(p.arguments.high) * p.multiplier, 64);
   });
   stage.fields.form = narrow && !wide ? NIBBLE_STAGE_PRODUCT32 : NIBBLE_STAGE_PRODUCT;
-  if (!floats && narrow && !wide) op = in_upper_words(given, products);
+  if (narrow && !wide) op = in_upper_words(given, products);
   stage.fields.wide = wide;
   stage.fields.a = narrow && !wide ? constants.field(padded<int32_t>(op.multiplier))
                                    : constants.field(padded<int64_t>(op.multiplier));

@@ -86,6 +86,19 @@ static LIKE("avx2") int64_t avx2_words(int64_t rounds) {
 static LIKE("avx512f") int64_t avx512_dots(int64_t rounds) {
   VNNI(vector512, "v", "", 64)
 }
+/* tdpbusd on four sums: 16 by 16 by 64 a time. */
+static LIKE("avx512f") int64_t amx_tiles(int64_t rounds) {
+  uint8_t shape[64] = {1};
+  for (int i = 0; i < 6; ++i) shape[16 + 2 * i] = 64, shape[48 + i] = 16;
+  __asm__ volatile("ldtilecfg %0\n\ttilezero %%tmm4\n\ttilezero %%tmm5" : : "m"(shape));
+  for (int64_t i = 0; i < rounds; ++i)
+    __asm__ volatile(
+        "tdpbusd %%tmm5, %%tmm4, %%tmm0\n\ttdpbusd %%tmm5, %%tmm4, %%tmm1\n\t"
+        "tdpbusd %%tmm5, %%tmm4, %%tmm2\n\ttdpbusd %%tmm5, %%tmm4, %%tmm3" ::);
+  __asm__ volatile("tilerelease" ::);
+  return 4 * 16 * 16 * 64;
+}
+
 static LIKE("avx2") int64_t avx_dots(int64_t rounds) {
   VNNI(vector256, "x", "%{vex%} ", 32)
 }
@@ -132,6 +145,7 @@ static const struct {
              {"avx2", {avx2_bytes, avx2_words}},
              {"avxvnni", {avx_dots, NULL}},
              {"avx512vnni", {avx512_dots, NULL}},
+             {"amx", {amx_tiles, NULL}},
 #endif
 #if defined(__aarch64__)
              {"neon", {neon_bytes, NULL}},

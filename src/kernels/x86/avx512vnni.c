@@ -18,7 +18,6 @@ static int64_t few_channels(nibble_finish* f, int64_t channel, int64_t to, int64
   return 32;
 }
 
-#include "kernels/x86/avx512_finish.h"
 #include "kernels/x86/vec512.h"
 #include "kernels/x86/vnni_three.h"
 
@@ -30,7 +29,7 @@ static int64_t some_channels(nibble_finish* f, int64_t channel, int64_t to, int6
 }
 
 #define SPAN_PLANE some_channels
-#define FINISH wide_finish
+#define FINISH nibble_wide_finish
 #define TILE_ROWS 12
 #define TILE_ROWS_OF_ONE 24
 #include "kernels/x86/vnni.h"

@@ -23,7 +23,8 @@ static int64_t some_channels(nibble_finish* f, int64_t channel, int64_t to, int6
 }
 
 #define SPAN_PLANE some_channels
-#define FINISH(f, v, behind, blocks, count, channel, y, r) nibble_finish_rows(f, v, count, channel, y, r)
+#define FINISH(f, lanes, v, behind, blocks, count, channel, y, r) \
+  ((void)(lanes), nibble_finish_rows(f, v, count, channel, y, r))
 #define TILE_ROWS 6
 #define TILE_ROWS_OF_ONE 6
 #include "kernels/x86/vnni.h"

@@ -16,6 +16,11 @@
 #define VEC_HIGH_FOURS(a, b) _mm256_unpackhi_epi16(a, b)
 #define VEC_STAGE(v, a, b) \
   _mm256_cvtps_epi32(_mm256_fmadd_ps(_mm256_cvtepi32_ps(v), _mm256_loadu_ps(a), _mm256_loadu_ps(b)))
+#define VEC_MULTIPLY(a, b) _mm256_mul_epi32(a, b)
+#define VEC_ADD_WIDE(a, b) _mm256_add_epi64(a, b)
+#define VEC_ODD(v) _mm256_shuffle_epi32(v, 0xf5)
+#define VEC_UPPER(even, odd) _mm256_blend_epi32(odd, _mm256_shuffle_epi32(even, 0xf5), 0x55)
+#define VEC_DOWN(v, bits) _mm256_srav_epi32(v, bits)
 #define VEC_HALVES(a, b) _mm256_packs_epi32(a, b)
 #define VEC_SIGNED(a, b, low, high) _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(a, b), low), high)
 #define VEC_UNSIGNED(a, b, low, high) _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(a, b), low), high)

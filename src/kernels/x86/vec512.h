@@ -15,6 +15,11 @@
 #undef VEC_FOURS
 #undef VEC_HIGH_FOURS
 #undef VEC_STAGE
+#undef VEC_MULTIPLY
+#undef VEC_ADD_WIDE
+#undef VEC_ODD
+#undef VEC_UPPER
+#undef VEC_DOWN
 #undef VEC_HALVES
 #undef VEC_SIGNED
 #undef VEC_UNSIGNED
@@ -36,6 +41,11 @@
 #define VEC_HIGH_FOURS(a, b) _mm512_unpackhi_epi16(a, b)
 #define VEC_STAGE(v, a, b) \
   _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(v), _mm512_loadu_ps(a), _mm512_loadu_ps(b)))
+#define VEC_MULTIPLY(a, b) _mm512_mul_epi32(a, b)
+#define VEC_ADD_WIDE(a, b) _mm512_add_epi64(a, b)
+#define VEC_ODD(v) _mm512_shuffle_epi32(v, 0xf5)
+#define VEC_UPPER(even, odd) _mm512_mask_shuffle_epi32(odd, 0x5555, even, 0xf5)
+#define VEC_DOWN(v, bits) _mm512_srav_epi32(v, bits)
 #define VEC_HALVES(a, b) _mm512_packs_epi32(a, b)
 #define VEC_SIGNED(a, b, low, high) _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(a, b), low), high)
 #define VEC_UNSIGNED(a, b, low, high) _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(a, b), low), high)

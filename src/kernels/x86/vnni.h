@@ -3,7 +3,7 @@
  *
  *   TILE_ROWS   positions of a tile of two registers of weights, 6 or 12; TILE_ROWS_OF_ONE, of one, 24 at most
  *   SPAN_PLANE  span_plane of vnni_three.h for as many channels as are best taken at once; how many
- *   FINISH(f, v, behind, blocks, count, channel, y, r)  nibble_finish_rows for one or two blocks of channels, the
+ *   FINISH(f, lanes, v, behind, blocks, count, channel, y, r)  nibble_wide_finish or, of one block, nibble_finish_rows; the
  *               second's sums at v + behind
  *
  * Dense: implicit GEMM. A tile is TILE_ROWS positions by 32 channels (512 bits) or 16 (256 bits); a quad of a position's
@@ -60,11 +60,10 @@ NIBBLE_INLINE int32_t quad_at(const uint8_t* x) {
 
 /* The sums of `rows` windows, with one or two registers of weights `apart` bytes apart that start at `start`: to
  * v[row * 16] and v[row * 16 + behind]. More than twelve windows with one register only. */
-NIBBLE_INLINE void tile(int rows, int two, const nibble_window_run* x, int64_t first, const int8_t* w, int64_t apart,
-                        const int32_t* start, int64_t start_apart, int32_t* v, int64_t behind) {
+NIBBLE_INLINE void tile(int rows, int two, const nibble_window_runs* x, const uint8_t* base, const int8_t* w,
+                        int64_t apart, const int32_t* start, int64_t start_apart, int32_t* v, int64_t behind) {
   const VEC s0 = VEC_LOAD(start), s1 = two ? VEC_LOAD(start + start_apart) : VEC_ZERO();
   const int64_t step = x->step;
-  const uint8_t* base = x->at + first * step;
 #define START(i) VEC a##i = s0, b##i = s1;
   TWELVE(START)
 #undef START
@@ -128,13 +127,13 @@ NIBBLE_INLINE int64_t tile_rows(int64_t count, int64_t most) {
 }
 
 /* `count` windows, at most NIBBLE_WINDOWS_MOST, with one or two registers of weights: to v[block][most][16]. */
-NIBBLE_INLINE void tiles(int two, const nibble_window_run* x, int64_t first, int64_t count, const int8_t* w,
+NIBBLE_INLINE void tiles(int two, const nibble_window_runs* x, const uint8_t* at, int64_t count, const int8_t* w,
                          int64_t apart, const int32_t* start, int64_t start_apart, int32_t* v, int64_t behind) {
   const int64_t most = two ? TILE_ROWS : TILE_ROWS_OF_ONE;
   for (int64_t i = 0, rows; i < count; i += rows) {
     rows = tile_rows(count - i, most);
 #define CASE(n) \
-  case n: tile(n, two, x, first + i, w, apart, start, start_apart, v + 16 * i, behind); break;
+  case n: tile(n, two, x, at + i * x->step, w, apart, start, start_apart, v + 16 * i, behind); break;
     switch (rows) {
       CASE(1)
       CASE(2)
@@ -154,7 +153,7 @@ NIBBLE_INLINE void tiles(int two, const nibble_window_run* x, int64_t first, int
             CASE(18)
             CASE(20)
             CASE(22)
-            default: tile(24, two, x, first + i, w, apart, start, start_apart, v + 16 * i, behind);
+            default: tile(24, two, x, at + i * x->step, w, apart, start, start_apart, v + 16 * i, behind);
           }
 #endif
     }
@@ -186,33 +185,38 @@ static void find_start(progress* g, int64_t block, const int8_t* w, int64_t quad
 }
 
 /* The block at `block`, or two where a tile takes them; returns how many. */
-static int64_t some_blocks(progress* g, const nibble_window_run* x, int64_t count, int64_t block, const int64_t* y,
+static int64_t some_blocks(progress* g, const nibble_window_runs* x, int64_t block, const int64_t* y,
                            const int64_t* r) {
   const int64_t quads = x->segments * x->quads, size = QUAD * quads, behind = NIBBLE_WINDOWS_MOST * 16;
-  const int64_t taken = VEC_BLOCK == 1 && count > 1 && g->to - block > 1 ? 2 : 1;
+  const int one = x->runs == 1 && x->count[0] == 1, streams = one && x->segments == 1;
+  const int64_t taken = VEC_BLOCK == 1 && !one && g->to - block > 1 ? 2 : 1;
   int8_t* unpacked = nibble_unpacked(g->f.p, g->f.call->scratch);
   const int8_t* w = nibble_block_weights(g->f.p, block, quads, unpacked);
-  int32_t v[2 * NIBBLE_WINDOWS_MOST * 16], start[32];
+  __attribute__((aligned(64))) int32_t v[2 * NIBBLE_WINDOWS_MOST * 16], start[32];
+  nibble_lanes room[2];
+  const nibble_lanes* lanes = VEC_BLOCK == 1 ? nibble_lanes_of(&g->f, 16 * block, taken, room) : NULL;
   if (taken > 1) nibble_block_weights(g->f.p, block + 1, quads, unpacked + size);
   for (int64_t k = 0; k < taken; ++k) find_start(g, block + k, w + k * size, quads, start + 16 * k);
-  for (int64_t i = 0, some; i < count; i += some) {
-    some = nibble_part(count - i, NIBBLE_WINDOWS_MOST);
-    if (count == 1 && x->segments == 1)
-      stream(x->at, quads, w, start, v);
-    else if (VEC_BLOCK == 2)
-      tiles(1, x, i, some, w, VEC_BYTES, start, 8, v, 8);
-    else if (taken == 2)
-      tiles(1, x, i, some, w, size, start, 16, v, behind);
-    else
-      tiles(0, x, i, some, w, 0, start, 0, v, 0);
-    FINISH(&g->f, v, behind, taken, some, 16 * block, y + i, r + i);
-  }
+  for (int64_t run = 0; run < x->runs; ++run)
+    for (int64_t i = 0, some; i < x->count[run]; i += some, y += some, r += some) {
+      const uint8_t* at = x->at[run] + i * x->step;
+      some = nibble_part(x->count[run] - i, NIBBLE_WINDOWS_MOST);
+      if (streams)
+        stream(at, quads, w, start, v);
+      else if (VEC_BLOCK == 2)
+        tiles(1, x, at, some, w, VEC_BYTES, start, 8, v, 8);
+      else if (taken == 2)
+        tiles(1, x, at, some, w, size, start, 16, v, behind);
+      else
+        tiles(0, x, at, some, w, 0, start, 0, v, 0);
+      FINISH(&g->f, lanes, v, behind, taken, some, 16 * block, y, r);
+    }
   return taken;
 }
 
-static void meet(void* context, const nibble_window_run* x, int64_t count, const int64_t* y, const int64_t* r) {
+static void meet(void* context, const nibble_window_runs* x, const int64_t* y, const int64_t* r) {
   progress* g = context;
-  for (int64_t block = g->from; block < g->to;) block += some_blocks(g, x, count, block, y, r);
+  for (int64_t block = g->from; block < g->to;) block += some_blocks(g, x, block, y, r);
 }
 
 static int conv(const void* parameters, const nibble_call* call) {
@@ -220,15 +224,15 @@ static int conv(const void* parameters, const nibble_call* call) {
   const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
   const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
   progress g;
-  nibble_meeting m = {p, call, NIBBLE_WINDOWS_MOST, (uint8_t)turned_bit(p), 0, meet, &g};
+  nibble_meeting m = {p, call, NIBBLE_WINDOWS_MOST, 4, (uint8_t)turned_bit(p), meet, &g};
   g.f = nibble_finish_of(p, call);
   g.from = p->split ? call->begin : 0;
   g.to = p->split ? call->end : (p->out_channels + 15) / 16;
   g.started = 0;
   if (begin >= end || g.from >= g.to) return NIBBLE_FINE;
   /* Blocks that are dear to read or to unpack are read seldom. */
-  if (p->w_bits < 8 || nibble_window_bytes(p) > 2048) m.wanted = NIBBLE_GATHERED_MOST;
-  m.few = (g.to - g.from) * 16 <= 64;
+  if (p->w_bits < 8 || nibble_window_bytes(p) > 2048) m.wanted = NIBBLE_MET_MOST;
+  if (nibble_window_bytes(p) <= 256) m.wanted = 4 * NIBBLE_WINDOWS_MOST;
   nibble_meet_windows(&m, begin, end);
   return g.f.fault;
 }
@@ -324,7 +328,7 @@ static int depthwise(const void* parameters, const nibble_call* call) {
       const uint8_t* w = weights + (block - from) * cells;
       start_of(p, block, (const int8_t*)w, width * fours, start);
       sum_strip(p, call, &o, count, block * 16, zeros, w, start, strip, v);
-      FINISH(&f, v, 0, 1, count, block * 16, y, r);
+      FINISH(&f, NULL, v, 0, 1, count, block * 16, y, r);
     }
   }
   return f.fault;

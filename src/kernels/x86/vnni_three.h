@@ -32,10 +32,11 @@ static void four_weights(const nibble_conv* p, const int8_t* w, uint8_t* to) {
 typedef struct span {
   __attribute__((aligned(64))) uint8_t w[3][4 * SPAN_MOST]; /* a column's */
   int32_t start[SPAN_MOST];
-  float a[SPAN_MOST], b[SPAN_MOST];
+  int32_t a[SPAN_MOST], odd_a[SPAN_MOST], even[SPAN_MOST], odd[SPAN_MOST], shift[SPAN_MOST]; /* as of nibble_lanes */
   uint8_t zeros[SPAN_MOST], low[SPAN_MOST], high[SPAN_MOST];
   int64_t channels; /* that there are */
-  int x_signed, y_signed, floats;
+  int x_signed, y_signed;
+  int form; /* FLOAT, PRODUCT32, or ANY: sums are finished afterwards */
 } span;
 
 /* A column's outside [left, right) are zero points. */
@@ -49,11 +50,12 @@ NIBBLE_INLINE void put_quarters(const void* from, void* to, int64_t apart) {
     _mm_storeu_si128((__m128i*)((char*)to + j * apart), _mm_loadu_si128((const __m128i*)from + j));
 }
 
-/* Lane `lane`, of `lanes`, from the weights of a block and its channels' first. */
-static void set_lane(span* s, const nibble_conv* p, int64_t channel, int64_t lane, int64_t lanes, const int8_t* w) {
-  const nibble_stage* stage = &p->stage;
-  const int64_t apart = 16 * lanes, at = 16 * lane, from = stage->channels > 1 ? channel : 0;
+/* Lane `lane`, of `lanes`, of the 16 channels from `channel` on, from their block's weights. */
+static void set_lane(span* s, const nibble_finish* f, int64_t channel, int64_t lane, int64_t lanes, const int8_t* w) {
+  const nibble_conv* p = f->p;
+  const int64_t apart = 16 * lanes, at = 16 * lane;
   const int32_t* bias = p->bias;
+  nibble_lanes own;
   uint8_t cells[3 * CELL];
   int32_t start[16];
   four_weights(p, w, cells);
@@ -69,13 +71,17 @@ static void set_lane(span* s, const nibble_conv* p, int64_t channel, int64_t lan
     _mm256_storeu_si256((__m256i*)start + half, v);
   }
   put_quarters(start, (char*)s->start + at, apart);
-  if (!s->floats) return;
-  if (stage->channels > 1) {
-    put_quarters((const float*)stage->a + from, (char*)s->a + at, apart);
-    put_quarters((const float*)stage->b + from, (char*)s->b + at, apart);
-  } else if (lane == 0) {
-    for (int i = 0; i < SPAN_MOST; ++i) s->a[i] = *(const float*)stage->a, s->b[i] = *(const float*)stage->b;
+  if (s->form == NIBBLE_FINISH_ANY) return;
+  if (nibble_lanes_of(f, channel, 1, &own) == NULL) {
+    s->form = NIBBLE_FINISH_ANY;
+    return;
   }
+  put_quarters(own.a, (char*)s->a + at, apart);
+  put_quarters(own.even, (char*)s->even + at, apart);
+  if (s->form == NIBBLE_FINISH_FLOAT) return;
+  put_quarters(own.odd_a, (char*)s->odd_a + at, apart);
+  put_quarters(own.odd, (char*)s->odd + at, apart);
+  put_quarters(own.shift, (char*)s->shift + at, apart);
 }
 
 /* Channels [channel, to), `most` (32 or 64) of them at most. */
@@ -85,12 +91,12 @@ static void set_span(span* s, const nibble_finish* f, int64_t channel, int64_t t
   s->channels = to - channel < most ? to - channel : most;
   s->x_signed = p->x_type == NIBBLE_I8;
   s->y_signed = p->y_type == NIBBLE_I8;
-  s->floats = f->form == NIBBLE_FINISH_FLOAT;
+  s->form = f->form == NIBBLE_FINISH_FLOAT || f->form == NIBBLE_FINISH_PRODUCT32 ? f->form : NIBBLE_FINISH_ANY;
   memset(s->zeros, (uint8_t)p->zero_point, sizeof s->zeros);
   memset(s->low, (uint8_t)p->stage.low, sizeof s->low);
   memset(s->high, (uint8_t)p->stage.high, sizeof s->high);
   for (int64_t c = 0; c < s->channels; c += 16)
-    set_lane(s, p, channel + c, c / 16, most / 16, nibble_block_weights(p, (channel + c) / 16, 3, unpacked));
+    set_lane(s, f, channel + c, c / 16, most / 16, nibble_block_weights(p, (channel + c) / 16, 3, unpacked));
 }
 
 #endif
@@ -135,24 +141,20 @@ NIBBLE_INLINE FOUR VEC_NAME(weave)(const span* s, const span_rows* x, int64_t at
   return r;
 }
 
+/* Register j of a position's sums, staged. */
+NIBBLE_INLINE VEC VEC_NAME(staged)(const span* s, VEC v, int j) {
+  const int64_t at = j * VEC_NAME(vec_bytes) / 4;
+  if (s->form == NIBBLE_FINISH_FLOAT) return VEC_STAGE(v, (const float*)s->a + at, (const float*)s->even + at);
+  return VEC_DOWN(VEC_UPPER(VEC_ADD_WIDE(VEC_MULTIPLY(v, VEC_LOAD(s->a + at)), VEC_LOAD(s->even + at)),
+                            VEC_ADD_WIDE(VEC_MULTIPLY(VEC_ODD(v), VEC_LOAD(s->odd_a + at)), VEC_LOAD(s->odd + at))),
+                  VEC_LOAD(s->shift + at));
+}
+
 /* The sums of one position, staged, to y, or as they are to v[lane][SPAN_RUN][16]. */
 NIBBLE_INLINE void VEC_NAME(put_span)(const span* s, FOUR sum, uint8_t* y, int32_t* v) {
   const int64_t bytes = VEC_NAME(vec_bytes);
-  if (s->floats) {
-    const VEC low = VEC_LOAD(s->low), high = VEC_LOAD(s->high);
-    const float *a = s->a, *b = s->b;
-    const VEC u = VEC_HALVES(VEC_STAGE(sum.v0, a, b), VEC_STAGE(sum.v1, a + bytes / 4, b + bytes / 4));
-    const VEC w = VEC_HALVES(VEC_STAGE(sum.v2, a + bytes / 2, b + bytes / 2),
-                             VEC_STAGE(sum.v3, a + bytes / 4 * 3, b + bytes / 4 * 3));
-    const VEC packed = s->y_signed ? VEC_SIGNED(u, w, low, high) : VEC_UNSIGNED(u, w, low, high);
-    if (s->channels == bytes) {
-      VEC_STORE(y, packed);
-    } else {
-      uint8_t kept[SPAN_MOST];
-      VEC_STORE(kept, packed);
-      memcpy(y, kept, (size_t)s->channels);
-    }
-  } else {
+  VEC u, w;
+  if (s->form == NIBBLE_FINISH_ANY) {
     int32_t kept[SPAN_MOST];
     VEC_STORE(kept, sum.v0), VEC_STORE(kept + bytes / 4, sum.v1);
     VEC_STORE(kept + bytes / 2, sum.v2), VEC_STORE(kept + bytes / 4 * 3, sum.v3);
@@ -160,6 +162,18 @@ NIBBLE_INLINE void VEC_NAME(put_span)(const span* s, FOUR sum, uint8_t* y, int32
       for (int64_t j = 0; j < 4; ++j)
         _mm_storeu_si128((__m128i*)(v + lane * 16 * SPAN_RUN + 4 * j),
                          _mm_loadu_si128((const __m128i*)kept + j * bytes / 16 + lane));
+    return;
+  }
+  u = VEC_HALVES(VEC_NAME(staged)(s, sum.v0, 0), VEC_NAME(staged)(s, sum.v1, 1));
+  w = VEC_HALVES(VEC_NAME(staged)(s, sum.v2, 2), VEC_NAME(staged)(s, sum.v3, 3));
+  u = s->y_signed ? VEC_SIGNED(u, w, VEC_LOAD(s->low), VEC_LOAD(s->high))
+                  : VEC_UNSIGNED(u, w, VEC_LOAD(s->low), VEC_LOAD(s->high));
+  if (s->channels == bytes) {
+    VEC_STORE(y, u);
+  } else {
+    uint8_t kept[SPAN_MOST];
+    VEC_STORE(kept, u);
+    memcpy(y, kept, (size_t)s->channels);
   }
 }
 
@@ -205,17 +219,17 @@ static void VEC_NAME(span_plane)(nibble_finish* f, int64_t channel, int64_t to, 
   set_span(&s, f, channel, to, VEC_NAME(vec_bytes), unpacked);
   for (int64_t item = begin, count; item < end; item += count, nibble_move_on(p, &o, count)) {
     const int64_t left = p->out[2] - o.at[2], first = nibble_offset_of(&o, p->y_stride);
-    uint8_t* bytes = (uint8_t*)f->call->out + (s.floats ? first + channel : 0);
+    uint8_t* bytes = (uint8_t*)f->call->out + (s.form != NIBBLE_FINISH_ANY ? first + channel : 0);
     span_rows x;
     count = left < end - item ? left : end - item;
-    if (!s.floats && count > SPAN_RUN) count = SPAN_RUN;
+    if (s.form == NIBBLE_FINISH_ANY && count > SPAN_RUN) count = SPAN_RUN;
     for (int k = 0; k < 3; ++k) x.line[k] = nibble_line_of(p, f->call, &o, k, channel, s.zeros);
     nibble_inner_columns(p, &o, (count - 1) * p->stride[2] + 3, &x.left, &x.right);
     if (p->stride[2] == 1)
       VEC_NAME(span_run)(&s, &x, count, bytes, p->y_stride[3], v, 1);
     else
       VEC_NAME(span_run)(&s, &x, count, bytes, p->y_stride[3], v, 2);
-    if (s.floats) continue;
+    if (s.form != NIBBLE_FINISH_ANY) continue;
     for (int64_t i = 0; i < count; ++i) {
       y[i] = first + i * p->y_stride[3];
       r[i] = nibble_offset_of(&o, p->r_stride) + i * p->r_stride[3];

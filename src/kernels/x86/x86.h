@@ -15,33 +15,10 @@
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 #include <simde/x86/fma.h>
+/* after them */
+#include "kernels/x86/emulated.h"
 #define NIBBLE_OPEN_TARGET(instructions)
 #define NIBBLE_CLOSE_TARGET
-
-/* What SIMDe lacks, by halves. */
-static inline simde__m512i nibble_two_halves(simde__m256i low, simde__m256i high) {
-  return simde_mm512_inserti64x4(simde_mm512_castsi256_si512(low), high, 1);
-}
-static inline simde__m512i nibble_widened(simde__m128i bytes, int is_signed) {
-  const simde__m128i high = simde_mm_srli_si128(bytes, 8);
-  return is_signed ? nibble_two_halves(simde_mm256_cvtepi8_epi32(bytes), simde_mm256_cvtepi8_epi32(high))
-                   : nibble_two_halves(simde_mm256_cvtepu8_epi32(bytes), simde_mm256_cvtepu8_epi32(high));
-}
-static inline simde__m512 nibble_reals(simde__m512i v) {
-  const simde__m256 low = simde_mm256_cvtepi32_ps(simde_mm512_castsi512_si256(v));
-  const simde__m256 high = simde_mm256_cvtepi32_ps(simde_mm512_extracti64x4_epi64(v, 1));
-  return simde_mm512_castsi512_ps(nibble_two_halves(simde_mm256_castps_si256(low), simde_mm256_castps_si256(high)));
-}
-static inline simde__m512i nibble_integers(simde__m512 v) {
-  const simde__m512i all = simde_mm512_castps_si512(v);
-  const simde__m256 low = simde_mm256_castsi256_ps(simde_mm512_castsi512_si256(all));
-  const simde__m256 high = simde_mm256_castsi256_ps(simde_mm512_extracti64x4_epi64(all, 1));
-  return nibble_two_halves(simde_mm256_cvtps_epi32(low), simde_mm256_cvtps_epi32(high));
-}
-#define _mm512_cvtepu8_epi32(bytes) nibble_widened(bytes, 0)
-#define _mm512_cvtepi8_epi32(bytes) nibble_widened(bytes, 1)
-#define _mm512_cvtepi32_ps(v) nibble_reals(v)
-#define _mm512_cvtps_epi32(v) nibble_integers(v)
 #else
 #include <immintrin.h>
 #define NIBBLE_PRAGMA(text) _Pragma(#text)
@@ -78,6 +55,7 @@ static inline simde__m512i nibble_integers(simde__m512 v) {
 int nibble_has_avx2(void);
 int nibble_has_avxvnni(void);
 int nibble_has_avx512vnni(void);
+int nibble_has_amx(void);
 
 #endif
 #endif

@@ -204,6 +204,45 @@ NIBBLE_INLINE __m256i turned_eight(const products* s, int k, const int32_t* v) {
   return _mm256_sub_epi32(_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa), s->excess[k]);
 }
 
+static int block_lanes(const nibble_finish* f, int64_t channel, nibble_lanes* lanes) {
+  const nibble_stage* s = &f->p->stage;
+  const int product = f->form == NIBBLE_FINISH_PRODUCT32 || f->form == NIBBLE_FINISH_PRODUCT32_SUM;
+  const int64_t rest = f->p->out_channels - channel, last = rest < 16 ? rest : 16;
+  int32_t least = 0;
+  if (!product && f->form != NIBBLE_FINISH_FLOAT && f->form != NIBBLE_FINISH_FLOAT_SUM) return 0;
+  for (int k = 0; k < 2; ++k) {
+    const int64_t from = channel + 8 * k;
+    const int32_t* a = (const int32_t*)s->a + (s->channels > 1 ? from : 0);
+    const __m256i all = s->channels > 1 ? load(a) : _mm256_set1_epi32(*a);
+    _mm256_storeu_si256((__m256i*)lanes->a + k, all);
+    if (!product) {
+      const int32_t* b = (const int32_t*)s->b + (s->channels > 1 ? from : 0);
+      _mm256_storeu_si256((__m256i*)lanes->even + k, s->channels > 1 ? load(b) : _mm256_set1_epi32(*b));
+    } else {
+      const int64_t* b = (const int64_t*)s->b + (s->channels > 1 ? from : 0);
+      const __m256i low = s->channels > 1 ? load(b) : _mm256_set1_epi64x(*b),
+                    high = s->channels > 1 ? load(b + 4) : low;
+      const __m256i even = _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(low, high), 0xd8);
+      const __m256i odd = _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(low, high), 0xd8);
+      _mm256_storeu_si256((__m256i*)lanes->odd_a + k, _mm256_srli_epi64(all, 32));
+      _mm256_storeu_si256((__m256i*)lanes->even + k, even);
+      _mm256_storeu_si256((__m256i*)lanes->odd + k, odd);
+    }
+  }
+  for (int64_t i = 0; i < 16 && product; ++i) {
+    const int32_t shift = i < last ? ((const uint8_t*)s->d)[s->channels > 1 ? channel + i : 0] - 32 : 0;
+    lanes->shift[i] = shift;
+    least = shift < least ? shift : least;
+  }
+  return least == 0;
+}
+
+const nibble_lanes* nibble_lanes_of(const nibble_finish* f, int64_t channel, int64_t blocks, nibble_lanes* lanes) {
+  for (int64_t k = 0; k < blocks; ++k)
+    if (!block_lanes(f, channel + 16 * k, lanes + k)) return NULL;
+  return lanes;
+}
+
 static void finish_product32(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y) {
   const products s = products_of(&f->p->stage, channel);
   const bytes o = bytes_of(f, channel, f->p->stage.low, f->p->stage.high);

@@ -30,6 +30,27 @@ nibble_finish nibble_finish_of(const nibble_conv* p, const nibble_call* call);
 void nibble_finish_rows(nibble_finish* f, const int32_t* v, int64_t count, int64_t channel, const int64_t* y,
                         const int64_t* r);
 
+/* Parameters of 16 channels for a FLOAT stage (a; b as floats in even) or PRODUCT32, whose products of channels in even and
+ * in odd places are apart and whose sums' upper words are shifted by `shift` more. */
+typedef struct nibble_lanes {
+  __attribute__((aligned(64))) int32_t a[16];
+  int32_t odd_a[16];
+  int64_t even[8], odd[8];
+  int32_t shift[16];
+} nibble_lanes;
+
+/* Of `blocks` blocks of 16 channels from `channel` on, to lanes[blocks], which it returns; NULL of other forms and of
+ * shifts below 32. */
+const nibble_lanes* nibble_lanes_of(const nibble_finish* f, int64_t channel, int64_t blocks, nibble_lanes* lanes);
+
+/* As nibble_finish_rows, by registers of 512 bits, of one or two blocks of 16 channels; the second's accumulators are at
+ * v + behind. lanes: the blocks', or NULL where one has none. */
+#if defined(NIBBLE_EMULATED)
+#define nibble_wide_finish nibble_wide_finish_emulated
+#endif
+void nibble_wide_finish(nibble_finish* f, const nibble_lanes* lanes, const int32_t* v, int64_t behind, int64_t blocks,
+                        int64_t count, int64_t channel, const int64_t* y, const int64_t* r);
+
 /* The sets' finisher (kernels.h). */
 int nibble_finish_tile(const nibble_conv* p, const nibble_call* call, const int32_t* v, int64_t count, int64_t channel,
                        const int64_t* y, const int64_t* r);

@@ -3,29 +3,28 @@
 #include "kernels/conv_windows.h"
 
 /* The windows of a convolution without groups, whose x are bytes, for kernels that multiply them with blocks of weights:
- * read where they lie, or gathered in scratch by rows. */
+ * read where they lie, in bands of rows copied to scratch with their borders, or gathered one by one. */
 
-/* Windows `step` bytes apart, each of `segments` segments `apart` bytes apart, of `quads` quads. */
-typedef struct nibble_window_run {
-  const uint8_t* at;
-  int64_t step, segments, apart, quads;
-} nibble_window_run;
+enum { NIBBLE_MET_MOST = 256, NIBBLE_RUNS_MOST = 32 };
 
-/* `count` windows, whose results go to y[] of the output; residuals are at r[]. */
-typedef void (*nibble_meet)(void* context, const nibble_window_run* x, int64_t count, const int64_t* y,
-                            const int64_t* r);
+/* Windows in runs: of a run `step` bytes apart, each of `segments` segments `apart` bytes apart, of `quads` quads. */
+typedef struct nibble_window_runs {
+  int64_t runs, step, segments, apart, quads;
+  const uint8_t* at[NIBBLE_RUNS_MOST];
+  int64_t count[NIBBLE_RUNS_MOST];
+} nibble_window_runs;
 
-enum { NIBBLE_GATHERED_MOST = 96 };
+/* Windows whose results go to y[] of the output; residuals are at r[]. */
+typedef void (*nibble_meet)(void* context, const nibble_window_runs* x, const int64_t* y, const int64_t* r);
 
-/* How a call meets its windows: `wanted` at a time, NIBBLE_GATHERED_MOST at most, as far as scratch has room. Bytes of x
- * are turned by exclusive or with `turn`, what is not 0 asks for gathering. `few`: so few channels of output that
- * gathering is dear. */
+/* How a call meets its windows: `wanted` at a time, NIBBLE_MET_MOST at most, gathered ones as far as scratch has room. Bytes
+ * of x are turned by exclusive or with `turn`; what is not 0 asks for a copy. Rows of fewer outputs than `narrow` are
+ * gathered. */
 typedef struct nibble_meeting {
   const nibble_conv* p;
   const nibble_call* call;
-  int64_t wanted;
+  int64_t wanted, narrow;
   uint8_t turn;
-  int few;
   nibble_meet meet;
   void* context;
 } nibble_meeting;
