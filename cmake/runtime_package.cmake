@@ -18,8 +18,8 @@ foreach(name backend.c parse.cpp peak.c verify.c)
                               PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 endforeach()
 # A table of places to jump to costs 24 bytes a place in the archive.
-set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/x86/avx2_pointwise.c TARGET_DIRECTORY nibble_kernels
-                            PROPERTIES COMPILE_OPTIONS -fno-jump-tables)
+file(GLOB rt_x86 ${PROJECT_SOURCE_DIR}/src/kernels/x86/*.c)
+set_source_files_properties(${rt_x86} TARGET_DIRECTORY nibble_kernels PROPERTIES COMPILE_OPTIONS -fno-jump-tables)
 
 # What the shared library exports is what nibble.h declares.
 set(rt_symbols ${PROJECT_BINARY_DIR}/generated/nibble_rt.map)

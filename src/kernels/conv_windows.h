@@ -207,6 +207,15 @@ static inline int64_t nibble_winograd_scratch(const nibble_conv* p) {
          16 * channels + 64;
 }
 
+/* Windows of few bytes, of several segments, which x86's sets lay side by side: how many have room, and in how many bytes
+ * each. */
+enum { NIBBLE_SMALL_WINDOWS = 256, NIBBLE_SMALL_WINDOW = 64 };
+
+static inline int nibble_are_small_windows(const nibble_conv* p) {
+  return p->groups == 1 && p->kernel[0] == 1 && p->kernel[1] > 1 && nibble_segment_bytes(p) <= 8 &&
+         nibble_window_bytes(p) <= NIBBLE_SMALL_WINDOW;
+}
+
 /* Of BLOCKED weights. Without groups: windows in halves of 16 bits, or in bytes with pointers to their segments, and a
  * segment to build one in, and one of zero points; or what Winograd's kernel keeps. Two blocks of weights, unpacked. */
 static inline int64_t nibble_conv_scratch(const nibble_conv* p) {
@@ -215,7 +224,8 @@ static inline int64_t nibble_conv_scratch(const nibble_conv* p) {
   const int64_t windows = nibble_windows(p) * (2 * nibble_window_half(p) + pointers) +
                           (2 * (nibble_segment_bytes(p) + NIBBLE_SLACK) + 63) / 64 * 64;
   const int64_t tiles = nibble_takes_winograd(p) ? nibble_winograd_scratch(p) : 0;
-  return nibble_is_depthwise(p) ? nibble_strip_scratch(p) : (tiles > windows ? tiles : windows) + unpacked;
+  const int64_t small = nibble_are_small_windows(p) ? NIBBLE_SMALL_WINDOWS * NIBBLE_SMALL_WINDOW + 64 : 0;
+  return nibble_is_depthwise(p) ? nibble_strip_scratch(p) : (tiles > windows ? tiles : windows) + small + unpacked;
 }
 
 /* Where in scratch the unpacked weights of a convolution without groups stand. */

@@ -240,7 +240,7 @@ static void meet(void* context, const nibble_window_runs* x, const int64_t* y, c
   const nibble_conv* p = g->f.p;
   const int64_t quads = x->segments * x->quads, steps = steps_of(x->quads), size = LINE * quads;
   const int64_t parts = (x->count[0] + ROWS - 1) / ROWS;
-  int8_t* unpacked = nibble_unpacked(p, g->f.call->scratch);
+  int8_t* unpacked = p->w_bits < 8 ? nibble_unpacked(p, g->f.call->scratch) : NULL;
   int64_t most;
   tiles t;
   work k;
@@ -255,7 +255,7 @@ static void meet(void* context, const nibble_window_runs* x, const int64_t* y, c
     blocks* b = g->sums[g->turn ^ 1].of == g->blocks ? g->blocks + 1 : g->blocks; /* not those that wait */
     taken = g->to - block < most ? g->to - block : most;
     k.w = nibble_block_weights(p, block, quads, unpacked);
-    if (taken > 1) nibble_block_weights(p, block + 1, quads, unpacked + size);
+    if (taken > 1 && p->w_bits < 8) nibble_block_weights(p, block + 1, quads, unpacked + size);
     take_blocks(g, block, taken, b);
     for (int64_t tile = 0, some; tile < t.count; tile += some) {
       sums* s = &g->sums[g->turn];
@@ -276,7 +276,7 @@ static int conv(const void* parameters, const nibble_call* call) {
   const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
   const int64_t kept = WINDOWS_BYTES / nibble_window_bytes(p);
   progress g;
-  nibble_meeting m = {p, call, NIBBLE_MET_MOST, 8, 0, meet, &g};
+  nibble_meeting m = {p, call, NIBBLE_MET_MOST, nibble_window_bytes(p) > 256 ? 8 : 1, 0, meet, &g};
   g.f = nibble_finish_of(p, call);
   g.from = p->split ? call->begin : 0;
   g.to = p->split ? call->end : (p->out_channels + COLUMNS - 1) / COLUMNS;
@@ -296,8 +296,7 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
       !nibble_within_byte(p->zero_point, p->zero_point, p->x_type) || p->groups != 1)
     return NULL;
   /* What a tile costs beside its products pays where there are enough of them. */
-  if ((int64_t)p->batch * p->out[0] * p->out[1] * p->out[2] < 2 ||
-      (p->x_type == NIBBLE_U8 && nibble_segment_bytes(p) < 24))
+  if ((int64_t)p->batch * p->out[0] * p->out[1] * p->out[2] < 2 || nibble_window_bytes(p) * p->out_channels < 768)
     return NULL;
   /* Sums without their bias stay within 32 bits. */
   if (nibble_window_bytes(p) > 1 << 16) return NULL;

@@ -102,21 +102,30 @@ NIBBLE_INLINE void tile(int rows, int two, const nibble_window_runs* x, const ui
 #undef STORE
 }
 
-/* One window: the weights are read once, as they lie, into four sums. */
-static void stream(const uint8_t* x, int64_t quads, const int8_t* w, const int32_t* start, int32_t* v) {
-  for (int k = 0; k < VEC_BLOCK; ++k, w += VEC_BYTES) {
-    VEC a = VEC_LOAD(start + 16 / VEC_BLOCK * k), b = VEC_ZERO(), c = b, d = b;
-    int64_t quad = 0;
-    for (; quad + 4 <= quads; quad += 4) {
-      const int8_t* at = w + quad * QUAD;
-      a = VEC_DOT(a, VEC_SPREAD(quad_at(x + 4 * quad)), VEC_LOAD(at));
-      b = VEC_DOT(b, VEC_SPREAD(quad_at(x + 4 * quad + 4)), VEC_LOAD(at + QUAD));
-      c = VEC_DOT(c, VEC_SPREAD(quad_at(x + 4 * quad + 8)), VEC_LOAD(at + 2 * QUAD));
-      d = VEC_DOT(d, VEC_SPREAD(quad_at(x + 4 * quad + 12)), VEC_LOAD(at + 3 * QUAD));
-    }
-    for (; quad < quads; ++quad) a = VEC_DOT(a, VEC_SPREAD(quad_at(x + 4 * quad)), VEC_LOAD(w + quad * QUAD));
-    VEC_STORE(v + 16 / VEC_BLOCK * k, VEC_ADD(VEC_ADD(a, b), VEC_ADD(c, d)));
+/* One window by one or two registers of weights, `apart` bytes apart, that are read once, as they lie, into four sums each:
+ * to v, and to v + behind. */
+NIBBLE_INLINE void stream(int two, const uint8_t* x, int64_t quads, const int8_t* w, int64_t apart,
+                          const int32_t* start, int64_t start_apart, int32_t* v, int64_t behind) {
+  VEC a = VEC_LOAD(start), b = VEC_ZERO(), c = b, d = b, e = two ? VEC_LOAD(start + start_apart) : b, f = b, g = b,
+      h = b;
+  int64_t quad = 0;
+#define ADD(k, to, second)                                         \
+  {                                                                \
+    const VEC four = VEC_SPREAD(quad_at(x + 4 * (quad + k)));      \
+    const int8_t* at = w + (quad + k) * QUAD;                      \
+    to = VEC_DOT(to, four, VEC_LOAD(at));                          \
+    if (two) second = VEC_DOT(second, four, VEC_LOAD(at + apart)); \
   }
+  for (; quad + 4 <= quads; quad += 4) {
+    ADD(0, a, e)
+    ADD(1, b, f)
+    ADD(2, c, g)
+    ADD(3, d, h)
+  }
+  for (; quad < quads; ++quad) ADD(0, a, e)
+#undef ADD
+  VEC_STORE(v, VEC_ADD(VEC_ADD(a, b), VEC_ADD(c, d)));
+  if (two) VEC_STORE(v + behind, VEC_ADD(VEC_ADD(e, f), VEC_ADD(g, h)));
 }
 
 /* How many of `count` windows the next tile takes, of `most`: there are tiles of 1 to 8, then of even numbers. */
@@ -188,21 +197,25 @@ static void find_start(progress* g, int64_t block, const int8_t* w, int64_t quad
 static int64_t some_blocks(progress* g, const nibble_window_runs* x, int64_t block, const int64_t* y,
                            const int64_t* r) {
   const int64_t quads = x->segments * x->quads, size = QUAD * quads, behind = NIBBLE_WINDOWS_MOST * 16;
-  const int one = x->runs == 1 && x->count[0] == 1, streams = one && x->segments == 1;
-  const int64_t taken = VEC_BLOCK == 1 && !one && g->to - block > 1 ? 2 : 1;
-  int8_t* unpacked = nibble_unpacked(g->f.p, g->f.call->scratch);
+  const int streams = x->runs == 1 && x->count[0] == 1 && x->segments == 1;
+  const int64_t taken = VEC_BLOCK == 1 && g->to - block > 1 ? 2 : 1;
+  int8_t* unpacked = g->f.p->w_bits < 8 ? nibble_unpacked(g->f.p, g->f.call->scratch) : NULL;
   const int8_t* w = nibble_block_weights(g->f.p, block, quads, unpacked);
   __attribute__((aligned(64))) int32_t v[2 * NIBBLE_WINDOWS_MOST * 16], start[32];
   nibble_lanes room[2];
   const nibble_lanes* lanes = VEC_BLOCK == 1 ? nibble_lanes_of(&g->f, 16 * block, taken, room) : NULL;
-  if (taken > 1) nibble_block_weights(g->f.p, block + 1, quads, unpacked + size);
+  if (taken > 1 && g->f.p->w_bits < 8) nibble_block_weights(g->f.p, block + 1, quads, unpacked + size);
   for (int64_t k = 0; k < taken; ++k) find_start(g, block + k, w + k * size, quads, start + 16 * k);
   for (int64_t run = 0; run < x->runs; ++run)
     for (int64_t i = 0, some; i < x->count[run]; i += some, y += some, r += some) {
       const uint8_t* at = x->at[run] + i * x->step;
       some = nibble_part(x->count[run] - i, NIBBLE_WINDOWS_MOST);
-      if (streams)
-        stream(at, quads, w, start, v);
+      if (streams && VEC_BLOCK == 2)
+        stream(1, at, quads, w, VEC_BYTES, start, 8, v, 8);
+      else if (streams && taken == 2)
+        stream(1, at, quads, w, size, start, 16, v, behind);
+      else if (streams)
+        stream(0, at, quads, w, 0, start, 0, v, 0);
       else if (VEC_BLOCK == 2)
         tiles(1, x, at, some, w, VEC_BYTES, start, 8, v, 8);
       else if (taken == 2)
@@ -224,7 +237,8 @@ static int conv(const void* parameters, const nibble_call* call) {
   const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
   const int64_t begin = p->split ? 0 : call->begin, end = p->split ? positions : call->end;
   progress g;
-  nibble_meeting m = {p, call, NIBBLE_WINDOWS_MOST, 4, (uint8_t)turned_bit(p), meet, &g};
+  nibble_meeting m = {p,    call, NIBBLE_WINDOWS_MOST, nibble_window_bytes(p) > 256 ? 4 : 1, (uint8_t)turned_bit(p),
+                      meet, &g};
   g.f = nibble_finish_of(p, call);
   g.from = p->split ? call->begin : 0;
   g.to = p->split ? call->end : (p->out_channels + 15) / 16;

@@ -99,6 +99,13 @@ static void set_span(span* s, const nibble_finish* f, int64_t channel, int64_t t
     set_lane(s, f, channel + c, c / 16, most / 16, nibble_block_weights(p, (channel + c) / 16, 3, unpacked));
 }
 
+/* The first `count` of a span's bytes. */
+NIBBLE_INLINE void put_some(uint8_t* to, const uint8_t* from, int64_t count) {
+  for (; count >= 16; count -= 16, to += 16, from += 16)
+    _mm_storeu_si128((__m128i*)to, _mm_loadu_si128((const __m128i*)from));
+  if (count > 0) nibble_store_some(to, _mm_loadu_si128((const __m128i*)from), count);
+}
+
 #endif
 
 /* Four registers: cells, or sums. */
@@ -173,7 +180,7 @@ NIBBLE_INLINE void VEC_NAME(put_span)(const span* s, FOUR sum, uint8_t* y, int32
   } else {
     uint8_t kept[SPAN_MOST];
     VEC_STORE(kept, u);
-    memcpy(y, kept, (size_t)s->channels);
+    put_some(y, kept, s->channels);
   }
 }
 

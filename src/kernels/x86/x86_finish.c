@@ -208,7 +208,6 @@ static int block_lanes(const nibble_finish* f, int64_t channel, nibble_lanes* la
   const nibble_stage* s = &f->p->stage;
   const int product = f->form == NIBBLE_FINISH_PRODUCT32 || f->form == NIBBLE_FINISH_PRODUCT32_SUM;
   const int64_t rest = f->p->out_channels - channel, last = rest < 16 ? rest : 16;
-  int32_t least = 0;
   if (!product && f->form != NIBBLE_FINISH_FLOAT && f->form != NIBBLE_FINISH_FLOAT_SUM) return 0;
   for (int k = 0; k < 2; ++k) {
     const int64_t from = channel + 8 * k;
@@ -229,12 +228,19 @@ static int block_lanes(const nibble_finish* f, int64_t channel, nibble_lanes* la
       _mm256_storeu_si256((__m256i*)lanes->odd + k, odd);
     }
   }
-  for (int64_t i = 0; i < 16 && product; ++i) {
-    const int32_t shift = i < last ? ((const uint8_t*)s->d)[s->channels > 1 ? channel + i : 0] - 32 : 0;
-    lanes->shift[i] = shift;
-    least = shift < least ? shift : least;
+  if (!product) return 1;
+  {
+    const uint8_t* d = (const uint8_t*)s->d + (s->channels > 1 ? channel : 0);
+    const __m128i given = s->channels > 1 ? _mm_loadu_si128((const __m128i*)d) : _mm_set1_epi8((char)*d);
+    /* Beyond the last channel stands nothing that counts. */
+    const __m128i places = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m128i counts = _mm_cmpgt_epi8(_mm_set1_epi8((char)last), places);
+    const __m128i above = _mm_subs_epu8(given, _mm_set1_epi8(32));
+    const __m128i small = _mm_and_si128(_mm_cmpgt_epi8(_mm_set1_epi8(32), given), counts);
+    _mm256_storeu_si256((__m256i*)lanes->shift, _mm256_cvtepu8_epi32(above));
+    _mm256_storeu_si256((__m256i*)lanes->shift + 1, _mm256_cvtepu8_epi32(_mm_srli_si128(above, 8)));
+    return _mm_movemask_epi8(small) == 0;
   }
-  return least == 0;
 }
 
 const nibble_lanes* nibble_lanes_of(const nibble_finish* f, int64_t channel, int64_t blocks, nibble_lanes* lanes) {

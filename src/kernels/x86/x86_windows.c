@@ -155,11 +155,21 @@ static int64_t band_rows(const nibble_meeting* m) {
   return outputs < 2 && outputs < p->out[1] ? 0 : outputs;
 }
 
+/* `count` windows of few bytes, that begin `step` bytes apart in a band, side by side. */
+static void lay_side_by_side(const nibble_conv* p, const uint8_t* from, int64_t step, int64_t count, uint8_t* to) {
+  const int64_t apart = p->dilation[1] * band_step(p), bytes = nibble_segment_bytes(p);
+  for (int64_t i = 0; i < count; ++i, from += step, to += NIBBLE_SMALL_WINDOW)
+    for (int32_t segment = 0; segment < p->kernel[1]; ++segment)
+      _mm_storeu_si128((__m128i*)(to + segment * bytes), _mm_loadu_si128((const __m128i*)(from + segment * apart)));
+}
+
 /* Positions [begin, end), in bands of `rows` rows of outputs: runs of equal lengths. */
 static void by_bands(progress* g, int64_t begin, int64_t end, int64_t rows) {
   const nibble_conv* p = g->m->p;
   held* h = &g->placed;
-  uint8_t* band = g->m->call->scratch;
+  const int small = nibble_are_small_windows(p);
+  const int64_t step = (int64_t)p->stride[2] * p->in_channels;
+  uint8_t *band = g->m->call->scratch, *laid = band + (nibble_windows(p) * 2 * nibble_window_half(p) + 63) / 64 * 64;
   nibble_position o = nibble_position_of(p, begin);
   int64_t batch = -1, first = 0; /* the row of outputs that the band begins with */
   for (int64_t item = begin, run; item < end; item += run, nibble_move_on(p, &o, run)) {
@@ -173,16 +183,22 @@ static void by_bands(progress* g, int64_t begin, int64_t end, int64_t rows) {
       copy_band(g->m, batch, first * p->stride[1] - p->pad[1],
                 (taken - 1) * p->stride[1] + ((int64_t)p->kernel[1] - 1) * p->dilation[1] + 1, band);
     }
-    at = band + (o.at[1] - first) * p->stride[1] * band_step(p) + o.at[2] * h->x.step;
-    for (int64_t done = 0, some; done < run; done += some, at += some * h->x.step) {
+    at = band + (o.at[1] - first) * p->stride[1] * band_step(p) + o.at[2] * p->stride[2] * p->in_channels;
+    for (int64_t done = 0, some; done < run; done += some, at += some * step) {
       nibble_position from = o;
       from.at[2] += done;
       some = nibble_part(run - done, h->most);
-      if (h->count + some > h->most || h->x.runs == NIBBLE_RUNS_MOST || (h->x.runs > 0 && h->x.count[0] != some))
+      if (h->count + some > h->most ||
+          (!small && (h->x.runs == NIBBLE_RUNS_MOST || (h->x.runs > 0 && h->x.count[0] != some))))
         flush(g->m, h);
       places(p, &from, some, h->y + h->count, h->r + h->count);
-      h->x.at[h->x.runs] = at;
-      h->x.count[h->x.runs++] = some;
+      if (small) {
+        lay_side_by_side(p, at, step, some, laid + h->count * NIBBLE_SMALL_WINDOW);
+        h->x.runs = 1, h->x.at[0] = laid, h->x.count[0] = h->count + some;
+      } else {
+        h->x.at[h->x.runs] = at;
+        h->x.count[h->x.runs++] = some;
+      }
       h->count += some;
     }
   }
@@ -229,6 +245,11 @@ void nibble_meet_windows(const nibble_meeting* m, int64_t begin, int64_t end) {
     g.placed.x.step = step;
     by_plane(m, &g.placed, begin, end);
   } else if (rows > 0) {
+    if (nibble_are_small_windows(p)) {
+      g.placed.x.step = NIBBLE_SMALL_WINDOW;
+      g.placed.x.segments = 1;
+      g.placed.x.quads = nibble_window_bytes(p) / 4;
+    }
     by_bands(&g, begin, end, rows);
   } else {
     by_rows(&g, begin, end);

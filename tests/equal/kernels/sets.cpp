@@ -48,21 +48,28 @@ TEST(KernelSets, AreTheReferenceInEveryByteOnRandomSteps) {
 }
 
 TEST(KernelSets, OfVectorsTakeEveryConvolutionOfBytesAndBlockedWeights) {
-  int taken = 0;
+  int taken = 0, tiles = 0;
   for (uint64_t seed = 0; seed < 400; ++seed) {
     const auto c = conv_case(seed, {.x_type = NIBBLE_U8, .depthwise = seed % 2 == 0});
     const auto& p = *static_cast<const nibble_conv*>(c->parameters.get());
     if (p.w_format != NIBBLE_BLOCKED || p.w_bits != 8 || p.acc_type != NIBBLE_I32) continue;
     for (const nibble_kernel_set* set : sets()) {
       if (set->name == std::string("portable")) continue;
-      /* Tiles are for what is dense and wide, cut into equal steps; the next set takes the rest. */
-      const bool tiles = std::string(set->name).starts_with("amx");
-      if (tiles && (p.groups != 1 || p.in_channels != 32 || p.batch * p.out[0] * p.out[1] * p.out[2] < 2)) continue;
+      // Tiles are for what is dense and wide and cut into equal steps; the next set takes the rest.
+      const int64_t positions = int64_t{p.batch} * p.out[0] * p.out[1] * p.out[2];
+      const bool wide = p.groups == 1 && p.in_channels % 8 == 0 && p.in_channels <= 64 &&
+                        p.kernel[0] * p.kernel[1] == 1 && p.kernel[2] == 1 &&
+                        int64_t{p.in_channels} * p.out_channels >= 768 && positions > 1;
+      if (std::string(set->name).starts_with("amx") && !wide) continue;
+      tiles += std::string(set->name) == "amx_emulated";
       EXPECT_TRUE(found(*set, *c)) << set->name << ":" << c->text;
       ++taken;
     }
   }
   EXPECT_TRUE(sets().size() <= 1 || taken > 0);
+#if defined(NIBBLE_EMULATED_SETS)
+  EXPECT_GT(tiles, 0);
+#endif
 }
 
 TEST(KernelSets, OfProcessorsWithoutVectorsTakeFoldedWeightsOfEveryWidth) {
