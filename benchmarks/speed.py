@@ -138,6 +138,10 @@ FLOAT, INT8, ONEDNN, XNNPACK, NIBBLE = "ORT float", "ORT int8", "oneDNN", "XNNPA
 PEERS = [FLOAT, INT8, ONEDNN, XNNPACK]
 
 
+# Sets of Nibble and what oneDNN calls as much; XNNPACK of 2022 has nothing beyond AVX-512 VNNI.
+LIMITS = {"avx2": "AVX2", "avx512vnni": "AVX512_CORE_VNNI"}
+
+
 def worker(name, network, threads, peers, isa):
     """The program of that name, ready to measure."""
     if name == NIBBLE:
@@ -150,8 +154,8 @@ def worker(name, network, threads, peers, isa):
     layers = network.file("layers.json")
     if name == ONEDNN:
         environment = {"OMP_NUM_THREADS": str(threads)}
-        return Worker([peers / "onednn", layers], environment | ({"DNNL_MAX_CPU_ISA": isa.upper()} if isa else {}))
-    return Worker([peers / "xnnpack", layers, threads, *([isa] if isa else [])], {})
+        return Worker([peers / "onednn", layers], environment | ({"DNNL_MAX_CPU_ISA": LIMITS[isa]} if isa else {}))
+    return Worker([peers / "xnnpack", layers, threads, *([isa] if isa == "avx2" else [])], {})
 
 
 # ---- One network at one number of threads ----
@@ -286,7 +290,7 @@ def options_of(words):
     parser.add_argument("--only", help=f"programs, of {', '.join([*PEERS, NIBBLE])} (all)")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each program in a round (0.3)")
-    parser.add_argument("--isa", choices=["avx2"], help="limits Nibble, oneDNN and XNNPACK; ONNX Runtime has no limit")
+    parser.add_argument("--isa", choices=list(LIMITS), help="limits Nibble, oneDNN and XNNPACK; ONNX Runtime has no limit")
     parser.add_argument("--again", action="store_true", help="draws and quantises the networks anew")
     parser.add_argument("--out", type=pathlib.Path, help="tables and networks (BUILD/speed)")
     return parser.parse_args(words)

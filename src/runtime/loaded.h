@@ -41,6 +41,7 @@ typedef struct nibble_loaded_step {
   int64_t tiles; /* bytes of scratch before the operands' tiles */
   int64_t operations, items;
   size_t bytes;
+  int shared; /* by threads */
   nibble_kernel kernel;
   const char* chosen; /* by the file: a kernel set's name, or a back end's; NULL: nobody */
   int chosen_backend;

@@ -32,8 +32,9 @@ typedef struct seen_inside {
   const uint8_t* from;
 } seen_inside;
 
-/* A step's items below which a second thread costs more than it brings, in multiply-accumulates and bytes moved. */
-static const int64_t worth_a_thread = 60000;
+/* Work below which a second thread costs more than it brings, in multiply-accumulates and four times the bytes moved; of
+ * sets that multiply 64 bytes and more at once, in eighths of multiply-accumulates, and weights once. */
+static const int64_t worth_a_thread = 60000, worth_a_thread_of_wide = 250000;
 
 static void say(char* message, size_t size, const char* what, const char* which) {
   if (message != NULL && size > 0) snprintf(message, size, "%s%s%s", which, *which ? ": " : "", what);
@@ -53,8 +54,17 @@ const char* nibble_kernel_set_name(size_t index) {
   return NULL;
 }
 
+static int64_t weight_bytes(const nibble_loaded_step* step) {
+  const nibble_conv* p = step->parameters;
+  int64_t weights = 0;
+  if (step->kind != NIBBLE_KIND_CONV) return 0;
+  weights = (int64_t)p->out_channels * (p->in_channels / p->groups);
+  for (int k = 0; k < 3; ++k) weights *= p->kernel[k];
+  return weights * (p->w_format == NIBBLE_BLOCKED ? 1 : nibble_size_of(p->w_type));
+}
+
 static int64_t bytes_touched(const nibble_loaded_step* step) {
-  int64_t bytes = 0;
+  int64_t bytes = weight_bytes(step);
   for (size_t i = 0; i < step->value_count; ++i) {
     int64_t elements = 1;
     for (int k = 0; k < step->values[i].rank; ++k) elements *= step->values[i].extents[k];
@@ -62,11 +72,9 @@ static int64_t bytes_touched(const nibble_loaded_step* step) {
   }
   if (step->kind == NIBBLE_KIND_CONV) {
     const nibble_conv* p = step->parameters;
-    int64_t weights = (int64_t)p->out_channels * (p->in_channels / p->groups),
-            inputs = (int64_t)p->batch * p->in_channels;
-    for (int k = 0; k < 3; ++k) weights *= p->kernel[k], inputs *= p->in[k];
-    bytes += weights * (p->w_format == NIBBLE_BLOCKED ? 1 : nibble_size_of(p->w_type)) +
-             inputs * nibble_bits_of(p->x_type) / 8;
+    int64_t inputs = (int64_t)p->batch * p->in_channels;
+    for (int k = 0; k < 3; ++k) inputs *= p->in[k];
+    bytes += inputs * nibble_bits_of(p->x_type) / 8;
   }
   return bytes;
 }
@@ -121,6 +129,13 @@ static nibble_finisher choose_finisher(const nibble_kernel_set* forced) {
   return NULL;
 }
 
+static int is_worth_a_thread(const nibble_loaded_step* step) {
+  const int wide = strcmp(step->set_name, "amx") == 0 || strcmp(step->set_name, "avx512vnni") == 0;
+  const int64_t bytes = (int64_t)step->bytes;
+  if (!wide) return step->operations + 4 * bytes >= worth_a_thread;
+  return step->operations / 8 + 4 * bytes - 3 * weight_bytes(step) >= worth_a_thread_of_wide;
+}
+
 static nibble_status finish_loading(nibble_program* program, const char* kernels, char* message, size_t size) {
   const char* asked = kernels != NULL ? kernels : getenv("NIBBLE_KERNELS");
   const nibble_kernel_set* forced = asked == NULL || *asked == 0 ? NULL : set_named(asked);
@@ -138,6 +153,7 @@ static nibble_status finish_loading(nibble_program* program, const char* kernels
     choose_kernel(step, forced);
     step->items = nibble_items(step->kind, step->parameters);
     step->bytes = (size_t)bytes_touched(step);
+    step->shared = is_worth_a_thread(step);
   }
   return status;
 }
@@ -519,10 +535,6 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int64_t work_of(const nibble_loaded_step* step) {
-  return step->operations + 4 * (int64_t)step->bytes;
-}
-
 static void show(nibble_context* context, size_t index) {
   const nibble_loaded_step* step = &context->program->steps[index];
   for (size_t i = 0; i < step->value_count; ++i) {
@@ -546,7 +558,7 @@ void nibble_copy_seen(const nibble_seen* seen, void* data) {
 }
 
 static int run_step(nibble_context* context, const nibble_loaded_step* step) {
-  const int together = context->thread_count > 1 && work_of(step) >= worth_a_thread;
+  const int together = context->thread_count > 1 && step->shared;
   share_of_step job = {context, step, 0};
   if (step->backend != NULL) {
     const nibble_taken with = {call_of(context, step), context->program->finisher, together ? context->threads : NULL,
