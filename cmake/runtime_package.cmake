@@ -13,7 +13,7 @@ target_compile_options(nibble_kernels PRIVATE
 file(GLOB rt_seldom ${PROJECT_SOURCE_DIR}/src/kernels/packed/*.c ${PROJECT_SOURCE_DIR}/src/kernels/portable/*.c
                     ${PROJECT_SOURCE_DIR}/src/kernels/unrolled/*.c)
 set_source_files_properties(${rt_seldom} TARGET_DIRECTORY nibble_kernels PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
-foreach(name backend.c parse.cpp peak.c verify.c)
+foreach(name backend.c parse.cpp peak.c run.c verify.c)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/src/runtime/${name} TARGET_DIRECTORY nibble_runtime
                               PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 endforeach()

@@ -254,8 +254,8 @@ static void meet(void* context, const nibble_window_runs* x, const int64_t* y, c
   for (int64_t block = g->from, taken; block < g->to; block += taken) {
     blocks* b = g->sums[g->turn ^ 1].of == g->blocks ? g->blocks + 1 : g->blocks; /* not those that wait */
     taken = g->to - block < most ? g->to - block : most;
-    k.w = nibble_block_weights(p, block, quads, unpacked);
-    if (taken > 1 && p->w_bits < 8) nibble_block_weights(p, block + 1, quads, unpacked + size);
+    k.w = nibble_wide_block_weights(p, block, quads, unpacked);
+    if (taken > 1 && p->w_bits < 8) nibble_wide_block_weights(p, block + 1, quads, unpacked + size);
     take_blocks(g, block, taken, b);
     for (int64_t tile = 0, some; tile < t.count; tile += some) {
       sums* s = &g->sums[g->turn];

@@ -28,6 +28,7 @@ static int64_t some_channels(nibble_finish* f, int64_t channel, int64_t to, int6
   return 64;
 }
 
+#define BLOCK_WEIGHTS nibble_wide_block_weights
 #define SPAN_PLANE some_channels
 #define FINISH nibble_wide_finish
 #define TILE_ROWS 12

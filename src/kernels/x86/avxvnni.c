@@ -22,6 +22,7 @@ static int64_t some_channels(nibble_finish* f, int64_t channel, int64_t to, int6
   return 32;
 }
 
+#define BLOCK_WEIGHTS nibble_block_weights
 #define SPAN_PLANE some_channels
 #define FINISH(f, lanes, v, behind, blocks, count, channel, y, r) \
   ((void)(lanes), nibble_finish_rows(f, v, count, channel, y, r))

@@ -54,16 +54,50 @@ static void clear_padding(const nibble_conv* p, int8_t* w) {
     }
 }
 
-const int8_t* nibble_block_weights(const nibble_conv* p, int64_t block, int64_t quads, int8_t* to) {
-  const uint8_t* from = (const uint8_t*)p->weights + block * quads * 8 * p->w_bits;
+/* Where a block's weights are stored. */
+static const uint8_t* stored(const nibble_conv* p, int64_t block, int64_t quads) {
+  return (const uint8_t*)p->weights + block * quads * 8 * p->w_bits;
+}
+
+/* What each code stands for, again and again where there are fewer than 16. */
+static __m128i numbers_of(const nibble_conv* p) {
   int8_t numbers[16];
+  for (int i = 0; i < 16; ++i) numbers[i] = (int8_t)(p->w_low + p->w_step * (i & ((1 << p->w_bits) - 1)));
+  return _mm_loadu_si128((const __m128i*)numbers);
+}
+
+const int8_t* nibble_block_weights(const nibble_conv* p, int64_t block, int64_t quads, int8_t* to) {
+  const uint8_t* from = stored(p, block, quads);
   __m256i all;
   if (p->w_bits == 8) return (const int8_t*)from;
-  for (int i = 0; i < 16; ++i) numbers[i] = (int8_t)(p->w_low + p->w_step * (i & ((1 << p->w_bits) - 1)));
-  all = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)numbers));
+  all = _mm256_broadcastsi128_si256(numbers_of(p));
   if (p->w_bits == 4) unpack(from, quads, all, to, 4);
   if (p->w_bits == 2) unpack(from, quads, all, to, 2);
   if (p->w_bits == 1) unpack(from, quads, all, to, 1);
+  if (!nibble_is_depthwise(p)) clear_padding(p, to);
+  return to;
+}
+
+NIBBLE_CLOSE_TARGET
+NIBBLE_OPEN_TARGET("avx2,avx512f,avx512bw")
+
+const int8_t* nibble_wide_block_weights(const nibble_conv* p, int64_t block, int64_t quads, int8_t* to) {
+  const uint8_t* from = stored(p, block, quads);
+  __m512i all;
+  if (p->w_bits != 4 && p->w_bits != 2) return nibble_block_weights(p, block, quads, to);
+  all = _mm512_broadcast_i32x4(numbers_of(p));
+  for (int64_t i = 0; i < quads; ++i) {
+    __m512i codes;
+    if (p->w_bits == 4) {
+      const __m512i v = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)(from + 32 * i)));
+      codes = _mm512_and_si512(_mm512_or_si512(v, _mm512_slli_epi16(v, 4)), _mm512_set1_epi8(15));
+    } else {
+      const __m512i v = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(from + 16 * i)));
+      const __m512i low = _mm512_or_si512(v, _mm512_slli_epi32(v, 6));
+      codes = _mm512_and_si512(_mm512_or_si512(low, _mm512_slli_epi32(low, 12)), _mm512_set1_epi8(3));
+    }
+    _mm512_storeu_si512(to + 64 * i, _mm512_shuffle_epi8(all, codes));
+  }
   if (!nibble_is_depthwise(p)) clear_padding(p, to);
   return to;
 }

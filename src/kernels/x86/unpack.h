@@ -9,4 +9,11 @@ int nibble_are_bytes(const nibble_conv* p);
  * room for quads * 64 bytes; columns beyond a segment are zeros. */
 const int8_t* nibble_block_weights(const nibble_conv* p, int64_t block, int64_t quads, int8_t* to);
 
+/* The same by registers of 512 bits. */
+#if defined(NIBBLE_EMULATED)
+#define nibble_wide_block_weights nibble_block_weights
+#else
+const int8_t* nibble_wide_block_weights(const nibble_conv* p, int64_t block, int64_t quads, int8_t* to);
+#endif
+
 #endif

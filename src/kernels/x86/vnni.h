@@ -2,6 +2,7 @@
  * that a set's file includes within its target, after vec256.h or vec512.h, vnni_three.h, and
  *
  *   TILE_ROWS   positions of a tile of two registers of weights, 6 or 12; TILE_ROWS_OF_ONE, of one, 24 at most
+ *   BLOCK_WEIGHTS  nibble_block_weights or its like by wider registers
  *   SPAN_PLANE  span_plane of vnni_three.h for as many channels as are best taken at once; how many
  *   FINISH(f, lanes, v, behind, blocks, count, channel, y, r)  nibble_wide_finish or, of one block, nibble_finish_rows; the
  *               second's sums at v + behind
@@ -200,11 +201,11 @@ static int64_t some_blocks(progress* g, const nibble_window_runs* x, int64_t blo
   const int streams = x->runs == 1 && x->count[0] == 1 && x->segments == 1;
   const int64_t taken = VEC_BLOCK == 1 && g->to - block > 1 ? 2 : 1;
   int8_t* unpacked = g->f.p->w_bits < 8 ? nibble_unpacked(g->f.p, g->f.call->scratch) : NULL;
-  const int8_t* w = nibble_block_weights(g->f.p, block, quads, unpacked);
+  const int8_t* w = BLOCK_WEIGHTS(g->f.p, block, quads, unpacked);
   __attribute__((aligned(64))) int32_t v[2 * NIBBLE_WINDOWS_MOST * 16], start[32];
   nibble_lanes room[2];
   const nibble_lanes* lanes = VEC_BLOCK == 1 ? nibble_lanes_of(&g->f, 16 * block, taken, room) : NULL;
-  if (taken > 1 && g->f.p->w_bits < 8) nibble_block_weights(g->f.p, block + 1, quads, unpacked + size);
+  if (taken > 1 && g->f.p->w_bits < 8) BLOCK_WEIGHTS(g->f.p, block + 1, quads, unpacked + size);
   for (int64_t k = 0; k < taken; ++k) find_start(g, block + k, w + k * size, quads, start + 16 * k);
   for (int64_t run = 0; run < x->runs; ++run)
     for (int64_t i = 0, some; i < x->count[run]; i += some, y += some, r += some) {
