@@ -41,9 +41,10 @@ bool wants_channels_last(const Graph& graph, const graph::Uses& uses, ValueId id
 
 Place place_of(const View& view, const Plan& plan) {
   if (!view.exists()) return {};
-  const int64_t bytes = bytes_to(view.type, view.offset);
+  // What has no element may stand anywhere: a slice of nothing begins before it. What no step writes has none, and no room.
+  const bool empty = std::find(view.extents.begin(), view.extents.end(), 0) != view.extents.end();
+  const int64_t bytes = empty ? 0 : bytes_to(view.type, view.offset);
   if (view.buffer == View::constants) return {Place::Where::Constants, bytes};
-  // What no step writes has no element, and no room: it may stand anywhere.
   return {Place::Where::Arena, std::max<int64_t>(plan.offsets[static_cast<size_t>(view.buffer)], 0) + bytes};
 }
 

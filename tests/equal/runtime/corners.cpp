@@ -131,11 +131,12 @@ TEST(Corners, TensorsOfNoElementsPassThrough) {
   const ValueId moved = net.node(graph::Transpose{{2, 0, 1}}, {net.node(graph::Abs{}, {none})});
   const ValueId joined = net.node(graph::Concat{1}, {x, none});
   const ValueId sums = net.node(graph::ReduceSum{{1}, false, 3}, {none});
+  const ValueId backwards = net.node(graph::Slice{{0}, {INT64_MIN}, {1}, {-2}}, {net.node(graph::Abs{}, {none})});
   const ValueId inner =
       net.node(graph::MatMul{}, {net.node(graph::Reshape{{8, 0}, true}, {none}), net.constant({0, 5}, bytes)});
   const ValueId rows = net.node(graph::MatMul{}, {none, net.constant({4, 5}, bytes)});
-  expect_every_way(net.give(
-      {none, moved, joined, sums, inner, net.requantise(rows, 3, 1, 2, bytes), net.node(graph::Relu{}, {joined})}));
+  expect_every_way(net.give({none, moved, joined, sums, backwards, inner, net.requantise(rows, 3, 1, 2, bytes),
+                             net.node(graph::Relu{}, {joined})}));
 }
 
 }  // namespace
