@@ -50,6 +50,8 @@ Experiment::Variant read_variant(const Json& json, const train::Recipe& of_float
   if (trains && !policy.contains("batch_norm")) policy["batch_norm"] = "keep";
   // Training finds ranges itself, from ends that cut nothing off.
   if (trains && !policy.contains("range")) policy["range"] = "min_max";
+  // And starts from the weights as they are: what rounding takes, no training knows any more.
+  if (trains && !policy.contains("weight_rounding")) policy["weight_rounding"] = "nearest";
   variant.policy = passes::policy_from_json(policy, place);
   variant.resolved = variant.policy.resolved;
   const auto bits = [&](const char* key) { return variant.resolved[key].dump(); };

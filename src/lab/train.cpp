@@ -64,7 +64,6 @@ void calibrate(const Experiment& experiment, const Experiment::Variant& variant,
   // Training, its teacher and the comparison with the float network share one preprocessing.
   passes::QuantiseOptions quantise = quantise_options(network, feed, variant.policy, Input::Reals);
   quantise.bias_correction = variant.bias_correction;
-  quantise.rounds_weights = !variant.training;
   quantise.trains_folded = variant.training && variant.training->batch_norm.fold;
   passes::quantise(
       network, quantise, [&](const graph::Graph& g) { return api.engine(g, {.threads = experiment.recipe.threads}); },

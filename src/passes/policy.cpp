@@ -99,7 +99,7 @@ constexpr Key table[] = {
     {"range", R"("measured")", "of activations: measured, min_max, percentile=P, sigma=K, mse, kl, sawb",
      setting<&P::activation_range, range_from>},
     {"weight_range", R"("min_max")", "of weights, likewise, but for measured", setting<&P::weight_range, weight_range_from>},
-    {"weight_rounding", R"("nearest")", "nearest, or measured: what adds least to sums, if outputs gain",
+    {"weight_rounding", R"("measured")", "measured: what adds least to sums, if outputs gain; or nearest",
      setting<&P::weight_rounding, weight_rounding_from>},
     {"rounding", R"("half_up")", "half_up, floor or half_even", setting<&P::rounding, rounding_from>},
     {"symmetric_activations", "false", "zero point 0 for activations of both signs", setting<&P::symmetric_activations, truth_from>},

@@ -39,7 +39,7 @@ struct LayerPolicy {
   int64_t activation_levels = 256;
   bool per_channel = true;  ///< weights
   quant::RangeRule weight_range{quant::RangeMethod::MinMax, 0};
-  WeightRounding weight_rounding = WeightRounding::Nearest;
+  WeightRounding weight_rounding = WeightRounding::Measured;
   quant::RangeRule activation_range{quant::RangeMethod::Measured, 0};
   bool symmetric_activations = false;
   Rounding rounding = Rounding::HalfUp;

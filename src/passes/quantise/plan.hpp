@@ -34,6 +34,9 @@ struct Reading {
   int point;
 };
 
+/// Of products of levels, in an accumulator of 32 bits: a bias has the rest.
+constexpr double most_of_a_sum = 0x1p31 * 0.98;
+
 /// A linear op with constant weights; `point` quantises its input where that is known directly.
 struct LinearPoint {
   size_t node;

@@ -587,7 +587,6 @@ class Planner {
     // Weights that came with their quantiser stay.
     if (linear.point < 0 || linear.kept) return;
     const double weight = largest_sum(linear);
-    constexpr double most = 0x1p31 * 0.98;  // a bias has the rest
     const auto reach = [&] {
       const Point& point = plan_.points[static_cast<size_t>(linear.point)];
       const auto levels = point.fixed ? point.fixed->levels() : point.policy.activation_levels;
@@ -595,7 +594,7 @@ class Planner {
       return weight * static_cast<double>(largest) * static_cast<double>(levels - 1);
     };
     const int bits = signed_bits(reach());
-    while (reach() > most) {
+    while (reach() > most_of_a_sum) {
       if (levels_of(linear.point) >= linear.policy.weight_levels && halve(linear.point, linear.node, bits)) continue;
       if (linear.policy.weight_levels / 2 < 256) return;
       linear.policy.weight_levels /= 2;

@@ -31,7 +31,7 @@ struct QuantiseOptions {
   std::vector<InputGrid> inputs;     ///< inputs with an exact grid of their own
   std::vector<InputFormat> formats;  ///< inputs whose network shall take the pixels themselves
   bool bias_correction = true;       ///< correct_biases, with a second run over the batches
-  bool rounds_weights = true;        ///< round_weights, with one more run; not where training moves them anyway
+  bool rounds_weights = true;        ///< round_weights where the policy says so, with one more run
   bool trains_folded = false;        ///< weights get the ranges that they have times their batch-norm's gain
   std::filesystem::path dump;
 };

@@ -26,6 +26,9 @@ constexpr int64_t most_levels = 1 << 10;
 /// Of the moments' mean: what keeps weights near where a few thousand sums say nothing.
 constexpr double damping = 0.01;
 
+/// 0.25 dB: what few examples say of less, others may not.
+constexpr double worth_it = 1.06;
+
 /// A linear op, and what its weights meet.
 struct Layer {
   size_t linear;
@@ -57,9 +60,10 @@ std::vector<Layer> layers_to_round(const Graph& graph, const QuantiserPlan& plan
   return layers;
 }
 
-/// What the point's quantiser makes of a row; points have one scale for all channels.
-void quantise_row(std::vector<float>& row, const Grid& grid, Rounding rounding) {
-  for (float& x : row) x = static_cast<float>(grid.real(grid.quantise(static_cast<double>(x), 0, rounding), 0));
+/// The levels that the point's quantiser makes of a row, from real zero's on: no scale, so that no product of two leaves
+/// float32. Points have one scale for all channels.
+void to_levels(std::vector<float>& row, const Grid& grid, Rounding rounding) {
+  for (float& x : row) x = static_cast<float>(grid.quantise(static_cast<double>(x), 0, rounding) - grid.zero_point);
 }
 
 /// What a layer sees of the float network's `input`, a batch of examples whose first is number `first` of the data: `each`
@@ -91,7 +95,7 @@ class Seen {
       patches.take(x, sum, g, row.data());
       if (linear.point >= 0) {
         const auto p = static_cast<size_t>(linear.point);
-        quantise_row(row, grids_[p], rounding_of(plan_.points[p]));
+        to_levels(row, grids_[p], rounding_of(plan_.points[p]));
       }
       for (size_t b = 0; b < layer.blocks(); ++b)
         layer.moments[g * layer.blocks() + b].add(row.data() + layer.first(b));
@@ -120,6 +124,14 @@ void see_all(const Graph& graph, const QuantiserPlan& plan, const Seen& seen, co
   });
 }
 
+/// Of a block of inputs. Reals whose products left float32 say nothing.
+std::vector<double> moments_of(quant::SecondMoments& seen) {
+  std::vector<double> moments = seen.about_zero();
+  const auto finite = [](double x) { return std::isfinite(x); };
+  if (!std::all_of(moments.begin(), moments.end(), finite)) std::fill(moments.begin(), moments.end(), 0.0);
+  return moments;
+}
+
 /// The levels of the weights of a group and block, in place.
 void round_block(Layer& layer, size_t group, size_t block, const ChannelOf& channel, std::vector<double>& levels) {
   const size_t first = layer.first(block), size = layer.first(block + 1) - first;
@@ -131,27 +143,80 @@ void round_block(Layer& layer, size_t group, size_t block, const ChannelOf& chan
     }
   const Interval range{layer.grid.low - layer.grid.zero_point, layer.grid.high - layer.grid.zero_point};
   const std::vector<double> rounded =
-      quant::round_by_moments(layer.moments[group * layer.blocks() + block].about_zero(), rows, size, range, damping);
+      quant::round_by_moments(moments_of(layer.moments[group * layer.blocks() + block]), rows, size, range, damping);
   for (size_t o = 0; o < layer.rows.outputs; ++o)
     for (size_t i = 0; i < size; ++i) levels[layer.rows.place(group, o, first + i)] = rounded[o * size + i];
 }
 
-/// Whether a weight is at another level than its nearest.
-bool round_layer(Graph& graph, LinearPoint& linear, Layer& layer) {
-  const ValueId id = graph.nodes[linear.node].inputs[linear.slot];
-  const Tensor weights = *graph.constant(id);
+/// Rows whose sums, of inputs up to `largest` levels from real zero, might leave 32 bits take their nearest levels again,
+/// by which the plan was made.
+void keep_sums(const Layer& layer, double largest, const std::vector<double>& weights, const ChannelOf& channel,
+               std::vector<double>& levels) {
+  for (size_t g = 0; g < layer.rows.groups; ++g)
+    for (size_t o = 0; o < layer.rows.outputs; ++o) {
+      double sum = 0;
+      for (size_t i = 0; i < layer.rows.inputs; ++i) sum += std::abs(levels[layer.rows.place(g, o, i)]);
+      if (sum * largest <= most_of_a_sum) continue;
+      for (size_t i = 0; i < layer.rows.inputs; ++i) {
+        const size_t at = layer.rows.place(g, o, i);
+        const int64_t nearest = layer.grid.quantise(weights[at], channel(at), Rounding::HalfUp);
+        levels[at] = static_cast<double>(nearest - layer.grid.zero_point);
+      }
+    }
+}
+
+/// A layer's weights, on their grid.
+struct RoundedLayer {
+  size_t linear;
+  Tensor weights;
+  Grid grid;
+  bool in_groups;
+  bool moved;  ///< one of them is at another level than its nearest
+};
+
+/// `largest`: of the levels of its inputs.
+RoundedLayer round_layer(const Graph& graph, const LinearPoint& linear, Layer& layer, double largest) {
+  const Tensor& weights = *graph.constant(graph.nodes[linear.node].inputs[linear.slot]);
   const ChannelOf channel(weights.shape(), layer.grid.axis);
-  std::vector<double> levels = weights.to_reals();
+  const std::vector<double> given = weights.to_reals();
+  std::vector<double> levels = given;
   for (size_t g = 0; g < layer.rows.groups; ++g)
     for (size_t b = 0; b < layer.blocks(); ++b) round_block(layer, g, b, channel, levels);
+  keep_sums(layer, largest, given, channel, levels);
   std::vector<double>& reals = levels;
   for (size_t i = 0; i < levels.size(); ++i) reals[i] = levels[i] * layer.grid.scale_of(channel(i));
-  linear.rounded = layer.grid;
-  const Tensor rounded = float_tensor(weights.shape(), reals);
-  const bool moved =
-      quant::quantise(rounded, layer.grid, Rounding::HalfUp) != quant::quantise(weights, layer.grid, Rounding::HalfUp);
-  rewrite_constant(graph, id, rounded);
-  return moved;
+  RoundedLayer rounded{layer.linear, float_tensor(weights.shape(), reals), layer.grid, layer.rows.groups > 1, false};
+  rounded.moved = quant::quantise(rounded.weights, layer.grid, Rounding::HalfUp) !=
+                  quant::quantise(weights, layer.grid, Rounding::HalfUp);
+  return rounded;
+}
+
+/// The network with weights at such levels.
+struct Candidate {
+  Graph graph;
+  QuantiserPlan plan;
+  int layers = 0;  ///< that are not all at their nearest
+
+  void take(const RoundedLayer& layer) {
+    LinearPoint& linear = plan.linears[layer.linear];
+    rewrite_constant(graph, graph.nodes[linear.node].inputs[linear.slot], layer.weights);
+    linear.rounded = layer.grid;
+    layers += layer.moved ? 1 : 0;
+  }
+};
+
+/// All layers, and all but those in groups: sums of few inputs have little to take back, and may cost the network more.
+std::vector<Candidate> candidates(const Graph& graph, const QuantiserPlan& plan,
+                                  const std::vector<RoundedLayer>& layers) {
+  Candidate all{graph, plan}, ungrouped{graph, plan};
+  for (const RoundedLayer& layer : layers) {
+    all.take(layer);
+    if (!layer.in_groups) ungrouped.take(layer);
+  }
+  std::vector<Candidate> made;
+  if (ungrouped.layers > 0 && ungrouped.layers < all.layers) made.push_back(std::move(ungrouped));
+  if (all.layers > 0) made.push_back(std::move(all));
+  return made;
 }
 
 }  // namespace
@@ -161,23 +226,30 @@ RoundedWeights round_weights(Graph& graph, QuantiserPlan& plan, const std::vecto
   std::vector<Layer> layers = layers_to_round(graph, plan);
   if (layers.empty() || seen.judges().empty()) return {};
   see_all(graph, plan, Seen(graph, plan, grids, seen), maker, batches, layers);
-  Graph rounded = graph;
-  QuantiserPlan rounded_plan = plan;
-  int moved = 0;
+  std::vector<RoundedLayer> rounded;
   for (Layer& layer : layers) {
-    moved += round_layer(rounded, rounded_plan.linears[layer.linear], layer) ? 1 : 0;
+    const LinearPoint& linear = plan.linears[layer.linear];
+    const int p = linear.point;
+    const double largest = p < 0 ? 0 : static_cast<double>(grids[static_cast<size_t>(p)].levels() - 1);
+    rounded.push_back(round_layer(graph, linear, layer, largest));
     layer.moments.clear();
   }
-  if (moved == 0) return {};
+  std::vector<Candidate> tried = candidates(graph, plan, rounded);
+  if (tried.empty()) return {};
   const OutputNoise judge(graph, maker, seen.judges());
   const std::vector<std::vector<Tensor>> none, &biases = corrects ? seen.examples : none;
   const double before = noise_of(judge, graph, plan, grids, maker, biases);
-  const double after = noise_of(judge, rounded, rounded_plan, grids, maker, biases);
-  RoundedWeights result{0, -decibels(before), -decibels(after)};
-  if (!(after < before)) return result;
-  result.layers = moved;
-  graph = std::move(rounded);
-  plan = std::move(rounded_plan);
+  Candidate* best = nullptr;
+  double least = 0;
+  for (Candidate& each : tried) {
+    const double noise = noise_of(judge, each.graph, each.plan, grids, maker, biases);
+    if (!best || noise < least) best = &each, least = noise;
+  }
+  RoundedWeights result{0, -decibels(before), -decibels(least)};
+  if (!(least * worth_it < before)) return result;
+  result.layers = best->layers;
+  graph = std::move(best->graph);
+  plan = std::move(best->plan);
   return result;
 }
 

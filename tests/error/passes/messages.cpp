@@ -83,6 +83,31 @@ TEST(QuantiseErrors, NameAValueThatIsNotFinite) {
   EXPECT_NE(message.find("'x'"), std::string::npos) << message;
 }
 
+TEST(QuantiseErrors, NameWhatIsNotFiniteHoweverWeightsAreRounded) {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  const auto message = [](const char* way, float in_data, float in_weights) {
+    Network n = one_convolution();
+    n.graph[n.graph.find("conv_w")].constant->as<float>()[1] += in_weights;
+    QuantiseOptions options;
+    options.policy = policy_from_json(Json{{"weight_rounding", way}}, "policy");
+    return message_of([&] {
+      quantise(n.graph, options, graph::reference_engine, [&](const auto& use) {
+        for (int b = 0; b < 12; ++b) {
+          std::vector<float> values(72, 0.1F * static_cast<float>(b));
+          if (b == 7) values[3] += in_data;
+          use({Tensor({1, 2, 6, 6}, values)});
+        }
+      });
+    });
+  };
+  for (const char* way : {"measured", "nearest"}) {
+    EXPECT_EQ(message(way, nan, 0), "quant: value 'x': NaN at index 3 (expected finite numbers)");
+    EXPECT_EQ(message(way, infinity, 0), "quant: value 'x': infinity at index 3 (expected finite numbers)");
+    EXPECT_EQ(message(way, 0, nan), "graph: constant 'conv_w': NaN at index 1 (expected finite numbers)");
+    EXPECT_EQ(message(way, 0, -infinity), "graph: constant 'conv_w': infinity at index 1 (expected finite numbers)");
+  }
+}
+
 TEST(QuantiseErrors, SayWhatToDoAboutALogSoftmaxAtTheEnd) {
   Network n;
   n.finish({n.node("softmax", graph::LogSoftmax{}, {n.gemm("fc", n.input({any, 5}), 3)})});

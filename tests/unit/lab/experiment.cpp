@@ -27,6 +27,21 @@ TEST(Experiment, SeedAndThreadsFromOutsideAreThoseOfEverything) {
   for (size_t i = 0; i < 2; ++i) EXPECT_EQ(given.variants[i].resolved, own.variants[i].resolved);
 }
 
+TEST(Experiment, TrainingStartsFromWeightsAsTheyAreUnlessItIsAskedOtherwise) {
+  const lab::Experiment experiment = lab::experiment_from_json(
+      parse_json(R"({"data": {"train": "npz:a", "test": "npz:b"}, "network": {"topology": "lenet"}, "quantize": [
+        {"name": "trained", "train": {"epochs": 2}}, {"name": "untrained"},
+        {"name": "asked", "weight_rounding": "measured", "train": true}]})",
+                 "lab", "e.json"),
+      "e.json");
+  ASSERT_EQ(experiment.variants.size(), 3u);
+  const auto way = [&](size_t i) { return experiment.variants[i].policy.defaults.weight_rounding; };
+  EXPECT_EQ(way(0), passes::WeightRounding::Nearest);
+  EXPECT_EQ(way(1), passes::WeightRounding::Measured);
+  EXPECT_EQ(way(2), passes::WeightRounding::Measured);
+  EXPECT_EQ(experiment.variants[0].resolved["weight_rounding"], "nearest");
+}
+
 TEST(Experiment, AModelStandsBesideItsDescriptionUnlessTheEnvironmentSaysWhere) {
   setenv("NIBBLE_TEST_MODELS", "given", 1);
   const auto model = [](const std::string& text) {

@@ -58,6 +58,7 @@ TEST(Quantise, GivesWeightsTheGridOfWhatTrainingWillFoldIntoThem) {
       options.policy.defaults.batch_norm = BatchNorm::Keep;
       options.policy.defaults.per_channel = per_channel;
       options.policy.defaults.weight_levels = 16;
+      options.policy.defaults.weight_rounding = WeightRounding::Nearest;
       options.trains_folded = folded;
       const Graph before = n.graph;
       quantise_by(n.graph, options);
