@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Signal to quantisation noise at the outputs, 8/8 bits: min_max, common grids and nearest weights against the defaults.
 
-Claim: the measured choice gains 6 dB or more in the median and no network is worse: the table of docs/guide/integer.md.
+Claim: what is measured gains several dB in the median and no network is worse by more than what examples differ by: the table
+of docs/guide/integer.md.
 Networks of lab's topologies are trained a little on drawn shapes; those of SHARED_DATA/models are measured where they are.
 Usage: ranges.py NIBBLE [SHARED_DATA [NAME...]]    needs nothing but Python's own library."""
 import json

@@ -150,17 +150,19 @@ bool in_constants(const program::Place& place) {
   return place.where == program::Place::Where::Constants;
 }
 
-const Port* input_at(const Code& code, const program::Place& place, int step) {
-  if (!code.options.inputs_lie_outside || !in_arena(place)) return nullptr;
+Outside outside_at(const Code& code, const program::Place& place) {
+  if (!in_arena(place) || place.offset < code.program.arena - NIBBLE_SLACK) return {};
   for (const program::Buffer& buffer : code.program.buffers) {
-    if (buffer.first >= 0 || step > buffer.last || place.offset < buffer.offset ||
-        place.offset >= buffer.offset + std::max<int64_t>(buffer.bytes, 1))
-      continue;
-    for (const Port& port : code.program.inputs)
-      if (port.value.place.offset >= buffer.offset && port.value.place.offset < buffer.offset + buffer.bytes)
-        return &port;
+    if (place.offset < buffer.offset || place.offset >= buffer.offset + std::max<int64_t>(buffer.bytes, 1)) continue;
+    const auto holds = [&](const Port& port) {
+      return in_arena(port.value.place) && port.value.place.offset == buffer.offset;
+    };
+    for (size_t i = 0; i < code.program.inputs.size(); ++i)
+      if (holds(code.program.inputs[i])) return {code.inputs[i], true, place.offset - buffer.offset};
+    for (size_t i = 0; i < code.program.outputs.size(); ++i)
+      if (holds(code.program.outputs[i])) return {code.outputs[i], false, place.offset - buffer.offset};
   }
-  return nullptr;
+  return {};
 }
 
 const program::Piece& piece_at(const Code& code, int64_t offset) {

@@ -47,8 +47,13 @@ std::string head(const Code& code);
 bool in_arena(const program::Place& place);
 bool in_constants(const program::Place& place);
 
-/// The input whose own bytes a step finds at the place, where inputs lie outside the arena; nullptr: none.
-const program::Port* input_at(const Code& code, const program::Place& place, int step);
+/// What of a caller's a place behind the arena is: C's name of the input or output; empty: none.
+struct Outside {
+  std::string name;
+  bool input = false;
+  int64_t offset = 0;  ///< from its first byte
+};
+Outside outside_at(const Code& code, const program::Place& place);
 
 /// The piece of the constants that holds the offset, and how C says the place.
 const program::Piece& piece_at(const Code& code, int64_t offset);

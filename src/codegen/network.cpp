@@ -26,27 +26,11 @@ namespace {
 /// A buffer or constant as C says it.
 std::string operand(const Code& code, const Place& place) {
   if (in_constants(place)) return constant(code, place.offset);
+  const Outside found = outside_at(code, place);
+  if (!found.name.empty())
+    return fmt::format("({}uint8_t*)({}void*){}->data + {}", found.input ? "const " : "", found.input ? "const " : "",
+                       found.name, found.offset);
   return in_arena(place) ? fmt::format("bytes + {}", place.offset) : "0";
-}
-
-/// What a step reads there.
-std::string read_operand(const Code& code, const Place& place, size_t step) {
-  const Port* port = input_at(code, place, static_cast<int>(step));
-  if (port == nullptr) return operand(code, place);
-  const auto number = static_cast<size_t>(port - code.program.inputs.data());
-  return fmt::format("(const uint8_t*)(const void*){}->data + {}", code.inputs[number],
-                     place.offset - port->value.place.offset);
-}
-
-/// Inputs that lie outside are dense, and no step writes where they would stand.
-void require_readable_inputs(const Code& code) {
-  for (const Port& port : code.program.inputs)
-    if (!is_dense(port.value))
-      fail("codegen", "input '" + port.value.name + "'", "elements with gaps between them", "--inputs copied");
-  for (size_t i = 0; i < code.program.steps.size(); ++i)
-    if (const Port* port = input_at(code, code.program.steps[i].out, static_cast<int>(i)))
-      fail("codegen", "input '" + port->value.name + "'",
-           "step '" + code.program.steps[i].name + "' writes in its place", "--inputs copied");
 }
 
 /// A constant at `fetched` is not there.
@@ -95,7 +79,7 @@ std::string buffers(const Code& code, size_t index, const std::string& from, con
   const std::vector<int64_t> block = program::parameters_of(step.kind, step.numbers);
   std::string text = "{{", out = operand(code, step.out);
   for (size_t i = 0; i < 4; ++i) {
-    std::string in = i < step.in.size() ? read_operand(code, step.in[i], index) : "0";
+    std::string in = i < step.in.size() ? operand(code, step.in[i]) : "0";
     if (!from.empty() && i == 1 && in != "0")
       in += fmt::format(" + {} * {}", from, nibble_size_of(reinterpret_cast<const nibble_conv*>(block.data())->r_type));
     text += (i == 0 ? "" : ", ") + in;
@@ -162,11 +146,13 @@ std::string call(const Code& code, size_t index) {
   return text + fmt::format("    {}_HOOK({}, {}, call.out);\n  }}\n", code.upper, index, json_string(step.name));
 }
 
-/// Statements that copy a port between the arena and a user's struct.
+/// Statements that copy a port between the arena and a user's struct, where it is not read and written there.
 std::string copy(const Code& code, const Port& port, const std::string& id, bool in) {
   const program::Value& value = port.value;
   const int64_t count = element_count(value.extents);
-  const std::string at = in ? operand(code, value.place) : read_operand(code, value.place, code.program.steps.size());
+  const Outside found = outside_at(code, value.place);
+  if (found.name == id && found.input == in) return {};
+  const std::string at = operand(code, value.place);
   if (is_dense(value)) {
     return in ? fmt::format("  memcpy({}, {}->data, sizeof {}->data);\n", at, id, id)
               : fmt::format("  memcpy({}->data, {}, sizeof {}->data);\n", id, at, id);
@@ -216,9 +202,7 @@ void {0}_layer(int step, const void* out);
       code.prefix);
   text += signature(code) + " {\n  uint8_t* const bytes = arena->bytes;\n  int fault = 0;\n#ifndef NDEBUG\n  if (" +
           code.prefix + "_init(arena) != 0) return -1;\n#endif\n";
-  if (code.options.inputs_lie_outside) require_readable_inputs(code);
-  for (size_t i = 0; i < code.inputs.size() && !code.options.inputs_lie_outside; ++i)
-    text += copy(code, code.program.inputs[i], code.inputs[i], true);
+  for (size_t i = 0; i < code.inputs.size(); ++i) text += copy(code, code.program.inputs[i], code.inputs[i], true);
   for (size_t i = 0; i < code.program.steps.size(); ++i) text += call(code, i);
   for (size_t i = 0; i < code.outputs.size(); ++i) text += copy(code, code.program.outputs[i], code.outputs[i], false);
   return text + "  return fault;\n}\n";

@@ -41,7 +41,7 @@ std::vector<Shown> shown(const Code& code) {
   for (size_t i = 0; i < code.program.steps.size(); ++i) {
     const program::Step& step = code.program.steps[i];
     for (const Value& value : step.values)
-      if (in_arena(value.place) && in_arena(step.out) && input_at(code, value.place, static_cast<int>(i)) == nullptr)
+      if (in_arena(value.place) && in_arena(step.out) && !outside_at(code, value.place).input)
         list.push_back(shown(step, i, value));
   }
   return list;

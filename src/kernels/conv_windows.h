@@ -224,7 +224,9 @@ static inline int64_t nibble_conv_scratch(const nibble_conv* p) {
   const int64_t windows = nibble_windows(p) * (2 * nibble_window_half(p) + pointers) +
                           (2 * (nibble_segment_bytes(p) + NIBBLE_SLACK) + 63) / 64 * 64;
   const int64_t tiles = nibble_takes_winograd(p) ? nibble_winograd_scratch(p) : 0;
-  const int64_t small = nibble_are_small_windows(p) ? NIBBLE_SMALL_WINDOWS * NIBBLE_SMALL_WINDOW + 64 : 0;
+  const int64_t positions = (int64_t)p->batch * p->out[0] * p->out[1] * p->out[2];
+  const int64_t laid = positions < NIBBLE_SMALL_WINDOWS ? positions : NIBBLE_SMALL_WINDOWS;
+  const int64_t small = nibble_are_small_windows(p) ? laid * NIBBLE_SMALL_WINDOW + 64 : 0;
   return nibble_is_depthwise(p) ? nibble_strip_scratch(p) : (tiles > windows ? tiles : windows) + small + unpacked;
 }
 

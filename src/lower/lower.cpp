@@ -1,6 +1,9 @@
 #include "lower/lower.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "graph/infer/infer.hpp"
 #include "graph/input_rounding.hpp"
@@ -149,12 +152,38 @@ void pack_views(std::vector<Draft>& drafts, std::vector<View>& views, const std:
     });
 }
 
+/// Buffers that are the caller's.
+std::set<size_t> outside(Lowering& lowering) {
+  std::set<size_t> found;
+  std::map<int, int> outputs;
+  for (ValueId id : lowering.graph.outputs) ++outputs[lowering.view(id).buffer];
+  for (ValueId id : lowering.graph.outputs) {
+    const View& view = lowering.view(id);
+    if (!lowering.options.outputs_outside || view.buffer < 0 || outputs[view.buffer] > 1 || view.offset != 0) continue;
+    const Buffer& buffer = lowering.buffers[static_cast<size_t>(view.buffer)];
+    if (buffer.first >= 0 && buffer.bytes == element_count(view.extents) * bytes_of(view.type))
+      found.insert(static_cast<size_t>(view.buffer));
+  }
+  for (ValueId id : lowering.graph.inputs)
+    if (lowering.options.inputs_outside) found.insert(static_cast<size_t>(lowering.view(id).buffer));
+  return found;
+}
+
 /// Steps in their last order, and where everything stands.
 Arena planned(Lowering& lowering, std::vector<View>& views) {
+  std::map<size_t, int64_t> bytes;
+  for (size_t buffer : outside(lowering)) bytes[buffer] = std::exchange(lowering.buffers[buffer].bytes, 0);
   Schedule schedule{lowering.drafts, lowering.buffers};
   Arena arena = settled(schedule, lowering.options, integers_held(lowering, views));
   lowering.drafts = std::move(schedule.drafts);
   lowering.buffers = std::move(schedule.buffers);
+  int64_t next = arena.plan.bytes;
+  for (const auto& [buffer, whole] : bytes) {
+    lowering.buffers[buffer].bytes = whole;
+    arena.plan.offsets[buffer] = next;
+    next += (std::max<int64_t>(whole, 1) + lowering.options.alignment - 1) / lowering.options.alignment *
+            lowering.options.alignment;
+  }
   pack_views(lowering.drafts, views, schedule.packed);
   return arena;
 }

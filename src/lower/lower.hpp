@@ -44,6 +44,9 @@ struct Options {
   int strips = 0;
   PackActivations pack_activations = PackActivations::Never;
   int64_t room = INT64_MAX;  ///< bytes of the arena that there is memory for
+  /// Inputs, and outputs that are whole buffers, are the caller's: they stand behind the arena, at offsets that tell them
+  /// apart.
+  bool inputs_outside = false, outputs_outside = false;
 };
 
 /// The program of one batch of 1 where the network leaves the batch open. Its integers are those of graph::evaluate.

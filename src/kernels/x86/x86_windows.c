@@ -147,8 +147,8 @@ static void copy_band(const nibble_meeting* m, int64_t batch, int64_t first, int
 /* How many rows of outputs a band is for: as many as scratch has room for; 0: too few to be worth it. */
 static int64_t band_rows(const nibble_meeting* m) {
   const nibble_conv* p = m->p;
-  const int64_t room = nibble_windows(p) * 2 * nibble_window_half(p) - 64;
-  const int64_t reach = ((int64_t)p->kernel[1] - 1) * p->dilation[1] + 1, rows = room / band_step(p);
+  const int64_t room = nibble_windows(p) * 2 * nibble_window_half(p) - 64, step = band_step(p);
+  const int64_t reach = ((int64_t)p->kernel[1] - 1) * p->dilation[1] + 1, rows = step > 0 ? room / step : 0;
   const int64_t outputs = rows < reach ? 0 : (rows - reach) / p->stride[1] + 1;
   if (p->kernel[0] != 1 || p->out[0] != 1 || p->pad[0] != 0 || p->out[2] < m->narrow) return 0;
   if (p->kernel[2] > 1 && p->dilation[2] != 1) return 0;

@@ -53,8 +53,7 @@ bool expect_code_is_evaluator(uint64_t seed, const std::string& board, const fs:
     return false;  // beyond what files hold
   }
   fs::remove_all(folder / "code");
-  // Inputs that steps write over are not read in place: refused.
-  const char* const ways[] = {"", " --external 512", " --inputs referenced", " --pack always",
+  const char* const ways[] = {"", " --external 512", " --inputs referenced --outputs referenced", " --pack always",
                               " --external 20000 --memory .rodata.hot=300"};
   const std::string more = ways[seed / 4 % 5];
   const Step generated = run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet --seed " +
