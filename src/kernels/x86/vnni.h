@@ -133,7 +133,7 @@ NIBBLE_INLINE void stream(int two, const uint8_t* x, int64_t quads, const int8_t
 NIBBLE_INLINE int64_t tile_rows(int64_t count, int64_t most) {
   const int64_t rows = nibble_part(count, most);
   if (rows <= 8 || rows % 2 == 0) return rows;
-  return rows < count ? rows + 1 : (rows + 1) / 2;
+  return rows < count ? rows + 1 : (rows + 3) / 4 * 2;
 }
 
 /* `count` windows, at most NIBBLE_WINDOWS_MOST, with one or two registers of weights: to v[block][most][16]. */

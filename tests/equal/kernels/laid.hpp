@@ -236,8 +236,8 @@ inline std::unique_ptr<OwnedStage> any_stage(Random& random, int32_t channels, I
     const int64_t shift = between(random, 0, 40), multiplier = between(random, -(1 << 20), 1 << 20);
     o.a[c] = o.a32[c] = static_cast<int32_t>(multiplier);
     // What is proven of PRODUCT32: shifted, the sum has 32 bits.
-    const int64_t most =
-        std::min<int64_t>(1 << 20, (int64_t{1} << (30 + std::min<int64_t>(shift, 30))) / (magnitude + 1));
+    const int64_t most = std::min<int64_t>(
+        1 << 20, (int64_t{1} << (30 + std::min<int64_t>(shift, 30))) / std::max<int64_t>(magnitude, 1));
     if (o.stage.form == NIBBLE_STAGE_PRODUCT32)
       o.a32[c] = static_cast<int32_t>(std::clamp<int64_t>(multiplier, -most, most));
     o.b[c] = between(random, -1000, 1000) * (int64_t{1} << shift) / 8;
