@@ -151,7 +151,7 @@ std::string copy(const Code& code, const Port& port, const std::string& id, bool
   const program::Value& value = port.value;
   const int64_t count = element_count(value.extents);
   const Outside found = outside_at(code, value.place);
-  if (found.name == id && found.input == in) return {};
+  if (count == 0 || (found.name == id && found.input == in)) return fmt::format("  (void){};\n", id);
   const std::string at = operand(code, value.place);
   if (is_dense(value)) {
     return in ? fmt::format("  memcpy({}, {}->data, sizeof {}->data);\n", at, id, id)
