@@ -115,5 +115,24 @@ TEST(GeneratedCode, FetchesAllWeightsOfFewBits) {
   fs::remove_all(folder);
 }
 
+// Outputs of no elements, in the arena and outside, beside an input that nothing reads.
+TEST(GeneratedCode, CopiesNothingOfOutputsWithoutElements) {
+  const fs::path folder = fs::temp_directory_path() / ("nibble_empty_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  IntegerNet net;
+  const graph::ValueId x = net.input({1, 3, 4}, {-128, 127});
+  net.input({2, 5}, {0, 255});
+  const graph::ValueId none = net.node(graph::Slice{{1}, {1}, {1}, {1}}, {net.node(graph::Abs{}, {x})});
+  onnx::write_native(net.give({none, net.node(graph::Relu{}, {x}), net.node(graph::Relu{}, {none})}),
+                     folder / "network.onnx");
+  for (const std::string more : {"", " --inputs referenced --outputs referenced"}) {
+    const Step generated = run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet" + more, folder);
+    EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
+    const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code --on host --sanitize --optimise 0", folder);
+    EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
+  }
+  fs::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace nibble::tests
