@@ -96,7 +96,8 @@ std::string tiled_call(const Code& code, size_t index, const Tiles& tiles) {
   const auto* p = reinterpret_cast<const nibble_conv*>(block.data());
   const int64_t rows = tiles.bytes / tiles.row, room = code.bytes.room_at;
   const std::string name = fmt::format("{}_step_{}", code.prefix, index), from = "from";
-  std::string items = p->split ? "(count + 15) / 16" : std::to_string(nibble_items(NIBBLE_KIND_CONV, block.data()));
+  std::string items =
+      p->split && rows > 1 ? "(count + 15) / 16" : std::to_string(nibble_items(NIBBLE_KIND_CONV, block.data()));
   std::string text = fmt::format(
       "    nibble_conv part = {};\n    for (int32_t from = 0; from < {}; from += {}) {{\n"
       "      const int32_t count = {} - from < {} ? {} - from : {};\n      const nibble_call call = {};\n",
