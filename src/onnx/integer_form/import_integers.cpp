@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "graph/input_rounding.hpp"
 #include "onnx/integer_form/integer_ops.hpp"
@@ -26,10 +25,7 @@ void turn_into_integers(NodeReader& node, Item& input, const Grid& grid) {
 }
 
 void quantise_constant(NodeReader& node, const Tensor& reals, const Grid& grid) {
-  const std::vector<double> x = reals.to_reals();
-  if (std::any_of(x.begin(), x.end(), [](double each) { return std::isnan(each); }))
-    node.fail("NaN in the constant that it quantises", "numbers");
-  const Tensor integers = quant::quantise(reals, grid, Rounding::HalfEven);
+  const Tensor integers = node.quantised(reals, grid, Rounding::HalfEven);
   node.give(FileTensor{integers, file_type(integers.type())});
 }
 

@@ -72,7 +72,7 @@ void emit_quantiser(NodeReader& node, const Grid& said, Rounding rounding) {
   ValueId x = node.value(0);
   if (!is_real(node.typed(x).type)) node.fail("of " + std::string(to_string(node.typed(x).type)), "reals");
   if (const auto& constant = node.typed(x).constant)
-    x = node.add_constant("reals", quant::dequantise(quant::quantise(*constant, grid, rounding), grid));
+    x = node.add_constant("reals", quant::dequantise(node.quantised(*constant, grid, rounding), grid));
   node.emit(graph::Quantise{grid, rounding}, {x});
 }
 

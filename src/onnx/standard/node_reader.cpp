@@ -78,6 +78,13 @@ const graph::Value& NodeReader::typed(graph::ValueId id) const {
   return reader_.graph()[id];
 }
 
+Tensor NodeReader::quantised(const Tensor& reals, const Grid& grid, Rounding rounding) const {
+  const std::vector<double> x = reals.to_reals();
+  if (std::any_of(x.begin(), x.end(), [](double each) { return std::isnan(each); }))
+    fail("NaN in the constant that it quantises", "numbers");
+  return quant::quantise(reals, grid, rounding);
+}
+
 void NodeReader::hold_levels(size_t index) const {
   if (!has(index) || reader_.integer_form() || native()) return;
   const Item& found = item(index);
@@ -87,7 +94,7 @@ void NodeReader::hold_levels(size_t index) const {
   if (!reals) return;
   const Grid& grid = *found.integers_of;
   Item levels;
-  levels.constant = FileTensor{quant::quantise(*reals, grid, Rounding::HalfEven), file_type(grid.container())};
+  levels.constant = FileTensor{quantised(*reals, grid, Rounding::HalfEven), file_type(grid.container())};
   levels.cut = Interval{grid.low, grid.high};
   reader_.define(input_name(index), std::move(levels));
 }

@@ -72,6 +72,8 @@ class NodeReader {
   graph::ValueId optional_value(size_t index) const;
   const graph::Value& typed(graph::ValueId id) const;
   const Shape& shape(graph::ValueId id) const { return typed(id).shape; }
+  /// The levels of a constant, in the grid's container; fails on NaN.
+  Tensor quantised(const Tensor& reals, const Grid& grid, Rounding rounding) const;
   /// Makes the integers that a QuantizeLinear gives of a constant a constant themselves, for what moves them.
   void hold_levels(size_t index) const;
   /// A constant behind a quantiser of its own.

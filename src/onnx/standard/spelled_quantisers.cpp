@@ -243,7 +243,7 @@ bool SpelledQuantisers::give_levels(NodeReader& node, Chain chain) {
   graph::ValueId x = reader.value_of(reader.item(chain.source, node.place()), chain.source, node.place());
   // A constant stands for the reals of its levels, as it does in files of QuantizeLinear.
   if (const auto& constant = node.typed(x).constant)
-    x = node.add_constant("reals", quant::dequantise(quant::quantise(*constant, grid, *chain.rounded), grid));
+    x = node.add_constant("reals", quant::dequantise(node.quantised(*constant, grid, *chain.rounded), grid));
   chain.fake = node.step("real", graph::Quantise{grid, *chain.rounded}, {x});
   chain.scale = grid.scale;
   const graph::ValueId divisor = divisor_of(node, chain);

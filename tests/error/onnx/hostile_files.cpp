@@ -155,9 +155,17 @@ TEST(HostileFile, WhoseZeroPointsAreNoneIsRefused) {
 
 TEST(HostileFile, WhoseQuantisedConstantIsNaNIsRefused) {
   const std::string nan = "\xff\xff\xff\x7f", one("\0\0\x80\x3f", 4), w = tensor("w", 3, {2, 2}, "abcd");
-  expect_message(around(w + tensor("r", 1, {1}, nan) + tensor("s", 1, {}, one) + tensor("z", 3, {}, "a") +
-                        node("QuantizeLinear", {"r", "s", "z"}, {"q"}) + node("MatMulInteger", {"w", "w"}, {"y"})),
-                 "node 'n' (QuantizeLinear): NaN in the constant that it quantises (expected numbers)");
+  const std::string said = ": NaN in the constant that it quantises (expected numbers)";
+  const std::string reals = tensor("r", 1, {1}, nan) + tensor("s", 1, {}, one) + tensor("z", 3, {}, "a");
+  const std::string quantised = reals + node("QuantizeLinear", {"r", "s", "z"}, {"q"});
+  expect_message(around(w + quantised + node("MatMulInteger", {"w", "w"}, {"y"})), "node 'n' (QuantizeLinear)" + said);
+  // Its levels are moved.
+  expect_message(around(quantised + tensor("to", 7, {1}, "\1" + std::string(7, '\0')) +
+                        node("Reshape", {"q", "to"}, {"m"}) + node("DequantizeLinear", {"m", "s", "z"}, {"y"})),
+                 "node 'n' (Reshape)" + said);
+  const std::string zero = tensor("o", 1, {}, std::string(4, '\0')), four = tensor("b", 1, {}, {"\0\0\x80\x40", 4});
+  expect_message(around(reals + zero + four + node("Quant", {"r", "s", "o", "b"}, {"y"}, field(7, "onnx.brevitas"))),
+                 "node 'n' (Quant)" + said);
 }
 
 TEST(HostileFile, WhoseIntegersArePaddedWithWhatIsNoLevelIsRefused) {
