@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -347,15 +348,19 @@ class Trainer {
     const int64_t count = std::min(run_.batch_norm.reestimate, run_.train_set->size());
     if (count == 0 || epoch_ + 1 < recipe_.epochs) return 0;
     save();
-    reestimate_statistics(network_, [&](const auto& use) {
-      data::Loader loader(run_.train_set, run_.preprocess, data::in_order(count), test_batch, 2);
-      while (const std::optional<data::Batch> batch = loader.next()) {
-        if (interrupted())
-          fail("train", "interrupted while statistics are computed anew", "saved in " + checkpoint_file().string(),
-               "to go on with --resume");
-        use(input_of(*batch));
-      }
-    });
+    const auto stop_if_interrupted = [&] {
+      if (interrupted())
+        fail("train", "interrupted while statistics are computed anew", "saved in " + checkpoint_file().string(),
+             "to go on with --resume");
+    };
+    const auto batch = [&](size_t index) {
+      const int64_t first = static_cast<int64_t>(index) * test_batch;
+      std::vector<int64_t> examples(static_cast<size_t>(std::min<int64_t>(test_batch, count - first)));
+      std::iota(examples.begin(), examples.end(), first);
+      return input_of(*data::Loader(run_.train_set, run_.preprocess, examples, test_batch, 2).next());
+    };
+    reestimate_statistics(network_,
+                          {static_cast<size_t>((count + test_batch - 1) / test_batch), batch, stop_if_interrupted});
     if (const std::string found = learned_not_finite(network_); !found.empty()) stop_at(found);
     return count;
   }

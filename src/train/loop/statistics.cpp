@@ -5,11 +5,40 @@
 namespace nibble::train {
 namespace {
 
-ChannelMoments moments_of(const Network& network, size_t batch_norm, const InputBatches& batches) {
-  ChannelMoments moments;
-  batches([&](const at::Tensor& x) { moments.add(network.normalised_by(batch_norm, x)); });
-  return moments;
-}
+/// The batches' runs as far as they go, in a bounded memory.
+class Runs {
+ public:
+  Runs(const Network& network, const InputBatches& batches, int64_t memory)
+      : network_(network), batches_(batches), free_(memory), begun_(batches.count) {}
+
+  ChannelMoments moments_before(size_t batch_norm) {
+    ChannelMoments moments;
+    for (size_t b = 0; b < begun_.size(); ++b) {
+      if (batches_.before_each) batches_.before_each();
+      Begun run = std::move(begun_[b]);
+      begun_[b] = {};
+      free_ += bytes(run);
+      if (run.values.empty()) run = network_.begin(batches_.at(b));
+      moments.add(network_.normalised_by(batch_norm, run));
+      if (bytes(run) > free_) continue;
+      free_ -= bytes(run);
+      begun_[b] = std::move(run);
+    }
+    return moments;
+  }
+
+ private:
+  static int64_t bytes(const Begun& run) {
+    int64_t all = 0;
+    for (const auto& [id, value] : run.values) all += static_cast<int64_t>(value.nbytes());
+    return all;
+  }
+
+  const Network& network_;
+  const InputBatches& batches_;
+  int64_t free_;
+  std::vector<Begun> begun_;  ///< by batch; without values: it begins anew
+};
 
 void set(at::Tensor statistic, const std::vector<double>& values) {
   statistic.copy_(at::tensor(at::ArrayRef<double>(values), at::kDouble));
@@ -51,13 +80,13 @@ std::vector<double> ChannelMoments::variance() const {
   return all;
 }
 
-void reestimate_statistics(Network& network, const InputBatches& batches) {
+void reestimate_statistics(Network& network, const InputBatches& batches, int64_t memory) {
+  Runs runs(network, batches, memory);
   for (size_t batch_norm : network.batch_norms()) {
-    const ChannelMoments moments = moments_of(network, batch_norm, batches);
+    const ChannelMoments moments = runs.moments_before(batch_norm);
     set(network.mean_of(batch_norm), moments.mean());
     set(network.variance_of(batch_norm), moments.variance());
-    if (network.is_folded(batch_norm))
-      set(network.mean_of(batch_norm), moments_of(network, batch_norm, batches).mean());
+    if (network.is_folded(batch_norm)) set(network.mean_of(batch_norm), runs.moments_before(batch_norm).mean());
   }
 }
 

@@ -23,12 +23,17 @@ class ChannelMoments {
   std::vector<double> mean_, squares_;  ///< squares of differences from the mean
 };
 
-/// Calls its argument with one batch of network inputs after the other; the same ones each time it is called.
-using InputBatches = std::function<void(const std::function<void(const at::Tensor&)>&)>;
+/// What statistics are of: network inputs [B, ...], each batch the same whenever it is asked for.
+struct InputBatches {
+  size_t count;
+  std::function<at::Tensor(size_t batch)> at;
+  std::function<void()> before_each{};  ///< before each batch's turn, loaded or kept; may throw
+};
 
 /// Every batch-norm's running mean and variance become those of what it normalises over the batches in the network as
 /// it then is: one batch-norm after the other in the graph's order, each behind new ones. A folded one's variance
-/// decides weights; its mean is then of what those give.
-void reestimate_statistics(Network& network, const InputBatches& batches);
+/// decides weights; its mean is then of what those give. What comes before a batch-norm is kept for the next one as far
+/// as `memory` bytes hold it, and computed again beyond; the statistics are the same.
+void reestimate_statistics(Network& network, const InputBatches& batches, int64_t memory = int64_t{1} << 30);
 
 }  // namespace nibble::train

@@ -78,14 +78,13 @@ void Network::find_learned() {
   }
 }
 
-std::vector<at::Tensor> Network::start(const at::Tensor& x, const Mode& mode) const {
+std::vector<at::Tensor> Network::start(const Mode& mode) const {
   std::vector<at::Tensor> values = constants_;
   for (const FoldableNorm& pair : folded_)
     values[static_cast<size_t>(pair.weights)] = folded_weights(pair, gain_of(pair));
   // Detached, not under NoGradGuard: there 1.13 prefers XNNPACK, here many times slower than oneDNN.
   for (at::Tensor& value : values)
     if (!mode.training && value.defined()) value = value.detach();
-  values[static_cast<size_t>(graph_.inputs[0])] = x;
   return values;
 }
 
@@ -102,10 +101,35 @@ std::vector<at::Tensor> Network::on_reals(size_t n, const std::vector<at::Tensor
   return folded_at_[n] >= 0 ? folded(n, inputs, mode) : forward(node, inputs, mode);
 }
 
-void Network::compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe,
-                      const std::vector<ValueId>& wanted) const {
-  if (now_) return compute_on_levels(values, end, mode, observe, wanted);
-  for (size_t n = 0; n < end; ++n) {
+std::vector<bool> Network::nodes_of(const Part& part) const {
+  std::vector<bool> all(part.end), leads(graph_.values.size());
+  for (ValueId id : part.wanted)
+    if (id != absent) leads[static_cast<size_t>(id)] = true;
+  for (size_t n = part.end; n-- > 0;) {
+    const Node& node = graph_.nodes[n];
+    all[n] = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+      return leads[static_cast<size_t>(id)] && part.begun.values.count(id) == 0;
+    });
+    if (!all[n]) continue;
+    for (ValueId id : node.inputs)
+      if (id != absent) leads[static_cast<size_t>(id)] = true;
+  }
+  return all;
+}
+
+std::vector<at::Tensor> Network::compute(const Part& part, const Mode& mode, const Observer& observe) const {
+  std::vector<at::Tensor> values = start(mode);
+  for (const auto& [id, value] : part.begun.values) {
+    values[static_cast<size_t>(id)] = value;
+    if (observe) observe(id, value);
+  }
+  if (now_) {
+    compute_on_levels(values, part, mode, observe);
+    return values;
+  }
+  const std::vector<bool> nodes = nodes_of(part);
+  for (size_t n = 0; n < part.end; ++n) {
+    if (!nodes[n]) continue;
     const Node& node = graph_.nodes[n];
     if (observe)
       for (ValueId id : node.inputs)
@@ -116,11 +140,10 @@ void Network::compute(std::vector<at::Tensor>& values, size_t end, const Mode& m
       if (observe) observe(node.outputs[i], outputs[i]);
     }
   }
+  return values;
 }
 
 at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits, const Observer& observe) const {
-  std::vector<at::Tensor> values = start(x, mode);
-  if (observe) observe(graph_.inputs[0], x);
   ValueId result = graph_.outputs[0];
   size_t end = graph_.nodes.size();
   const auto writer_of = [&](ValueId id) {
@@ -135,8 +158,8 @@ at::Tensor Network::run(const at::Tensor& x, const Mode& mode, bool logits, cons
     end = static_cast<size_t>(last - graph_.nodes.data());
     result = last->inputs[0];
   }
-  compute(values, end, mode, observe, {result});
-  return values[static_cast<size_t>(result)];
+  const Begun begun = begin(x);
+  return compute({begun, end, {result}}, mode, observe)[static_cast<size_t>(result)];
 }
 
 }  // namespace nibble::train

@@ -37,6 +37,13 @@ struct PlacedQuantiser {
   bool reads_input;    ///< of the network
 };
 
+/// What a run over one batch leaves for the next one over it: the values that nodes from `next` on read, so far the
+/// input. Of no use once a constant that they depend on changes.
+struct Begun {
+  size_t next = 0;
+  std::map<graph::ValueId, at::Tensor> values;
+};
+
 /// A graph of one input and one output whose learned constants are libtorch's tensors. An FQ graph runs on the integers
 /// that it means, in training too, where gradients are those of the reals. Learned are the Float32
 /// constants that Conv, Gemm, MatMul, BatchNormalization and LayerNormalization read, straight or through a quantiser,
@@ -70,9 +77,12 @@ class Network {
   /// Nodes that are a batch-norm with statistics of its own, in the graph's order.
   std::vector<size_t> batch_norms() const;
   bool is_folded(size_t batch_norm) const { return folded_at_[batch_norm] >= 0; }
+  /// x [B, ...]
+  Begun begin(const at::Tensor& x) const { return {0, {{graph_.inputs[0], x}}}; }
   /// What a batch-norm normalises in a test batch: its statistics are of that. Folded: what the linear op gives over
-  /// the gain, with the op's own bias.
-  at::Tensor normalised_by(size_t batch_norm, const at::Tensor& x) const;
+  /// the gain, with the op's own bias. `begun` goes on as far as the statistics of this batch-norm and those behind it
+  /// change nothing.
+  at::Tensor normalised_by(size_t batch_norm, Begun& begun) const;
   /// A batch-norm's running statistics, Float32 [C]: the tensors themselves.
   at::Tensor mean_of(size_t batch_norm) const { return parameter(batch_norm, 3); }
   at::Tensor variance_of(size_t batch_norm) const { return parameter(batch_norm, 4); }
@@ -100,14 +110,28 @@ class Network {
   Accumulator accumulator_read_by(size_t node) const;
   Grid grid_of(const Accumulator& accumulator, Grid grid) const;
   at::Tensor quantise(size_t node, const at::Tensor& x, const Mode& mode, Values values = Values::Here) const;
-  /// Every value of a run before the first node; in inference without gradients.
-  std::vector<at::Tensor> start(const at::Tensor& x, const Mode& mode) const;
-  /// Computes the nodes before `end`; values that only have images come as their reals where they are `wanted`.
-  void compute(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe,
-               const std::vector<graph::ValueId>& wanted) const;
+  /// What lies before every node: constants; in inference without gradients.
+  std::vector<at::Tensor> start(const Mode& mode) const;
+  /// The nodes before `end` that lead from what was begun to the `wanted` values, which come as reals.
+  struct Part {
+    const Begun& begun;
+    size_t end;
+    std::vector<graph::ValueId> wanted;
+  };
+  /// By node.
+  std::vector<bool> nodes_of(const Part& part) const;
+  /// Every value that was computed.
+  std::vector<at::Tensor> compute(const Part& part, const Mode& mode, const Observer& observe) const;
   /// The nodes of an FQ graph, with images where there are any.
-  void compute_on_levels(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe,
-                         const std::vector<graph::ValueId>& wanted) const;
+  void compute_on_levels(std::vector<at::Tensor>& values, const Part& part, const Mode& mode,
+                         const Observer& observe) const;
+  /// The last node before which a run may stop and begin again once batch-norms from this one on have new statistics,
+  /// and the values to keep there.
+  std::pair<size_t, std::vector<graph::ValueId>> pause_before(size_t batch_norm, size_t begun) const;
+  /// Images begin again at the input and at a quantiser's levels, which its reals tell; what has none may be kept too.
+  bool may_be_kept(graph::ValueId id) const;
+  /// The node whose inputs tell what a batch-norm normalises.
+  size_t end_before(size_t batch_norm) const;
   /// One of them: what it gives, and its image; test batches get the image alone where there is one.
   std::vector<at::Tensor> on_levels(size_t node, std::vector<at::Tensor>& values, Images& images,
                                     const Mode& mode) const;

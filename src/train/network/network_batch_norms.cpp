@@ -122,12 +122,43 @@ std::vector<at::Tensor> Network::folded(size_t node, std::vector<at::Tensor> inp
   return forward(graph_.nodes[node], normalised_inputs(node, std::move(inputs)), mode);
 }
 
-at::Tensor Network::normalised_by(size_t batch_norm, const at::Tensor& x) const {
-  std::vector<at::Tensor> values = start(x, {});
-  const size_t end = is_folded(batch_norm) ? folded_[static_cast<size_t>(folded_at_[batch_norm])].linear : batch_norm;
-  const std::vector<ValueId>& wanted = graph_.nodes[end].inputs;
-  compute(values, end, {}, {}, wanted);
+size_t Network::end_before(size_t batch_norm) const {
+  return is_folded(batch_norm) ? folded_[static_cast<size_t>(folded_at_[batch_norm])].linear : batch_norm;
+}
+
+std::pair<size_t, std::vector<ValueId>> Network::pause_before(size_t batch_norm, size_t begun) const {
+  size_t most = graph_.nodes.size();
+  for (size_t norm : batch_norms())
+    if (norm >= batch_norm) most = std::min(most, end_before(norm));
+  // What depends on the network's input: by value, and the last node that reads it.
+  std::vector<bool> depends(graph_.values.size());
+  std::vector<size_t> last(graph_.values.size());
+  depends[static_cast<size_t>(graph_.inputs[0])] = true;
+  for (size_t n = 0; n < graph_.nodes.size(); ++n)
+    for (ValueId id : graph_.nodes[n].inputs)
+      if (id != absent && depends[static_cast<size_t>(id)]) {
+        last[static_cast<size_t>(id)] = n;
+        for (ValueId output : graph_.nodes[n].outputs) depends[static_cast<size_t>(output)] = true;
+      }
+  for (size_t next = most;; --next) {
+    std::vector<ValueId> kept;
+    for (size_t id = 0; id < graph_.values.size(); ++id)
+      if (depends[id] && last[id] >= next && writer_[id] < static_cast<int>(next))
+        kept.push_back(static_cast<ValueId>(id));
+    if (next == begun || std::all_of(kept.begin(), kept.end(), [this](ValueId id) { return may_be_kept(id); }))
+      return {next, kept};
+  }
+}
+
+at::Tensor Network::normalised_by(size_t batch_norm, Begun& begun) const {
+  const size_t end = end_before(batch_norm);
+  const auto [next, kept] = pause_before(batch_norm, begun.next);
+  std::vector<ValueId> wanted = graph_.nodes[end].inputs;
+  wanted.insert(wanted.end(), kept.begin(), kept.end());
+  const std::vector<at::Tensor> values = compute({begun, end, wanted}, {}, {});
   std::vector<at::Tensor> inputs = inputs_of(end, values);
+  begun = {next, {}};
+  for (ValueId id : kept) begun.values[id] = values[static_cast<size_t>(id)];
   if (!is_folded(batch_norm)) return inputs[0];
   const FoldableNorm& pair = folded_[static_cast<size_t>(folded_at_[batch_norm])];
   inputs.resize(3);

@@ -53,13 +53,23 @@ bool of_one_shape(const std::vector<at::Tensor>& all) {
 
 }  // namespace
 
-void Network::compute_on_levels(std::vector<at::Tensor>& values, size_t end, const Mode& mode, const Observer& observe,
-                                const std::vector<ValueId>& wanted) const {
+void Network::compute_on_levels(std::vector<at::Tensor>& values, const Part& part, const Mode& mode,
+                                const Observer& observe) const {
   write_learned(*now_);
   Images images(*now_);
-  images.start(values[static_cast<size_t>(graph_.inputs[0])]);
-  const auto is_wanted = [&](ValueId id) { return std::find(wanted.begin(), wanted.end(), id) != wanted.end(); };
-  for (size_t n = 0; n < end; ++n) {
+  for (const auto& [id, value] : part.begun.values) {
+    const int by = writer_[static_cast<size_t>(id)];
+    if (by < 0)
+      images.start(value);
+    else if (is_exact(static_cast<size_t>(by), mode))
+      images.place(now_->nodes[static_cast<size_t>(by)], value);
+  }
+  const auto is_wanted = [&](ValueId id) {
+    return std::find(part.wanted.begin(), part.wanted.end(), id) != part.wanted.end();
+  };
+  const std::vector<bool> nodes = nodes_of(part);
+  for (size_t n = 0; n < part.end; ++n) {
+    if (!nodes[n]) continue;
     const Node& node = now_->nodes[n];
     if (observe)
       for (ValueId id : node.inputs)
@@ -105,6 +115,13 @@ std::vector<at::Tensor> Network::on_levels(size_t n, std::vector<at::Tensor>& va
       carried && holds_alternative<Add>(node.op) && of_one_shape(terms))
     return {as_sum_of(images.real(node.outputs[0]), terms)};
   return forward(node, inputs(), mode);
+}
+
+bool Network::may_be_kept(ValueId id) const {
+  const int by = writer_[static_cast<size_t>(id)];
+  if (!now_ || by < 0 || !is_exact(static_cast<size_t>(by), {})) return true;
+  const auto* quantiser = get_if<Quantise>(&graph_.nodes[static_cast<size_t>(by)].op);
+  return quantiser && !quantiser->grid.per_channel() && quantiser->grid.levels() <= 1 << 16;
 }
 
 bool Network::is_exact(size_t node, const Mode& mode) const {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <set>
 
+#include "graph/infer/infer.hpp"
+#include "graph/verify.hpp"
 #include "train/engine.hpp"
 #include "train/loop/statistics.hpp"
 #include "train/network/network.hpp"
@@ -253,10 +255,7 @@ TEST(ReestimatedStatistics, OfFoldedBatchNormsCentreWhatTheFinalWeightsGive) {
   const graph::Graph before = network_of_norms();
   train::Network network(before, run.quantisers, 1, true);
   const at::Tensor x = train::to_torch(first_examples(200));
-  train::reestimate_statistics(network, [&](const auto& use) {
-    use(x.slice(0, 0, 77));
-    use(x.slice(0, 77));
-  });
+  train::reestimate_statistics(network, {2, [&](size_t b) { return b == 0 ? x.slice(0, 0, 77) : x.slice(0, 77); }});
   graph::Graph graph = before;
   network.write_back(graph);
   for (const auto& [reader, beta] : {std::pair{"relu", "bn1.bias"}, std::pair{"bn2_q", "bn2.bias"}}) {
@@ -264,6 +263,65 @@ TEST(ReestimatedStatistics, OfFoldedBatchNormsCentreWhatTheFinalWeightsGive) {
     const std::vector<double> expected = before[before.find(beta)].constant->to_reals();
     for (size_t c = 0; c < mean.size(); ++c) EXPECT_NEAR(mean[c], expected[c], 1e-5) << reader;
   }
+}
+
+/// Three batch-norms, two of them in the branches of a sum; `turns`: both convolutions come before both norms.
+graph::Graph residual_network(bool turns) {
+  graph::Graph graph;
+  graph.name = "residual", graph.stage = graph::Stage::FQ;
+  graph.inputs = {graph.add_value("input", ElementType::Float32, {any, 1, 8, 8})};
+  graph::ValueId x = test::quantised(graph, "input_q", graph.inputs[0], test::grid_of(0.5, -8, 7));
+  x = test::conv_norm(graph, "1", x, 1, 4, true, 0.7F);
+  x = test::quantised(graph, "relu_q", graph.add_node("relu", graph::Relu{}, {x}), test::grid_of(0.25, 0, 15));
+  const graph::ValueId left = test::conv_norm(graph, "2", x, 4, 4, false, 0.7F);
+  const graph::ValueId right = test::conv_norm(graph, "3", x, 4, 4, true, 0.7F);
+  std::vector<graph::Node>& nodes = graph.nodes;
+  // ... Quantise, Conv 2, norm 2, Quantise, Conv 3, norm 3
+  if (turns) std::rotate(nodes.end() - 4, nodes.end() - 3, nodes.end() - 1);
+  const graph::ValueId sum =
+      graph.add_node("add", graph::Add{}, {test::quantised(graph, "left_q", left, test::grid_of(0.25, -8, 7)), right});
+  x = test::quantised(graph, "sum_q", sum, test::grid_of(0.25, -8, 7));
+  x = test::conv_norm(graph, "4", x, 4, 4, false, 0.7F);
+  graph.outputs = {graph.add_node("last", graph::Relu{}, {x})};
+  graph::infer_shapes(graph);
+  graph::verify(graph);
+  return graph;
+}
+
+graph::Graph without_quantisers(graph::Graph graph) {
+  for (graph::Node& node : graph.nodes)
+    if (graph::holds_alternative<graph::Quantise>(node.op)) node.op = graph::Identity{};
+  graph.stage = graph::Stage::FP;
+  for (graph::Value& value : graph.values) value.grid.reset();
+  return graph;
+}
+
+TEST(ReestimatedStatistics, AreTheSameBitsWhateverIsKept) {
+  const at::Tensor x = train::to_torch(first_examples(50));
+  const auto batch = [&](size_t b) {
+    return x.slice(0, static_cast<int64_t>(b) * 20, static_cast<int64_t>(b) * 20 + 20);
+  };
+  for (const graph::Graph& graph : {network_of_norms(), network_of_norms(0.7F, true), residual_network(false),
+                                    residual_network(true), without_quantisers(residual_network(false))})
+    for (bool fold : {false, true}) {
+      if (fold && graph.stage == graph::Stage::FP) continue;
+      // Nothing, one batch or so, all.
+      std::vector<std::string> found;
+      for (int64_t memory : {int64_t{0}, int64_t{20000}, int64_t{1} << 30}) {
+        train::Network network(graph, weights_by({quant::Lsq{}, false}), 1, fold);
+        size_t asked = 0;
+        train::reestimate_statistics(network, {3, [&](size_t b) { return ++asked, batch(b); }}, memory);
+        EXPECT_LE(asked, network.batch_norms().size() * (fold ? 6 : 3));
+        if (memory > 20000) {
+          EXPECT_EQ(asked, 3U);
+        }
+        graph::Graph trained = graph;
+        network.write_back(trained);
+        found.push_back(test::bits(trained));
+      }
+      EXPECT_EQ(found[0], found[1]) << graph.name << fold;
+      EXPECT_EQ(found[0], found[2]) << graph.name << fold;
+    }
 }
 
 TEST(ReestimatedStatistics, AreTheSameBitsOnAnyNumberOfThreads) {
