@@ -10,13 +10,15 @@ target_compile_options(nibble_kernels PRIVATE
   $<$<AND:$<COMPILE_LANGUAGE:C>,$<CONFIG:Release>>:-fno-asynchronous-unwind-tables>)
 
 # What is not in the way of an inference here is small rather than fast: reading a program, kernels for other machines.
-file(GLOB rt_seldom ${PROJECT_SOURCE_DIR}/src/kernels/packed/*.c ${PROJECT_SOURCE_DIR}/src/kernels/portable/*.c
-                    ${PROJECT_SOURCE_DIR}/src/kernels/unrolled/*.c)
+file(GLOB rt_seldom ${PROJECT_SOURCE_DIR}/src/kernels/packed/*.c ${PROJECT_SOURCE_DIR}/src/kernels/portable/*.c)
 set_source_files_properties(${rt_seldom} TARGET_DIRECTORY nibble_kernels PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 foreach(name backend.c parse.cpp peak.c run.c verify.c)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/src/runtime/${name} TARGET_DIRECTORY nibble_runtime
                               PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 endforeach()
+# A loop over reals, as vectors: nothing is reordered.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/runtime/reals.c TARGET_DIRECTORY nibble_runtime PROPERTIES
+                            COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3;-fno-trapping-math>")
 # A table of places to jump to costs 24 bytes a place in the archive.
 file(GLOB rt_x86 ${PROJECT_SOURCE_DIR}/src/kernels/x86/*.c)
 set_source_files_properties(${rt_x86} TARGET_DIRECTORY nibble_kernels PROPERTIES COMPILE_OPTIONS -fno-jump-tables)
@@ -36,8 +38,10 @@ foreach(function IN LISTS functions)
 endforeach()
 file(GENERATE OUTPUT ${rt_symbols} CONTENT "{ global:${exported} local: *;};\n")
 
-add_library(nibble_rt SHARED $<TARGET_OBJECTS:nibble_kernels> $<TARGET_OBJECTS:nibble_runtime>)
-add_library(nibble_rt_static STATIC $<TARGET_OBJECTS:nibble_kernels> $<TARGET_OBJECTS:nibble_runtime>)
+# The kernels of microcontrollers are for generated C.
+set(rt_objects "$<FILTER:$<TARGET_OBJECTS:nibble_kernels>,EXCLUDE,/(cortex_m|unrolled)/>" $<TARGET_OBJECTS:nibble_runtime>)
+add_library(nibble_rt SHARED ${rt_objects})
+add_library(nibble_rt_static STATIC ${rt_objects})
 add_library(nibble::runtime ALIAS nibble_rt)
 add_library(nibble::runtime_static ALIAS nibble_rt_static)
 set_target_properties(nibble_rt PROPERTIES EXPORT_NAME runtime VERSION ${NIBBLE_RT_VERSION} SOVERSION ${NIBBLE_RT_MAJOR}

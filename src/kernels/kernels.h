@@ -448,8 +448,10 @@ typedef struct nibble_kernel_set {
   int (*runs_here)(void);
   nibble_kernel (*find)(int kind, const void* parameters, const char** kernel_name);
   nibble_finisher finish; /* NULL: as the reference */
+  int wide;               /* it multiplies 64 bytes or more at once */
 } nibble_kernel_set;
-extern const nibble_kernel_set* const nibble_kernel_sets[]; /* ended by NULL */
+enum { NIBBLE_KERNEL_SETS = 6 };                                                  /* at most, of one architecture */
+extern const nibble_kernel_set* const nibble_kernel_sets[NIBBLE_KERNEL_SETS + 1]; /* ended by NULL */
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,7 @@ static nibble_kernel find_reference(int kind, const void* parameters, const char
   switch (kind) { NIBBLE_KINDS(NIBBLE_REFERENCE_CASE) default : return NULL; }
 }
 
-static const nibble_kernel_set reference = {"reference", everywhere, find_reference, NULL};
+static const nibble_kernel_set reference = {"reference", everywhere, find_reference, NULL, 0};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 extern const nibble_kernel_set nibble_amx, nibble_avx512vnni, nibble_avxvnni, nibble_avx2;
@@ -28,7 +28,7 @@ extern const nibble_kernel_set nibble_i8mm, nibble_neon_dot;
 #endif
 extern const nibble_kernel_set nibble_portable;
 
-const nibble_kernel_set* const nibble_kernel_sets[] = {
+const nibble_kernel_set* const nibble_kernel_sets[NIBBLE_KERNEL_SETS + 1] = {
 #if defined(__x86_64__) && defined(__GNUC__)
     &nibble_amx,      &nibble_avx512vnni, &nibble_avxvnni,
     &nibble_avx2,

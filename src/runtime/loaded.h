@@ -69,7 +69,8 @@ struct nibble_program {
   size_t library_count;
   void (*leave_backends)(nibble_program*); /* NULL: there are none, and what opens libraries is not linked */
   size_t taken_sums, taken_scratch;        /* bytes: of a context, of each thread */
-  nibble_finisher finisher;                /* of a back end's sums; NULL: the reference */
+  const nibble_kernel_set* sets[NIBBLE_KERNEL_SETS + 1]; /* those that kernels are taken of, ended by NULL */
+  nibble_finisher finisher;                              /* of a back end's sums; NULL: the reference */
 };
 
 /* Fills in a program from its file's bytes (aligned to 64). Checks the file's form; verify checks what it says. */
@@ -77,6 +78,11 @@ nibble_status nibble_parse(nibble_program* program, char* message, size_t size);
 /* Whether every access of every step stays inside the arena and the constants. Sets how much scratch the steps ask for
  * here: what the file says is of the machine that wrote it. */
 nibble_status nibble_verify(nibble_program* program, char* message, size_t size);
+
+/* Levels of an input of reals, `step` elements apart from element `offset` on: clip(round(x / scale) + zero point); where
+ * the port has no scales, x as it is. 1 where an x is NaN or, without scales, no level. */
+int nibble_set_levels(const nibble_loaded_port* port, double scale, const float* x, int64_t count, uint8_t* to,
+                      int64_t offset, int64_t step);
 
 /* What a step that a back end took works with. */
 typedef struct nibble_taken {

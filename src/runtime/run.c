@@ -28,6 +28,7 @@ struct nibble_context {
 
 /* What an observer may copy from. */
 typedef struct seen_inside {
+  const nibble_program* program;
   const nibble_value* value;
   const uint8_t* from;
 } seen_inside;
@@ -42,9 +43,10 @@ static void say(char* message, size_t size, const char* what, const char* which)
 
 /* ---- loading -------------------------------------------------------------------------------------------------- */
 
-static const nibble_kernel_set* set_named(const char* name) {
-  for (int i = 0; nibble_kernel_sets[i] != NULL; ++i)
-    if (strcmp(nibble_kernel_sets[i]->name, name) == 0) return nibble_kernel_sets[i];
+/* Where it stands among these. */
+static const nibble_kernel_set* const* set_named(const nibble_kernel_set* const* set, const char* name) {
+  for (; *set != NULL; ++set)
+    if (strcmp((*set)->name, name) == 0) return set;
   return NULL;
 }
 
@@ -96,64 +98,54 @@ static nibble_kernel kernel_of(const nibble_kernel_set* set, const nibble_loaded
   return kernel;
 }
 
-/* The kernel of the set that the file chose for the step, where it runs here and takes it; of the first set, from `forced`
- * on, where one is forced or nothing was chosen. */
-static void choose_kernel(nibble_loaded_step* step, const nibble_kernel_set* forced) {
-  int begun = forced == NULL;
-  if (forced == NULL && step->chosen != NULL && !step->chosen_backend) {
-    const nibble_kernel_set* own = set_named(step->chosen);
-    step->kernel = own != NULL && own->runs_here() ? kernel_of(own, step, &step->kernel_name) : NULL;
-    if (step->kernel != NULL) {
-      step->set_name = own->name;
-      return;
-    }
+/* The kernel of the set that the file chose for the step, where none is forced; where that does not run here or does not
+ * take the step, of the first one that does. */
+static const nibble_kernel_set* choose_kernel(const nibble_program* program, nibble_loaded_step* step, int forced) {
+  const nibble_kernel_set* const* set = program->sets;
+  if (!forced && step->chosen != NULL && !step->chosen_backend) {
+    set = set_named(program->sets, step->chosen);
+    step->kernel = set != NULL ? kernel_of(*set, step, &step->kernel_name) : NULL;
+    if (step->kernel != NULL) return *set;
+    set = program->sets;
   }
-  for (int i = 0; nibble_kernel_sets[i] != NULL; ++i) {
-    const nibble_kernel_set* set = nibble_kernel_sets[i];
-    begun = begun || set == forced;
-    if (!begun || !set->runs_here()) continue;
-    step->kernel = kernel_of(set, step, &step->kernel_name);
-    step->set_name = set->name;
-    if (step->kernel != NULL) return;
-  }
+  while ((step->kernel = kernel_of(*set, step, &step->kernel_name)) == NULL) ++set;
+  return *set;
 }
 
-/* Of the first set, from `forced` on, that has one. */
-static nibble_finisher choose_finisher(const nibble_kernel_set* forced) {
-  int begun = forced == NULL;
-  for (int i = 0; nibble_kernel_sets[i] != NULL; ++i) {
-    const nibble_kernel_set* set = nibble_kernel_sets[i];
-    begun = begun || set == forced;
-    if (begun && set->runs_here() && set->finish != NULL) return set->finish;
-  }
+static nibble_finisher choose_finisher(const nibble_program* program) {
+  for (const nibble_kernel_set* const* set = program->sets; *set != NULL; ++set)
+    if ((*set)->finish != NULL) return (*set)->finish;
   return NULL;
 }
 
-static int is_worth_a_thread(const nibble_loaded_step* step) {
-  const int wide = strcmp(step->set_name, "amx") == 0 || strcmp(step->set_name, "avx512vnni") == 0;
+static int is_worth_a_thread(const nibble_kernel_set* set, const nibble_loaded_step* step) {
   const int64_t bytes = (int64_t)step->bytes;
-  if (!wide) return step->operations + 4 * bytes >= worth_a_thread;
+  if (!set->wide) return step->operations + 4 * bytes >= worth_a_thread;
   return step->operations / 8 + 4 * bytes - 3 * weight_bytes(step) >= worth_a_thread_of_wide;
 }
 
 static nibble_status finish_loading(nibble_program* program, const char* kernels, char* message, size_t size) {
   const char* asked = kernels != NULL ? kernels : getenv("NIBBLE_KERNELS");
-  const nibble_kernel_set* forced = asked == NULL || *asked == 0 ? NULL : set_named(asked);
+  const int forced = asked != NULL && *asked != 0;
+  const nibble_kernel_set* const* from = forced ? set_named(nibble_kernel_sets, asked) : nibble_kernel_sets;
   nibble_status status = NIBBLE_OK;
-  if (asked != NULL && *asked != 0 && (forced == NULL || !forced->runs_here())) {
-    say(message, size, forced == NULL ? "no kernel set of this name" : "a kernel set that this CPU does not run",
-        asked);
+  if (from == NULL || (forced && !(*from)->runs_here())) {
+    say(message, size, from == NULL ? "no kernel set of this name" : "a kernel set that this CPU does not run", asked);
     return NIBBLE_BAD_ARGUMENT;
   }
+  /* Asked once: a virtual machine takes 20 us to say what a CPU has. */
+  for (size_t sets = 0; *from != NULL; ++from)
+    if ((*from)->runs_here()) program->sets[sets++] = *from;
   status = nibble_parse(program, message, size);
   if (status == NIBBLE_OK) status = nibble_verify(program, message, size);
-  program->finisher = choose_finisher(forced);
+  program->finisher = choose_finisher(program);
   for (size_t i = 0; i < program->step_count && status == NIBBLE_OK; ++i) {
     nibble_loaded_step* step = &program->steps[i];
-    choose_kernel(step, forced);
+    const nibble_kernel_set* set = choose_kernel(program, step, forced);
+    step->set_name = set->name;
     step->items = nibble_items(step->kind, step->parameters);
     step->bytes = (size_t)bytes_touched(step);
-    step->shared = is_worth_a_thread(step);
+    step->shared = is_worth_a_thread(set, step);
   }
   return status;
 }
@@ -336,7 +328,7 @@ static cursor begin_of(const nibble_value* value) {
 }
 
 /* The next along the first `axes` axes. */
-static void advance_along(cursor* c, int axes) {
+static void advance(cursor* c, int axes) {
   for (int k = axes - 1; k >= 0; --k) {
     c->offset += c->value->strides[k];
     if (++c->at[k] < c->value->extents[k]) return;
@@ -345,29 +337,8 @@ static void advance_along(cursor* c, int axes) {
   }
 }
 
-static void advance(cursor* c) {
-  advance_along(c, c->value->rank);
-}
-
 static uint8_t* address_of(nibble_context* context, const nibble_value* value) {
   return (value->constant ? (uint8_t*)(uintptr_t)context->program->constants : context->arena) + value->offset;
-}
-
-/* Elements of `size` bytes, `to_step` and `from_step` elements apart. */
-#define NIBBLE_COPY_ROW(SIZE) \
-  for (int64_t i = 0; i < count; ++i) memcpy(to + i * to_step * (SIZE), from + i * from_step * (SIZE), SIZE);
-static void copy_row(uint8_t* to, int64_t to_step, const uint8_t* from, int64_t from_step, int64_t count,
-                     int64_t size) {
-  if (to_step == 1 && from_step == 1) {
-    memcpy(to, from, (size_t)(count * size));
-    return;
-  }
-  switch (size) {
-    case 1: NIBBLE_COPY_ROW(1) break;
-    case 2: NIBBLE_COPY_ROW(2) break;
-    case 4: NIBBLE_COPY_ROW(4) break;
-    default: NIBBLE_COPY_ROW(8)
-  }
 }
 
 typedef enum direction { INTO_TENSOR, OUT_OF_TENSOR } direction;
@@ -376,27 +347,75 @@ typedef enum direction { INTO_TENSOR, OUT_OF_TENSOR } direction;
 static void copy_packed(const nibble_value* value, const uint8_t* base, uint8_t* data) {
   const int64_t count = count_of(value);
   cursor c = begin_of(value);
-  for (int64_t i = 0; i < count; ++i, advance(&c)) data[i] = (uint8_t)nibble_load_packed(base, value->type, c.offset);
+  for (int64_t i = 0; i < count; ++i, advance(&c, value->rank))
+    data[i] = (uint8_t)nibble_load_packed(base, value->type, c.offset);
 }
 
-/* Between row-major `data` and the tensor at `base`, row by row of its last axis. */
-static void copy_tensor(const nibble_value* value, uint8_t* base, uint8_t* data, direction way) {
-  const int outer = value->rank > 0 ? value->rank - 1 : 0;
-  const int64_t size = nibble_size_of(nibble_in_tile(value->type));
-  const int64_t width = value->rank > 0 ? value->extents[outer] : 1, step = value->rank > 0 ? value->strides[outer] : 1;
-  const int64_t rows = width == 0 ? 0 : count_of(value) / width;
-  cursor c = begin_of(value);
+/* Axis `from` becomes axis `to`, with the extent given. */
+static void set_axis(nibble_move* p, int to, int from, int32_t extent) {
+  p->x_stride[to] = p->x_stride[from], p->y_stride[to] = p->y_stride[from], p->extent[to] = extent;
+}
+
+/* The axes of a move, those far apart in its target first: a kernel goes along its last ones. Axes that go on where the
+ * next one ends, in both tensors, become one. */
+static void order_axes(nibble_move* p) {
+  int last = 0;
+  for (int k = 1; k < p->rank; ++k)
+    for (int i = k; i > 0 && p->y_stride[i - 1] < p->y_stride[i]; --i) {
+      const int64_t y = p->y_stride[i], x = p->x_stride[i];
+      const int32_t extent = p->extent[i];
+      set_axis(p, i, i - 1, p->extent[i - 1]);
+      p->y_stride[i - 1] = y, p->x_stride[i - 1] = x, p->extent[i - 1] = extent;
+    }
+  for (int k = 1; k < p->rank; ++k) {
+    const int64_t together = (int64_t)p->extent[last] * p->extent[k];
+    if (p->x_stride[last] == p->x_stride[k] * p->extent[k] && p->y_stride[last] == p->y_stride[k] * p->extent[k] &&
+        together <= INT32_MAX)
+      set_axis(p, last, k, (int32_t)together);
+    else
+      set_axis(p, ++last, k, p->extent[k]);
+  }
+  if (p->rank > 0) p->rank = last + 1;
+}
+
+/* Between row-major `data` and the tensor at `base`: a move like those of a program. */
+static void copy_tensor(const nibble_program* program, const nibble_value* value, uint8_t* base, uint8_t* data,
+                        direction way) {
+  const int type = nibble_in_tile(value->type);
+  const char* name = NULL;
+  nibble_kernel kernel = NULL;
+  nibble_call call;
+  nibble_move p;
   if (nibble_is_packed(value->type)) {
     copy_packed(value, base, data);
     return;
   }
-  for (int64_t row = 0; row < rows; ++row, data += width * size, advance_along(&c, outer)) {
-    uint8_t* at = base + c.offset * size;
-    if (way == INTO_TENSOR)
-      copy_row(at, step, data, 1, width, size);
-    else
-      copy_row(data, 1, at, step, width, size);
+  if (value->rank > NIBBLE_MAX_RANK) {
+    const int64_t count = count_of(value), size = nibble_size_of(type);
+    cursor c = begin_of(value);
+    for (int64_t i = 0; i < count; ++i, advance(&c, value->rank)) {
+      uint8_t *at = base + c.offset * size, *row_major = data + i * size;
+      memcpy(way == INTO_TENSOR ? at : row_major, way == INTO_TENSOR ? row_major : at, (size_t)size);
+    }
+    return;
   }
+  memset(&p, 0, sizeof p);
+  memset(&call, 0, sizeof call);
+  p.x_type = p.y_type = type;
+  p.rank = value->rank;
+  call.end = 1;
+  for (int k = value->rank - 1; k >= 0; --k) {
+    p.extent[k] = (int32_t)value->extents[k];
+    (way == INTO_TENSOR ? p.x_stride : p.y_stride)[k] = call.end;
+    (way == INTO_TENSOR ? p.y_stride : p.x_stride)[k] = value->strides[k];
+    call.end *= value->extents[k];
+  }
+  order_axes(&p);
+  call.in[0] = way == INTO_TENSOR ? data : base;
+  call.out = way == INTO_TENSOR ? base : data;
+  for (const nibble_kernel_set* const* set = program->sets; kernel == NULL; ++set)
+    kernel = (*set)->find(NIBBLE_KIND_MOVE, &p, &name);
+  kernel(&p, &call);
 }
 
 /* Every integer is one that the input takes. */
@@ -423,17 +442,27 @@ nibble_status nibble_set(nibble_context* context, size_t index, const void* data
   {
     const nibble_loaded_port* port = &program->inputs[index];
     if (!in_range(port, data, count_of(&port->value))) return NIBBLE_BAD_INPUT;
-    copy_tensor(&port->value, address_of(context, &port->value), (uint8_t*)(uintptr_t)data, INTO_TENSOR);
+    copy_tensor(program, &port->value, address_of(context, &port->value), (uint8_t*)(uintptr_t)data, INTO_TENSOR);
   }
   return NIBBLE_OK;
 }
 
-static double rounded(double x, int rounding) {
-  return rounding == 0 ? floor(x) : rounding == 1 ? floor(x + 0.5) : nearbyint(x);
-}
-
 static double scale_at(const nibble_loaded_port* port, const cursor* c) {
   return port->scale[port->axis < 0 || port->scales == 1 ? 0 : c->at[port->axis]];
+}
+
+/* Row by row of the last axis, or element by element where that has scales of its own. */
+static nibble_status set_levels(const nibble_loaded_port* port, uint8_t* to, const float* data) {
+  const nibble_value* value = &port->value;
+  const int64_t count = count_of(value);
+  const int last = value->rank - 1, apart = port->scales > 1 && port->axis == last;
+  const int64_t width = last < 0 || apart ? 1 : value->extents[last], step = last < 0 ? 0 : value->strides[last];
+  cursor c = begin_of(value);
+  for (int64_t row = 0; row < count; row += width, advance(&c, last + apart)) {
+    const double scale = port->scales > 0 ? scale_at(port, &c) : 1;
+    if (nibble_set_levels(port, scale, data + row, width, to, c.offset, step)) return NIBBLE_BAD_INPUT;
+  }
+  return NIBBLE_OK;
 }
 
 nibble_status nibble_set_reals(nibble_context* context, size_t index, const float* data) {
@@ -444,20 +473,10 @@ nibble_status nibble_set_reals(nibble_context* context, size_t index, const floa
     const int64_t count = count_of(&port->value);
     uint8_t* to = address_of(context, &port->value);
     cursor c = begin_of(&port->value);
-    for (int64_t i = 0; i < count; ++i, advance(&c)) {
-      const double x = data[i];
-      double q = x;
-      if (isnan(x)) return NIBBLE_BAD_INPUT;
-      if (port->value.type == NIBBLE_F64) {
-        ((double*)to)[c.offset] = x;
-        continue;
-      }
-      if (port->scales > 0)
-        q = rounded(x / scale_at(port, &c), port->rounding) + (double)port->zero_point;
-      else if (x != floor(x) || x < (double)port->low || x > (double)port->high)
-        return NIBBLE_BAD_INPUT;
-      q = q < (double)port->low ? (double)port->low : q > (double)port->high ? (double)port->high : q;
-      nibble_store(to, port->value.type, c.offset, (int64_t)q);
+    if (port->value.type != NIBBLE_F64) return set_levels(port, to, data);
+    for (int64_t i = 0; i < count; ++i, advance(&c, port->value.rank)) {
+      if (isnan(data[i])) return NIBBLE_BAD_INPUT;
+      ((double*)to)[c.offset] = data[i];
     }
   }
   return NIBBLE_OK;
@@ -468,7 +487,7 @@ nibble_status nibble_get(nibble_context* context, size_t index, void* data) {
     return NIBBLE_BAD_ARGUMENT;
   {
     const nibble_value* value = &context->program->outputs[index].value;
-    copy_tensor(value, address_of(context, value), data, OUT_OF_TENSOR);
+    copy_tensor(context->program, value, address_of(context, value), data, OUT_OF_TENSOR);
   }
   return NIBBLE_OK;
 }
@@ -481,7 +500,7 @@ nibble_status nibble_get_reals(nibble_context* context, size_t index, float* dat
     const uint8_t* from = address_of(context, &port->value);
     const int64_t count = count_of(&port->value);
     cursor c = begin_of(&port->value);
-    for (int64_t i = 0; i < count; ++i, advance(&c)) {
+    for (int64_t i = 0; i < count; ++i, advance(&c, port->value.rank)) {
       if (port->value.type == NIBBLE_F64) {
         data[i] = (float)((const double*)from)[c.offset];
         continue;
@@ -540,7 +559,7 @@ static void show(nibble_context* context, size_t index) {
   for (size_t i = 0; i < step->value_count; ++i) {
     const nibble_value* value = &step->values[i];
     nibble_seen seen = {index, {0}, NULL};
-    const seen_inside inside = {value, address_of(context, value)};
+    const seen_inside inside = {context->program, value, address_of(context, value)};
     seen.port.name = value->name;
     seen.port.type = nibble_in_tile(value->type);
     seen.port.rank = value->rank;
@@ -554,7 +573,7 @@ static void show(nibble_context* context, size_t index) {
 
 void nibble_copy_seen(const nibble_seen* seen, void* data) {
   const seen_inside* inside = seen->inside;
-  copy_tensor(inside->value, (uint8_t*)(uintptr_t)inside->from, data, OUT_OF_TENSOR);
+  copy_tensor(inside->program, inside->value, (uint8_t*)(uintptr_t)inside->from, data, OUT_OF_TENSOR);
 }
 
 static int run_step(nibble_context* context, const nibble_loaded_step* step) {

@@ -641,6 +641,10 @@ static void check_value(checker* c, const nibble_value* value) {
   if (c->wrong == NULL) check_distinct(c, 2 * value->offset + value->constant, value->type, r);
 }
 
+static int is_near(int64_t level) {
+  return level >= -((int64_t)1 << 50) && level <= (int64_t)1 << 50;
+}
+
 static void check_ports(checker* c, const nibble_loaded_port* ports, size_t count, int writes) {
   for (size_t i = 0; i < count && c->wrong == NULL; ++i) {
     const nibble_loaded_port* port = &ports[i];
@@ -649,6 +653,8 @@ static void check_ports(checker* c, const nibble_loaded_port* ports, size_t coun
     require(c, port->axis >= -1 && port->axis < port->value.rank, "a scale's axis that is none");
     require(c, port->rounding >= 0 && port->rounding <= 2, "a rounding that is none");
     require(c, port->low <= port->high, "an input without levels");
+    require(c, !writes || port->scales == 0 || (is_near(port->low) && is_near(port->high) && is_near(port->zero_point)),
+            "an input of reals with levels beyond 2^50");
     if (c->wrong == NULL && port->axis >= 0 && port->scales > 0)
       require(c, (int64_t)port->scales >= port->value.extents[port->axis], "scales of too few channels");
     for (size_t s = 0; s < port->scales && c->wrong == NULL; ++s)

@@ -102,5 +102,5 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return conv;
 }
 
-const nibble_kernel_set nibble_i8mm = {"i8mm", runs_here, find, nibble_arm_finish_tile};
+const nibble_kernel_set nibble_i8mm = {"i8mm", runs_here, find, nibble_arm_finish_tile, 0};
 #endif

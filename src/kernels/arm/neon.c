@@ -277,5 +277,5 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return NULL;
 }
 
-const nibble_kernel_set nibble_neon = {"neon", runs_here, find, nibble_arm_finish_tile};
+const nibble_kernel_set nibble_neon = {"neon", runs_here, find, nibble_arm_finish_tile, 0};
 #endif

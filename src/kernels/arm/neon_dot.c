@@ -116,5 +116,5 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return conv;
 }
 
-const nibble_kernel_set nibble_neon_dot = {"neon_dot", nibble_arm_has_dot, find, nibble_arm_finish_tile};
+const nibble_kernel_set nibble_neon_dot = {"neon_dot", nibble_arm_has_dot, find, nibble_arm_finish_tile, 0};
 #endif

@@ -25,4 +25,4 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
   return NULL;
 }
 
-const nibble_kernel_set nibble_portable = {"portable", everywhere, find, NULL};
+const nibble_kernel_set nibble_portable = {"portable", everywhere, find, NULL, 0};

@@ -308,8 +308,8 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
 NIBBLE_CLOSE_TARGET
 
 #if defined(NIBBLE_EMULATED)
-const nibble_kernel_set nibble_amx_emulated = {"amx_emulated", nibble_has_avx2, find, nibble_finish_tile};
+const nibble_kernel_set nibble_amx_emulated = {"amx_emulated", nibble_has_avx2, find, nibble_finish_tile, 1};
 #else
-const nibble_kernel_set nibble_amx = {"amx", nibble_has_amx, find, nibble_finish_tile};
+const nibble_kernel_set nibble_amx = {"amx", nibble_has_amx, find, nibble_finish_tile, 1};
 #endif
 #endif

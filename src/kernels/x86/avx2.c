@@ -16,11 +16,12 @@ static nibble_kernel find(int kind, const void* parameters, const char** kernel_
     case NIBBLE_KIND_MATMUL: return nibble_avx2_matmul(parameters, kernel_name);
     case NIBBLE_KIND_POOL: return nibble_avx2_pool(parameters, kernel_name);
     case NIBBLE_KIND_POINTWISE: return nibble_avx2_pointwise(parameters, kernel_name);
+    case NIBBLE_KIND_MOVE: return nibble_avx2_move(parameters, kernel_name);
     case NIBBLE_KIND_REDUCE: return nibble_avx2_reduce(parameters, kernel_name);
     default: return NULL;
   }
 }
 
-const nibble_kernel_set nibble_avx2 = {"avx2", nibble_has_avx2, find, nibble_finish_tile};
+const nibble_kernel_set nibble_avx2 = {"avx2", nibble_has_avx2, find, nibble_finish_tile, 0};
 
 #endif

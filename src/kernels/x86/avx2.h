@@ -10,6 +10,7 @@ nibble_kernel nibble_avx2_depthwise(const nibble_conv* p, const char** name);
 nibble_kernel nibble_avx2_matmul(const nibble_matmul* p, const char** name);
 nibble_kernel nibble_avx2_pool(const nibble_pool* p, const char** name);
 nibble_kernel nibble_avx2_pointwise(const nibble_pointwise* p, const char** name);
+nibble_kernel nibble_avx2_move(const nibble_move* p, const char** name);
 nibble_kernel nibble_avx2_reduce(const nibble_reduce* p, const char** name);
 
 #endif

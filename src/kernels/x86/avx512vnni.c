@@ -38,8 +38,9 @@ static int64_t some_channels(nibble_finish* f, int64_t channel, int64_t to, int6
 NIBBLE_CLOSE_TARGET
 
 #if defined(NIBBLE_EMULATED)
-const nibble_kernel_set nibble_avx512vnni_emulated = {"avx512vnni_emulated", nibble_has_avx2, find, nibble_finish_tile};
+const nibble_kernel_set nibble_avx512vnni_emulated = {"avx512vnni_emulated", nibble_has_avx2, find, nibble_finish_tile,
+                                                      1};
 #else
-const nibble_kernel_set nibble_avx512vnni = {"avx512vnni", nibble_has_avx512vnni, find, nibble_finish_tile};
+const nibble_kernel_set nibble_avx512vnni = {"avx512vnni", nibble_has_avx512vnni, find, nibble_finish_tile, 1};
 #endif
 #endif

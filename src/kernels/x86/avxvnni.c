@@ -33,8 +33,8 @@ static int64_t some_channels(nibble_finish* f, int64_t channel, int64_t to, int6
 NIBBLE_CLOSE_TARGET
 
 #if defined(NIBBLE_EMULATED)
-const nibble_kernel_set nibble_avxvnni_emulated = {"avxvnni_emulated", nibble_has_avx2, find, nibble_finish_tile};
+const nibble_kernel_set nibble_avxvnni_emulated = {"avxvnni_emulated", nibble_has_avx2, find, nibble_finish_tile, 0};
 #else
-const nibble_kernel_set nibble_avxvnni = {"avxvnni", nibble_has_avxvnni, find, nibble_finish_tile};
+const nibble_kernel_set nibble_avxvnni = {"avxvnni", nibble_has_avxvnni, find, nibble_finish_tile, 0};
 #endif
 #endif
