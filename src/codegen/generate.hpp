@@ -17,14 +17,11 @@ struct Golden {
 };
 
 struct Options {
-  std::string prefix = "model";     ///< of every name that the code has outside its files
-  std::vector<Golden> goldens;      ///< for test/
-  std::string optimise = "-O2";     ///< of the build files
-  bool inputs_lie_outside = false;  ///< steps read the caller's inputs themselves, which are not copied into the arena
-  bool outputs_lie_outside =
-      false;                ///< steps write to the caller's outputs themselves, as far as they are whole buffers
-  std::string hot_section;  ///< of the linker, for the constants that are read most often for their size;
-  int64_t hot_bytes = 0;    ///< of them together
+  std::string prefix = "model";  ///< of every name that the code has outside its files
+  std::vector<Golden> goldens;   ///< for test/
+  std::string optimise = "-O2";  ///< of the build files
+  std::string hot_section;       ///< of the linker, for the constants that are read most often for their size;
+  int64_t hot_bytes = 0;         ///< of them together
   /// Bytes of the arena for weights that the caller fetches from elsewhere, a layer or a tile of output channels at a
   /// time; 0: weights are constants.
   int64_t external_room = 0;

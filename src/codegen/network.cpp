@@ -6,7 +6,6 @@
 #include <bit>
 #include <set>
 
-#include "base/error.hpp"
 #include "base/json.hpp"
 #include "codegen/literals.hpp"
 #include "codegen/memory.hpp"

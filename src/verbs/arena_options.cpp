@@ -70,6 +70,10 @@ ArenaOptions arena_options(const Call& call, const codegen::Options& options) {
   arena.pack = pack == "always"  ? lower::PackActivations::Always
                : pack == "never" ? lower::PackActivations::Never
                                  : lower::PackActivations::Needed;
+  const auto referenced = [&](std::string_view name) {
+    return call.takes(name) && call.text(name, "copied") == "referenced";
+  };
+  arena.inputs_outside = referenced("inputs"), arena.outputs_outside = referenced("outputs");
   if (pack == "always" && options.external_room > 0)
     fail("verbs", call.place("pack"), "packed activations with weights from outside", "--pack never, or no --external");
   return arena;

@@ -5,7 +5,7 @@
 #include "verbs/deployment.hpp"
 #include "verbs/verb.hpp"
 
-/// What makes an arena smaller and costs something else: `--strips`, `--pack`.
+/// What makes an arena smaller and costs something else: `--strips`, `--pack`, `--inputs`, `--outputs`.
 namespace nibble::verbs {
 
 /// Throws UserError where weights from outside are asked for with packed activations.

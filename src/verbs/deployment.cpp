@@ -87,8 +87,8 @@ lower::Options lowering_for(const machine::Machine& machine, const codegen::Opti
                                                        : lower::Bytes::AsTheyAre;
   lowering.alignment = 8;
   lowering.strips = arena.strips;
-  lowering.inputs_outside = options.inputs_lie_outside;
-  lowering.outputs_outside = options.outputs_lie_outside;
+  lowering.inputs_outside = arena.inputs_outside;
+  lowering.outputs_outside = arena.outputs_outside;
   // Weights from outside are taken some channels at a time, each time from the whole input: nothing may lie over it.
   if (options.external_room > 0) return lowering;
   lowering.order = codegen::orders_of(machine);

@@ -23,6 +23,7 @@ struct Excess {
 struct ArenaOptions {
   int strips = 0;
   lower::PackActivations pack = lower::PackActivations::Needed;
+  bool inputs_outside = false, outputs_outside = false;
 };
 
 struct Deployment {

@@ -117,8 +117,6 @@ codegen::Options options_of(const Call& call) {
   codegen::Options options;
   options.prefix = call.text("prefix", "model");
   if (call.has("specialise")) options.optimise = call.text("specialise") == "size" ? "-Os" : "-O3";
-  options.inputs_lie_outside = call.text("inputs", "copied") == "referenced";
-  options.outputs_lie_outside = call.text("outputs", "copied") == "referenced";
   if (call.has("memory")) read_memory(call, options);
   options.external_room = call.integer("external", 0, 1, int64_t{1} << 30);
   return options;

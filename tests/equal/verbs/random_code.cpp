@@ -85,10 +85,10 @@ TEST(GeneratedCode, GivesTheIntegersOfTheEvaluatorOnRandomNetworks) {
   fs::remove_all(folder);
 }
 
-/// A depthwise convolution and one over its channels, of weights within that range.
-graph::Graph of_few_bits(int64_t channels, Interval weights) {
+/// A depthwise convolution of so many rows of four and one over its channels, of weights within that range.
+graph::Graph depthwise_and_pointwise(int64_t channels, int64_t rows, Interval weights) {
   IntegerNet net;
-  const graph::ValueId x = net.input({1, channels, 5, 4}, {0, 15});
+  const graph::ValueId x = net.input({1, channels, rows, 4}, {0, 15});
   const graph::ValueId each =
       net.node(graph::Conv{{1, 1}, {1, 1, 1, 1}, {1, 1}, channels, 0}, {x, net.constant({channels, 1, 3, 3}, weights)});
   const graph::ValueId y = net.requantise(each, 1, 0, 1, {0, 15});
@@ -97,21 +97,29 @@ graph::Graph of_few_bits(int64_t channels, Interval weights) {
   return net.give({net.requantise(all, 1, 0, 2, {-128, 127})});
 }
 
-// Each tap of a depthwise convolution's begins on a byte.
-TEST(GeneratedCode, FetchesAllWeightsOfFewBits) {
+// Each tap of a depthwise convolution's begins on a byte; what is fetched whole is computed whole, and what of few
+// positions is split by channels.
+TEST(GeneratedCode, FetchesAllWeightsOfEveryWidthAndNumberOfChannels) {
+  struct Case {
+    int64_t channels, rows;
+    Interval weights;
+    int64_t room;
+  };
   const fs::path folder = fs::temp_directory_path() / ("nibble_fetched_" + std::to_string(::getpid()));
   fs::create_directories(folder);
-  for (const Interval weights : {Interval{-2, 1}, Interval{-7, 8}})
-    for (const int64_t channels : {3, 11}) {
-      SCOPED_TRACE(std::to_string(channels) + " channels, weights from " + std::to_string(weights.low));
-      onnx::write_native(of_few_bits(channels, weights), folder / "network.onnx");
-      const Step generated =
-          run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet --machine rv32imc --external 512",
-              folder);
-      EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
-      const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code --on host --optimise 0", folder);
-      EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
-    }
+  for (const Case& c : {Case{3, 5, {-2, 1}, 512}, Case{11, 5, {-2, 1}, 512}, Case{3, 5, {-7, 8}, 512},
+                        Case{11, 5, {-7, 8}, 512}, Case{18, 1, {-7, 8}, 512}, Case{37, 1, {-2, 1}, 20000},
+                        Case{37, 1, {-128, 127}, 20000}, Case{37, 5, {-128, 127}, 20000}}) {
+    SCOPED_TRACE(std::to_string(c.channels) + " channels, weights from " + std::to_string(c.weights.low));
+    onnx::write_native(depthwise_and_pointwise(c.channels, c.rows, c.weights), folder / "network.onnx");
+    const Step generated =
+        run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet --machine rv32imc --external " +
+                std::to_string(c.room),
+            folder);
+    EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
+    const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code --on host --optimise 0", folder);
+    EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
+  }
   fs::remove_all(folder);
 }
 
