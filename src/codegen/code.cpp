@@ -49,11 +49,13 @@ std::set<int64_t> hot_constants(const Code& code) {
 
 PortNames port_names(const program::Program& program) {
   PortNames names;
-  // Names that generated functions use themselves.
-  std::set<std::string> taken{"arena", "bytes", "fault", "step", "init", "run", "i", "at", "rest"};
+  // By capitals: macros bear them too.
+  std::set<std::string> taken;
   const auto unique = [&](const std::string& name, const std::string& otherwise) {
     std::string id = identifier(name, otherwise);
-    for (int i = 2; !taken.insert(id).second; ++i) id = identifier(name, otherwise) + "_" + std::to_string(i);
+    if (is_reserved(id)) id.insert(0, otherwise + "_");
+    const std::string first = id;
+    for (int i = 2; !taken.insert(capitals(id)).second; ++i) id = first + "_" + std::to_string(i);
     return id;
   };
   for (const Port& port : program.inputs) names.inputs.push_back(unique(port.value.name, "input"));

@@ -28,6 +28,15 @@ std::map<std::string, std::string> generate(const program::Program& program, con
                                             const Options& options) {
   if (identifier(options.prefix, "model") != options.prefix)
     fail("codegen", "--prefix", "'" + options.prefix + "'", "letters, digits and underscores, a letter first");
+  // Its header's name, and names that begin with it.
+  static const std::set<std::string_view> headers{
+      "alloca",  "assert", "complex", "ctype", "errno",  "fenv",   "float",   "inttypes", "iso646",
+      "limits",  "locale", "malloc",  "math",  "memory", "setjmp", "signal",  "stdalign", "stdarg",
+      "stdbool", "stddef", "stdint",  "stdio", "stdlib", "string", "strings", "tgmath",   "threads",
+      "time",    "uchar",  "unistd",  "wchar", "wctype", "nibble"};
+  if (headers.contains(options.prefix))
+    fail("codegen", "--prefix", "'" + options.prefix + "', whose " + options.prefix + ".h is another's",
+         "another name");
   const Code code(program, machine, options);
   const std::string& p = options.prefix;
   KernelFiles kernels = kernel_files(code);

@@ -42,7 +42,7 @@ std::string classes(const Code& code) {
   std::string text =
       fmt::format("#define {}_CLASSES {}\n#define {}_CLASS_NAMES {{", code.upper, json.size(), code.upper);
   for (size_t i = 0; i < json.size(); ++i)
-    text += (i == 0 ? "" : ", ") + json_string(json[i].is_string() ? json[i].get<std::string>() : json[i].dump());
+    text += (i == 0 ? "" : ", ") + c_string(json[i].is_string() ? json[i].get<std::string>() : json[i].dump());
   return text + "}\n\n";
 }
 

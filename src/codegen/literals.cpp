@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <set>
+#include <string_view>
 
 #include "base/error.hpp"
 
@@ -53,9 +55,50 @@ std::string identifier(const std::string& name, const std::string& otherwise) {
   return std::isdigit(static_cast<unsigned char>(id[0])) != 0 ? otherwise + "_" + id : id;
 }
 
+bool is_reserved(const std::string& id) {
+  static const std::set<std::string_view> words{
+      // C and C++
+      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
+      "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const",
+      "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double",
+      "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if",
+      "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
+      "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return",
+      "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
+      "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unsigned", "using",
+      "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
+      // headers that generated files include, and what compilers define
+      "EOF", "NULL", "errno", "linux", "memcmp", "memcpy", "memset", "size_t", "stdin", "stdout", "stderr", "unix",
+      // generated functions and files
+      "arena", "at", "bytes", "call", "count", "external", "fault", "fetch", "from", "golden", "goldens", "hook", "i",
+      "init", "layer", "part", "rest", "run", "step", "steps", "stack", "hot", "classes", "class_names"};
+  // int8_t, uint_least16_t, INT32_MAX, UINT64_C
+  const bool of_stdint = (id.starts_with("int") || id.starts_with("uint")) && id.ends_with("_t");
+  const bool numbered = id.find_first_not_of("0123456789", id.starts_with("step_") ? 5 : 1) == std::string::npos;
+  const bool generated = (numbered && (id[0] == 'c' || id.starts_with("step_"))) || id.starts_with("golden_");
+  return words.contains(id) || of_stdint || generated || id.starts_with("INT") || id.starts_with("UINT") ||
+         id.starts_with("nibble_");
+}
+
+std::string c_string(const std::string& text) {
+  std::string result = "\"";
+  for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    // Octal, which three digits end, as they end no escape by x. A question mark may begin a trigraph.
+    if (byte < 32 || byte == 127 || c == '"' || c == '\\' || c == '?')
+      result += fmt::format("\\{:03o}", byte);
+    else
+      result += c;
+  }
+  return result + "\"";
+}
+
 std::string comment(const std::string& text) {
   std::string result;
-  for (char c : text) result += c == '*' || c == '\\' || static_cast<unsigned char>(c) < 32 ? '_' : c;
+  for (char c : text) {
+    const bool trigraph = c == '?' && !result.empty() && result.back() == '?';
+    result += c == '*' || c == '\\' || trigraph || static_cast<unsigned char>(c) < 32 ? '_' : c;
+  }
   return result;
 }
 

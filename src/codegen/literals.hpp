@@ -9,6 +9,10 @@ namespace nibble::codegen {
 
 /// Letters, digits and underscores, a letter first; `otherwise` where nothing of the name is left.
 std::string identifier(const std::string& name, const std::string& otherwise);
+/// Whether C, C++, what generated files include, or their own parts have this name.
+bool is_reserved(const std::string& id);
+/// A literal of these bytes, quoted.
+std::string c_string(const std::string& text);
 /// Text that may stand in a comment.
 std::string comment(const std::string& text);
 

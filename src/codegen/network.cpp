@@ -6,7 +6,6 @@
 #include <bit>
 #include <set>
 
-#include "base/json.hpp"
 #include "codegen/literals.hpp"
 #include "codegen/memory.hpp"
 #include "kernels/element.h"
@@ -123,7 +122,7 @@ std::string tiled_call(const Code& code, size_t index, const Tiles& tiles) {
   }
   text += fmt::format("      fault |= {}(&part, &call);\n    }}\n", code.kernels[index]->function);
   return text + fmt::format("    {}_HOOK({}, {}, {});\n  }}\n", code.upper, index,
-                            json_string(code.program.steps[index].name), operand(code, code.program.steps[index].out));
+                            c_string(code.program.steps[index].name), operand(code, code.program.steps[index].out));
 }
 
 std::string call(const Code& code, size_t index) {
@@ -143,7 +142,7 @@ std::string call(const Code& code, size_t index) {
                         kernel, step.rows, step.tiles);
   else
     text += fmt::format("    fault |= {}(&{}_step_{}, &call);\n", kernel, code.prefix, index);
-  return text + fmt::format("    {}_HOOK({}, {}, call.out);\n  }}\n", code.upper, index, json_string(step.name));
+  return text + fmt::format("    {}_HOOK({}, {}, call.out);\n  }}\n", code.upper, index, c_string(step.name));
 }
 
 /// Statements that copy a port between the arena and a user's struct, where it is not read and written there.

@@ -139,16 +139,17 @@ std::string test_program(const Code& code) {
   std::string arguments, outputs, checks, streamed, inputs, reads, writes;
   for (const std::string& id : code.inputs) {
     arguments += fmt::format("&{}_golden_{}[i], ", code.prefix, id);
-    inputs += fmt::format("static {}_{} {};\n", code.prefix, id, id);
-    streamed += fmt::format("&{}, ", id);
-    reads += fmt::format("{1}fread(&{0}, sizeof {0}, 1, stdin) == 1", id, reads.empty() ? "" : " && ");
+    inputs += fmt::format("static {0}_{1} given_{1};\n", code.prefix, id);
+    streamed += fmt::format("&given_{}, ", id);
+    reads += fmt::format("{1}fread(&given_{0}, sizeof given_{0}, 1, stdin) == 1", id, reads.empty() ? "" : " && ");
   }
   for (const std::string& id : code.outputs) {
-    arguments += fmt::format("&{}, ", id);
-    streamed += fmt::format("&{}, ", id);
-    writes += fmt::format("    fwrite(&{0}, sizeof {0}, 1, stdout);\n", id);
-    outputs += fmt::format("static {}_{} {};\n", code.prefix, id, id);
-    checks += fmt::format("    wrong |= memcmp(&{0}, &{1}_golden_{0}[i], sizeof {0}) != 0;\n", id, code.prefix);
+    arguments += fmt::format("&found_{}, ", id);
+    streamed += fmt::format("&found_{}, ", id);
+    writes += fmt::format("    fwrite(&found_{0}, sizeof found_{0}, 1, stdout);\n", id);
+    outputs += fmt::format("static {0}_{1} found_{1};\n", code.prefix, id);
+    checks +=
+        fmt::format("    wrong |= memcmp(&found_{0}, &{1}_golden_{0}[i], sizeof found_{0}) != 0;\n", id, code.prefix);
   }
   return head(code) +
          fmt::format(

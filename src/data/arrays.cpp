@@ -92,6 +92,7 @@ std::unique_ptr<Dataset> open_npz(const std::filesystem::path& file, std::string
 }
 
 std::unique_ptr<Dataset> dataset_of(Arrays arrays, const std::string& place, const std::vector<std::string>& inputs) {
+  if (inputs.empty()) fail("data", place, "data for a network without inputs", "a network that reads some");
   const bool labels_alone = arrays.size() == 1 && arrays[0].first == "y" && inputs != std::vector<std::string>{"y"};
   if (arrays.empty() || labels_alone) fail("data", place, "no array '" + inputs.front() + "'", "x [N, ...]");
   const std::vector<size_t> which = arrays_of_inputs(arrays, inputs, "data", place);

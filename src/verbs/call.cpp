@@ -34,6 +34,12 @@ Call::Call(const Verb& verb, Words words) : verb_(verb), words_(std::move(words)
     for (const std::string& name : option.choices) known.append(known.empty() ? "" : ", ").append(name);
     fail("verbs", place(option.name), "'" + word + "'" + did_you_mean(word, option.choices), known);
   }
+  // Said now, whether or not the verb asks.
+  threads();
+  seed();
+  for (std::string_view other : {"certificate", "policy-out"})
+    if (takes(other) && has(other) && path(other).lexically_normal() == path("output").lexically_normal())
+      fail("verbs", place(other), "'" + text(other) + "', where --output goes", "another file");
 }
 
 bool Call::takes(std::string_view name) const {

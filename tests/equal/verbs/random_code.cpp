@@ -142,5 +142,31 @@ TEST(GeneratedCode, CopiesNothingOfOutputsWithoutElements) {
   fs::remove_all(folder);
 }
 
+// Words of C and C++, names that differ in case alone, those of the code's own parts, and layers whose names end comments
+// and strings.
+TEST(GeneratedCode, TakesNamesThatAreNoneInC) {
+  const fs::path folder = fs::temp_directory_path() / ("nibble_names_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  IntegerNet net;
+  std::vector<graph::ValueId> outputs;
+  for (const char* name : {"int", "class", "c0", "A", "step_1", "arena", "exp", "uint8_t", "golden_a", "call"}) {
+    const graph::ValueId x = net.input({1, 3, 4}, {-128, 127});
+    net.graph[x].name = name;
+    outputs.push_back(net.node(graph::Abs{}, {x}));
+  }
+  const char* const names[] = {"float", "new", "c1", "a", "fault", "run", "log", "int_t", "memcpy", "layer"};
+  for (size_t i = 0; i < outputs.size(); ++i) net.graph[outputs[i]].name = names[i];
+  net.graph.nodes[0].name = "what\?\?/";
+  net.graph.nodes[1].name = "a\x01\"quoted\" \\ one */ with \xc3\xa9";
+  onnx::write_native(net.give(outputs), folder / "network.onnx");
+  const Step generated = run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet", folder);
+  EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
+  const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code --on host --sanitize --optimise 0", folder);
+  EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
+  const Step included = run("echo '#include \"code/model.h\"' | g++ -x c++ -fsyntax-only -Wall -Werror -I. -", folder);
+  EXPECT_EQ(included.exit_code, 0) << joined(included.errors);
+  fs::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace nibble::tests

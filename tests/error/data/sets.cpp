@@ -125,6 +125,8 @@ TEST(NpzSetErrors, NameTheArray) {
   };
   const Tensor two({2}, std::vector<float>{1, 2});
   EXPECT_EQ(with({{"y", two}}), "data: DIR/a.npz: no array 'x' (expected x [N, ...])");
+  EXPECT_EQ(message_of([&] { open_dataset("npz:" + (folder.path / "a.npz").string(), {}); }, folder.path),
+            "data: DIR/a.npz: data for a network without inputs (expected a network that reads some)");
   EXPECT_EQ(with({{"x", Tensor()}}), "data: DIR/a.npz: x of shape [0] (expected at least one example)");
   EXPECT_EQ(with({{"x", two}, {"y", Tensor({1}, std::vector<int64_t>{1})}}),
             "data: DIR/a.npz: y of shape [1] (expected 2 examples, as x has)");
