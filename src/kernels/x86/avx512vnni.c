@@ -23,6 +23,7 @@ static int64_t few_channels(nibble_finish* f, int64_t channel, int64_t to, int64
 
 static int64_t some_channels(nibble_finish* f, int64_t channel, int64_t to, int64_t begin, int64_t end,
                              int8_t* unpacked) {
+  if (narrow_fits(f->p, channel, to, 64) && narrow_plane_512(f, begin, end, unpacked)) return to;
   if (to - channel <= 32) return few_channels(f, channel, to, begin, end, unpacked);
   span_plane_512(f, channel, to, begin, end, unpacked);
   return 64;

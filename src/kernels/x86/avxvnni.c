@@ -18,6 +18,7 @@ NIBBLE_OPEN_TARGET("avx2,fma,avxvnni")
 
 static int64_t some_channels(nibble_finish* f, int64_t channel, int64_t to, int64_t begin, int64_t end,
                              int8_t* unpacked) {
+  if (narrow_fits(f->p, channel, to, 32) && narrow_plane_256(f, begin, end, unpacked)) return to;
   span_plane_256(f, channel, to, begin, end, unpacked);
   return 32;
 }

@@ -99,6 +99,50 @@ static void set_span(span* s, const nibble_finish* f, int64_t channel, int64_t t
     set_lane(s, f, channel + c, c / 16, most / 16, nibble_block_weights(p, (channel + c) / 16, 3, unpacked));
 }
 
+/* Of few channels, a divisor of 16 or of a register, several positions of a row lie side by side in it as they lie in
+ * memory, and so are a span. Whether p's are: in all of its channels, at a stride of 1. */
+static int narrow_fits(const nibble_conv* p, int64_t channel, int64_t to, int64_t bytes) {
+  const int64_t channels = p->out_channels;
+  return channel == 0 && to == channels && p->stride[2] == 1 && channels >= 4 && bytes % channels == 0 &&
+         4 * channels <= bytes && p->x_stride[3] == channels && p->y_stride[3] == channels && p->out[2] > 2;
+}
+
+/* Numbers of a span by its first `channels` channels, for every position alike. */
+NIBBLE_INLINE void repeat_numbers(void* numbers, int64_t channels, int64_t lanes) {
+  char* all = numbers;
+  for (int64_t lane = lanes - 1; lane >= 0; --lane)
+    for (int64_t j = 3; j >= 0; --j) {
+      const int64_t from = (16 * lane + 4 * j) % channels;
+      memmove(all + (j * lanes + lane) * 16, all + (from % 16 / 4 * lanes + from / 16) * 16, 16);
+    }
+}
+
+static void repeat_span(span* s, int64_t channels, int64_t lanes) {
+  for (int column = 0; column < 3; ++column) repeat_numbers(s->w[column], channels, lanes);
+  repeat_numbers(s->start, channels, lanes);
+  repeat_numbers(s->a, channels, lanes);
+  repeat_numbers(s->odd_a, channels, lanes);
+  repeat_numbers(s->even, channels, lanes);
+  repeat_numbers(s->odd, channels, lanes);
+  repeat_numbers(s->shift, channels, lanes);
+}
+
+/* Columns of three rows, whole pixels side by side, with what lies outside x. */
+enum { NARROW_ROW = 2048 };
+typedef struct narrow_rows {
+  uint8_t row[3][NARROW_ROW + 2 * SPAN_MOST];
+} narrow_rows;
+
+static void copy_rows(const span_rows* x, int64_t columns, int64_t channels, uint8_t zero, narrow_rows* to) {
+  for (int k = 0; k < 3; ++k) {
+    const int64_t left = x->line[k].step == 0 ? columns : x->left, right = x->line[k].step == 0 ? columns : x->right;
+    memset(to->row[k], zero, (size_t)(left * channels));
+    if (left < right)
+      memcpy(to->row[k] + left * channels, x->line[k].at + left * channels, (size_t)((right - left) * channels));
+    memset(to->row[k] + right * channels, zero, (size_t)((columns - right) * channels));
+  }
+}
+
 /* The first `count` of a span's bytes. */
 NIBBLE_INLINE void put_some(uint8_t* to, const uint8_t* from, int64_t count) {
   for (; count >= 16; count -= 16, to += 16, from += 16)
@@ -243,6 +287,39 @@ static void VEC_NAME(span_plane)(nibble_finish* f, int64_t channel, int64_t to, 
     }
     for (int64_t c = 0; c < s.channels; c += 16) nibble_finish_rows(f, v + c * SPAN_RUN, count, channel + c, y, r);
   }
+}
+
+/* Positions [begin, end) of all channels, of which several positions are a span (narrow_fits). 0: not staged by spans. */
+static inline int VEC_NAME(narrow_plane)(nibble_finish* f, int64_t begin, int64_t end, int8_t* unpacked) {
+  const nibble_conv* p = f->p;
+  const int64_t channels = p->out_channels, bytes = VEC_NAME(vec_bytes), together = bytes / channels;
+  const int64_t most = NARROW_ROW / channels - 2;
+  nibble_position o = nibble_position_of(p, begin);
+  narrow_rows rows;
+  span_rows x, copied;
+  span s;
+  set_span(&s, f, 0, channels, bytes, unpacked);
+  if (s.form == NIBBLE_FINISH_ANY) return 0;
+  repeat_span(&s, channels, bytes / 16);
+  memset(&rows, 0, sizeof rows);
+  copied.left = 0, copied.right = most + 2;
+  for (int k = 0; k < 3; ++k) copied.line[k].at = rows.row[k], copied.line[k].step = channels;
+  for (int64_t item = begin, count; item < end; item += count, nibble_move_on(p, &o, count)) {
+    uint8_t* y = (uint8_t*)f->call->out + nibble_offset_of(&o, p->y_stride);
+    count = p->out[2] - o.at[2] < end - item ? p->out[2] - o.at[2] : end - item;
+    if (count > most) count = most;
+    for (int k = 0; k < 3; ++k) x.line[k] = nibble_line_of(p, f->call, &o, k, 0, s.zeros);
+    nibble_inner_columns(p, &o, count + 2, &x.left, &x.right);
+    copy_rows(&x, count + 2, channels, s.zeros[0], &rows);
+    for (int64_t i = 0; i < count; i += together, y += bytes) {
+      FOUR sum = VEC_NAME(load_four)(s.start);
+      s.channels = count - i < together ? (count - i) * channels : bytes;
+      for (int column = 0; column < 3; ++column)
+        sum = VEC_NAME(dot_four)(sum, VEC_NAME(weave)(&s, &copied, i + column), VEC_NAME(load_four)(s.w[column]));
+      VEC_NAME(put_span)(&s, sum, y, NULL);
+    }
+  }
+  return 1;
 }
 
 #undef FOUR

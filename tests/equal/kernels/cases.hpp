@@ -271,6 +271,7 @@ struct ConvWish {
   bool depthwise = false, grouped = false, folded = false;
   bool connected = false;    ///< fully connected, one row
   bool three = false;        ///< 3x3 at stride 1 over a plane of some size, channels in fours
+  int32_t width = 0;         ///< of x, with `three`; 0: drawn
   int64_t products = 40000;  ///< about as many
 };
 
@@ -350,6 +351,7 @@ inline void draw_extents(Draw& draw, nibble_conv& p, const ConvWish& wish) {
   }
   for (int k = 1; k < 3 && wish.three; ++k) {
     p.kernel[k] = 3, p.stride[k] = p.dilation[k] = 1, p.pad[k] = draw.number(0, 2), p.in[k] = draw.number(5, 19);
+    if (k == 2 && wish.width > 0) p.in[k] = wish.width;
     p.out[k] = p.in[k] + p.pad[k] + draw.number(0, p.pad[k]) - 2;
   }
   if (wish.three) p.kernel[0] = p.stride[0] = p.dilation[0] = 1, p.pad[0] = 0, p.out[0] = p.in[0] = draw.number(1, 2);
@@ -397,8 +399,8 @@ inline CasePointer conv_case(uint64_t seed, const ConvWish& wish) {
   const int64_t channels = std::max<int64_t>(1, wish.products / (positions * taps));
   p.groups = 1;
   if (wish.depthwise) {
-    p.in_channels = p.out_channels = p.groups =
-        std::min<int32_t>(draw.of({2, 3, 8, 15, 16, 17, 24, 32, 40, 64, 70, 96}), static_cast<int32_t>(channels) + 1);
+    p.in_channels = p.out_channels = p.groups = std::min<int32_t>(
+        draw.of({2, 3, 4, 8, 15, 16, 17, 24, 32, 40, 64, 70, 96}), static_cast<int32_t>(channels) + 1);
   } else {
     p.in_channels = draw.of({1, 3, 4, 5, 8, 16, 24, 27, 32, 33, 64, 100, 200});
     p.out_channels = draw.of({1, 2, 8, 10, 15, 16, 17, 24, 32, 33, 48, 64, 80});

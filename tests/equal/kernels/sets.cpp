@@ -144,6 +144,27 @@ TEST(KernelSets, AreTheReferenceOnWindowsOfThreeByThree) {
     EXPECT_TRUE(set->name != std::string("avx2") || transformed > 20) << transformed;
 }
 
+/// Positions of few channels share a register; a long row is taken in parts.
+TEST(KernelSets, AreTheReferenceOnLongRowsOfFewChannels) {
+  int few = 0;
+  for (uint64_t seed = 0; seed < 90; ++seed) {
+    const auto c = conv_case(seed, {.x_type = seed % 3 == 0 ? NIBBLE_I8 : NIBBLE_U8,
+                                    .depthwise = true,
+                                    .three = true,
+                                    .width = static_cast<int32_t>(seed % 2 == 0 ? 3 + seed : 200 + 7 * seed),
+                                    .products = 1 << 24});
+    const auto& p = *static_cast<const nibble_conv*>(c->parameters.get());
+    if (p.out_channels > 17) continue;
+    few += p.out_channels % 4 == 0 && p.x_stride[3] == p.in_channels && p.y_stride[3] == p.in_channels;
+    for (const nibble_kernel_set* set : sets())
+      if (const nibble_kernel kernel = found(*set, *c)) {
+        const auto differs = difference(*c, kernel);
+        ASSERT_FALSE(differs) << set->name << ": " << *differs;
+      }
+  }
+  EXPECT_GT(few, 5);
+}
+
 /// What is multiplied by a transform reaches further than bytes do: the most channels, the furthest bytes.
 TEST(KernelSets, TransformTheExtremesOfBytesWithinTheirBounds) {
   for (const auto& [type, x] : {std::pair{NIBBLE_U8, 255}, {NIBBLE_I8, -128}})
