@@ -10,8 +10,9 @@ static int32_t weight(const nibble_conv* p, int32_t tap, int32_t c) {
   return p->w_low + p->w_step * (at[c / per_byte] >> (c % per_byte * bits) & ((1 << bits) - 1));
 }
 
-/* The taps of a position, each an element offset of channel 0, or -1 outside. */
+/* The taps of a position, each an element offset of channel 0, which is negative where x lies backwards, or `outside`. */
 enum { most_taps = 64 };
+static const int64_t outside = INT64_MIN;
 
 static void taps_of(const nibble_conv* p, const nibble_spot* s, int64_t* offsets) {
   for (int32_t d = 0; d < p->kernel[0]; ++d)
@@ -19,7 +20,7 @@ static void taps_of(const nibble_conv* p, const nibble_spot* s, int64_t* offsets
       for (int32_t w = 0; w < p->kernel[2]; ++w) {
         const int inside =
             nibble_tap_at(p, s, 0, d) >= 0 && nibble_tap_at(p, s, 1, h) >= 0 && nibble_tap_at(p, s, 2, w) >= 0;
-        *offsets++ = !inside ? -1
+        *offsets++ = !inside ? outside
                              : s->x + (int64_t)d * p->dilation[0] * p->x_stride[1] +
                                    (int64_t)h * p->dilation[1] * p->x_stride[2] +
                                    (int64_t)w * p->dilation[2] * p->x_stride[3];
@@ -41,7 +42,7 @@ int nibble_depthwise_portable(const void* parameters, const nibble_call* call) {
     for (int32_t o = from; o < to; ++o) {
       uint32_t sum = (uint32_t)((const int32_t*)p->bias)[o]; /* modulo 2^32: the whole sum fits */
       for (int32_t t = 0; t < taps; ++t) {
-        const int32_t x = offsets[t] < 0           ? (int32_t)p->zero_point
+        const int32_t x = offsets[t] == outside    ? (int32_t)p->zero_point
                           : p->x_type == NIBBLE_U8 ? ((const uint8_t*)call->in[0])[offsets[t] + o]
                                                    : ((const int8_t*)call->in[0])[offsets[t] + o];
         sum += (uint32_t)weight(p, t, o) * (uint32_t)x;

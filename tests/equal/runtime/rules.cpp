@@ -9,7 +9,7 @@ using graph::Add;
 using graph::Conv;
 using graph::ValueId;
 
-constexpr Interval bytes{0, 255}, wide{-(int64_t{1} << 40), int64_t{1} << 40};
+constexpr Interval bytes{0, 255}, signed_bytes{-128, 127}, wide{-(int64_t{1} << 40), int64_t{1} << 40};
 
 /// A convolution 3 by 3 that keeps the shape of x [1, 4, 5, 5].
 ValueId convolved(IntegerNet& net, ValueId x) {
@@ -48,6 +48,21 @@ TEST(LoweredSums, LeaveATermThatDoesNotFit64BitsBeforeItsShift) {
   const ValueId x = net.input({1, 4}, {0, int64_t{1} << 40}), y = net.input({1, 4}, bytes);
   const ValueId term = net.requantise(x, int64_t{1} << 30, int64_t{1} << 62, 50, wide);
   expect_every_way(net.give({net.node(Add{}, {term, net.requantise(y, 3, 1, 1, wide)})}));
+}
+
+/// Elements before the first one are as much inside x as those after it. The pool has x lie channels last.
+TEST(LoweredWindows, OfWhatLiesBackwardsReadAllOfIt) {
+  for (const int64_t axis : {2, 3})
+    for (const int64_t group : {1, 4}) {
+      SCOPED_TRACE(axis);
+      IntegerNet net;
+      const ValueId x = net.input({1, 4, 5, 7}, signed_bytes);
+      const ValueId pooled = net.node(graph::MaxPool{{3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, false}, {x});
+      const ValueId turned = net.node(graph::Slice{{INT64_MAX}, {INT64_MIN}, {axis}, {-1}}, {x});
+      const ValueId y = net.node(Conv{{1, 1}, {1, 1, 1, 1}, {1, 1}, group, -3},
+                                 {turned, net.constant({4, 4 / group, 3, 3}, Interval{-9, 9})});
+      expect_every_way(net.give({pooled, y}));
+    }
 }
 
 TEST(LoweredProducts, OfARowReadAsAVectorAreProductsOfAVector) {
