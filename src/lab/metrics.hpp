@@ -18,10 +18,13 @@ struct Feed {
   data::Preprocess preprocess;
   int64_t limit = -1;  ///< the first so many; -1: all
   int64_t batch_size = 128;
+  int64_t whole = 1;  ///< examples come in so many at once; of the last ones fewer are left out
   int threads = 2;
-  /// Calls `use` with each batch, in order. Progress goes to `progress` (examples done, of) when set.
+  /// Calls `use` with each batch, in order. Progress goes to `progress` (examples done, of) when set, and what is left
+  /// out to `warn`. Throws UserError where there is no batch.
   void each(const std::function<void(const data::Batch&)>& use) const;
   std::function<void(int64_t, int64_t)> progress;
+  std::function<void(const std::string&)> warn;
   int64_t count() const;
 };
 

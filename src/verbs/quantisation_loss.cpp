@@ -14,7 +14,7 @@ void measure(const Call& call, const graph::Graph& fake, const graph::Graph& int
              QuantisationLoss& loss) {
   Progress progress(call.quiet());
   lab::Feed feed = feed_on(call, fake, progress, "measuring the loss", loss.data);
-  feed.limit = examples;
+  feed.limit = std::max<int64_t>(examples, feed.whole);
   const auto fakes = engine_of(call, fake).engine, integers = engine_of(call, integer).engine;
   const lab::Comparison found = lab::compare({{fake, *fakes}}, {integer, *integers}, feed).front();
   loss.examples = found.a.count;

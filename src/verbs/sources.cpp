@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
+#include <utility>
 
 #include "base/error.hpp"
 #include "lab/runtime_engine.hpp"
@@ -227,7 +229,11 @@ lab::Feed feed_on(const Call& call, const graph::Graph& graph, Progress& progres
     feed.batch_size = std::clamp<int64_t>(most, 1, feed.batch_size);
   }
   for (graph::ValueId id : graph.inputs)
-    if (const Shape& shape = graph[id].shape; !shape.empty() && shape.front() != any) feed.batch_size = shape.front();
+    if (const Shape& shape = graph[id].shape; !shape.empty() && shape.front() != any)
+      feed.batch_size = feed.whole = std::max<int64_t>(shape.front(), 1);
+  feed.warn = [&progress, said = std::make_shared<bool>(false)](const std::string& line) {
+    if (!std::exchange(*said, true)) progress.warn(line);
+  };
   feed.progress = [&progress, what](int64_t done, int64_t of) { progress.update(what, done, of); };
   return feed;
 }

@@ -183,7 +183,8 @@ class FakeQuantised : public graph::Engine {
     for (ValueId id : fake.outputs)
       for (ValueId term : terms_of(carried(id)))
         if (position(all.outputs, term) == all.outputs.size()) all.outputs.push_back(term);
-    std::map<ValueId, size_t> written;  // in which order
+    std::map<ValueId, size_t> written;  // in which order; constants are not among them
+    for (ValueId id : meaning_.integers.inputs) written.emplace(id, written.size() + 1);
     for (const Node& node : all.nodes)
       for (ValueId id : node.outputs) written.emplace(id, written.size() + 1);
     for (size_t id = 0; id < meaning_.values.size(); ++id)

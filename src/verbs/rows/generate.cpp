@@ -55,8 +55,8 @@ Goldens goldens_of(const Call& call, const graph::Graph& graph, const program::P
   if (call.has("golden")) {
     Progress progress(call.quiet());
     lab::Feed feed = feed_of(call, graph, progress, "goldens", "golden");
-    feed.limit = count;
-    feed.batch_size = 1;
+    feed.limit = count * feed.whole;
+    feed.batch_size = feed.whole;
     feed.each([&](const data::Batch& batch) { examples.push_back(batch.inputs()); });
   } else {
     Random random(call.seed().value_or(1));

@@ -100,6 +100,29 @@ TEST(FakeQuantised, TellsEveryValueOfTheNetworkInReals) {
   EXPECT_EQ(engine->run(batch).at(0).to_reals(), found);
 }
 
+/// On grids of their own: what is added is told once both inputs are there.
+TEST(FakeQuantised, OfASumOfInputsTellsIt) {
+  for (bool turned : {false, true}) {
+    Network n(6);
+    const ValueId a = n.input({any, 3, 4, 4});
+    const ValueId b = n.graph.add_value("other", ElementType::Float32, {any, 3, 4, 4});
+    n.graph.inputs.push_back(b);
+    const ValueId sum = n.node("sum", graph::Add{}, {turned ? b : a, turned ? a : b});
+    n.finish({n.conv("last", sum, 2, 3)});
+    Graph& fake = n.graph;
+    Random random(4);
+    const std::vector<Tensor> batch = batch_for(fake, random, 4);
+    QuantiseOptions options;
+    options.policy.defaults.branches = Branches::Own;
+    quantise(fake, options, graph::reference_engine, [&](const auto& use) { use(batch); });
+    Graph integer = fake;
+    integerise(integer, {});
+    const Counts counts = differing(fake, integer, 7);
+    EXPECT_EQ(counts.differing, 0);
+    EXPECT_GT(counts.compared, 0);
+  }
+}
+
 TEST(FakeQuantised, WithoutOneOfItsQuantisersIsComputedInRealsFromThereOn) {
   Network n(6);
   const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 5, 5}), 3, 3, 1, 1));

@@ -52,6 +52,30 @@ Graph identity(bool quantised, double scale = 0.5) {
 
 }  // namespace
 
+TEST(Feed, LeavesOutWhatIsNoWholeBatchAndSaysSo) {
+  Feed feed = feed_of({{1, 2, 3}, {3, 2, 1}, {2, 1, 3}, {1, 1, 2}, {0, 1, 2}}, {});
+  std::vector<std::string> said;
+  feed.warn = [&](const std::string& line) { said.push_back(line); };
+  const auto batches = [&] {
+    std::vector<int64_t> sizes;
+    feed.each([&](const data::Batch& batch) { sizes.push_back(batch.x.shape().front()); });
+    return sizes;
+  };
+  EXPECT_EQ(batches(), (std::vector<int64_t>{2, 2, 1}));
+  EXPECT_EQ(said, std::vector<std::string>{});
+  feed.whole = 2;
+  EXPECT_EQ(batches(), (std::vector<int64_t>{2, 2}));
+  EXPECT_EQ(feed.count(), 4);
+  EXPECT_EQ(said, std::vector<std::string>{"the last 1 of 5 examples are left out: the network takes 2 at once"});
+  feed.limit = 1;
+  try {
+    batches();
+    ADD_FAILURE() << "no batch";
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "lab: data set: 1 examples (expected 2 at least: the network takes so many at once)");
+  }
+}
+
 TEST(Evaluate, KeepsEachExamplesLabelOrItsErrorWhereTargetsAreGiven) {
   const Graph graph = identity(false);
   const auto engine = graph::reference_engine(graph);
