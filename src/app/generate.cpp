@@ -8,6 +8,7 @@
 
 #include "app/sources.hpp"
 #include "app/tasks/task.hpp"
+#include "base/c_words.hpp"
 #include "base/embedded.hpp"
 #include "base/error.hpp"
 
@@ -153,6 +154,9 @@ std::map<std::string, std::string> generate(const Source& source, const std::str
   if (prefix.empty() || std::isdigit(static_cast<unsigned char>(prefix[0])) != 0 ||
       !std::all_of(prefix.begin(), prefix.end(), fine))
     fail("app", "prefix", "'" + prefix + "'", "letters, digits and underscores, no digit first");
+  // Of its namespace and its files, beside main.cpp.
+  if (is_c_word(prefix) || prefix == "main" || prefix == "std")
+    fail("app", "prefix", "'" + prefix + "'", "a name that C++ and the other files do not have");
   const bool picture = source.image != nullptr;
   const bool sound = source.description.kind == Kind::Sound;
   const TaskCode code = source.task.code();

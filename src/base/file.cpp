@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 
 #include "base/error.hpp"
 
@@ -55,7 +56,20 @@ struct Descriptor {
 
 }  // namespace
 
+namespace {
+
+/// What came through a pipe is there once: who reads the file again gets it from here.
+std::string* kept_of_pipe(const std::filesystem::path& file) {
+  static std::map<std::filesystem::path, std::string> kept;
+  std::error_code unknown;
+  return std::filesystem::is_fifo(file, unknown) ? &kept[file] : nullptr;
+}
+
+}  // namespace
+
 std::string read_file(const std::filesystem::path& file, std::string_view room, size_t limit) {
+  std::string* const kept = kept_of_pipe(file);
+  if (kept != nullptr && !kept->empty()) return *kept;
   const Descriptor opened{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
   struct stat state {};
   if (opened.number < 0 || ::fstat(opened.number, &state) != 0)
@@ -79,6 +93,7 @@ std::string read_file(const std::filesystem::path& file, std::string_view room, 
     if (filled > limit) fail(room, file.string(), "more than " + std::to_string(limit) + " bytes", most);
   }
   bytes.resize(filled);
+  if (kept != nullptr) *kept = bytes;
   return bytes;
 }
 

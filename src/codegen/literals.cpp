@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/c_words.hpp"
 #include "base/error.hpp"
 
 namespace nibble::codegen {
@@ -57,16 +58,6 @@ std::string identifier(const std::string& name, const std::string& otherwise) {
 
 bool is_reserved(const std::string& id) {
   static const std::set<std::string_view> words{
-      // C and C++
-      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
-      "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const",
-      "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double",
-      "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if",
-      "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
-      "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return",
-      "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
-      "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unsigned", "using",
-      "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
       // headers that generated files include, and what compilers define
       "EOF", "NULL", "errno", "linux", "memcmp", "memcpy", "memset", "size_t", "stdin", "stdout", "stderr", "unix",
       // generated functions and files
@@ -76,8 +67,8 @@ bool is_reserved(const std::string& id) {
   const bool of_stdint = (id.starts_with("int") || id.starts_with("uint")) && id.ends_with("_t");
   const bool numbered = id.find_first_not_of("0123456789", id.starts_with("step_") ? 5 : 1) == std::string::npos;
   const bool generated = (numbered && (id[0] == 'c' || id.starts_with("step_"))) || id.starts_with("golden_");
-  return words.contains(id) || of_stdint || generated || id.starts_with("INT") || id.starts_with("UINT") ||
-         id.starts_with("nibble_");
+  return is_c_word(id) || words.contains(id) || of_stdint || generated || id.starts_with("INT") ||
+         id.starts_with("UINT") || id.starts_with("nibble_");
 }
 
 std::string c_string(const std::string& text) {

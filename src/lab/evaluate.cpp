@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "base/error.hpp"
 #include "lab/judge.hpp"
@@ -18,8 +19,17 @@ int64_t rank_of(const double* scores, int64_t classes, int64_t label) {
 
 }  // namespace
 
+void Judge::refuse_nan(const std::vector<double>& numbers, int64_t rows, std::string_view what) const {
+  const auto found = std::find_if(numbers.begin(), numbers.end(), [](double each) { return std::isnan(each); });
+  if (found == numbers.end()) return;
+  const int64_t each = static_cast<int64_t>(numbers.size()) / rows, row = (found - numbers.begin()) / each;
+  fail("lab", "example " + std::to_string(evaluation_.count + row), std::string(what) + " of NaN", "numbers");
+}
+
 void Judge::add(const std::vector<double>& outputs, const data::Batch& batch) {
   const int64_t rows = batch.x.shape().front();
+  refuse_nan(outputs, rows, "an output");
+  if (batch.target) refuse_nan(batch.target->to_reals(), rows, "a target");
   if (batch.target && landmarks_)
     add_landmarks(outputs, *batch.target);
   else if (batch.target)

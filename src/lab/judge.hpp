@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "data/landmarks.hpp"
@@ -13,11 +14,13 @@ class Judge {
   /// `landmarks`: how targets that are landmarks follow from outputs; else null.
   explicit Judge(std::shared_ptr<const data::LandmarkModel> landmarks = {}) : landmarks_(std::move(landmarks)) {}
 
-  /// outputs: [B, rest] row-major. A batch without labels and targets counts decisions only.
+  /// outputs: [B, rest] row-major. A batch without labels and targets counts decisions only. Throws UserError naming
+  /// the example on NaN among outputs or targets, and on a label that is none.
   void add(const std::vector<double>& outputs, const data::Batch& batch);
   Evaluation conclude();
 
  private:
+  void refuse_nan(const std::vector<double>& numbers, int64_t rows, std::string_view what) const;
   void add_decisions(const std::vector<double>& scores, int64_t rows, const std::vector<int64_t>& labels);
   void add_squares(const std::vector<double>& outputs, const Tensor& target);
   void add_landmarks(const std::vector<double>& outputs, const Tensor& target);

@@ -110,7 +110,12 @@ LoadedProgram::LoadedProgram(const std::filesystem::path& file, const RuntimeOpt
   require_kernels(options);
   char message[512] = "";
   nibble_program* program = nullptr;
-  const nibble_status status = nibble_open(file.c_str(), asked(options), &program, message, sizeof message);
+  std::error_code unknown;
+  const bool piped = std::filesystem::is_fifo(file, unknown);
+  const std::string bytes = piped ? read_file(file, "runtime") : std::string();
+  const nibble_status status =
+      piped ? nibble_open_memory(bytes.data(), bytes.size(), asked(options), &program, message, sizeof message)
+            : nibble_open(file.c_str(), asked(options), &program, message, sizeof message);
   if (status == NIBBLE_NO_FILE) fail("runtime", file.string(), "cannot be opened or mapped", "a .nib file");
   if (status == NIBBLE_BAD_PROGRAM) fail("runtime", file.string(), message);
   accept(status, message);

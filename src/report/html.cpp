@@ -24,7 +24,8 @@ std::string escaped(std::string_view text) {
       case '<': result += "&lt;"; break;
       case '>': result += "&gt;"; break;
       case '"': result += "&quot;"; break;
-      default: result += c;
+      // XML has no other control characters.
+      default: result += static_cast<unsigned char>(c) < 32 && c != '\n' && c != '\t' ? ' ' : c;
     }
   }
   return result;

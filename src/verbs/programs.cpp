@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "lab/runtime_engine.hpp"
 #include "machine/machine.hpp"
 
@@ -21,6 +22,8 @@ NamedEngine program_engine(const Call& call, const Runnable& runnable) {
 bool is_program(const std::filesystem::path& file) {
   if (file.extension() == ".nib") return true;
   std::error_code error;
+  if (std::filesystem::is_fifo(file, error))
+    return std::string_view(read_file(file, "verbs")).substr(0, 8).ends_with("NIBP");
   if (!std::filesystem::is_regular_file(file, error)) return false;
   std::array<char, 8> begin{};
   std::ifstream(file, std::ios::binary).read(begin.data(), begin.size());

@@ -202,7 +202,14 @@ Result app_generate(const Call& call) {
   const fs::path folder = call.path("output");
   Result result;
   result.json = {{"files", Json::array()}};
-  for (const auto& [name, text] : application.generated(call.text("prefix", "app"))) {
+  const auto files = application.generated(call.text("prefix", "app"));
+  // Only code of an earlier run is replaced.
+  std::error_code error;
+  for (const auto& [name, text] : files)
+    if (!fs::exists(folder / "processing" / "fixed_sound.h", error) && fs::exists(folder / name, error))
+      fail("verbs", (folder / name).string(), "is there, and not of an earlier 'nibble app generate'",
+           "an empty folder");
+  for (const auto& [name, text] : files) {
     fs::create_directories((folder / name).parent_path());
     write_file(folder / name, text, "app");
     result.json["files"].push_back(name);

@@ -156,8 +156,12 @@ Result generate(const Call& call) {
   }
   const auto files = codegen::generate(program, machine, options);
   const fs::path folder = call.path("output");
+  // Only code of an earlier run is replaced.
+  std::error_code error;
+  for (const auto& [name, text] : files)
+    if (!fs::exists(folder / "test" / "layers.json", error) && fs::exists(folder / name, error))
+      fail("verbs", (folder / name).string(), "is there, and not of an earlier 'nibble generate'", "an empty folder");
   for (const auto& [name, text] : files) {
-    std::error_code error;
     fs::create_directories((folder / name).parent_path(), error);
     if (error) fail("verbs", (folder / name).parent_path().string(), error.message(), "a folder that can be made");
     write_file(folder / name, text, "verbs");

@@ -140,6 +140,9 @@ Result show_program(const Call& call) {
 /// `--machine`: what the network takes there, before code is written.
 Result show_on_machine(const Call& call, const graph::Graph& graph) {
   const Deployment d = deploy(graph, machine::machine_named(call.text("machine")), {}, arena_options(call));
+  std::error_code unknown;
+  if (call.has("svg") && std::filesystem::equivalent(call.path("svg"), call.path("MODEL"), unknown))
+    fail("verbs", call.place("svg"), "'" + call.text("svg") + "', the model", "another file");
   if (call.has("svg")) write_file(call.path("svg"), arena_svg(d.program), "verbs");
   Result result;
   const Json savings = savings_json(graph, d, {});

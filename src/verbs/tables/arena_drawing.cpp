@@ -56,7 +56,12 @@ char cell(const std::vector<Drawn>& buffers, int step, int64_t from, int64_t to)
 
 std::string escaped(const std::string& text) {
   std::string result;
-  for (char c : text) result += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '>' ? "&gt;" : std::string(1, c);
+  for (char c : text)
+    result += c == '<'                             ? "&lt;"
+              : c == '&'                           ? "&amp;"
+              : c == '>'                           ? "&gt;"
+              : static_cast<unsigned char>(c) < 32 ? " "  // XML has no such characters
+                                                   : std::string(1, c);
   return result;
 }
 

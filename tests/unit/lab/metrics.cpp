@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
+#include "lab/judge.hpp"
 #include "lab/run.hpp"
 
 using namespace nibble;
@@ -74,6 +76,32 @@ TEST(Feed, LeavesOutWhatIsNoWholeBatchAndSaysSo) {
   } catch (const UserError& error) {
     EXPECT_STREQ(error.what(), "lab: data set: 1 examples (expected 2 at least: the network takes so many at once)");
   }
+}
+
+TEST(Evaluate, RefusesWhatIsNoNumber) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto message = [](auto&& f) -> std::string {
+    try {
+      f();
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  Judge judge;
+  const Tensor x({2, 3}, std::vector<float>{1, 2, 3, 3, 2, 1});
+  data::Batch labelled;
+  labelled.x = x, labelled.labels = {2, 1};
+  EXPECT_EQ(message([&] {
+              judge.add({1, 2, 3, 3, std::nan(""), 1}, labelled);
+            }),
+            "lab: example 1: an output of NaN (expected numbers)");
+  data::Batch aimed;
+  aimed.x = x, aimed.target = Tensor({2, 3}, std::vector<float>{nan, 2, 3, 3, 2, 1});
+  EXPECT_EQ(message([&] {
+              judge.add({1, 2, 3, 3, 2, 1}, aimed);
+            }),
+            "lab: example 0: a target of NaN (expected numbers)");
 }
 
 TEST(Evaluate, KeepsEachExamplesLabelOrItsErrorWhereTargetsAreGiven) {
