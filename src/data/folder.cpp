@@ -75,7 +75,8 @@ class SoundSet : public FolderSet {
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> entries;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) entries.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (!entry.path().filename().string().starts_with('.')) entries.push_back(entry.path());
   if (error) fail("data", folder.string(), "cannot be listed: " + error.message(), "a folder");
   std::sort(entries.begin(), entries.end());
   return entries;

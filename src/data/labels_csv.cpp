@@ -7,16 +7,27 @@
 namespace nibble::data {
 namespace {
 
+/// "a ""b""" as spreadsheets write a "b"; anything else as it is.
+std::string unquoted(const std::string& cell) {
+  if (cell.size() < 2 || cell.front() != '"' || cell.back() != '"') return cell;
+  std::string text;
+  for (size_t i = 1; i + 1 < cell.size(); ++i) {
+    text += cell[i];
+    if (cell[i] == '"' && i + 2 < cell.size() && cell[i + 1] == '"') ++i;
+  }
+  return text;
+}
+
 /// A row's cells. File names may hold commas, so that the others are counted from the end.
 std::vector<std::string> cells_of(std::string row, size_t columns) {
   std::vector<std::string> cells;
   while (cells.size() + 1 < columns) {
     const size_t comma = row.rfind(',');
     if (comma == std::string::npos) break;
-    cells.push_back(row.substr(comma + 1));
+    cells.push_back(unquoted(row.substr(comma + 1)));
     row.resize(comma);
   }
-  cells.push_back(row);
+  cells.push_back(unquoted(row));
   std::reverse(cells.begin(), cells.end());
   return cells;
 }

@@ -56,6 +56,7 @@ TEST(Images, HaveNoLabelsWhereNoFolderIsAClass) {
   folder.write("1.png", png(1, 1, 0, "b"));
   folder.write("0.jpg.png", png(1, 1, 0, "a"));
   folder.write("landmarks.npy", "no image");
+  folder.write("._0.jpg.png", "no image");
   folder.write("notes/readme.txt", "no image");
   const auto set = open_dataset("images:" + folder.path.string());
   ASSERT_EQ(set->size(), 2);
@@ -71,7 +72,8 @@ TEST(Images, FollowsItsListOfLabels) {
   folder.write("a,b.png", png(1, 1, 0, "a"));
   folder.write("in/c.png", png(1, 1, 0, "c"));
   for (const char* list : {"file,label\r\nin/c.png,4\r\n\r\na,b.png,0", "in/c.png,4\na,b.png,0\n",
-                           "image,label,person\nin/c.png,4,tom\na,b.png,0,ann\n"}) {
+                           "image,label,person\nin/c.png,4,tom\na,b.png,0,ann\n",
+                           "file,label,\"person\"\n\"in/c.png\",\"4\",\"a \"\"b\"\"\"\n\"a,b.png\",0,ann\n"}) {
     folder.write("labels.csv", list);
     const auto set = open_dataset("images:" + folder.path.string());
     ASSERT_EQ(set->size(), 2);
