@@ -84,8 +84,8 @@ std::vector<int64_t> extremes(int64_t of) {
           int64_t{1} << 32,
           int64_t{1} << 40,
           INT64_MAX,
-          of + 1,
-          of - 1,
+          static_cast<int64_t>(static_cast<uint64_t>(of) + 1),
+          static_cast<int64_t>(static_cast<uint64_t>(of) - 1),
           2 * (of % 1000000)};
 }
 
