@@ -93,7 +93,12 @@ void carry_graph_input(Propagation& p, ValueId id) {
   const graph::Value& value = p.from[id];
   if (!is_real(value.type)) return carry_indices(p, id);
   const std::string place = "input '" + value.name + "'";
-  const graph::Quantise* quantiser = nullptr;
+  const auto& outputs = p.from.outputs;
+  const bool unread =
+      p.uses.readers[static_cast<size_t>(id)].empty() && std::find(outputs.begin(), outputs.end(), id) == outputs.end();
+  // It stays an input; what it is given is of no account.
+  static const graph::Quantise bytes{Grid{}, Rounding::HalfUp};
+  const graph::Quantise* quantiser = unread ? &bytes : nullptr;
   const auto factors = factors_of_input(p.from, p.uses, id);
   const ValueId quantised = factors ? p.from.nodes[factors->node].outputs[0] : id;
   for (int reader : p.uses.readers[static_cast<size_t>(quantised)]) {

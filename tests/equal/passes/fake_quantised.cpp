@@ -123,6 +123,24 @@ TEST(FakeQuantised, OfASumOfInputsTellsIt) {
   }
 }
 
+TEST(FakeQuantised, KeepsAnInputThatNothingReads) {
+  Network n(6);
+  const ValueId a = n.input({any, 3, 4, 4});
+  n.graph.inputs.push_back(n.graph.add_value("unread", ElementType::Float32, {any, 5}));
+  n.finish({n.conv("last", a, 2, 3)});
+  Graph& fake = n.graph;
+  Random random(4);
+  const std::vector<Tensor> batch = batch_for(fake, random, 4);
+  quantise(fake, {}, graph::reference_engine, [&](const auto& use) { use(batch); });
+  Graph integer = fake;
+  integerise(integer, {});
+  ASSERT_EQ(integer.inputs.size(), 2U);
+  EXPECT_EQ(integer[integer.inputs[1]].name, "unread");
+  const Counts counts = differing(fake, integer, 7);
+  EXPECT_EQ(counts.differing, 0);
+  EXPECT_GT(counts.compared, 0);
+}
+
 TEST(FakeQuantised, WithoutOneOfItsQuantisersIsComputedInRealsFromThereOn) {
   Network n(6);
   const ValueId x = n.relu("relu", n.conv("conv", n.input({any, 2, 5, 5}), 3, 3, 1, 1));
