@@ -41,7 +41,7 @@ Runnable runnable_of(const Call& call, std::string_view argument) {
   if (!is_program(file)) return {model_of(call, argument), onnx::read_header(file).reals};
   refuse_shaping(call);
   const program::Program program = lab::read_program(file);
-  lab::LoadedProgram(file, {});
+  const lab::LoadedProgram opens(file, {});  // or says why it does not
   return {lab::network_of(program), {}, file};
 }
 
