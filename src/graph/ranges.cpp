@@ -106,9 +106,9 @@ class Rules {
     return {{least, largest_magnitude(of)}};
   }
   Ranges operator()(const Relu&) const { return {{std::max<int64_t>(x().low, 0), std::max<int64_t>(x().high, 0)}}; }
-  /// Where a side is open, the input's end.
+  /// Where a side is open, the input's end. Of integers the upper bound holds where no integer lies between the two.
   Ranges operator()(const Clip& op) const {
-    const int64_t low = saturated_down(op.low), high = saturated_up(op.high);
+    const int64_t high = saturated_down(op.high), low = std::min(saturated_up(op.low), high);
     return {{std::isinf(op.low) ? std::min(x().low, high) : low, std::isinf(op.high) ? std::max(x().high, low) : high}};
   }
   Ranges operator()(const Where&) const { return {hull(x(1), x(2))}; }

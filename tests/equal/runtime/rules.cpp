@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "equal/runtime/integer_net.hpp"
 #include "equal/runtime/runtime.hpp"
 
@@ -41,6 +43,21 @@ TEST(LoweredSums, TakeInARequantisationAChannelOnlyWhereChannelsAreColumns) {
   const ValueId y = net.node(graph::MatMul{}, {x, net.constant({6, 6}, Interval{-9, 9})});
   const ValueId rows = net.node(graph::Requantise{{3, 5, -7}, {1, 2, 3}, {2, 3, 1}, -5000, 5000}, {y});
   expect_every_way(net.give({net.requantise(net.node(Add{}, {rows, x}), 9, 7, 5, bytes)}));
+}
+
+/// Bounds between integers, with none between them at the last.
+TEST(LoweredClips, OfBoundsThatAreNoIntegersKeepWithinThem) {
+  const double open = std::numeric_limits<double>::infinity();
+  for (const auto& [low, high] : {std::pair{-open, 5.5}, {-5.5, open}, {-7.5, -5.5}, {5.25, 5.5}, {-0.5, 0.5}}) {
+    SCOPED_TRACE(high);
+    IntegerNet net;
+    const ValueId x = net.input({1, 6}, {-100, 100});
+    const ValueId clip = net.node(graph::Clip{low, high}, {x});
+    const ValueId less = net.node(graph::ReduceSum{{1}, true, 6}, {clip});
+    const ValueId fixed = net.node(graph::Clip{low, high}, {net.constant({1, 1}, std::vector<int64_t>{70})});
+    expect_every_way(net.give({clip, less, net.node(graph::ReduceSum{{1}, true, 6}, {fixed}),
+                               net.requantise(net.node(Add{}, {x, clip}), 5, 100, 6, bytes)}));
+  }
 }
 
 TEST(LoweredSums, LeaveATermThatDoesNotFit64BitsBeforeItsShift) {

@@ -135,6 +135,13 @@ inline std::string steps_that_differ(const std::vector<uint8_t>& bytes, const Wa
   return text + "\n" + kernels;
 }
 
+inline std::string first_elements(const Tensor& tensor) {
+  std::string text = to_string(tensor.shape()) + ":";
+  const std::vector<double> numbers = tensor.to_reals();
+  for (size_t i = 0; i < std::min<size_t>(numbers.size(), 12); ++i) text += " " + std::to_string(numbers[i]);
+  return text;
+}
+
 /// Every value that the program keeps, and every output, of each of the meanings in turn on one context.
 inline void expect_meaning(const std::vector<uint8_t>& bytes, const Way& way, const std::vector<Meaning>& meanings) {
   SCOPED_TRACE(way.text());
@@ -151,7 +158,8 @@ inline void expect_meaning(const std::vector<uint8_t>& bytes, const Way& way, co
     if (way.options.bytes != lower::Bytes::AsTheyAre) seen.clear();
     for (const auto& [name, tensor] : seen)
       ASSERT_TRUE(tensor == meaning.values.at(name))
-          << "value '" << name << "', " << steps_that_differ(bytes, way, meaning);
+          << "value '" << name << "', " << steps_that_differ(bytes, way, meaning) << "\nfound    "
+          << first_elements(tensor) << "\nexpected " << first_elements(meaning.values.at(name));
     const std::vector<Tensor> outputs = outputs_of(program.get(), context.get());
     ASSERT_EQ(outputs.size(), meaning.outputs.size());
     for (size_t i = 0; i < outputs.size(); ++i)
