@@ -142,12 +142,12 @@ std::map<int, Interval> integers_held(const Lowering& lowering, const std::vecto
 
 /// Values in packed buffers as they stand there. One that is another view than its buffer's writer had is shown no more.
 void pack_views(std::vector<Draft>& drafts, std::vector<View>& views, const std::map<int, Packed>& packed) {
+  for (View& view : views)
+    if (const auto found = packed.find(view.buffer); found != packed.end()) view = packed_view(view, found->second);
   for (Draft& draft : drafts)
     std::erase_if(draft.completes, [&](ValueId id) {
-      View& view = views[static_cast<size_t>(id)];
-      const auto found = packed.find(view.buffer);
-      if (found == packed.end()) return false;
-      view = packed_view(view, found->second);
+      const View& view = views[static_cast<size_t>(id)];
+      if (!packed.contains(view.buffer)) return false;
       return draft.out.buffer != view.buffer || draft.out.extents != view.extents || draft.out.strides != view.strides;
     });
 }

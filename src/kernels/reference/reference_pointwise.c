@@ -11,7 +11,9 @@ static walk walk_to(const nibble_pointwise* p, int64_t item) {
   for (int k = p->rank - 1; k >= 0; --k) {
     w.at[k] = rest % p->extent[k];
     rest /= p->extent[k];
-    for (int i = 0; i < 3; ++i) w.x[i] += w.at[k] * p->x_stride[i * NIBBLE_MAX_RANK + k];
+    /* Strides of an operand that there is not may be anything. */
+    for (int i = 0; i < 3; ++i)
+      w.x[i] = nibble_add(w.x[i], nibble_multiply(w.at[k], p->x_stride[i * NIBBLE_MAX_RANK + k]));
     w.y += w.at[k] * p->y_stride[k];
   }
   return w;
@@ -21,7 +23,8 @@ static void step_on(const nibble_pointwise* p, walk* w) {
   for (int k = p->rank - 1; k >= 0; --k) {
     const int wraps = ++w->at[k] == p->extent[k];
     const int64_t by = wraps ? 1 - p->extent[k] : 1;
-    for (int i = 0; i < 3; ++i) w->x[i] += by * p->x_stride[i * NIBBLE_MAX_RANK + k];
+    for (int i = 0; i < 3; ++i)
+      w->x[i] = nibble_add(w->x[i], nibble_multiply(by, p->x_stride[i * NIBBLE_MAX_RANK + k]));
     w->y += by * p->y_stride[k];
     if (!wraps) return;
     w->at[k] = 0;

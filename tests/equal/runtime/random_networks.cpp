@@ -46,6 +46,15 @@ void expect_runtime_is_evaluator(const graph::Graph& graph, uint64_t seed) {
   }
 }
 
+/// Seeds by which campaigns found a fault: a window of what lies backwards, a clip by no integer, a value that two steps
+/// complete and that is packed.
+TEST(Runtime, GivesTheIntegersOfNetworksThatItOnceDidNot) {
+  for (uint64_t seed : {940340, 950903, 954411}) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    expect_runtime_is_evaluator(any_network(seed), seed);
+  }
+}
+
 TEST(Runtime, GivesTheIntegersOfTheEvaluatorOnRandomNetworks) {
   const uint64_t first = from_environment("NIBBLE_RANDOM_SEED", 0);
   const uint64_t count = from_environment("NIBBLE_RANDOM_NETWORKS", 300);

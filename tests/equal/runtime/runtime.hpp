@@ -138,7 +138,7 @@ inline std::string steps_that_differ(const std::vector<uint8_t>& bytes, const Wa
 inline std::string first_elements(const Tensor& tensor) {
   std::string text = to_string(tensor.shape()) + ":";
   const std::vector<double> numbers = tensor.to_reals();
-  for (size_t i = 0; i < std::min<size_t>(numbers.size(), 12); ++i) text += " " + std::to_string(numbers[i]);
+  for (size_t i = 0; i < std::min<size_t>(numbers.size(), 64); ++i) text += " " + std::to_string(numbers[i]);
   return text;
 }
 
@@ -163,7 +163,9 @@ inline void expect_meaning(const std::vector<uint8_t>& bytes, const Way& way, co
     const std::vector<Tensor> outputs = outputs_of(program.get(), context.get());
     ASSERT_EQ(outputs.size(), meaning.outputs.size());
     for (size_t i = 0; i < outputs.size(); ++i)
-      ASSERT_TRUE(outputs[i] == meaning.outputs[i]) << "output " << i << ", " << steps_that_differ(bytes, way, meaning);
+      ASSERT_TRUE(outputs[i] == meaning.outputs[i])
+          << "output " << i << ", " << steps_that_differ(bytes, way, meaning) << "\nfound    "
+          << first_elements(outputs[i]) << "\nexpected " << first_elements(meaning.outputs[i]);
   }
 }
 
