@@ -107,7 +107,8 @@ void lower_mean(Lowering& lowering, const Node& node, const graph::Ints& axes, b
   const View y = lowering.fresh(node.outputs[0], in_order(lowering.shape(node.outputs[0]).size()));
   const View total = lowering.temporary(y.extents, NIBBLE_F64, in_order(y.rank()));
   add_sum(lowering, sum, x, total);
-  const int64_t count = std::max<int64_t>(x.count() / std::max<int64_t>(y.count(), 1), 1);
+  // Of nothing the mean is NaN.
+  const int64_t count = x.count() / std::max<int64_t>(y.count(), 1);
   nibble_real p{};
   p.op = NIBBLE_REAL_DIV;
   View divisor{View::constants, 0, {}, {}, NIBBLE_F64};
