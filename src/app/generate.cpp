@@ -8,9 +8,9 @@
 
 #include "app/sources.hpp"
 #include "app/tasks/task.hpp"
-#include "base/c_words.hpp"
 #include "base/embedded.hpp"
 #include "base/error.hpp"
+#include "base/foreign_text.hpp"
 
 const std::vector<nibble::Embedded>& nibble_processing_files();
 

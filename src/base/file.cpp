@@ -54,10 +54,6 @@ struct Descriptor {
   int number;
 };
 
-}  // namespace
-
-namespace {
-
 /// What came through a pipe is there once: who reads the file again gets it from here.
 std::string* kept_of_pipe(const std::filesystem::path& file) {
   static std::map<std::filesystem::path, std::string> kept;

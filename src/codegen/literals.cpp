@@ -9,8 +9,8 @@
 #include <set>
 #include <string_view>
 
-#include "base/c_words.hpp"
 #include "base/error.hpp"
+#include "base/foreign_text.hpp"
 
 namespace nibble::codegen {
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/int128.hpp"
@@ -34,6 +35,17 @@ inline Interval product(Interval a, Interval b) {
 
 inline int64_t largest_magnitude(Interval x) {
   return saturated(std::max(-static_cast<int128>(x.low), static_cast<int128>(x.high)));
+}
+
+/// What min(max(x, low), high) holds integers within. Where no integer lies between the bounds, both ends are the one below
+/// the upper; a bound from 2^62 on is the end of 64 bits.
+inline Interval integers_within(double low, double high) {
+  using Limits = std::numeric_limits<int64_t>;
+  const auto saturated_bound = [](double bound) {
+    return bound >= 0x1p62 ? Limits::max() : bound <= -0x1p62 ? Limits::min() : static_cast<int64_t>(bound);
+  };
+  const int64_t end = saturated_bound(std::floor(high));
+  return {std::min(saturated_bound(std::ceil(low)), end), end};
 }
 
 }  // namespace nibble::graph

@@ -106,10 +106,11 @@ class Rules {
     return {{least, largest_magnitude(of)}};
   }
   Ranges operator()(const Relu&) const { return {{std::max<int64_t>(x().low, 0), std::max<int64_t>(x().high, 0)}}; }
-  /// Where a side is open, the input's end. Of integers the upper bound holds where no integer lies between the two.
+  /// Where a side is open, the input's end.
   Ranges operator()(const Clip& op) const {
-    const int64_t high = saturated_down(op.high), low = std::min(saturated_up(op.low), high);
-    return {{std::isinf(op.low) ? std::min(x().low, high) : low, std::isinf(op.high) ? std::max(x().high, low) : high}};
+    const Interval to = integers_within(op.low, op.high);
+    return {{std::isinf(op.low) ? std::min(x().low, to.high) : to.low,
+             std::isinf(op.high) ? std::max(x().high, to.low) : to.high}};
   }
   Ranges operator()(const Where&) const { return {hull(x(1), x(2))}; }
   /// Of several, on one grid.
@@ -167,17 +168,6 @@ class Rules {
   bool has_bias() const { return node_.inputs.size() > 2 && node_.inputs[2] != absent; }
 
   static Interval from_zero(int64_t low, int64_t high) { return hull({0, 0}, {low, high}); }
-  static int64_t saturated_down(double end) {
-    return end <= -0x1p63  ? any_integer().low
-           : end >= 0x1p63 ? any_integer().high
-                           : static_cast<int64_t>(std::floor(end));
-  }
-  static int64_t saturated_up(double end) {
-    return end <= -0x1p63  ? any_integer().low
-           : end >= 0x1p63 ? any_integer().high
-                           : static_cast<int64_t>(std::ceil(end));
-  }
-
   /// Sums of products of which only the operands' ranges are known, `terms` extents of them.
   Interval any_weights(int64_t zero_a, int64_t zero_b, const Ints& terms) const {
     const Interval one = product(shifted_down(x(0), zero_a), shifted_down(x(1), zero_b));

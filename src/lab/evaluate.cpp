@@ -70,19 +70,22 @@ Evaluation Judge::conclude() {
   return std::move(evaluation_);
 }
 
+int64_t Feed::asked() const {
+  return limit < 0 ? set->size() : std::min(limit, set->size());
+}
+
 int64_t Feed::count() const {
-  const int64_t asked = limit < 0 ? set->size() : std::min(limit, set->size());
-  return asked - asked % whole;
+  return asked() - asked() % whole;
 }
 
 void Feed::each(const std::function<void(const data::Batch&)>& use) const {
-  const int64_t asked = limit < 0 ? set->size() : std::min(limit, set->size());
-  if (asked == 0) fail("lab", "data set", "no examples", "at least one");
-  if (count() == 0)
-    fail("lab", "data set", std::to_string(asked) + " examples",
+  const int64_t used = count(), left = asked() - used;
+  if (asked() == 0) fail("lab", "data set", "no examples", "at least one");
+  if (used == 0)
+    fail("lab", "data set", std::to_string(left) + " examples",
          std::to_string(whole) + " at least: the network takes so many at once");
-  if (warn && count() < asked)
-    warn("the last " + std::to_string(asked - count()) + " of " + std::to_string(asked) +
+  if (warn && left > 0)
+    warn("the last " + std::to_string(left) + " of " + std::to_string(asked()) +
          " examples are left out: the network takes " + std::to_string(whole) + " at once");
   data::Loader loader(set, preprocess, data::in_order(count()), batch_size, threads);
   int64_t done = 0;

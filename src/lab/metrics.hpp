@@ -26,6 +26,9 @@ struct Feed {
   std::function<void(int64_t, int64_t)> progress;
   std::function<void(const std::string&)> warn;
   int64_t count() const;
+
+ private:
+  int64_t asked() const;  ///< count, whether or not whole
 };
 
 struct Evaluation {

@@ -5,6 +5,7 @@
 
 #include "base/division.hpp"
 #include "base/int128.hpp"
+#include "graph/intervals.hpp"
 
 namespace nibble::lower {
 namespace {
@@ -227,13 +228,7 @@ Stage tabled(int form, int64_t first, const Tensor& table, Constants& constants)
 Interval bounds_of(const graph::Op& op) {
   if (graph::holds_alternative<graph::Relu>(op)) return {0, INT64_MAX};
   const auto& clip = graph::get<graph::Clip>(op);
-  const double high = std::floor(clip.high), low = std::min(std::ceil(clip.low), high);
-  return {low <= -0x1p62  ? INT64_MIN
-          : low >= 0x1p62 ? INT64_MAX
-                          : static_cast<int64_t>(low),
-          high >= 0x1p62    ? INT64_MAX
-          : high <= -0x1p62 ? INT64_MIN
-                            : static_cast<int64_t>(high)};
+  return graph::integers_within(clip.low, clip.high);
 }
 
 bool clips(const graph::Op& op) {

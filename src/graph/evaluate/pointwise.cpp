@@ -5,6 +5,7 @@
 
 #include "graph/evaluate/broadcast.hpp"
 #include "graph/evaluate/rules.hpp"
+#include "graph/intervals.hpp"
 
 namespace nibble::graph {
 namespace {
@@ -25,13 +26,6 @@ Tensors map_either(const Call& call, F&& f) {
     for (T& value : y.template as<T>()) value = f(value);
     return y;
   });
-}
-
-/// Integer bound of a Clip, saturated.
-int64_t integer_bound(double bound) {
-  if (bound >= 0x1p62) return std::numeric_limits<int64_t>::max();
-  if (bound <= -0x1p62) return std::numeric_limits<int64_t>::min();
-  return static_cast<int64_t>(bound);
 }
 
 /// f of each pair of elements, broadcast.
@@ -101,9 +95,9 @@ Tensors meaning(const Call& call, const Abs&) {
 }
 Tensors meaning(const Call& call, const Clip& op) {
   if (call.real()) return map_reals(call, [&](double x) { return std::min(std::max(x, op.low), op.high); });
-  const int64_t low = integer_bound(std::ceil(op.low)), high = integer_bound(std::floor(op.high));
+  const Interval to = integers_within(op.low, op.high);
   Tensor y = call[0];
-  for (int64_t& x : y.as<int64_t>()) x = std::min(std::max(x, low), high);
+  for (int64_t& x : y.as<int64_t>()) x = std::min(std::max(x, to.low), to.high);
   return {y};
 }
 

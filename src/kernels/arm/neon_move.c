@@ -4,8 +4,7 @@
 #if defined(__aarch64__)
 
 static void interleave(uint8_t* y, const uint8_t* x, int64_t plane, int channels, int64_t count) {
-  int64_t i = 0;
-  for (; i + 16 <= count; i += 16, x += 16, y += 16 * channels) {
+  for (int64_t i = 0; i < count; i += 16, x += 16, y += 16 * channels) {
     const uint8x16_t a = vld1q_u8(x), b = vld1q_u8(x + plane);
     if (channels == 2) {
       const uint8x16x2_t two = {{a, b}};
@@ -18,8 +17,6 @@ static void interleave(uint8_t* y, const uint8_t* x, int64_t plane, int channels
       vst4q_u8(y, four);
     }
   }
-  for (; i < count; ++i, ++x)
-    for (int c = 0; c < channels; ++c) *y++ = x[c * plane];
 }
 
 static int pixels(const void* parameters, const nibble_call* call) {

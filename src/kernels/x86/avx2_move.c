@@ -26,8 +26,7 @@ static inline void store(uint8_t* to, __m128i v) {
 }
 
 static void interleave(uint8_t* y, const uint8_t* x, int64_t plane, int channels, int64_t count) {
-  int64_t i = 0;
-  for (; i + 16 <= count; i += 16, x += 16, y += 16 * channels) {
+  for (int64_t i = 0; i < count; i += 16, x += 16, y += 16 * channels) {
     const __m128i a = load(x), b = load(x + plane);
     const __m128i low = _mm_unpacklo_epi8(a, b), high = _mm_unpackhi_epi8(a, b);
     if (channels == 2) {
@@ -47,8 +46,6 @@ static void interleave(uint8_t* y, const uint8_t* x, int64_t plane, int channels
       store(y + 48, _mm_unpackhi_epi16(high, high_of_two));
     }
   }
-  for (; i < count; ++i, ++x)
-    for (int c = 0; c < channels; ++c) *y++ = x[c * plane];
 }
 
 static int pixels(const void* parameters, const nibble_call* call) {

@@ -99,7 +99,7 @@ static void set_span(span* s, const nibble_finish* f, int64_t channel, int64_t t
     set_lane(s, f, channel + c, c / 16, most / 16, nibble_block_weights(p, (channel + c) / 16, 3, unpacked));
 }
 
-/* Of few channels, a divisor of 16 or of a register, several positions of a row lie side by side in it as they lie in
+/* Of 4, 8 or 16 channels, a quarter of a register at most, several positions of a row lie side by side in it as they lie in
  * memory, and so are a span. Whether p's are: in all of its channels, at a stride of 1. */
 static int narrow_fits(const nibble_conv* p, int64_t channel, int64_t to, int64_t bytes) {
   const int64_t channels = p->out_channels;
@@ -112,8 +112,8 @@ NIBBLE_INLINE void repeat_numbers(void* numbers, int64_t channels, int64_t lanes
   char* all = numbers;
   for (int64_t lane = lanes - 1; lane >= 0; --lane)
     for (int64_t j = 3; j >= 0; --j) {
-      const int64_t from = (16 * lane + 4 * j) % channels;
-      memmove(all + (j * lanes + lane) * 16, all + (from % 16 / 4 * lanes + from / 16) * 16, 16);
+      const int64_t from = (16 * lane + 4 * j) % channels; /* in lane 0 */
+      memmove(all + (j * lanes + lane) * 16, all + from / 4 * lanes * 16, 16);
     }
 }
 

@@ -8,6 +8,7 @@
 #include "lower/lower.hpp"
 #include "verbs/programs.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/rows/code_folder.hpp"
 #include "verbs/tables/program_tables.hpp"
 
 namespace nibble::verbs {
@@ -203,17 +204,8 @@ Result app_generate(const Call& call) {
   Result result;
   result.json = {{"files", Json::array()}};
   const auto files = application.generated(call.text("prefix", "app"));
-  // Only code of an earlier run is replaced.
-  std::error_code error;
-  for (const auto& [name, text] : files)
-    if (!fs::exists(folder / "processing" / "fixed_sound.h", error) && fs::exists(folder / name, error))
-      fail("verbs", (folder / name).string(), "is there, and not of an earlier 'nibble app generate'",
-           "an empty folder");
-  for (const auto& [name, text] : files) {
-    fs::create_directories((folder / name).parent_path());
-    write_file(folder / name, text, "app");
-    result.json["files"].push_back(name);
-  }
+  write_code(folder, files, "processing/fixed_sound.h", "nibble app generate");
+  for (const auto& [name, text] : files) result.json["files"].push_back(name);
   result.text = fmt::format("wrote {} files to {}\n", result.json["files"].size(), folder.string());
   return result;
 }

@@ -7,7 +7,6 @@
 #include "app/generate_c.hpp"
 #include "app/pack.hpp"
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/random.hpp"
 #include "codegen/generate.hpp"
 #include "data/npz.hpp"
@@ -17,6 +16,7 @@
 #include "verbs/arena_options.hpp"
 #include "verbs/layout.hpp"
 #include "verbs/rows.hpp"
+#include "verbs/rows/code_folder.hpp"
 #include "verbs/sources.hpp"
 #include "verbs/tables/columns.hpp"
 
@@ -156,16 +156,7 @@ Result generate(const Call& call) {
   }
   const auto files = codegen::generate(program, machine, options);
   const fs::path folder = call.path("output");
-  // Only code of an earlier run is replaced.
-  std::error_code error;
-  for (const auto& [name, text] : files)
-    if (!fs::exists(folder / "test" / "layers.json", error) && fs::exists(folder / name, error))
-      fail("verbs", (folder / name).string(), "is there, and not of an earlier 'nibble generate'", "an empty folder");
-  for (const auto& [name, text] : files) {
-    fs::create_directories((folder / name).parent_path(), error);
-    if (error) fail("verbs", (folder / name).parent_path().string(), error.message(), "a folder that can be made");
-    write_file(folder / name, text, "verbs");
-  }
+  write_code(folder, files, "test/layers.json", "nibble generate");
   // What the code means, for `validate`.
   onnx::write_native(graph, folder / "test" / "network.onnx");
   data::write_npz(folder / "test" / "goldens.npz", arrays_of(graph, program, goldens));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/foreign_text.hpp"
 #include "verbs/tables/program_tables.hpp"
 
 namespace nibble::verbs {
@@ -54,17 +55,6 @@ char cell(const std::vector<Drawn>& buffers, int step, int64_t from, int64_t to)
   return letter;
 }
 
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (char c : text)
-    result += c == '<'                             ? "&lt;"
-              : c == '&'                           ? "&amp;"
-              : c == '>'                           ? "&gt;"
-              : static_cast<unsigned char>(c) < 32 ? " "  // XML has no such characters
-                                                   : std::string(1, c);
-  return result;
-}
-
 }  // namespace
 
 std::string draw_arena(const program::Program& program) {
@@ -99,12 +89,12 @@ std::string arena_svg(const program::Program& program) {
         "stroke-width=\"0.5\"><title>{}: {} bytes at {}</title></rect>\n",
         (buffer.first + 1) * width, height - static_cast<double>(buffer.offset + buffer.bytes) * scale,
         (buffer.last - buffer.first + 1) * width, static_cast<double>(buffer.bytes) * scale, i * 137 % 360,
-        escaped(buffer.names), buffer.bytes, buffer.offset);
+        xml_escaped(buffer.names), buffer.bytes, buffer.offset);
   }
   for (size_t step = 0; step < program.steps.size(); ++step)
     text +=
         fmt::format("<text x=\"{}\" y=\"{}\">{}<title>{}</title></text>\n", static_cast<double>(step + 1) * width + 8,
-                    height + 11, step, escaped(program.steps[step].name));
+                    height + 11, step, xml_escaped(program.steps[step].name));
   return text + "</svg>\n";
 }
 

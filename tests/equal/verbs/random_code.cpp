@@ -85,6 +85,14 @@ TEST(GeneratedCode, GivesTheIntegersOfTheEvaluatorOnRandomNetworks) {
   fs::remove_all(folder);
 }
 
+/// The code of folder/network.onnx with these options is built and validated with those.
+void expect_code_validates(const fs::path& folder, const std::string& generate, const std::string& validate) {
+  const Step generated = run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet" + generate, folder);
+  EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
+  const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code" + validate, folder);
+  EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
+}
+
 /// A depthwise convolution of so many rows of four and one over its channels, of weights within that range.
 graph::Graph depthwise_and_pointwise(int64_t channels, int64_t rows, Interval weights) {
   IntegerNet net;
@@ -112,13 +120,7 @@ TEST(GeneratedCode, FetchesAllWeightsOfEveryWidthAndNumberOfChannels) {
                         Case{37, 1, {-128, 127}, 20000}, Case{37, 5, {-128, 127}, 20000}}) {
     SCOPED_TRACE(std::to_string(c.channels) + " channels, weights from " + std::to_string(c.weights.low));
     onnx::write_native(depthwise_and_pointwise(c.channels, c.rows, c.weights), folder / "network.onnx");
-    const Step generated =
-        run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet --machine rv32imc --external " +
-                std::to_string(c.room),
-            folder);
-    EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
-    const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code --on host --optimise 0", folder);
-    EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
+    expect_code_validates(folder, " --machine rv32imc --external " + std::to_string(c.room), " --on host --optimise 0");
   }
   fs::remove_all(folder);
 }
@@ -133,12 +135,8 @@ TEST(GeneratedCode, CopiesNothingOfOutputsWithoutElements) {
   const graph::ValueId none = net.node(graph::Slice{{1}, {1}, {1}, {1}}, {net.node(graph::Abs{}, {x})});
   onnx::write_native(net.give({none, net.node(graph::Relu{}, {x}), net.node(graph::Relu{}, {none})}),
                      folder / "network.onnx");
-  for (const std::string more : {"", " --inputs referenced --outputs referenced"}) {
-    const Step generated = run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet" + more, folder);
-    EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
-    const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code --on host --sanitize --optimise 0", folder);
-    EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
-  }
+  for (const std::string more : {"", " --inputs referenced --outputs referenced"})
+    expect_code_validates(folder, more, " --on host --sanitize --optimise 0");
   fs::remove_all(folder);
 }
 
@@ -159,10 +157,7 @@ TEST(GeneratedCode, TakesNamesThatAreNoneInC) {
   net.graph.nodes[0].name = "what\?\?/";
   net.graph.nodes[1].name = "a\x01\"quoted\" \\ one */ with \xc3\xa9";
   onnx::write_native(net.give(outputs), folder / "network.onnx");
-  const Step generated = run("${NIBBLE:-" NIBBLE_BINARY "} generate network.onnx -o code --quiet", folder);
-  EXPECT_EQ(generated.exit_code, 0) << joined(generated.errors);
-  const Step validated = run("${NIBBLE:-" NIBBLE_BINARY "} validate code --on host --sanitize --optimise 0", folder);
-  EXPECT_EQ(validated.exit_code, 0) << joined(validated.output) << joined(validated.errors);
+  expect_code_validates(folder, "", " --on host --sanitize --optimise 0");
   const Step included = run("echo '#include \"code/model.h\"' | g++ -x c++ -fsyntax-only -Wall -Werror -I. -", folder);
   EXPECT_EQ(included.exit_code, 0) << joined(included.errors);
   fs::remove_all(folder);

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "equal/runtime/integer_net.hpp"
 #include "equal/runtime/runtime.hpp"
@@ -92,6 +93,20 @@ TEST(Ports, GiveBackWhatTheyTookInEveryLayout) {
         ASSERT_EQ(nibble_run(context.get()), NIBBLE_OK);
         for (const Tensor& y : outputs_of(program.get(), context.get())) EXPECT_EQ(y.to_integers(), x.to_integers());
       }
+}
+
+/// More axes than a step walks over.
+TEST(Ports, OfEightAxesGiveBackWhatTheyTook) {
+  IntegerNet net;
+  const Shape shape{1, 2, 1, 3, 2, 1, 2, 2};
+  const ValueId x = net.input(shape, {-100, 100});
+  const auto program = opened(program::write(lower::lower(net.give({net.node(graph::Identity{}, {x})}), {})));
+  const auto context = context_of(program.get());
+  Tensor numbers(ElementType::Int64, shape);
+  std::iota(numbers.as<int64_t>().begin(), numbers.as<int64_t>().end(), -20);
+  set_inputs(program.get(), context.get(), {numbers});
+  ASSERT_EQ(nibble_run(context.get()), NIBBLE_OK);
+  EXPECT_EQ(outputs_of(program.get(), context.get())[0].to_integers(), numbers.to_integers());
 }
 
 }  // namespace
