@@ -116,7 +116,8 @@ void step(benchmark::State& state, bool quantised, const quant::Learning& learni
   std::vector<double> shares;
   train::Observer observe;
   if (watched)
-    observe = [&](graph::ValueId id, const at::Tensor& y) { watching += seconds_of([&] { health.observe(id, y); }); };
+    observe = {[&](graph::ValueId id, const at::Tensor& y) { watching += seconds_of([&] { health.observe(id, y); }); },
+               [&](graph::ValueId id) { return health.wants(id); }};
   for (auto _ : state) {
     watching = 0;
     const double whole = seconds_of([&] {

@@ -70,4 +70,10 @@ bool never_negative(const Op& op) {
   return traits_of(op).never_negative;
 }
 
+std::optional<ClipBounds> clip_bounds(const Op& op) {
+  if (class_of(op) != OpClass::Clip) return std::nullopt;
+  const auto* clip = get_if<Clip>(&op);
+  return clip ? ClipBounds{clip->low, clip->high} : ClipBounds{};
+}
+
 }  // namespace nibble::graph

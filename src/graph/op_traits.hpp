@@ -1,4 +1,7 @@
 #pragma once
+#include <limits>
+#include <optional>
+
 #include "graph/op.hpp"
 
 /// What passes, writers and trainers ask of an op, once. One row an op, without a default: a new op compiles only when
@@ -61,5 +64,11 @@ bool requantises(const Op& op);
 int same_grid_input(const Op& op);
 /// No result is below zero.
 bool never_negative(const Op& op);
+
+/// What an op of class Clip clips to; none: another op.
+struct ClipBounds {
+  double low = 0, high = std::numeric_limits<double>::infinity();
+};
+std::optional<ClipBounds> clip_bounds(const Op& op);
 
 }  // namespace nibble::graph

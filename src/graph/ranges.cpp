@@ -1,6 +1,8 @@
 #include "graph/ranges.hpp"
 
 #include <cmath>
+#include <span>
+#include <type_traits>
 
 #include "base/channels.hpp"
 #include "base/error.hpp"
@@ -10,6 +12,20 @@
 
 namespace nibble::graph {
 namespace {
+
+/// use(elements) of an integer tensor as they are; of reals that are integers, as 64 bits.
+template <class Use>
+auto with_integers(const Tensor& tensor, Use use) {
+  return with_element_type(tensor.type(), [&](auto element) {
+    using Element = decltype(element);
+    if constexpr (std::is_integral_v<Element>) {
+      return use(tensor.as<Element>());
+    } else {
+      const Ints values = tensor.to_integers();
+      return use(std::span<const int64_t>(values));
+    }
+  });
+}
 
 /// Of count terms within x, some of which may be missing (padding). A negative count is not known.
 Interval of_terms(Interval x, int64_t count) {
@@ -212,10 +228,12 @@ class Rules {
 }  // namespace
 
 Interval range_of_constant(const Tensor& constant) {
-  const auto values = constant.to_integers();
-  if (values.empty()) return {};
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return {*low, *high};
+  return with_integers(constant, [](auto values) -> Interval {
+    if (values.empty()) return {};
+    auto low = values[0], high = values[0];
+    for (auto value : values) low = std::min(low, value), high = std::max(high, value);
+    return {low, high};
+  });
 }
 
 Interval any_integer() {
@@ -227,16 +245,27 @@ Ranges integer_range(const Graph& graph, const Node& node, const RangesOf& range
 }
 
 Ranges linear_bounds(const Tensor& weights, Interval inputs, int64_t zero_point, int64_t axis) {
-  const Ints w = weights.to_integers();
   const ChannelOf channel(weights.shape(), axis);
   // A padded element adds 0. So low only falls and high only rises, and both may stop at the ends of 64 bits.
   const Interval x = hull(shifted_down(inputs, zero_point), {0, 0});
   // Never empty: of no channel, 0.
   Ranges bounds(std::max<size_t>(channel.count(), 1));
-  for (size_t i = 0; i < w.size(); ++i) {
-    Interval& all = bounds[channel(i)];
-    all = sum(all, product(x, {w[i], w[i]}));
-  }
+  with_integers(weights, [&](auto values) {
+    using Weight = typename decltype(values)::element_type;
+    // Sums of so many cannot leave 64 bits but where a weight has as many.
+    constexpr size_t summed = sizeof(Weight) == 8 ? 1 : size_t{1} << 31;
+    channel.each_run(0, values.size(), [&](size_t begin, size_t end, size_t c) {
+      for (size_t next; begin < end; begin = next) {
+        next = std::min(end, begin + summed);
+        int64_t negative = 0, positive = 0;
+        for (size_t i = begin; i < next; ++i) {
+          const auto w = static_cast<int64_t>(values[i]);
+          negative += std::min<int64_t>(w, 0), positive += std::max<int64_t>(w, 0);
+        }
+        bounds[c] = sum(bounds[c], sum(product(x, {negative, negative}), product(x, {positive, positive})));
+      }
+    });
+  });
   return bounds;
 }
 

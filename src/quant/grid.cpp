@@ -2,8 +2,11 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
 
+#include "base/channels.hpp"
 #include "base/error.hpp"
+#include "quant/level_reals.hpp"
 #include "quant/range.hpp"
 
 namespace nibble::quant {
@@ -76,16 +79,24 @@ Grid grid_over(RealRange range, const GridSpec& spec, std::string_view place) {
 }
 
 Tensor quantise(const Tensor& reals, const Grid& grid, Rounding rounding) {
-  Tensor integers(ElementType::Int64, reals.shape());
+  Tensor integers(grid.container(), reals.shape());
   const std::vector<double> values = reals.to_reals();
-  const auto out = integers.as<int64_t>();
-  size_t inner = std::max<size_t>(1, values.size()), channels = 1;
-  if (grid.per_channel()) {
-    channels = grid.scale.size();
-    inner = static_cast<size_t>(strides_of(reals.shape()).at(static_cast<size_t>(grid.axis)));
-  }
-  for (size_t i = 0; i < values.size(); ++i) out[i] = grid.quantise(values[i], i / inner % channels, rounding);
-  return integers.cast(grid.container());
+  const ChannelOf channel(reals.shape(), grid.axis);
+  const auto zero = static_cast<double>(grid.zero_point);
+  Levels how{0, static_cast<double>(grid.low) - zero, static_cast<double>(grid.high) - zero, 1, zero, rounding};
+  std::vector<double> levels(values.size());
+  channel.each_run(0, values.size(), [&](size_t begin, size_t end, size_t c) {
+    how.scale = grid.scale_of(c);
+    levels_of_reals(how, values.data() + begin, end - begin, levels.data() + begin);
+  });
+  with_element_type(integers.type(), [&](auto element) {
+    using Integer = decltype(element);
+    if constexpr (std::is_integral_v<Integer>) {
+      const std::span<Integer> to = integers.as<Integer>();
+      for (size_t i = 0; i < levels.size(); ++i) to[i] = static_cast<Integer>(levels[i]);
+    }
+  });
+  return integers;
 }
 
 Tensor dequantise(const Tensor& integers, const Grid& grid) {

@@ -29,9 +29,11 @@ NIBBLE_INLINE double whole_below(double x) {
 template <class Real>
 struct Constants {
   Real lambda, divisor, half, zero_point, low, high, least, most;
-  Real error;  ///< of a sum, relative to the sum of its terms' sizes: four roundings of each
+  Real error;  ///< of a sum, relative to the sum of its terms' sizes
   Real last;   ///< of what is rounded, relative to it
+  Real slack;  ///< of one term, where its level is between least and most
 
+  /// `unit`: of a rounding. Each factor, product and addition rounds once, then the division and the half's addition.
   Constants(const Rescaling& how, double unit)
       : lambda(static_cast<Real>(how.lambda)),
         divisor(static_cast<Real>(how.divisor)),
@@ -41,14 +43,56 @@ struct Constants {
         high(static_cast<Real>(how.high)),
         least(static_cast<Real>(how.low - how.zero_point + 1)),
         most(static_cast<Real>(how.high - how.zero_point)),
-        error(static_cast<Real>(unit * 8 * static_cast<double>(1 + how.kappa.size()))),
-        last(static_cast<Real>(unit * 8)) {}
+        error(static_cast<Real>(unit * 2 * static_cast<double>(2 + how.kappa.size()))),
+        last(static_cast<Real>(unit * 4)) {
+    // Of lambda + product = sum: neither is larger than the other two together.
+    const Real reach = std::max(size_of(least), size_of(most)) + 2;
+    slack = error * (reach + 2 * size_of(lambda) / divisor) + last * reach + Real(0x1p-100);
+  }
 };
 
-/// One block: levels, and which elements are so near to a step that Real does not decide (and whether any is).
+/// What is rounded down, of one term.
+template <bool divides, class Real>
+NIBBLE_INLINE Real argument_of(Real kappa, Real a, const Constants<Real>& c) {
+  const Real sum = c.lambda + kappa * a;
+  return (divides ? sum / c.divisor : sum) + c.half;
+}
+
+/// Whether it is so near to a step that Real does not decide.
+template <class Real>
+NIBBLE_INLINE bool is_near(Real argument, Real beyond, Real slack, const Constants<Real>& c) {
+  // Without jumps, which a vector has none of.
+  const int close = int{beyond <= slack} | int{1 - beyond <= slack};
+  return (close & int{argument + slack >= c.least} & int{argument - slack <= c.most}) != 0;
+}
+
+/// A block of one term, as `levels`.
+template <bool divides, class Real>
+NIBBLE_INLINE bool levels_of_one(Real kappa, const Real* __restrict a, size_t count, const Constants<Real>& constants,
+                                 float* __restrict y, float* __restrict near) {
+  const Constants<Real> c = constants;
+  uint32_t any = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const Real argument = argument_of<divides>(kappa, a[i], c), down = whole_below(argument);
+    any |= is_near(argument, argument - down, c.slack, c) ? 1u : 0u;
+    Real level = down + c.zero_point;
+    level = level < c.low ? c.low : level;
+    level = level > c.high ? c.high : level;
+    y[i] = static_cast<float>(level);
+  }
+  if (any == 0) return false;
+  for (size_t i = 0; i < count; ++i) {
+    const Real argument = argument_of<divides>(kappa, a[i], c);
+    near[i] = is_near(argument, argument - whole_below(argument), c.slack, c) ? 1.0f : 0.0f;
+  }
+  return true;
+}
+
+/// One block: levels, and whether any element is so near to a step that Real does not decide; then which.
 template <bool divides, class Real>
 NIBBLE_INLINE bool levels(const Real* __restrict kappa, const Real* const* a, size_t operands, size_t at, size_t count,
                           const Constants<Real>& constants, float* __restrict y, float* __restrict near) {
+  if (operands == 1) return levels_of_one<divides>(kappa[0], a[0] + at, count, constants, y, near);
   const Constants<Real> c = constants;
   Real sums[block], sizes[block];
   const Real start = c.lambda < 0 ? -c.lambda : c.lambda;
@@ -65,10 +109,7 @@ NIBBLE_INLINE bool levels(const Real* __restrict kappa, const Real* const* a, si
     const Real sum = divides ? sums[i] / c.divisor : sums[i], size = divides ? sizes[i] / c.divisor : sizes[i];
     const Real shifted = sum + c.half, down = whole_below(shifted), beyond = shifted - down;
     const Real slack = c.error * size + c.last * size_of(shifted) + Real(0x1p-100);
-    // Without jumps, which a vector has none of.
-    const Real close = (beyond <= slack ? Real(1) : Real(0)) + (1 - beyond <= slack ? Real(1) : Real(0));
-    const Real from_below = shifted + slack >= c.least ? close : Real(0);
-    near[i] = static_cast<float>(shifted - slack <= c.most ? from_below : Real(0));
+    near[i] = is_near(shifted, beyond, slack, c) ? 1.0f : 0.0f;
     Real level = down + c.zero_point;
     level = level < c.low ? c.low : level;
     level = level > c.high ? c.high : level;

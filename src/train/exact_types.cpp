@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "base/channels.hpp"
 #include "base/interval.hpp"
 #include "graph/op_traits.hpp"
 #include "graph/ranges.hpp"
@@ -94,45 +93,39 @@ class ExactTypes::Planner {
     if (!integer(node.outputs[0])) return reals;
     const Ranges ranges = integer_range(graph_, node, [&](ValueId id) { return ranges_[static_cast<size_t>(id)]; });
     for (ValueId id : node.outputs) set(id, ranges);
-    double magnitude = std::max(on_the_way(node), reach_of(hull(ranges)).magnitude());
+    const Reach bounds = reach_of(hull(ranges));
+    double magnitude = std::max(on_the_way(node, bounds), bounds.magnitude());
     const size_t operands = computes_on_first_only(node.op) ? 1 : node.inputs.size();
     for (size_t i = 0; i < operands; ++i)
       if (has(node, i) && integer(node.inputs[i])) magnitude = std::max(magnitude, in(node, i).magnitude());
     return carrier_of(magnitude);
   }
 
-  /// Sums of products, in any order: of a linear op whose weights have their outputs on `axis` of input 1.
-  double linear(const Node& node, Reach x, int64_t axis, int64_t terms) const {
-    const double bias = has(node, 2) ? in(node, 2).magnitude() : 0;
-    const Tensor* constant = graph_.constant(node.inputs[1]);
-    if (constant == nullptr) return products(terms, in(node, 1), x) + bias;
-    const auto values = constant->to_integers();
-    const ChannelOf channel(constant->shape(), axis);
-    std::vector<double> sums(channel.count());
-    for (size_t i = 0; i < values.size(); ++i) sums[channel(i)] += std::abs(static_cast<double>(values[i]));
-    const double most = sums.empty() ? 0 : *std::max_element(sums.begin(), sums.end());
-    return times(most, x.magnitude()) + bias;
+  double bias(const Node& node) const { return has(node, 2) ? in(node, 2).magnitude() : 0; }
+  /// Sums of products, in any order: of constant weights, without the bias, they lie within the bounds of the whole.
+  double linear(const Node& node, Reach x, int64_t terms, Reach bounds) const {
+    const bool known = graph_.constant(node.inputs[1]) != nullptr;
+    return known ? bounds.magnitude() + 2 * bias(node) : products(terms, in(node, 1), x) + bias(node);
   }
   static double products(int64_t terms, Reach a, Reach b) {
     return times(terms < 0 ? unbounded : static_cast<double>(terms), times(a.magnitude(), b.magnitude()));
   }
 
-  double conv(const Node& node, const Conv& op) const {
+  double conv(const Node& node, const Conv& op, Reach bounds) const {
     const Shape& shape = graph_[node.inputs[1]].shape;
     int64_t terms = 1;
     for (size_t i = 1; i < shape.size(); ++i) terms *= shape[i];
-    return linear(node, shifted(in(node, 0), -op.zero_point), 0, terms);
+    return linear(node, shifted(in(node, 0), -op.zero_point), terms, bounds);
   }
-  double gemm(const Node& node, const Gemm& op) const {
+  double gemm(const Node& node, const Gemm& op, Reach bounds) const {
     const int64_t terms = graph_[node.inputs[1]].shape.at(op.transpose_b ? 1 : 0);
-    return linear(node, shifted(in(node, 0), -op.zero_point), op.transpose_b ? 0 : 1, terms);
+    return linear(node, shifted(in(node, 0), -op.zero_point), terms, bounds);
   }
   double conv_transpose(const Node& node, const ConvTranspose& op) const {
     const Shape& shape = graph_[node.inputs[1]].shape;
     int64_t terms = shape[0];
     for (size_t i = 2; i < shape.size(); ++i) terms *= shape[i];
-    return products(terms, shifted(in(node, 0), -op.zero_point), in(node, 1)) +
-           (has(node, 2) ? in(node, 2).magnitude() : 0);
+    return products(terms, shifted(in(node, 0), -op.zero_point), in(node, 1)) + bias(node);
   }
   double matmul(const Node& node, const MatMul& op) const {
     const Shape &a = graph_[node.inputs[0]].shape, &b = graph_[node.inputs[1]].shape;
@@ -163,7 +156,7 @@ class ExactTypes::Planner {
     return in(node, 0).low >= first && in(node, 0).high <= last ? 0.0 : unbounded;
   }
 
-  double on_the_way(const Node& node) const;
+  double on_the_way(const Node& node, Reach bounds) const;
 
   const Graph& graph_;
   bool exact_;
@@ -174,13 +167,14 @@ class ExactTypes::Planner {
 
 /// The largest magnitude between an integer op's inputs and its outputs: of its sums and partial sums. 0 where it
 /// computes nothing wider than those; unbounded where libtorch has no exact form, so that the evaluator runs it.
-double ExactTypes::Planner::on_the_way(const Node& node) const {
+/// `bounds` are the output's.
+double ExactTypes::Planner::on_the_way(const Node& node, Reach bounds) const {
   return match(
-      node.op,                                         //
-      [&](const Conv& op) { return conv(node, op); },  //
+      node.op,                                                 //
+      [&](const Conv& op) { return conv(node, op, bounds); },  //
       [&](const ConvTranspose& op) { return conv_transpose(node, op); },
-      [&](const Gemm& op) { return gemm(node, op); },      //
-      [&](const MatMul& op) { return matmul(node, op); },  //
+      [&](const Gemm& op) { return gemm(node, op, bounds); },  //
+      [&](const MatMul& op) { return matmul(node, op); },      //
       [&](const SumPool& op) { return times(shifted(in(node, 0), -op.zero_point).magnitude(), count(op.kernel)); },
       [&](const ReduceSum& op) { return reduce(node, op); }, [&](const Requantise& op) { return requantise(node, op); },
       // Its levels are floats.

@@ -24,8 +24,8 @@ struct Reach {
 Reach reach_of(ElementType type);
 
 /// The carriers of a graph's values and nodes. Reals are Float32 at FP and FQ, Float64 at QD and ID. An integer's range
-/// follows from the graph's inputs (their grid, else their element type) and the constants, op by op: sum |w| max |x|
-/// bounds every partial sum of a linear op, whatever its order.
+/// follows from the graph's inputs (their grid, else their element type) and the constants, op by op: what bounds a
+/// linear op's sums, with zeros for what is padded, bounds every partial sum, whatever its order.
 class ExactTypes {
  public:
   /// Of the graph's inputs. The graph, which may grow, must outlive it; `add` its nodes in their order.

@@ -274,8 +274,10 @@ class Trainer {
     network_.apply(run_.schedule, epochs_of(steps_done()));
     optimiser_.clear_gradients();
     const at::Tensor x = input_of(batch);
-    const at::Tensor output = network_.run(
-        x, mode_of_step(), logits(), [&](graph::ValueId id, const at::Tensor& value) { health_.observe(id, value); });
+    const at::Tensor output =
+        network_.run(x, mode_of_step(), logits(),
+                     {[&](graph::ValueId id, const at::Tensor& value) { health_.observe(id, value); },
+                      [&](graph::ValueId id) { return health_.wants(id); }});
     const at::Tensor loss = with_teacher(loss_of(recipe_, output, batch, landmarks()), output, x);
     Sums sums;
     add_batch(sums, loss.item<double>(), output, batch);

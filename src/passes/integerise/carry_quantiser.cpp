@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "graph/evaluate/evaluate.hpp"
+#include "graph/op_traits.hpp"
 #include "passes/integerise/propagation.hpp"
 #include "passes/scales.hpp"
 #include "quant/range.hpp"
@@ -12,11 +13,6 @@ namespace nibble::passes {
 namespace {
 using graph::Node;
 using graph::ValueId;
-
-graph::Clip clip_of(const graph::Op& op) {
-  if (const auto* clip = get_if<graph::Clip>(&op)) return *clip;
-  return {0, std::numeric_limits<double>::infinity()};
-}
 
 /// The constant reals of a function's second input, in doubles as the evaluator has them.
 ValueId parameter_of(Propagation& p, const Node& node, ValueId id) {
@@ -174,7 +170,7 @@ ValueId requantise(Propagation& p, const Node& node, const Sum& x, const graph::
 void carry_clip(Propagation& p, const Node& node) {
   const Carried& carried = p.input(node, 0);
   if (const auto* real = std::get_if<RealValue>(&carried)) return keep_real(p, node, real->id);
-  const graph::Clip clip = clip_of(node.op);
+  const graph::ClipBounds clip = graph::clip_bounds(node.op).value();
   if (!(clip.low <= clip.high)) refuse(node, fmt::format("clips to {} .. {}", clip.low, clip.high), "low below high");
   const auto* x = std::get_if<OnGrid>(&carried);
   if (x && !x->grid.per_channel() && x->grid.real(x->grid.low, 0) >= clip.low &&

@@ -1,5 +1,6 @@
 #include "quant/learning/fake.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -70,6 +71,15 @@ NIBBLE_INLINE Rung rung_of(float x, const Constants& c) {
 template <Rounding rounding>
 constexpr float residue_least = rounding == Rounding::Floor ? -1.0f : -0.5f;
 
+template <Rounding rounding>
+NIBBLE_INLINE Code code_of(float x, const Rung& rung, const Constants& c) {
+  const float residue = -rung.rest * c.inverse;
+  float code = (residue - residue_least<rounding>)*residues + 1.5f;
+  code = x < c.begin ? 0.0f : code;
+  code = x >= c.end ? 255.0f : code;
+  return static_cast<Code>(static_cast<int32_t>(code));
+}
+
 /// What is given: y or the codes, or both.
 template <Rounding rounding, bool valued, bool coded>
 NIBBLE_INLINE void forward(const float* __restrict x, size_t count, const Constants& constants, float* __restrict y,
@@ -79,30 +89,41 @@ NIBBLE_INLINE void forward(const float* __restrict x, size_t count, const Consta
     const float value = x[i];
     const Rung rung = rung_of<rounding>(value, c);
     if constexpr (valued) y[i] = rung.level * c.scale;
-    if constexpr (coded) {
-      const float residue = -rung.rest * c.inverse;
-      float code = (residue - residue_least<rounding>)*residues + 1.5f;
-      code = value < c.begin ? 0.0f : code;
-      code = value >= c.end ? 255.0f : code;
-      codes[i] = static_cast<Code>(static_cast<int32_t>(code));
-    }
+    if constexpr (coded) codes[i] = code_of<rounding>(value, rung, c);
   }
 }
 
-/// Sums in lanes of their own, added in order: the same bits whatever the vectors' width.
-struct Lanes {
-  double below[lanes] = {}, inside[lanes] = {}, above[lanes] = {};
-
-  GradientSums total() const {
-    GradientSums sums;
-    for (size_t k = 0; k < lanes; ++k) sums += {below[k], inside[k], above[k]};
-    return sums;
+/// The codes of gain * a + shift.
+template <Rounding rounding>
+NIBBLE_INLINE void normed_codes(const float* __restrict a, size_t count, float gain, float shift,
+                                const Constants& constants, Code* __restrict codes) {
+  const Constants c = constants;
+  for (size_t i = 0; i < count; ++i) {
+    const float value = gain * a[i] + shift;
+    codes[i] = code_of<rounding>(value, rung_of<rounding>(value, c), c);
   }
+}
+
+/// What is summed: GradientSums, then NormedSums' own two.
+enum Sum { below, inside, above, all_inside, by_normed, sums_of_quantiser = all_inside, all_sums = by_normed + 1 };
+
+/// Sums in lanes of their own, added in order: the same bits whatever the vectors' width.
+template <size_t count>
+struct Lanes {
+  double of[count][lanes] = {};
+
+  double total(Sum sum) const {
+    double all = 0;
+    for (double lane : of[sum]) all += lane;
+    return all;
+  }
+  GradientSums of_quantiser() const { return {total(below), total(inside), total(above)}; }
 };
 
 /// The terms of a block of elements, on their way into the sums.
+template <size_t count>
 struct Terms {
-  float below[block], inside[block], above[block];
+  float of[count][block];
 };
 
 /// Pairwise within the block, in double among blocks.
@@ -112,18 +133,22 @@ NIBBLE_INLINE void add(double* __restrict sums, float* __restrict terms) {
   for (size_t k = 0; k < lanes; ++k) sums[k] += static_cast<double>(terms[k]);
 }
 
-template <class Each>
-NIBBLE_INLINE void in_blocks(size_t count, Lanes& sums, Each each) {
-  Terms terms;
+template <size_t kinds, class Each>
+NIBBLE_INLINE void in_blocks(size_t count, Lanes<kinds>& sums, Each each) {
+  Terms<kinds> terms;
   for (size_t begin = 0; begin < count; begin += block) {
     const size_t size = count - begin < block ? count - begin : block;
     each(begin, size, terms);
-    for (size_t i = size; i < block; ++i) terms.below[i] = terms.inside[i] = terms.above[i] = 0;
-    add(sums.below, terms.below);
-    add(sums.inside, terms.inside);
-    add(sums.above, terms.above);
+    for (size_t k = 0; k < kinds; ++k) {
+      for (size_t i = size; i < block; ++i) terms.of[k][i] = 0;
+      add(sums.of[k], terms.of[k]);
+    }
   }
 }
+
+constexpr float code_step = 1 / residues;
+template <Rounding rounding>
+constexpr float code_least = residue_least<rounding> - code_step;
 
 template <Rounding rounding>
 struct FromCodes {
@@ -131,23 +156,70 @@ struct FromCodes {
   const Code* codes;
   float* dx;
 
-  NIBBLE_INLINE void operator()(size_t begin, size_t size, Terms& terms) const {
-    constexpr float step = 1 / residues, least = residue_least<rounding> - step;
+  NIBBLE_INLINE void operator()(size_t begin, size_t size, Terms<sums_of_quantiser>& terms) const {
     const float* __restrict from = g + begin;
     const Code* __restrict code = codes + begin;
     float* __restrict to = dx + begin;
     for (size_t i = 0; i < size; ++i) {
       const auto one = static_cast<int32_t>(code[i]);
-      const float value = from[i];
-      const float below = one == 0 ? value : 0.0f, above = one == 255 ? value : 0.0f;
-      const float inside = one == 0 || one == 255 ? 0.0f : value;
-      to[i] = inside;
-      terms.below[i] = below;
-      terms.above[i] = above;
-      terms.inside[i] = inside * (static_cast<float>(one) * step + least);
+      const float value = from[i], passes = one == 0 || one == 255 ? 0.0f : value;
+      to[i] = passes;
+      terms.of[below][i] = one == 0 ? value : 0.0f;
+      terms.of[above][i] = one == 255 ? value : 0.0f;
+      terms.of[inside][i] = passes * (static_cast<float>(one) * code_step + code_least<rounding>);
     }
   }
 };
+
+template <Rounding rounding>
+struct NormedFromCodes {
+  const float* g;
+  const Code* codes;
+  const float* a;
+  float gain, shift;
+
+  NIBBLE_INLINE void operator()(size_t begin, size_t size, Terms<all_sums>& terms) const {
+    const float* __restrict from = g + begin;
+    const Code* __restrict code = codes + begin;
+    const float* __restrict of = a + begin;
+    const float by = gain, beside = shift;
+    for (size_t i = 0; i < size; ++i) {
+      const auto one = static_cast<int32_t>(code[i]);
+      const float value = from[i], passes = one == 0 || one == 255 ? 0.0f : value;
+      terms.of[below][i] = one == 0 ? value : 0.0f;
+      terms.of[above][i] = one == 255 ? value : 0.0f;
+      terms.of[inside][i] = passes * (static_cast<float>(one) * code_step + code_least<rounding>);
+      terms.of[all_inside][i] = passes;
+      terms.of[by_normed][i] = passes * (by * of[i] + beside);
+    }
+  }
+};
+
+/// dz = gain * (dy - mean - slope * normed), dy the gradient that passes.
+NIBBLE_INLINE void normed_gradient(const float* __restrict g, const Code* __restrict codes, const float* __restrict a,
+                                   size_t count, const NormedGradient& how, float* __restrict dz) {
+  const NormedGradient h = how;
+  for (size_t i = 0; i < count; ++i) {
+    const auto one = static_cast<int32_t>(codes[i]);
+    const float passes = one == 0 || one == 255 ? 0.0f : g[i];
+    dz[i] = h.gain * (passes - h.mean - h.slope * (h.normed.gain * a[i] + h.normed.shift));
+  }
+}
+
+/// Of integers below 2^24, in lanes.
+NIBBLE_INLINE void moments(const float* __restrict a, size_t count, double* __restrict sums,
+                           double* __restrict squares) {
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (size_t k = 0; k < lanes; ++k) {
+      const auto x = static_cast<double>(a[i + k]);
+      sums[k] += x, squares[k] += x * x;
+    }
+  for (size_t k = 0; i < count; ++i, ++k) {
+    const auto x = static_cast<double>(a[i]);
+    sums[k] += x, squares[k] += x * x;
+  }
+}
 
 template <Rounding rounding>
 struct FromInput {
@@ -156,7 +228,7 @@ struct FromInput {
   Constants constants;
   float* dx;
 
-  NIBBLE_INLINE void operator()(size_t begin, size_t size, Terms& terms) const {
+  NIBBLE_INLINE void operator()(size_t begin, size_t size, Terms<sums_of_quantiser>& terms) const {
     const Constants c = constants;
     const float* __restrict from = g + begin;
     const float* __restrict of = x + begin;
@@ -164,23 +236,29 @@ struct FromInput {
     for (size_t i = 0; i < size; ++i) {
       const float value = from[i], at = of[i];
       const bool is_below = at < c.begin, is_above = at >= c.end;
-      const float below = is_below ? value : 0.0f, above = is_above ? value : 0.0f;
-      const float inside = is_below || is_above ? 0.0f : value;
-      to[i] = inside;
-      terms.below[i] = below;
-      terms.above[i] = above;
-      terms.inside[i] = inside * (-rung_of<rounding>(at, c).rest * c.inverse);
+      const float passes = is_below || is_above ? 0.0f : value;
+      to[i] = passes;
+      terms.of[below][i] = is_below ? value : 0.0f;
+      terms.of[above][i] = is_above ? value : 0.0f;
+      terms.of[inside][i] = passes * (-rung_of<rounding>(at, c).rest * c.inverse);
     }
   }
 };
+
+using QuantiserLanes = Lanes<sums_of_quantiser>;
+using NormedLanes = Lanes<all_sums>;
 
 /// The loops of one instruction set.
 struct Kernels {
   void (*forward)(const float* x, size_t count, const Constants& constants, float* y);
   void (*forward_coded)(const float* x, size_t count, const Constants& constants, float* y, Code* codes);
   void (*codes)(const float* x, size_t count, const Constants& constants, Code* codes);
-  void (*backward_coded)(const float* g, const Code* codes, size_t count, float* dx, Lanes& sums);
-  void (*backward)(const float* g, const float* x, size_t count, const Constants& constants, float* dx, Lanes& sums);
+  void (*normed_codes)(const float* a, size_t count, float gain, float shift, const Constants& constants, Code* codes);
+  void (*backward_coded)(const float* g, const Code* codes, size_t count, float* dx, QuantiserLanes& sums);
+  void (*backward)(const float* g, const float* x, size_t count, const Constants& constants, float* dx,
+                   QuantiserLanes& sums);
+  void (*normed_sums)(const float* g, const Code* codes, const float* a, size_t count, float gain, float shift,
+                      NormedLanes& sums);
 };
 
 #define NIBBLE_DEFINE(set, attributes)                                                                                 \
@@ -198,17 +276,36 @@ struct Kernels {
     forward<rounding, false, true>(x, count, constants, nullptr, codes);                                               \
   }                                                                                                                    \
   template <Rounding rounding>                                                                                         \
-  attributes void run_backward_coded(const float* g, const Code* codes, size_t count, float* dx, Lanes& sums) {        \
+  attributes void run_normed_codes(const float* a, size_t count, float gain, float shift, const Constants& constants,  \
+                                   Code* codes) {                                                                      \
+    normed_codes<rounding>(a, count, gain, shift, constants, codes);                                                   \
+  }                                                                                                                    \
+  template <Rounding rounding>                                                                                         \
+  attributes void run_backward_coded(const float* g, const Code* codes, size_t count, float* dx,                       \
+                                     QuantiserLanes& sums) {                                                           \
     in_blocks(count, sums, FromCodes<rounding>{g, codes, dx});                                                         \
   }                                                                                                                    \
   template <Rounding rounding>                                                                                         \
   attributes void run_backward(const float* g, const float* x, size_t count, const Constants& constants, float* dx,    \
-                               Lanes& sums) {                                                                          \
+                               QuantiserLanes& sums) {                                                                 \
     in_blocks(count, sums, FromInput<rounding>{g, x, constants, dx});                                                  \
   }                                                                                                                    \
   template <Rounding rounding>                                                                                         \
-  constexpr Kernels kernels{run_forward<rounding>, run_forward_coded<rounding>, run_codes<rounding>,                   \
-                            run_backward_coded<rounding>, run_backward<rounding>};                                     \
+  attributes void run_normed_sums(const float* g, const Code* codes, const float* a, size_t count, float gain,         \
+                                  float shift, NormedLanes& sums) {                                                    \
+    in_blocks(count, sums, NormedFromCodes<rounding>{g, codes, a, gain, shift});                                       \
+  }                                                                                                                    \
+  template <Rounding rounding>                                                                                         \
+  constexpr Kernels kernels{run_forward<rounding>,      run_forward_coded<rounding>,  run_codes<rounding>,             \
+                            run_normed_codes<rounding>, run_backward_coded<rounding>, run_backward<rounding>,          \
+                            run_normed_sums<rounding>};                                                                \
+  attributes void run_normed_gradient(const float* g, const Code* codes, const float* a, size_t count,                 \
+                                      const NormedGradient& how, float* dz) {                                          \
+    normed_gradient(g, codes, a, count, how, dz);                                                                      \
+  }                                                                                                                    \
+  attributes void run_moments(const float* a, size_t count, double* sums, double* squares) {                           \
+    moments(a, count, sums, squares);                                                                                  \
+  }                                                                                                                    \
   }
 NIBBLE_INSTRUCTION_SETS(NIBBLE_DEFINE)
 #undef NIBBLE_DEFINE
@@ -252,20 +349,49 @@ void code(std::span<const float> x, const Steps& steps, std::span<Code> codes) {
   kernels_of(steps.rounding).codes(x.data(), x.size(), constants_of(steps), codes.data());
 }
 
+void code(std::span<const float> a, const Normed& x, const Steps& steps, std::span<Code> codes) {
+  ensure(a.size() == codes.size(), "spans are of one length");
+  Constants c = constants_of(steps);
+  if (x.positive) c.begin = std::max(c.begin, std::numeric_limits<float>::denorm_min());
+  kernels_of(steps.rounding).normed_codes(a.data(), a.size(), x.gain, x.shift, c, codes.data());
+}
+
+Moments moments_of(std::span<const float> a) {
+  double sums[lanes] = {}, squares[lanes] = {};
+  NIBBLE_CHOOSE(run_moments)(a.data(), a.size(), sums, squares);
+  Moments all;
+  for (size_t k = 0; k < lanes; ++k) all.sum += sums[k], all.squares += squares[k];
+  return all;
+}
+
+NormedSums normed_sums(std::span<const float> g, std::span<const Code> codes, std::span<const float> a,
+                       const Normed& normed, Rounding rounding) {
+  ensure(g.size() == codes.size() && g.size() == a.size(), "spans are of one length");
+  NormedLanes sums;
+  kernels_of(rounding).normed_sums(g.data(), codes.data(), a.data(), g.size(), normed.gain, normed.shift, sums);
+  return {sums.of_quantiser(), sums.total(all_inside), sums.total(by_normed)};
+}
+
+void normed_backward(std::span<const float> g, std::span<const Code> codes, std::span<const float> a,
+                     const NormedGradient& how, std::span<float> dz) {
+  ensure(g.size() == codes.size() && g.size() == a.size() && g.size() == dz.size(), "spans are of one length");
+  NIBBLE_CHOOSE(run_normed_gradient)(g.data(), codes.data(), a.data(), g.size(), how, dz.data());
+}
+
 GradientSums fake_quantise_backward(std::span<const float> g, std::span<const Code> codes, const Steps& steps,
                                     std::span<float> dx) {
   ensure(g.size() == codes.size() && g.size() == dx.size(), "spans are of one length");
-  Lanes sums;
+  QuantiserLanes sums;
   kernels_of(steps.rounding).backward_coded(g.data(), codes.data(), g.size(), dx.data(), sums);
-  return sums.total();
+  return sums.of_quantiser();
 }
 
 GradientSums fake_quantise_backward(std::span<const float> g, std::span<const float> x, const Steps& steps,
                                     std::span<float> dx) {
   ensure(g.size() == x.size() && g.size() == dx.size(), "spans are of one length");
-  Lanes sums;
+  QuantiserLanes sums;
   kernels_of(steps.rounding).backward(g.data(), x.data(), g.size(), constants_of(steps), dx.data(), sums);
-  return sums.total();
+  return sums.of_quantiser();
 }
 
 Steps steps_of(const Grid& grid, Rounding rounding, size_t channel) {

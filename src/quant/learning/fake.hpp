@@ -50,6 +50,37 @@ void fake_quantise(std::span<const float> x, const Steps& steps, std::span<float
 /// The codes alone.
 void code(std::span<const float> x, const Steps& steps, std::span<Code> codes);
 
+/// A value that is never written: gain * a + shift of an accumulator's integers a, below 2^24 in size.
+struct Normed {
+  float gain = 1, shift = 0;
+  bool positive = false;  ///< a ReLU stands behind it: zero and what is below pass no gradient, and count as below
+};
+/// The codes of x.
+void code(std::span<const float> a, const Normed& x, const Steps& steps, std::span<Code> codes);
+
+/// Sums of a and of its squares.
+struct Moments {
+  double sum = 0, squares = 0;
+};
+Moments moments_of(std::span<const float> a);
+
+/// What the gradients of a batch-norm before a quantiser are made of, beside the quantiser's own: sums of g, and of g
+/// times the normalised value, over the elements inside.
+struct NormedSums {
+  GradientSums quantiser;
+  double inside = 0, by_normed = 0;
+};
+NormedSums normed_sums(std::span<const float> g, std::span<const Code> codes, std::span<const float> a,
+                       const Normed& normed, Rounding rounding);
+
+/// dz = gain * (dy - mean - slope * normed), dy being g inside the range, else 0.
+struct NormedGradient {
+  float gain, mean, slope;
+  Normed normed;
+};
+void normed_backward(std::span<const float> g, std::span<const Code> codes, std::span<const float> a,
+                     const NormedGradient& how, std::span<float> dz);
+
 /// dx = g inside the range, else 0, and the sums, from the codes or, exactly, from x. The result is the same on every
 /// machine. The spans are apart.
 GradientSums fake_quantise_backward(std::span<const float> g, std::span<const Code> codes, const Steps& steps,

@@ -58,12 +58,13 @@ std::string learned_not_finite(const Network& network) {
 std::string value_not_finite(const Network& network, const at::Tensor& x, const Mode& mode) {
   std::string said;
   int64_t values = 0;  // up to that one
-  network.run(x, mode, false, [&](graph::ValueId id, const at::Tensor& value) {
+  const auto see = [&](graph::ValueId id, const at::Tensor& value) {
     if (!said.empty()) return;
     ++values;
     if (const std::string found = not_finite(value); !found.empty())
       said = fmt::format("'{}' holds {}", network.graph()[id].name, found);
-  });
+  };
+  network.run(x, mode, false, see);
   return mode.share.ranks ? first_text(*mode.share.ranks, said, values) : said;
 }
 
@@ -88,6 +89,14 @@ Health::Health(const Network& network, const Warn& warn)
       channels_.push_back({at, at::zeros({shape[1]}, at::kByte), at::full({shape[1]}, std::nanf(""), at::kFloat)});
     }
   }
+}
+
+bool Health::wants(graph::ValueId id) const {
+  const int index = channels_of_[static_cast<size_t>(id)];
+  if (index < 0) return false;
+  const at::Tensor& alive = channels_[static_cast<size_t>(index)].alive;
+  const uint8_t* each = alive.data_ptr<uint8_t>();
+  return std::find(each, each + alive.numel(), 0) != each + alive.numel();
 }
 
 void Health::observe(graph::ValueId id, const at::Tensor& y) {

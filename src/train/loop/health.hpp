@@ -29,7 +29,9 @@ class Health {
 
   /// Both must outlive it; `warn` may be empty.
   Health(const Network& network, const Warn& warn);
-  /// Of every value of a training step, for the channels' levels.
+  /// What channels' levels are asked of: values of which no channel has moved yet.
+  bool wants(graph::ValueId id) const;
+  /// Of every such value of a training step, or of more.
   void observe(graph::ValueId id, const at::Tensor& y);
   /// After a step. `place` as messages name it.
   void after_step(const std::string& place);

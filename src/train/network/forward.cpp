@@ -43,11 +43,9 @@ at::Tensor gemm(const graph::Gemm& op, const Tensors& in) {
   return y + (op.beta == 1 ? c : c * op.beta);
 }
 
-constexpr double momentum = 0.1;
-
 at::Tensor batch_norm(const graph::BatchNormalization& op, const Tensors& in, const Mode& mode) {
   if (mode.training && !mode.frozen_statistics) return normalise_by_batch(op, in, mode.share).y;
-  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, momentum, op.epsilon, false);
+  return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, batch_norm_momentum, op.epsilon, false);
 }
 
 at::Tensor layer_norm(const graph::LayerNormalization& op, const Tensors& in) {
@@ -118,9 +116,9 @@ at::Tensor leaky_relu(double alpha, const at::Tensor& x) {
 }  // namespace
 
 Normalised normalise_by_batch(const graph::BatchNormalization& op, const Tensors& in, const Share& share) {
-  if (share.ranks != nullptr) return normalise_by_shared_batch(op.epsilon, in, share, momentum);
+  if (share.ranks != nullptr) return normalise_by_shared_batch(op.epsilon, in, share, batch_norm_momentum);
   auto [y, mean, inverse] =
-      at::native_batch_norm(in[0].contiguous(), in[1], in[2], in[3], in[4], true, momentum, op.epsilon);
+      at::native_batch_norm(in[0].contiguous(), in[1], in[2], in[3], in[4], true, batch_norm_momentum, op.epsilon);
   return {y, mean, inverse};
 }
 

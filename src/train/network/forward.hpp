@@ -23,6 +23,9 @@ struct Mode {
 /// for Quantise, which Network trains.
 std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::Tensor>& inputs, const Mode& mode = {});
 
+/// How far a batch moves a batch-norm's running statistics.
+constexpr double batch_norm_momentum = 0.1;
+
 /// A batch-norm by the statistics of the batch, the whole of it, which move the running ones: y, the means and the
 /// inverse deviations, [C]. Inputs as the node's.
 struct Normalised {

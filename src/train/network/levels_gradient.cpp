@@ -115,8 +115,9 @@ at::Tensor reals_of_accumulator(const at::Tensor& a, const AccumulatorReals& rea
 }
 
 at::Tensor reals_of_convolution(const at::Tensor& a, const AccumulatorReals& reals, const ConvolvedLevels& of,
-                                const at::Tensor& bias) {
-  at::Tensor z = affine(a.detach(), reals.scale, reals.shift, 1);
+                                const at::Tensor& bias, Values values) {
+  at::Tensor z =
+      values == Values::Elsewhere ? at::empty(a.sizes(), at::kFloat) : affine(a.detach(), reals.scale, reals.shift, 1);
   if (!asks(of.x) && !asks(of.weights) && !asks(bias)) return z;
   const auto node = backward_node<ConvolutionBackward>();
   node->set_next_edges(torch::autograd::collect_next_edges(of.x, of.weights, bias));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "graph/ops.hpp"
+#include "train/network/quantise_gradient.hpp"
 
 /// Linear ops on levels, with the gradients of the reals that they stand for (docs/design/qat.md).
 namespace nibble::train {
@@ -28,8 +29,9 @@ struct ConvolvedLevels {
   std::vector<double> weight_scale;  ///< one, or one an output channel
 };
 /// reals_of_accumulator of the convolution's `a`, and its own gradients in the same step: no other pass over activations.
+/// Elsewhere: its numbers are not set here.
 at::Tensor reals_of_convolution(const at::Tensor& a, const AccumulatorReals& reals, const ConvolvedLevels& of,
-                                const at::Tensor& bias);
+                                const at::Tensor& bias, Values values = Values::Here);
 
 /// `reals` as the sum of terms of their shape: each has its gradient.
 at::Tensor as_sum_of(const at::Tensor& reals, const std::vector<at::Tensor>& terms);

@@ -32,6 +32,7 @@ Network::Network(const Graph& graph, const QuantiserRecipes& recipes, uint64_t s
   if (fold) find_folded();
   if (graph.stage != Stage::FQ) return;
   now_ = std::make_unique<graph::Graph>(graph);
+  find_normed();
   std::vector<size_t> last(graph.values.size());
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     for (ValueId id : graph.nodes[n].inputs)
@@ -121,7 +122,7 @@ std::vector<at::Tensor> Network::compute(const Part& part, const Mode& mode, con
   std::vector<at::Tensor> values = start(mode);
   for (const auto& [id, value] : part.begun.values) {
     values[static_cast<size_t>(id)] = value;
-    if (observe) observe(id, value);
+    if (observe.watches(id)) observe.see(id, value);
   }
   if (now_) {
     compute_on_levels(values, part, mode, observe);
@@ -131,13 +132,12 @@ std::vector<at::Tensor> Network::compute(const Part& part, const Mode& mode, con
   for (size_t n = 0; n < part.end; ++n) {
     if (!nodes[n]) continue;
     const Node& node = graph_.nodes[n];
-    if (observe)
-      for (ValueId id : node.inputs)
-        if (id != absent && graph_[id].constant) observe(id, values[static_cast<size_t>(id)]);
+    for (ValueId id : node.inputs)
+      if (id != absent && graph_[id].constant && observe.watches(id)) observe.see(id, values[static_cast<size_t>(id)]);
     const std::vector<at::Tensor> outputs = on_reals(n, inputs_of(n, values), mode);
     for (size_t i = 0; i < outputs.size(); ++i) {
       values[static_cast<size_t>(node.outputs[i])] = outputs[i];
-      if (observe) observe(node.outputs[i], outputs[i]);
+      if (observe.watches(node.outputs[i])) observe.see(node.outputs[i], outputs[i]);
     }
   }
   return values;

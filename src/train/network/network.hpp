@@ -1,16 +1,20 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <concepts>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/foldable_norms.hpp"
 #include "graph/graph.hpp"
 #include "train/network/forward.hpp"
 #include "train/network/images.hpp"
+#include "train/network/normed_quantiser.hpp"
 #include "train/network/quantiser.hpp"
 
 namespace nibble::train {
@@ -25,9 +29,18 @@ struct Learned {
   std::string group;  ///< LearnedQuantity's; empty for constants
 };
 
-/// Given every value of a run in the graph's order: the input, a constant before the node that reads it, what a node
-/// gives after it.
-using Observer = std::function<void(graph::ValueId, const at::Tensor&)>;
+/// Sees values of a run in the graph's order: the input, a constant before the node that reads it, what a node gives
+/// after it. The reals of what nobody wants and nothing reads are not computed.
+struct Observer {
+  using Wants = std::function<bool(graph::ValueId)>;
+  std::function<void(graph::ValueId, const at::Tensor&)> see = {};
+  Wants wants = {};  ///< none: all
+
+  Observer() = default;
+  template <std::invocable<graph::ValueId, const at::Tensor&> See>
+  Observer(See sees, Wants wanted = {}) : see(std::move(sees)), wants(std::move(wanted)) {}
+  bool watches(graph::ValueId id) const { return see && (!wants || wants(id)); }
+};
 
 /// A quantiser where it stands.
 struct PlacedQuantiser {
@@ -136,8 +149,22 @@ class Network {
   std::vector<at::Tensor> on_levels(size_t node, std::vector<at::Tensor>& values, Images& images,
                                     const Mode& mode) const;
   std::vector<at::Tensor> quantised_on_levels(size_t node, const at::Tensor& x, Images& images, const Mode& mode) const;
+  /// With `unwritten`, a convolution's reals may be left unset: then that has what they are of.
   std::vector<at::Tensor> linear_on_levels(size_t node, std::vector<at::Tensor>& values, Images& images,
-                                           const Mode& mode) const;
+                                           const Mode& mode, Accumulated* unwritten = nullptr) const;
+  /// A batch-norm that alone reads a convolution, and the quantiser that alone reads it, straight or through a clip.
+  /// Nodes of the graph.
+  struct NormedQuantiser {
+    size_t norm, quantiser;
+    std::optional<size_t> clip;
+  };
+  void find_normed();
+  /// The nodes behind a convolution that run with it, in this mode: none of the values between is asked for.
+  const NormedQuantiser* normed_behind(size_t node, const Part& part, const std::vector<bool>& nodes, const Mode& mode,
+                                       const Observer& observe) const;
+  /// The convolution and those nodes; false: the convolution alone.
+  bool normed_on_levels(size_t node, const NormedQuantiser& behind, std::vector<at::Tensor>& values, Images& images,
+                        const Mode& mode) const;
   std::vector<at::Tensor> normalised_on_levels(size_t node, const std::vector<at::Tensor>& inputs, Images& images,
                                                const Mode& mode) const;
   /// A quantiser computes what its op() does, in this mode.
@@ -175,6 +202,7 @@ class Network {
   std::map<size_t, Accumulator> accumulators_;          ///< by node: a Quantise of what is added to integer sums
   std::unique_ptr<graph::Graph> now_;                   ///< FQ: the graph with constants and grids as of the last run
   std::vector<std::vector<graph::ValueId>> released_;   ///< by node: values that none after it reads
+  std::map<size_t, NormedQuantiser> normed_;            ///< by the convolution's node
   std::vector<graph::FoldableNorm> folded_;
   std::vector<int> folded_at_;  ///< by node, the linear op and the batch-norm: index in folded_; -1: neither
 };

@@ -68,19 +68,28 @@ void Network::compute_on_levels(std::vector<at::Tensor>& values, const Part& par
     return std::find(part.wanted.begin(), part.wanted.end(), id) != part.wanted.end();
   };
   const std::vector<bool> nodes = nodes_of(part);
+  std::vector<bool> done(graph_.nodes.size());
   for (size_t n = 0; n < part.end; ++n) {
     if (!nodes[n]) continue;
     const Node& node = now_->nodes[n];
-    if (observe)
-      for (ValueId id : node.inputs)
-        if (id != absent && graph_[id].constant) observe(id, values[static_cast<size_t>(id)]);
-    const std::vector<at::Tensor> outputs = on_levels(n, values, images, mode);
+    for (ValueId id : node.inputs)
+      if (id != absent && graph_[id].constant && observe.watches(id)) observe.see(id, values[static_cast<size_t>(id)]);
+    std::vector<at::Tensor> outputs;
+    if (const NormedQuantiser* behind = normed_behind(n, part, nodes, mode, observe)) {
+      if (normed_on_levels(n, *behind, values, images, mode)) {
+        done[behind->norm] = done[behind->quantiser] = true;
+        if (behind->clip) done[*behind->clip] = true;
+      }
+    } else if (!done[n]) {
+      outputs = on_levels(n, values, images, mode);
+    }
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const ValueId id = node.outputs[i];
       at::Tensor& held = values[static_cast<size_t>(id)];
       if (i < outputs.size()) held = outputs[i];
-      if (observe || is_wanted(id)) give_reals(held, images, id);
-      if (observe) observe(id, held);
+      const bool watched = observe.watches(id);
+      if (watched || is_wanted(id)) give_reals(held, images, id);
+      if (watched) observe.see(id, held);
     }
     std::vector<ValueId> released;
     for (ValueId id : released_[n])
@@ -142,7 +151,7 @@ std::vector<at::Tensor> Network::quantised_on_levels(size_t n, const at::Tensor&
 /// A linear op's accumulator from levels, in Float32 with the gradients of the reals, else without. The bias that a
 /// folded batch-norm adds is in its reals, and in the norm's image.
 std::vector<at::Tensor> Network::linear_on_levels(size_t n, std::vector<at::Tensor>& values, Images& images,
-                                                  const Mode& mode) const {
+                                                  const Mode& mode, Accumulated* unwritten) const {
   Node node = now_->nodes[n];
   std::vector<at::Tensor> inputs = inputs_of(n, values);
   inputs.resize(3);
@@ -182,8 +191,68 @@ std::vector<at::Tensor> Network::linear_on_levels(size_t n, std::vector<at::Tens
   const auto* gemm = get_if<Gemm>(&node.op);
   AccumulatorReals how{sum.scale, sum.shift, quotients(sum.scale, x->grid.scale[0]), gemm ? gemm->beta : 1};
   if (folded_at_[n] >= 0 && inputs[2].defined()) how.shift = doubles(inputs[2]), how.beta = 1;
-  return {convolved && mode.training ? reals_of_convolution(a, how, *convolved, inputs[2])
-                                     : reals_of_accumulator(a, how, inputs[2])};
+  if (!convolved || !mode.training) return {reals_of_accumulator(a, how, inputs[2])};
+  const bool leaves = unwritten != nullptr && a.dim() > 2 && a.is_contiguous();
+  if (leaves) *unwritten = {a.detach(), how.scale, how.shift};
+  return {reals_of_convolution(a, how, *convolved, inputs[2], leaves ? Values::Elsewhere : Values::Here)};
+}
+
+void Network::find_normed() {
+  const Uses uses(graph_);
+  const auto only_reader = [&](size_t n) { return uses.only_reader(graph_.nodes[n].outputs[0]); };
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const int norm = holds_alternative<Conv>(graph_.nodes[n].op) ? only_reader(n) : -1;
+    if (norm < 0 || !holds_alternative<BatchNormalization>(graph_.nodes[static_cast<size_t>(norm)].op)) continue;
+    NormedQuantiser behind{static_cast<size_t>(norm), 0, {}};
+    int reader = only_reader(behind.norm);
+    if (reader >= 0 && clip_bounds(graph_.nodes[static_cast<size_t>(reader)].op)) {
+      behind.clip = static_cast<size_t>(reader);
+      reader = only_reader(*behind.clip);
+    }
+    if (reader < 0) continue;
+    behind.quantiser = static_cast<size_t>(reader);
+    if (quantisers_[behind.quantiser]) normed_[n] = behind;
+  }
+}
+
+const Network::NormedQuantiser* Network::normed_behind(size_t n, const Part& part, const std::vector<bool>& nodes,
+                                                       const Mode& mode, const Observer& observe) const {
+  const auto found = normed_.find(n);
+  // Of ranks, statistics are of all.
+  if (found == normed_.end() || !mode.training || mode.frozen_statistics || mode.share.ranks != nullptr) return nullptr;
+  const NormedQuantiser& behind = found->second;
+  std::optional<ClipBounds> clip;
+  if (behind.clip) clip = clip_bounds(graph_.nodes[*behind.clip].op);
+  if (folded_at_[behind.norm] >= 0 || !quantisers_[behind.quantiser]->takes_norm(clip)) return nullptr;
+  for (size_t node : {n, behind.norm, behind.clip.value_or(n)}) {
+    const ValueId id = graph_.nodes[node].outputs[0];
+    const bool is_wanted = std::find(part.wanted.begin(), part.wanted.end(), id) != part.wanted.end();
+    if (is_wanted || observe.watches(id)) return nullptr;
+  }
+  return behind.quantiser < nodes.size() && nodes[behind.quantiser] ? &behind : nullptr;
+}
+
+bool Network::normed_on_levels(size_t n, const NormedQuantiser& behind, std::vector<at::Tensor>& values, Images& images,
+                               const Mode& mode) const {
+  Accumulated z;
+  at::Tensor& reals = values[static_cast<size_t>(graph_.nodes[n].outputs[0])];
+  reals = linear_on_levels(n, values, images, mode, &z)[0];
+  if (!z.a.defined()) return false;
+  const Node &node = now_->nodes[behind.norm], &quantiser = now_->nodes[behind.quantiser];
+  const std::vector<at::Tensor> inputs = inputs_of(behind.norm, values);
+  const double epsilon = get<BatchNormalization>(node.op).epsilon;
+  const BatchMoments moments = moments_of(z);
+  if (moments.count < 2 || !images.carry_affine(node, affine_of(moments, inputs[1], inputs[2], epsilon)) ||
+      (behind.clip && !images.carry(now_->nodes[*behind.clip])) || !images.carry(quantiser)) {
+    reals.detach().copy_(images.real(graph_.nodes[n].outputs[0]));
+    return false;
+  }
+  move_statistics(moments, batch_norm_momentum, inputs[3], inputs[4]);
+  const at::Tensor y = quantisers_[behind.quantiser]->forward(
+      {reals, inputs[1], inputs[2], epsilon, behind.clip.has_value()}, z, moments);
+  values[static_cast<size_t>(quantiser.outputs[0])] = y;
+  images.write_later(y, quantiser.outputs[0]);
+  return true;
 }
 
 /// A batch-norm by the batch's own statistics has those of its image, too.

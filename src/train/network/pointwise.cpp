@@ -4,39 +4,69 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "quant/level_reals.hpp"
 #include "quant/rescaling.hpp"
-#include "train/network/channels.hpp"
 #include "train/network/parts.hpp"
 #include "train/network/quantise_gradient.hpp"
 
 namespace nibble::train {
 namespace {
 
-/// Without SSE4.1 std::floor is a call. |u| < 2^62.
-double floor_inside(double u) {
-  const auto whole = static_cast<double>(static_cast<int64_t>(u));
-  return whole > u ? whole - 1 : whole;
+/// Applies a function of one element and its channel: make(c) gives the function for index c of `axis` (axis -1: 0 for
+/// all), called with an element of x (float or double, or int64 where x is) and giving an Out. Runs on libtorch's
+/// threads.
+template <class Out, class Make>
+at::Tensor map_channels(const at::Tensor& x, int64_t axis, Make make) {
+  const at::Tensor dense = x.contiguous();
+  at::Tensor result = at::empty(dense.sizes(), dense.options().dtype(c10::CppTypeToScalarType<Out>::value));
+  int64_t channels = 1, inner = dense.numel();
+  if (axis >= 0) {
+    channels = dense.size(axis);
+    inner = 1;
+    for (int64_t i = axis + 1; i < dense.dim(); ++i) inner *= dense.size(i);
+  }
+  const int64_t rows = axis < 0 ? (inner > 0 ? 1 : 0) : (inner * channels == 0 ? 0 : dense.numel() / inner);
+  const auto run = [&]<class In>(const In* from) {
+    Out* to = result.data_ptr<Out>();
+    const auto part = [&](int64_t row, int64_t begin, int64_t end) {
+      const auto function = make(static_cast<size_t>(row % channels));
+      for (int64_t i = row * inner + begin; i < row * inner + end; ++i) to[i] = static_cast<Out>(function(from[i]));
+    };
+    if (rows == 1)
+      at::parallel_for(0, inner, 16384, [&](int64_t begin, int64_t end) { part(0, begin, end); });
+    else
+      at::parallel_for(0, rows, 1 + 16384 / std::max<int64_t>(inner, 1), [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) part(row, 0, inner);
+      });
+  };
+  if (dense.scalar_type() == at::kFloat)
+    run(dense.data_ptr<float>());
+  else if (dense.scalar_type() == at::kDouble)
+    run(dense.data_ptr<double>());
+  else
+    run(dense.data_ptr<int64_t>());
+  return result;
 }
 
-template <Rounding rounding>
-double round_inside(double u) {
-  if constexpr (rounding == Rounding::HalfEven) return std::nearbyint(u);
-  const double down = floor_inside(u);
-  return rounding == Rounding::HalfUp && u - down >= 0.5 ? down + 1 : down;
+/// map_channels with Out chosen by `type`: Float32 or Float64.
+template <class Make>
+at::Tensor map_channels(const at::Tensor& x, int64_t axis, at::ScalarType type, Make make) {
+  return type == at::kFloat ? map_channels<float>(x, axis, make) : map_channels<double>(x, axis, make);
 }
 
-/// clip(round(u), low, high) = round(clip(u, low, high)) for whole low and high.
-template <Rounding rounding>
-at::Tensor quantise_by(const Grid& grid, const at::Tensor& x, at::ScalarType type, bool fake) {
+template <class In, class Out>
+at::Tensor quantise_each(const Grid& grid, Rounding rounding, const at::Tensor& x, bool fake) {
+  const at::Tensor from = x.contiguous();
+  at::Tensor y = at::empty(from.sizes(), from.options().dtype(c10::CppTypeToScalarType<Out>::value));
   const auto zero = static_cast<double>(grid.zero_point);
   const double low = static_cast<double>(grid.low) - zero, high = static_cast<double>(grid.high) - zero;
-  return map_channels(x, grid.axis, type, [&](size_t channel) {
-    const double scale = grid.scale_of(channel), gain = fake ? scale : 1, shift = fake ? 0 : zero;
-    return [=](auto value) {
-      const double level = round_inside<rounding>(std::clamp(static_cast<double>(value) / scale, low, high));
-      return gain * level + shift;
-    };
+  const Parts parts(y, grid.scale.size(), grid.axis);
+  parts.each([&](int64_t part, size_t begin, size_t size) {
+    const double scale = grid.scale_of(static_cast<size_t>(parts.channel(part)));
+    const quant::Levels how{scale, low, high, fake ? scale : 1, fake ? 0 : zero, rounding};
+    quant::levels_of_reals(how, from.data_ptr<In>() + begin, size, y.data_ptr<Out>() + begin);
   });
+  return y;
 }
 
 /// The numbers of one channel of a Rescale of so many inputs.
@@ -72,12 +102,13 @@ at::Tensor quantise(const graph::Quantise& op, const at::Tensor& x, at::ScalarTy
     for (size_t c = 0; c < op.grid.scale.size(); ++c) along.steps.push_back(quant::steps_of(op.grid, op.rounding, c));
     return fake_quantise(x, along);
   }
-  switch (op.rounding) {
-    case Rounding::Floor: return quantise_by<Rounding::Floor>(op.grid, x, type, fake);
-    case Rounding::HalfUp: return quantise_by<Rounding::HalfUp>(op.grid, x, type, fake);
-    case Rounding::HalfEven: return quantise_by<Rounding::HalfEven>(op.grid, x, type, fake);
-  }
-  throw InternalError("a rounding is one of the enumeration");
+  const bool floats = x.scalar_type() == at::kFloat;
+  const at::Tensor from = floats ? x : x.to(at::kDouble);
+  if (type == at::kFloat)
+    return floats ? quantise_each<float, float>(op.grid, op.rounding, from, fake)
+                  : quantise_each<double, float>(op.grid, op.rounding, from, fake);
+  return floats ? quantise_each<float, double>(op.grid, op.rounding, from, fake)
+                : quantise_each<double, double>(op.grid, op.rounding, from, fake);
 }
 
 at::Tensor dequantise(const graph::Dequantise& op, const at::Tensor& x) {

@@ -28,6 +28,21 @@ at::Tensor forward(const at::Tensor& x, const StepsAlong& along, const at::Tenso
   return y;
 }
 
+std::span<double> state_of(const LearnedGradient& learned, size_t channel) {
+  if (!learned.state.defined()) return {};
+  const auto size = static_cast<size_t>(learned.state.size(1));
+  return part_of<double>(learned.state, channel * size, size);
+}
+
+/// One a channel.
+template <class Of>
+at::Tensor gradient(const at::Tensor& learned, size_t channels, Of of) {
+  if (!learned.defined() || !learned.requires_grad()) return {};
+  at::Tensor result = at::empty({static_cast<int64_t>(channels)}, at::kFloat);
+  for (size_t c = 0; c < channels; ++c) result.data_ptr<float>()[c] = static_cast<float>(of(c));
+  return result;
+}
+
 /// What backward keeps: x or its codes, and the steps. Of weights every element counts, of activations those of one
 /// example.
 struct FakeQuantiseBackward : torch::autograd::Node {
@@ -54,45 +69,32 @@ struct FakeQuantiseBackward : torch::autograd::Node {
     std::vector<quant::GradientSums> sums(along.steps.size());
     for (size_t part = 0; part < of_part.size(); ++part)
       sums[static_cast<size_t>(parts.channel(static_cast<int64_t>(part)))] += of_part[part];
-    if (!learned.state.defined() || learned.ranks == nullptr || !learned.high.requires_grad())
-      return {dx, high(sums), low(sums)};
-    // A gradient that keeps a state is no sum of those of parts: it is of all sums, and rank 0 alone gives it on.
-    static_assert(sizeof(quant::GradientSums) == 3 * sizeof(double));
-    learned.ranks->add(at::from_blob(sums.data(), {3 * static_cast<int64_t>(sums.size())}, at::kDouble));
-    const auto given_on = [&](const at::Tensor& gradient) {
-      return learned.ranks->rank() == 0 || !gradient.defined() ? gradient : at::zeros_like(gradient);
-    };
-    return {dx, given_on(high(sums)), given_on(low(sums))};
+    const auto [high, low] = gradients_of_learned(learned, along, count, sums);
+    return {dx, high, low};
   }
 
   void release_variables() override { kept.reset(); }
-
-  at::Tensor high(const std::vector<quant::GradientSums>& sums) const {
-    if (!learned.high.defined() || !learned.high.requires_grad()) return {};
-    at::Tensor result = at::empty({static_cast<int64_t>(sums.size())}, at::kFloat);
-    for (size_t c = 0; c < sums.size(); ++c)
-      result.data_ptr<float>()[c] =
-          static_cast<float>(learned.low.defined() ? sums[c].above
-                                                   : quant::gradient_of_learned(learned.learning, sums[c],
-                                                                                along.steps[c], count, state_of(c)));
-    return result;
-  }
-
-  std::span<double> state_of(size_t channel) const {
-    if (!learned.state.defined()) return {};
-    const auto size = static_cast<size_t>(learned.state.size(1));
-    return part_of<double>(learned.state, channel * size, size);
-  }
-
-  at::Tensor low(const std::vector<quant::GradientSums>& sums) const {
-    if (!learned.low.defined() || !learned.low.requires_grad()) return {};
-    at::Tensor result = at::empty({static_cast<int64_t>(sums.size())}, at::kFloat);
-    for (size_t c = 0; c < sums.size(); ++c) result.data_ptr<float>()[c] = static_cast<float>(sums[c].below);
-    return result;
-  }
 };
 
 }  // namespace
+
+std::pair<at::Tensor, at::Tensor> gradients_of_learned(const LearnedGradient& learned, const StepsAlong& along,
+                                                       double count, std::vector<quant::GradientSums>& sums) {
+  const bool of_all = learned.state.defined() && learned.ranks != nullptr && learned.high.requires_grad();
+  // A gradient that keeps a state is no sum of those of parts: it is of all sums, and rank 0 alone gives it on.
+  static_assert(sizeof(quant::GradientSums) == 3 * sizeof(double));
+  if (of_all) learned.ranks->add(at::from_blob(sums.data(), {3 * static_cast<int64_t>(sums.size())}, at::kDouble));
+  at::Tensor high = gradient(learned.high, sums.size(), [&](size_t c) {
+    return learned.low.defined()
+               ? sums[c].above
+               : quant::gradient_of_learned(learned.learning, sums[c], along.steps[c], count, state_of(learned, c));
+  });
+  at::Tensor low = gradient(learned.low, sums.size(), [&](size_t c) { return sums[c].below; });
+  if (of_all && learned.ranks->rank() != 0)
+    for (at::Tensor* each : {&high, &low})
+      if (each->defined()) each->zero_();
+  return {high, low};
+}
 
 at::Tensor fake_quantise(const at::Tensor& x, const StepsAlong& along) {
   return forward(dense(x), along, {});

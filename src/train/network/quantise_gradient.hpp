@@ -1,6 +1,9 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <utility>
+#include <vector>
+
 #include "quant/learning/fake.hpp"
 #include "quant/learning/learning.hpp"
 #include "train/ranks.hpp"
@@ -27,6 +30,11 @@ struct LearnedGradient {
   bool leaf = false;  ///< x is kept anyway (weights): sums come exactly from it, else from a byte an element
   Collective* ranks = nullptr;  ///< whose sums a gradient that keeps a state is of, all together
 };
+
+/// dL/dhigh and dL/dlow of the sums, one a Steps; undefined where none is asked for. `count`: of elements that share
+/// one. Sums become those of all ranks where that is what a gradient needs.
+std::pair<at::Tensor, at::Tensor> gradients_of_learned(const LearnedGradient& learned, const StepsAlong& along,
+                                                       double count, std::vector<quant::GradientSums>& sums);
 
 /// Who writes the quantised values.
 enum class Values { Here, Elsewhere };

@@ -123,6 +123,18 @@ at::Tensor Quantiser::forward(const at::Tensor& x, bool training, int64_t step, 
   return fake_quantise(x, along(), {recipe_.learning, learned_, low_, state_, weights_, share.ranks}, values);
 }
 
+at::Tensor Quantiser::forward(const Norm& norm, const Accumulated& z, const BatchMoments& moments) const {
+  return quantise_normed(norm, z, moments, along(), {recipe_.learning, learned_, low_, state_, weights_, nullptr});
+}
+
+bool Quantiser::takes_norm(const std::optional<graph::ClipBounds>& clip) const {
+  if (!on_ || form_ || weights_ || grid_.per_channel()) return false;
+  if (!clip) return true;
+  const Steps now = steps()[0];
+  return clip->low == 0 && now.low == 0 && now.origin == 0 && !low_.defined() &&
+         clip->high >= now.end * static_cast<double>(now.scale);
+}
+
 void Quantiser::freeze(bool frozen) {
   for (at::Tensor* tensor : {&learned_, &low_})
     if (tensor->defined()) tensor->set_requires_grad(!frozen);

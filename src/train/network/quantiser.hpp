@@ -3,10 +3,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "graph/op_traits.hpp"
 #include "graph/ops.hpp"
+#include "train/network/normed_quantiser.hpp"
 #include "train/network/tensor_form.hpp"
 #include "train/quantiser_recipe.hpp"
 #include "train/ranks.hpp"
@@ -37,6 +40,11 @@ class Quantiser {
   /// Ranks: as the whole batch would be, noise and what learned quantities get.
   at::Tensor forward(const at::Tensor& x, bool training, int64_t step, Values values = Values::Here,
                      const Share& share = {}) const;
+  /// forward of a batch-norm by its batch, in training; the numbers are left to the caller.
+  at::Tensor forward(const Norm& norm, const Accumulated& z, const BatchMoments& moments) const;
+  /// Whether that is what the ops one by one would do, where one clips between the two: from the lowest level, and not
+  /// below the highest.
+  bool takes_norm(const std::optional<graph::ClipBounds>& clip) const;
 
   const std::string& name() const { return name_; }
   const QuantiserRecipe& recipe() const { return recipe_; }

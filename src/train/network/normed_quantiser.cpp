@@ -1,0 +1,155 @@
+#include "train/network/normed_quantiser.hpp"
+
+#include <torch/csrc/autograd/functions/utils.h>
+
+#include <cmath>
+
+#include "train/network/parts.hpp"
+#include "train/network/tensors.hpp"
+
+namespace nibble::train {
+namespace {
+
+using passes::element;
+using torch::autograd::variable_list;
+
+/// f(part, channel, begin, size) for every part of a tensor, a channel of axis 1 each.
+template <class F>
+void each_part(const Parts& parts, F f) {
+  parts.each([&](int64_t part, size_t begin, size_t size) {
+    f(static_cast<size_t>(part), static_cast<size_t>(parts.channel(part)), begin, size);
+  });
+}
+
+Parts by_channel(const at::Tensor& a) {
+  return {a, static_cast<size_t>(a.size(1)), 1};
+}
+
+double inverse_of(double variance, double epsilon) {
+  return 1 / std::sqrt(variance + epsilon);
+}
+
+at::Tensor floats(const std::vector<double>& values) {
+  return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(at::kFloat);
+}
+
+/// gain * a + shift as what lies `from` and by a factor of z.
+quant::Normed normed(const Accumulated& z, size_t c, double from, double factor, double behind = 0) {
+  return {static_cast<float>(factor * element(z.scale, c)),
+          static_cast<float>(factor * (element(z.shift, c) - from) + behind)};
+}
+
+struct NormedBackward : torch::autograd::Node {
+  Accumulated z;
+  BatchMoments moments;
+  std::vector<double> gamma;
+  double epsilon = 0;
+  at::Tensor codes;
+  StepsAlong along;
+  LearnedGradient learned;
+  double elements = 1;  ///< of one example
+
+  variable_list apply(variable_list&& gradients) override {
+    if (!gradients[0].defined()) return variable_list(5);
+    const at::Tensor g = gradients[0].contiguous();
+    const Parts parts = by_channel(g);
+    std::vector<quant::NormedSums> of_part(static_cast<size_t>(parts.count()));
+    const auto normalised = [&](size_t c) {
+      return normed(z, c, moments.mean[c], inverse_of(moments.variance[c], epsilon));
+    };
+    each_part(parts, [&](size_t part, size_t c, size_t begin, size_t size) {
+      of_part[part] =
+          quant::normed_sums(part_of<const float>(g, begin, size), part_of<const quant::Code>(codes, begin, size),
+                             part_of<const float>(z.a, begin, size), normalised(c), along.steps[0].rounding);
+    });
+    std::vector<double> dgamma(gamma.size()), dbeta(gamma.size());
+    std::vector<quant::GradientSums> sums(1);
+    for (size_t part = 0; part < of_part.size(); ++part) {
+      const auto c = static_cast<size_t>(parts.channel(static_cast<int64_t>(part)));
+      sums[0] += of_part[part].quantiser;
+      dbeta[c] += of_part[part].inside, dgamma[c] += of_part[part].by_normed;
+    }
+    at::Tensor dz;
+    if (task_should_compute_output(0)) {
+      dz = at::empty(g.sizes(), g.options());
+      each_part(parts, [&](size_t, size_t c, size_t begin, size_t size) {
+        const quant::NormedGradient how{static_cast<float>(gamma[c] * inverse_of(moments.variance[c], epsilon)),
+                                        static_cast<float>(dbeta[c] / moments.count),
+                                        static_cast<float>(dgamma[c] / moments.count), normalised(c)};
+        quant::normed_backward(part_of<const float>(g, begin, size), part_of<const quant::Code>(codes, begin, size),
+                               part_of<const float>(z.a, begin, size), how, part_of<float>(dz, begin, size));
+      });
+    }
+    const auto [high, low] = gradients_of_learned(learned, along, elements, sums);
+    return {dz, floats(dgamma), floats(dbeta), high, low};
+  }
+
+  void release_variables() override { z.a.reset(), codes.reset(); }
+};
+
+}  // namespace
+
+BatchMoments moments_of(const Accumulated& z) {
+  const Parts parts = by_channel(z.a);
+  std::vector<quant::Moments> of_part(static_cast<size_t>(parts.count()));
+  each_part(parts, [&](size_t part, size_t, size_t begin, size_t size) {
+    of_part[part] = quant::moments_of(part_of<const float>(z.a, begin, size));
+  });
+  const auto channels = static_cast<size_t>(z.a.size(1));
+  std::vector<quant::Moments> all(channels);
+  for (size_t part = 0; part < of_part.size(); ++part) {
+    quant::Moments& of = all[static_cast<size_t>(parts.channel(static_cast<int64_t>(part)))];
+    of.sum += of_part[part].sum, of.squares += of_part[part].squares;
+  }
+  BatchMoments moments;
+  moments.count = static_cast<double>(z.a.numel()) / static_cast<double>(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    const double mean = all[c].sum / moments.count, scale = element(z.scale, c);
+    moments.mean.push_back(scale * mean + element(z.shift, c));
+    moments.variance.push_back(scale * scale * std::max(0.0, all[c].squares / moments.count - mean * mean));
+  }
+  return moments;
+}
+
+passes::Affine affine_of(const BatchMoments& moments, const at::Tensor& gamma, const at::Tensor& beta, double epsilon) {
+  passes::Affine affine{doubles(gamma), doubles(beta)};
+  for (size_t c = 0; c < affine.gain.size(); ++c) {
+    affine.gain[c] *= inverse_of(moments.variance[c], epsilon);
+    affine.shift[c] -= moments.mean[c] * affine.gain[c];
+  }
+  return affine;
+}
+
+void move_statistics(const BatchMoments& moments, double momentum, at::Tensor mean, at::Tensor variance) {
+  const at::NoGradGuard no_grad;
+  const auto move = [&](at::Tensor& running, const std::vector<double>& to, double factor) {
+    float* value = running.data_ptr<float>();
+    for (size_t c = 0; c < to.size(); ++c)
+      value[c] = static_cast<float>((1 - momentum) * static_cast<double>(value[c]) + momentum * factor * to[c]);
+  };
+  move(mean, moments.mean, 1);
+  move(variance, moments.variance, moments.count / (moments.count - 1));
+}
+
+at::Tensor quantise_normed(const Norm& norm, const Accumulated& z, const BatchMoments& moments, const StepsAlong& along,
+                           const LearnedGradient& learned) {
+  ensure(along.steps.size() == 1, "an activation has one grid");
+  const std::vector<double> gamma = doubles(norm.gamma), beta = doubles(norm.beta);
+  const at::Tensor codes = at::empty(z.a.sizes(), at::kByte);
+  each_part(by_channel(z.a), [&](size_t, size_t c, size_t begin, size_t size) {
+    const double gain = gamma[c] * inverse_of(moments.variance[c], norm.epsilon);
+    quant::Normed x = normed(z, c, moments.mean[c], gain, beta[c]);
+    x.positive = norm.relu;
+    quant::code(part_of<const float>(z.a, begin, size), x, along.steps[0], part_of<quant::Code>(codes, begin, size));
+  });
+  at::Tensor y = at::empty(z.a.sizes(), at::kFloat);
+  const auto node = backward_node<NormedBackward>();
+  node->set_next_edges(torch::autograd::collect_next_edges(norm.z, norm.gamma, norm.beta, learned.high, learned.low));
+  node->z = z, node->moments = moments, node->gamma = gamma, node->epsilon = norm.epsilon;
+  node->codes = codes, node->along = along, node->learned = learned;
+  node->elements = static_cast<double>(z.a.numel()) / static_cast<double>(z.a.size(0));
+  torch::autograd::set_history(y, node);
+  return y;
+}
+
+}  // namespace nibble::train

@@ -1,0 +1,44 @@
+#pragma once
+#include <ATen/ATen.h>
+
+#include <vector>
+
+#include "passes/integerise/propagation.hpp"
+#include "train/network/quantise_gradient.hpp"
+
+/// A batch-norm by its batch's statistics and the quantiser behind it, straight from an accumulator's integers: no value
+/// between them is written (docs/design/qat.md).
+namespace nibble::train {
+
+/// What an accumulator `a` [N, C, ...] stands for: z = scale[c] * a + shift[c], c the index of axis 1, or one number.
+struct Accumulated {
+  at::Tensor a;  ///< Float32, integers below 2^24 in size, contiguous; undefined: none
+  std::vector<double> scale, shift;
+};
+
+/// Of the batch, by channel; of z.
+struct BatchMoments {
+  double count = 0;  ///< values of a channel
+  std::vector<double> mean, variance;
+};
+BatchMoments moments_of(const Accumulated& z);
+
+/// What the batch-norm computes of z.
+passes::Affine affine_of(const BatchMoments& moments, const at::Tensor& gamma, const at::Tensor& beta, double epsilon);
+
+/// The running statistics, Float32 [C], as libtorch moves them.
+void move_statistics(const BatchMoments& moments, double momentum, at::Tensor mean, at::Tensor variance);
+
+/// The batch-norm's own numbers. z: for its gradient alone, as gamma and beta.
+struct Norm {
+  at::Tensor z, gamma, beta;
+  double epsilon;
+  bool relu;  ///< what is below zero is clipped behind it, and zero is the quantiser's lowest level
+};
+
+/// The quantised values, of one grid; unset, as fake_quantise leaves them Elsewhere. Gradients to z, gamma, beta and
+/// what is learned are those of the ops one by one.
+at::Tensor quantise_normed(const Norm& norm, const Accumulated& z, const BatchMoments& moments, const StepsAlong& along,
+                           const LearnedGradient& learned);
+
+}  // namespace nibble::train
