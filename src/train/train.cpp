@@ -175,7 +175,9 @@ class Trainer {
   [[noreturn]] void stop_at(const std::string& found) const {
     const std::string kept =
         kept_.empty() ? "" : "; " + checkpoint_file().string() + " holds the network after " + kept_;
-    fail("train", place(), found, "finite numbers; try a lower learning_rate" + kept);
+    const bool of_data = found.starts_with("'" + network_.graph()[network_.graph().inputs[0]].name + "' holds");
+    fail("train", place(), found,
+         (of_data ? "finite numbers in the data" : "finite numbers; try a lower learning_rate") + kept);
   }
 
   /// Of ranks all at once: what each alone has seen goes into it.

@@ -12,7 +12,7 @@ namespace nibble::quant {
 namespace {
 
 constexpr size_t lanes = 16, block = 256;
-constexpr float residues = 253;
+constexpr float residues = 252;  // even: zero has a code of its own
 /// Below it, a level and a half has 12 digits.
 constexpr int32_t most_levels = 1 << 11;
 

@@ -31,8 +31,8 @@ struct Steps {
   double reach() const { return most() > 0 ? most() : -least(); }
 };
 
-/// What an element was, in a byte kept for backward: 0 below, 255 above, 1 to 254 inside, with its residue
-/// k + origin - x / scale to 1/253 of a level.
+/// What an element was, in a byte kept for backward: 0 below, 255 above, 1 to 253 inside, with its residue
+/// k + origin - x / scale to 1/252 of a level.
 using Code = uint8_t;
 
 /// What the learned quantities' gradients are made of, sums over elements with upstream gradient g: pairwise in blocks

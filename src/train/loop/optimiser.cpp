@@ -1,5 +1,7 @@
 #include "train/loop/optimiser.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 
@@ -41,16 +43,16 @@ void Optimiser::step(double rate) {
     if (!gradient.defined()) continue;
     const at::Tensor scale = slot.learned->group == "scale" ? weight.clone() : at::Tensor();
     if (slot.decay != 0) gradient = gradient.add(weight, slot.decay);
-    const double own = rate * slot.rate;
+    const auto updates = adam_ ? static_cast<double>(slot.updates.add_(1).item<int64_t>()) : 0;
+    const double correction1 = adam_ ? 1 - std::pow(beta1, updates) : 1, own = rate * slot.rate / correction1;
     if (!(own <= std::numeric_limits<float>::max()))
-      fail("train", "'" + slot.learned->name + "'", "a learning rate of " + std::to_string(own),
+      fail("train", "'" + slot.learned->name + "'", fmt::format("a learning rate of {:.3g}", rate * slot.rate),
            "one that float32 holds: learning_rate, step_factor or rates are too large");
     if (adam_) {
-      const auto updates = static_cast<double>(slot.updates.add_(1).item<int64_t>());
-      const double correction1 = 1 - std::pow(beta1, updates), correction2 = std::sqrt(1 - std::pow(beta2, updates));
+      const double correction2 = std::sqrt(1 - std::pow(beta2, updates));
       slot.first.mul_(beta1).add_(gradient, 1 - beta1);
       slot.second.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
-      weight.addcdiv_(slot.first, slot.second.sqrt().div_(correction2).add_(epsilon), -own / correction1);
+      weight.addcdiv_(slot.first, slot.second.sqrt().div_(correction2).add_(epsilon), -own);
     } else {
       slot.first.mul_(momentum_).add_(gradient);
       weight.sub_(slot.first, own);

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "graph/op_table.hpp"
+#include "passes/rewrite.hpp"
 #include "train/network/movement.hpp"
 #include "train/network/pointwise.hpp"
 #include "train/network/shared_norm.hpp"
@@ -43,8 +44,12 @@ at::Tensor gemm(const graph::Gemm& op, const Tensors& in) {
   return y + (op.beta == 1 ? c : c * op.beta);
 }
 
-at::Tensor batch_norm(const graph::BatchNormalization& op, const Tensors& in, const Mode& mode) {
-  if (mode.training && !mode.frozen_statistics) return normalise_by_batch(op, in, mode.share).y;
+at::Tensor batch_norm(const graph::Node& node, const Tensors& in, const Mode& mode) {
+  const auto& op = get<graph::BatchNormalization>(node.op);
+  if (mode.training && !mode.frozen_statistics) {
+    check_batch(node, in[0], mode.share);
+    return normalise_by_batch(op, in, mode.share).y;
+  }
   return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, batch_norm_momentum, op.epsilon, false);
 }
 
@@ -115,6 +120,14 @@ at::Tensor leaky_relu(double alpha, const at::Tensor& x) {
 
 }  // namespace
 
+void check_batch(const graph::Node& norm, const at::Tensor& x, const Share& share) {
+  const int64_t examples = share.ranks ? share.of : x.size(0),
+                values = x.numel() / std::max<int64_t>(1, x.size(0) * x.size(1));
+  if (examples * values == 1)
+    fail("train", passes::place_of(norm), "a batch with one value a channel, which has no variance",
+         "a larger batch_size, or batch_norm's statistics frozen from the start");
+}
+
 Normalised normalise_by_batch(const graph::BatchNormalization& op, const Tensors& in, const Share& share) {
   if (share.ranks != nullptr) return normalise_by_shared_batch(op.epsilon, in, share, batch_norm_momentum);
   auto [y, mean, inverse] =
@@ -131,7 +144,7 @@ std::vector<at::Tensor> forward(const graph::Node& node, const std::vector<at::T
       [&](const MatMul& op) -> Tensors {
         return {at::matmul(without(in[0], op.zero_point_a), without(in[1], op.zero_point_b))};
       },
-      [&](const BatchNormalization& op) -> Tensors { return {batch_norm(op, in, mode)}; },
+      [&](const BatchNormalization&) -> Tensors { return {batch_norm(node, in, mode)}; },
       [&](const LayerNormalization& op) -> Tensors { return {layer_norm(op, in)}; },
       [&](const Identity&) -> Tensors { return {in[0]}; },  //
       [&](const Relu&) -> Tensors { return {at::relu(in[0])}; },

@@ -218,8 +218,7 @@ void Network::find_normed() {
 const Network::NormedQuantiser* Network::normed_behind(size_t n, const Part& part, const std::vector<bool>& nodes,
                                                        const Mode& mode, const Observer& observe) const {
   const auto found = normed_.find(n);
-  // Of ranks, statistics are of all.
-  if (found == normed_.end() || !mode.training || mode.frozen_statistics || mode.share.ranks != nullptr) return nullptr;
+  if (found == normed_.end() || !mode.training || mode.frozen_statistics) return nullptr;
   const NormedQuantiser& behind = found->second;
   std::optional<ClipBounds> clip;
   if (behind.clip) clip = clip_bounds(graph_.nodes[*behind.clip].op);
@@ -241,7 +240,7 @@ bool Network::normed_on_levels(size_t n, const NormedQuantiser& behind, std::vec
   const Node &node = now_->nodes[behind.norm], &quantiser = now_->nodes[behind.quantiser];
   const std::vector<at::Tensor> inputs = inputs_of(behind.norm, values);
   const double epsilon = get<BatchNormalization>(node.op).epsilon;
-  const BatchMoments moments = moments_of(z);
+  const BatchMoments moments = moments_of(z, mode.share);
   if (moments.count < 2 || !images.carry_affine(node, affine_of(moments, inputs[1], inputs[2], epsilon)) ||
       (behind.clip && !images.carry(now_->nodes[*behind.clip])) || !images.carry(quantiser)) {
     reals.detach().copy_(images.real(graph_.nodes[n].outputs[0]));
@@ -249,7 +248,7 @@ bool Network::normed_on_levels(size_t n, const NormedQuantiser& behind, std::vec
   }
   move_statistics(moments, batch_norm_momentum, inputs[3], inputs[4]);
   const at::Tensor y = quantisers_[behind.quantiser]->forward(
-      {reals, inputs[1], inputs[2], epsilon, behind.clip.has_value()}, z, moments);
+      {reals, inputs[1], inputs[2], epsilon, behind.clip.has_value()}, z, moments, mode.share);
   values[static_cast<size_t>(quantiser.outputs[0])] = y;
   images.write_later(y, quantiser.outputs[0]);
   return true;
@@ -270,6 +269,7 @@ std::vector<at::Tensor> Network::normalised_on_levels(size_t n, const std::vecto
     return on_reals(n, given, mode);
   }
   const std::vector<at::Tensor> inputs = folds ? normalised_inputs(n, given) : given;
+  check_batch(node, inputs[0], mode.share);
   // Of the running statistics that the weights were folded with: the batch moves them.
   const std::vector<double> gain = folds ? folded_gain(n) : std::vector<double>();
   const auto [y, mean, inverse] = normalise_by_batch(get<BatchNormalization>(node.op), inputs, mode.share);

@@ -16,12 +16,12 @@ struct Accumulated {
   std::vector<double> scale, shift;
 };
 
-/// Of the batch, by channel; of z.
+/// Of the batch, of all ranks, by channel; of z.
 struct BatchMoments {
   double count = 0;  ///< values of a channel
   std::vector<double> mean, variance;
 };
-BatchMoments moments_of(const Accumulated& z);
+BatchMoments moments_of(const Accumulated& z, const Share& share = {});
 
 /// What the batch-norm computes of z.
 passes::Affine affine_of(const BatchMoments& moments, const at::Tensor& gamma, const at::Tensor& beta, double epsilon);
@@ -39,6 +39,6 @@ struct Norm {
 /// The quantised values, of one grid; unset, as fake_quantise leaves them Elsewhere. Gradients to z, gamma, beta and
 /// what is learned are those of the ops one by one.
 at::Tensor quantise_normed(const Norm& norm, const Accumulated& z, const BatchMoments& moments, const StepsAlong& along,
-                           const LearnedGradient& learned);
+                           const LearnedGradient& learned, const Share& share = {});
 
 }  // namespace nibble::train

@@ -123,8 +123,10 @@ at::Tensor Quantiser::forward(const at::Tensor& x, bool training, int64_t step, 
   return fake_quantise(x, along(), {recipe_.learning, learned_, low_, state_, weights_, share.ranks}, values);
 }
 
-at::Tensor Quantiser::forward(const Norm& norm, const Accumulated& z, const BatchMoments& moments) const {
-  return quantise_normed(norm, z, moments, along(), {recipe_.learning, learned_, low_, state_, weights_, nullptr});
+at::Tensor Quantiser::forward(const Norm& norm, const Accumulated& z, const BatchMoments& moments,
+                              const Share& share) const {
+  const LearnedGradient learned{recipe_.learning, learned_, low_, state_, weights_, share.ranks};
+  return quantise_normed(norm, z, moments, along(), learned, share);
 }
 
 bool Quantiser::takes_norm(const std::optional<graph::ClipBounds>& clip) const {

@@ -41,7 +41,7 @@ class Quantiser {
   at::Tensor forward(const at::Tensor& x, bool training, int64_t step, Values values = Values::Here,
                      const Share& share = {}) const;
   /// forward of a batch-norm by its batch, in training; the numbers are left to the caller.
-  at::Tensor forward(const Norm& norm, const Accumulated& z, const BatchMoments& moments) const;
+  at::Tensor forward(const Norm& norm, const Accumulated& z, const BatchMoments& moments, const Share& share) const;
   /// Whether that is what the ops one by one would do, where one clips between the two: from the lowest level, and not
   /// below the highest.
   bool takes_norm(const std::optional<graph::ClipBounds>& clip) const;

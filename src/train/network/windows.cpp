@@ -86,6 +86,7 @@ at::Tensor window_sums(const Windows& windows, const at::Tensor& x) {
     return at::convolution(x, at::ones(shape, x.options()), {}, windows.strides, none, windows.dilations, false, none,
                            x.size(1));
   }
+  if (x.dim() == 5) return at::avg_pool3d(x, windows.kernel, windows.strides, {0, 0, 0}, false, true, 1);
   const bool flat = x.dim() == 3;
   const Ints kernel = flat ? Ints{1, windows.kernel[0]} : windows.kernel;
   const Ints strides = flat ? Ints{1, windows.strides[0]} : windows.strides;

@@ -84,6 +84,8 @@ lab::RunOptions options_of(const Call& call, Progress& progress, const lab::Team
   lab::RunOptions options;
   options.out = call.path("out");
   options.resume = call.has("resume");
+  if (options.resume && !std::filesystem::exists(options.out / "experiment.json"))
+    progress.warn("nothing to go on with in " + options.out.string() + ": begins at the start");
   options.say = [&](const std::string& line) { progress.say(line); };
   options.warn = [&](const std::string& line) { progress.warn(line); };
   options.progress = [&](std::string_view what, int64_t done, int64_t of) { progress.update(what, done, of); };

@@ -158,6 +158,7 @@ const std::vector<Case> windows{
   Case{"average_pool_ceil", pool<AveragePool>({3, 2}, {2, 2}, {1, 0, 1, 1}, {}, true, false), {{1, 3, 8, 7}}},
   Case{"average_pool_ceil_included", pool<AveragePool>({3, 2}, {2, 2}, {1, 0, 1, 1}, {}, true, true), {{1, 3, 8, 8}}},
   Case{"average_pool_dilated", pool<AveragePool>({2, 3}, {1, 1}, {1, 1, 1, 1}, {3, 2}, false, true), {{1, 3, 8, 9}}},
+  Case{"average_pool_3d", pool<AveragePool>({2, 3, 2}, {1, 2, 2}, {1, 0, 0, 0, 1, 1}, {}, false), {{2, 3, 4, 5, 6}}},
   Case{"average_pool_1d", pool<AveragePool>({3}, {2}, {0, 1}, {1}, false), {{1, 3, 12}}},
   Case{"sum_pool", pool<SumPool>({3, 2}, {2, 1}, {1, 0, 0, 1}, {1, 1}, false), {{1, 3, 8, 7}}},
   Case{"global_average", GlobalAveragePool{}, {{1, 3, 8, 7}}}, Case{"global_average_1d", GlobalAveragePool{}, {{1, 3, 8}}},

@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 #include "train/engine.hpp"
 #include "train/loop/landmarks.hpp"
+#include "train/network/network.hpp"
 #include "train/network/tensors.hpp"
 #include "unit/train/quantised.hpp"
 
@@ -53,8 +54,44 @@ TEST(TrainErrors, ALossThatIsNotFiniteNamesEpochAndStepAndKeepsTheLastCheckpoint
   const std::string before = read_file(folder.path / "checkpoint.pt", "test");
   run.train_set = std::make_shared<test::Quarters>(200, 4, std::nan(""));
   EXPECT_EQ(message([&] { trained(run); }),
-            "train: epoch 1, step 1 of 13: 'input' holds nan (expected finite numbers; try a lower learning_rate)");
+            "train: epoch 1, step 1 of 13: 'input' holds nan (expected finite numbers in the data)");
   EXPECT_TRUE(read_file(folder.path / "checkpoint.pt", "test") == before);
+}
+
+TEST(TrainErrors, ABatchOfOneValueAChannelHasNoVariance) {
+  graph::Graph graph;
+  graph.name = "one";
+  const graph::ValueId x = graph.add_value("input", ElementType::Float32, {any, 2, 1, 1});
+  graph.inputs = {x};
+  graph::Conv conv;
+  conv.strides = {1, 1}, conv.dilations = {1, 1}, conv.pads = {0, 0, 0, 0};
+  const auto filled = [&](const char* name, float value) {
+    return graph.add_constant(name, Tensor({2}, std::vector<float>{value, value}));
+  };
+  const graph::ValueId y =
+      graph.add_node("conv", conv, {x, graph.add_constant("w", Tensor({2, 2, 1, 1}, std::vector<float>{1, 2, 3, 4}))});
+  graph.outputs = {graph.add_node("bn", graph::BatchNormalization{},
+                                  {y, filled("gamma", 1), filled("beta", 0), filled("mean", 0), filled("var", 1)})};
+  const train::Network network(graph);
+  EXPECT_EQ(
+      message([&] {
+        network.run(at::ones({1, 2, 1, 1}), {true, {}, 0, false});
+      }),
+      "train: node 'bn' (BatchNormalization): a batch with one value a channel, which has no variance (expected a "
+      "larger batch_size, or batch_norm's statistics frozen from the start)");
+  EXPECT_EQ(message([&] { network.run(at::ones({2, 2, 1, 1}), {true, {}, 0, false}); }), "no UserError");
+}
+
+TEST(TrainErrors, ALearningRateThatFloat32DoesNotHoldIsNamedOfAdamToo) {
+  const Folder folder;
+  for (const char* optimiser : {"sgd", "adam"}) {
+    train::TrainRun run = small_run(folder.path);
+    run.recipe.optimiser = optimiser, run.recipe.learning_rate = optimiser == std::string("adam") ? 1e38 : 1e39;
+    const std::string said = message([&] { trained(run); });
+    EXPECT_TRUE(
+        contains(said, std::string("a learning rate of ") + (optimiser == std::string("adam") ? "1e+38" : "1e+39")))
+        << said;
+  }
 }
 
 /// One example of which is spoiled.
@@ -79,7 +116,7 @@ TEST(TrainErrors, ARunThatStopsAtNanLeavesACheckpointThatGoesOnToTheSameBits) {
   const auto file = (folder.path / "checkpoint.pt").string();
   ASSERT_GT(steps, 0);
   EXPECT_EQ(said, "train: epoch 1, step " + std::to_string(steps + 1) +
-                      " of 13: 'input' holds nan (expected finite numbers; try a lower learning_rate; " + file +
+                      " of 13: 'input' holds nan (expected finite numbers in the data; " + file +
                       " holds the network after epoch 1, step " + std::to_string(steps) + ")");
   const Folder other;
   train::TrainRun clean = small_run(other.path);

@@ -106,12 +106,23 @@ TEST(FakeQuantise, HasThePublishedGradientsFromTheInputAndFromABytePerElement) {
       EXPECT_EQ(from_input, expected);
       EXPECT_EQ(from_codes, expected);
       EXPECT_NEAR(exact.inside, formula.inside, 1e-6 * std::sqrt(count));
-      EXPECT_NEAR(coded.inside, formula.inside, 5.0 / 253 / std::sqrt(12) * std::sqrt(count));
+      EXPECT_NEAR(coded.inside, formula.inside, 5.0 / 252 / std::sqrt(12) * std::sqrt(count));
       for (const GradientSums& sums : {exact, coded}) {
         EXPECT_NEAR(sums.below, formula.below, 1e-4);
         EXPECT_NEAR(sums.above, formula.above, 1e-4);
       }
     }
+}
+
+TEST(FakeQuantise, ZeroHasNoResidue) {
+  const Floats x(300, 0.0F), g(300, 1.0F);
+  for (Rounding rounding : roundings) {
+    const Steps steps{.scale = 0.21f, .low = -4, .high = 3, .rounding = rounding, .end = 3};
+    std::vector<Code> codes(x.size());
+    Floats dx(x.size());
+    code(x, steps, codes);
+    EXPECT_NEAR(fake_quantise_backward(g, std::span<const Code>(codes), steps, dx).inside, 0, 1e-4);
+  }
 }
 
 /// What straight-through claims of the scale: with the rounding's residue held still, d(sum g y)/d(scale).

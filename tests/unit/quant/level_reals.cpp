@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/random.hpp"
+#include "quant/range.hpp"
 
 namespace nibble::quant {
 namespace {
@@ -44,6 +46,45 @@ TEST(LevelReals, OfEveryLengthAreTheFormulaRoundedOnce) {
     expect_the_formula(how, a);
     expect_the_formula(how, wide);
   }
+}
+
+/// Ties, their neighbours, and what lies beyond the grid.
+TEST(Levels, AreThoseOfTheGrid) {
+  Random random(3);
+  for (const Rounding rounding : {Rounding::Floor, Rounding::HalfUp, Rounding::HalfEven})
+    for (const Grid& grid :
+         {Grid{{0.1F}, -1, 0, -8, 7}, Grid{{0.037F}, -1, 3, 0, 255}, Grid{{1.5F}, -1, 0, -2, 40000}}) {
+      std::vector<double> x{1e300, -1e300, std::numeric_limits<double>::infinity(), -0.0};
+      for (int64_t level = grid.low - 3; level < std::min<int64_t>(grid.high, 300) + 3; ++level)
+        for (double at : {0.0, 0.5}) {
+          const double tie = (static_cast<double>(level) + at) * grid.scale[0];
+          x.insert(x.end(), {tie, std::nextafter(tie, -1e9), std::nextafter(tie, 1e9)});
+        }
+      for (int i = 0; i < 1000; ++i) x.push_back(random.normal() * 5);
+      const std::vector<float> floats(x.begin(), x.end());
+      const auto zero = static_cast<double>(grid.zero_point);
+      const Levels how{
+          grid.scale[0], static_cast<double>(grid.low) - zero, static_cast<double>(grid.high) - zero, 1, zero,
+          rounding};
+      std::vector<float> of_floats(x.size()), of_doubles(x.size());
+      std::vector<double> wide_of_floats(x.size()), wide(x.size());
+      levels_of_reals(how, floats.data(), x.size(), of_floats.data());
+      levels_of_reals(how, floats.data(), x.size(), wide_of_floats.data());
+      levels_of_reals(how, x.data(), x.size(), of_doubles.data());
+      levels_of_reals(how, x.data(), x.size(), wide.data());
+      const Tensor levels = quantise(Tensor({static_cast<int64_t>(x.size())}, floats), grid, rounding);
+      const std::vector<int64_t> of_tensor = levels.to_integers();
+      EXPECT_EQ(levels.type(), grid.container());
+      for (size_t i = 0; i < x.size(); ++i) {
+        const int64_t exact = grid.quantise(x[i], 0, rounding),
+                      rounded = grid.quantise(static_cast<double>(floats[i]), 0, rounding);
+        ASSERT_EQ(static_cast<int64_t>(wide[i]), exact) << x[i];
+        ASSERT_EQ(static_cast<int64_t>(of_doubles[i]), exact) << x[i];
+        ASSERT_EQ(static_cast<int64_t>(wide_of_floats[i]), rounded) << x[i];
+        ASSERT_EQ(static_cast<int64_t>(of_floats[i]), rounded) << x[i];
+        ASSERT_EQ(of_tensor[i], rounded) << x[i];
+      }
+    }
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ TEST(Rescaling, OfEveryLengthGivesTheLevelsOfTheExactRatio) {
     for (size_t k = 0; k < terms; ++k)
       how.kappa.push_back(std::ldexp(between(random, -1, 1), -static_cast<int>(random.below(12))));
     how.lambda = between(random, -50, 50);
-    how.rounding = roundings[round % 3];
+    how.rounding = roundings[round / 3 % 3];
+    how.divisor = round % 5 == 0 ? 1 + random.below(50) : 1;
     how.zero_point = random.below(9), how.low = -128, how.high = 127;
     std::vector<std::vector<float>> a(terms, std::vector<float>(count));
     std::vector<std::vector<double>> wide(terms, std::vector<double>(count));
@@ -51,6 +52,26 @@ TEST(Rescaling, OfEveryLengthGivesTheLevelsOfTheExactRatio) {
       }
     expect_the_same(how, a);
     expect_the_same(how, wide);
+  }
+}
+
+/// A large addend takes back what the product gives, and float32 tells little of what is left.
+TEST(Rescaling, OfTermsThatCancelIsExact) {
+  Random random(7);
+  for (int round = 0; round < 200; ++round) {
+    const double kappa = between(random, 0.001, 2), middle = std::floor(between(random, -4e6, 4e6));
+    Rescaling how;
+    how.kappa = {kappa}, how.lambda = between(random, -100, 100) - kappa * middle;
+    how.rounding = roundings[round % 3];
+    how.zero_point = random.below(9), how.low = -8, how.high = round % 2 == 0 ? 7 : 127;
+    std::vector<float> a(700);
+    std::vector<double> wide(700);
+    for (size_t i = 0; i < a.size(); ++i) {
+      wide[i] = middle + std::floor(between(random, -200, 200) / kappa);
+      a[i] = static_cast<float>(wide[i]);
+    }
+    expect_the_same<float>(how, {a});
+    expect_the_same<double>(how, {wide});
   }
 }
 
