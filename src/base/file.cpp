@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -45,6 +47,31 @@ bool write_and_close(int descriptor, std::string_view bytes) {
 void write_device(const std::filesystem::path& file, std::string_view bytes, std::string_view room) {
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
   if (descriptor < 0 || !write_and_close(descriptor, bytes)) cannot_write(file, room);
+}
+
+/// As the system's own limit.
+constexpr int most_links = 40;
+
+/// What a link leads to, which need not be there.
+std::filesystem::path behind(std::filesystem::path file) {
+  std::error_code unknown;
+  for (int links = 0; links < most_links && std::filesystem::is_symlink(file, unknown); ++links)
+    file = file.parent_path() / std::filesystem::read_symlink(file, unknown);
+  return file;
+}
+
+/// The descriptor that a path is another name of, as /dev/stdout and /proc/self/fd/1 are: what is written there goes
+/// where the process is in the file. -1: another path.
+int own_descriptor(std::filesystem::path file) {
+  std::error_code unknown;
+  const std::string own = "/proc/" + std::to_string(::getpid()) + "/fd";
+  for (int links = 0; links < most_links && std::filesystem::is_symlink(file, unknown); ++links) {
+    const std::filesystem::path folder =
+        std::filesystem::canonical(std::filesystem::absolute(file).parent_path(), unknown);
+    if (folder == own) return std::atoi(file.filename().c_str());
+    file = folder / std::filesystem::read_symlink(file, unknown);
+  }
+  return -1;
 }
 
 struct Descriptor {
@@ -93,17 +120,46 @@ std::string read_file(const std::filesystem::path& file, std::string_view room, 
   return bytes;
 }
 
+NewFile::NewFile(std::filesystem::path file, std::string_view bytes, std::string_view room)
+    : file_(std::move(file)), target_(behind(file_)), room_(room) {
+  std::error_code unknown;
+  if (std::filesystem::is_directory(target_, unknown)) {
+    errno = EISDIR;
+    cannot_write(file_, room_);
+  }
+  beside_ = target_.string() + ".partial." + std::to_string(::getpid());
+  const int descriptor = ::open(beside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) cannot_write(file_, room_);
+  struct stat there {};
+  if (::stat(target_.c_str(), &there) == 0) static_cast<void>(::fchmod(descriptor, there.st_mode & 0777));
+  if (!write_and_close(descriptor, bytes)) refuse();
+}
+
+NewFile::~NewFile() {
+  if (!beside_.empty()) ::unlink(beside_.c_str());
+}
+
+void NewFile::put() {
+  if (::rename(beside_.c_str(), target_.c_str()) != 0) refuse();
+  beside_.clear();
+}
+
+void NewFile::refuse() {
+  const int why = errno;
+  ::unlink(beside_.c_str());
+  errno = why;
+  cannot_write(file_, room_);
+}
+
 void write_file(const std::filesystem::path& file, std::string_view bytes, std::string_view room) {
   std::error_code unknown;
+  if (const int own = own_descriptor(file); own >= 0) {
+    const int descriptor = ::dup(own);
+    if (descriptor < 0 || !write_and_close(descriptor, bytes)) cannot_write(file, room);
+    return;
+  }
   if (std::filesystem::is_other(file, unknown)) return write_device(file, bytes, room);
-  const std::string beside = file.string() + ".partial." + std::to_string(::getpid());
-  const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor < 0) cannot_write(file, room);
-  if (write_and_close(descriptor, bytes) && ::rename(beside.c_str(), file.c_str()) == 0) return;
-  const int why = errno;
-  ::unlink(beside.c_str());
-  errno = why;
-  cannot_write(file, room);
+  NewFile(file, bytes, room).put();
 }
 
 }  // namespace nibble

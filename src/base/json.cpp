@@ -121,9 +121,11 @@ void Section::name(std::string_view key, std::string& field, std::initializer_li
 void Section::whole(std::string_view key, int64_t& field, int64_t least, int64_t most) const {
   if (!has(key)) return;
   const std::optional<int64_t> number = whole_number(part(key));
+  // A number beyond 64 bits is one, too.
+  const bool bounded = most < INT64_MAX || (!number && part(key).is_number_unsigned());
   if (!number || *number < least || *number > most)
-    refuse(key, "a whole number" + (most < INT64_MAX ? " from " + std::to_string(least) + " to " + std::to_string(most)
-                                                     : ", at least " + std::to_string(least)));
+    refuse(key, "a whole number" + (bounded ? " from " + std::to_string(least) + " to " + std::to_string(most)
+                                            : ", at least " + std::to_string(least)));
   field = *number;
 }
 

@@ -13,9 +13,10 @@ std::string reference_page() {
       std::to_string(oldest_opset) + " to " + std::to_string(newest_opset) +
       ", constants as initializers or Constant nodes, external data inside the model's folder. The first axis of an\n"
       "input, where it has no number, is the batch; it passes through shape subgraphs, and where arithmetic needs its\n"
-      "number the error says to bind it (`--batch 1`). Other axes that have a name for a number take one from\n"
-      "`--shape NAME=N`. Float16, bfloat16 and double become float32; integers of 8, 16, 32 and 64 bits, and INT4,\n"
-      "UINT4, INT2, UINT2 of quantised tensors, are kept.\n\n"
+      "number the error says to bind it (`--batch 1`). Other axes that have a name for a number, or nothing, take\n"
+      "one from `--shape NAME=N` or `--shape INPUT:AXIS=N`. Float16, bfloat16 and double become float32; integers of "
+      "8, 16,\n"
+      "32 and 64 bits, and INT4, UINT4, INT2, UINT2 of quantised tensors, are kept.\n\n"
       "An attribute with `<n` belongs to the forms before opset n, with `>=n` to those from n on. \"Runs\" ops become\n"
       "nodes; \"folds\" ops are computed while reading, where their inputs are known.\n\n"
       "| op | since | attributes | runs | folds | remark |\n| --- | --- | --- | --- | --- | --- |\n";

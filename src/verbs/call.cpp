@@ -71,7 +71,7 @@ int64_t Call::integer(std::string_view name, int64_t otherwise, int64_t least, i
   int64_t number = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
   if (error != std::errc() || end != word.data() + word.size() || number < least || number > most) {
-    const bool bounded = most != std::numeric_limits<int64_t>::max();
+    const bool bounded = most != std::numeric_limits<int64_t>::max() || error == std::errc::result_out_of_range;
     fail("verbs", place(name), "'" + word + "'",
          "a whole number " + (bounded ? "from " + std::to_string(least) + " to " + std::to_string(most)
                                       : "of at least " + std::to_string(least)));

@@ -38,9 +38,14 @@ void check_fit(const graph::Graph& graph, const data::Dataset& set, const data::
     bool fits = shapes[k].size() == input.shape.size();
     for (size_t i = 1; fits && i < shapes[k].size(); ++i)
       fits = input.shape[i] == any || shapes[k][i] == input.shape[i];
+    const bool last =
+        input.shape.size() == 4 && shapes[k].size() == 4 && input.shape[3] == shapes[k][1] && shapes[k][1] <= 4;
     if (!fits)
       fail("verbs", "input '" + input.name + "'", "examples of shape " + to_string(shapes[k]),
-           to_string(input.shape) + "; --preprocess resizes and crops");
+           to_string(input.shape) +
+               (last ? "; channels stand first here: export the network so (inputs-as-nchw of tf2onnx, for " +
+                           input.name + ")"
+                     : std::string("; --preprocess resizes and crops")));
   }
 }
 

@@ -28,7 +28,9 @@ const Option batch{.name = "batch", .value = "N", .help = "the batch, where the 
 const Option shape{
     .name = "shape",
     .value = "NAME=N",
-    .help = "another extent of an input that the model leaves open, by its name (A=1,B=2 too); else what the data have",
+    .help =
+        "another extent of an input that the model leaves open, by its name, or INPUT:AXIS where it has none "
+        "(A=1,B=2 too); else what the data have",
     .repeated = true};
 const Option kernels{.name = "kernels",
                      .value = "SET",

@@ -18,6 +18,11 @@ bool writes_empty_batches(const pb::GraphProto& graph) {
   });
 }
 
+/// What binds an open extent: the file's name of it, else the input's with the axis.
+std::string name_of(const std::string& input, const pb::TensorShapeProto::Dimension& extent, size_t axis) {
+  return extent.dim_param().empty() ? input + ":" + std::to_string(axis) : extent.dim_param();
+}
+
 }  // namespace
 
 InputShapes::InputShapes(const pb::GraphProto& graph, const ReadOptions& options, std::string place)
@@ -31,15 +36,20 @@ InputShapes::InputShapes(const pb::GraphProto& graph, const ReadOptions& options
 
 void InputShapes::check_names(const pb::GraphProto& graph) const {
   std::set<std::string> names;
-  for (const auto& input : graph.input())
-    for (const auto& extent : input.type().tensor_type().shape().dim())
-      if (!extent.dim_param().empty()) names.insert(extent.dim_param());
+  for (const auto& input : graph.input()) {
+    size_t axis = 0;
+    for (const auto& extent : input.type().tensor_type().shape().dim()) {
+      const bool open = !extent.has_dim_value() || extent.dim_value() < 0;
+      if (open || !extent.dim_param().empty()) names.insert(name_of(input.name(), extent, axis));
+      ++axis;
+    }
+  }
   for (const auto& [name, number] : options_.extents) {
     if (names.contains(name)) continue;
     std::string known;
     for (const std::string& each : names) known.append(known.empty() ? "" : ", ").append(each);
     fail("onnx", place_, "no extent " + in_quotes(name) + did_you_mean(name, names),
-         known.empty() ? "none: the file names no extent of its inputs" : known);
+         known.empty() ? "none: the file leaves no extent of its inputs open" : known);
   }
 }
 
@@ -56,7 +66,8 @@ Shape InputShapes::of(const std::string& input, const pb::TypeProto::Tensor& typ
     if (extent.has_dim_value() && extent.dim_value() < -1)
       fail("onnx", where, "an extent of " + std::to_string(extent.dim_value()), "at least 0");
     if (fixed && shape.empty()) note_fixed_batch(input, extent.dim_value());
-    shape.push_back(fixed ? extent.dim_value() : bound(input, extent.dim_param(), shape.size(), where));
+    shape.push_back(fixed ? extent.dim_value()
+                          : bound(input, name_of(input, extent, shape.size()), shape.size(), where));
   }
   element_count(shape, 1);
   return shape;
@@ -74,8 +85,8 @@ int64_t InputShapes::of_data(const std::string& input, const std::string& name, 
   const auto known = by_data_.find(name);
   const auto given = options_.data.find(input);
   const int64_t extent = given != options_.data.end() && axis < given->second.size() ? given->second[axis] : any;
-  if (name.empty() || known == by_data_.end()) {
-    if (!name.empty() && extent != any) by_data_.emplace(name, extent);
+  if (known == by_data_.end()) {
+    if (extent != any) by_data_.emplace(name, extent);
     return extent;
   }
   if (extent != any && extent != known->second)
@@ -98,9 +109,8 @@ int64_t InputShapes::bound(const std::string& input, const std::string& name, si
   }
   if (given != options_.extents.end()) return given->second;
   if (const int64_t extent = of_data(input, name, axis, where); extent != any) return extent;
-  const std::string advice = name.empty() ? "" : ": bind it (--shape " + name + "=N)";
   fail("onnx", where, "axis " + std::to_string(axis) + " has no extent, only " + in_quotes(name),
-       "a number on every axis but the first, the batch" + advice);
+       "a number on every axis but the first, the batch: bind it (--shape " + name + "=N)");
 }
 
 void InputShapes::check_batch() const {

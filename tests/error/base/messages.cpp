@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -104,6 +105,51 @@ TEST(FileErrors, AFullDiskLeavesTheOldFileWholeAndNothingBeside) {
   EXPECT_EQ(read_file(file, "x"), "old");
   EXPECT_FALSE(std::filesystem::exists(file + ".partial." + std::to_string(::getpid())));
   std::filesystem::remove(file);
+}
+
+TEST(NewFile, KeepsALinkAndPermissions) {
+  const std::string file = temporary("linked"), link = temporary("link"), loose = temporary("loose");
+  write_file(file, "old", "x");
+  std::filesystem::permissions(file, std::filesystem::perms(0750));
+  std::filesystem::create_symlink(std::filesystem::path(file).filename(), link);
+  std::filesystem::create_symlink(std::filesystem::path(loose).filename(), link + "2");
+  write_file(link, "new", "x");
+  write_file(link + "2", "new", "x");
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(read_file(file, "x"), "new");
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0750));
+  EXPECT_EQ(read_file(link + "2", "x"), "new");
+  for (const std::string& each : {file, link, loose, link + "2"}) std::filesystem::remove(each);
+}
+
+TEST(NewFile, IsNotThereUntilItIsPut) {
+  const std::string file = temporary("later");
+  write_file(file, "old", "x");
+  { const NewFile dropped(file, "dropped", "x"); }
+  EXPECT_EQ(read_file(file, "x"), "old");
+  NewFile later(file, "new", "x");
+  EXPECT_EQ(read_file(file, "x"), "old");
+  later.put();
+  EXPECT_EQ(read_file(file, "x"), "new");
+  EXPECT_FALSE(std::filesystem::exists(file + ".partial." + std::to_string(::getpid())));
+  std::filesystem::remove(file);
+}
+
+TEST(WriteFile, GoesOnWhereTheProcessIsInAFileThatItHasOpen) {
+  const std::string file = temporary("open"), link = temporary("open_link");
+  write_file(file, "", "x");
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_APPEND);
+  ASSERT_GE(descriptor, 0);
+  std::filesystem::create_symlink("/proc/self/fd/" + std::to_string(descriptor), link);
+  ASSERT_EQ(::write(descriptor, "first ", 6), 6);
+  write_file("/proc/self/fd/" + std::to_string(descriptor), "second ", "x");
+  write_file(link, "third ", "x");
+  ASSERT_EQ(::write(descriptor, "last", 4), 4);
+  ::close(descriptor);
+  EXPECT_EQ(read_file(file, "x"), "first second third last");
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(message_of([] { write_file("/tmp", "a", "x"); }), "x: /tmp: cannot be written: Is a directory");
+  for (const std::string& each : {file, link}) std::filesystem::remove(each);
 }
 
 TEST(JsonErrors, NameLineAndKey) {

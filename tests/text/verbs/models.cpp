@@ -86,7 +86,8 @@ void write_data(const std::filesystem::path& folder) {
   data::write_npy(folder / "wide.npy", numbers({1, 1, 5, 5}, random, 0, 1));
 }
 
-/// Networks whose inputs leave extents open, as other tools write them: of pictures of any size; one whose rows are twice
+/// Networks whose inputs leave extents open, as other tools write them: of pictures of any size, also without a name for
+/// it; one whose rows are twice
 /// its batch; one that has to know its batch, since it adds to it. And one of which all is fixed.
 void write_open(const std::filesystem::path& folder) {
   using foreign::Model;
@@ -95,6 +96,10 @@ void write_open(const std::filesystem::path& folder) {
                          .open_input("picture", {"N", "2", "height", "width"})
                          .node("GlobalAveragePool", {"picture"}, "mean")
                          .output("mean", {-1, 2, 1, 1}));
+  write("nameless.onnx", Model()
+                             .open_input("picture", {"", "2", "", "width"})
+                             .node("GlobalAveragePool", {"picture"}, "mean")
+                             .output("mean", {-1, 2, 1, 1}));
   write("doubled.onnx", Model()
                             .input("x", {-1, 2})
                             .integers("twice", {2}, foreign::Int64, {2, 1})

@@ -65,12 +65,12 @@ class Model {
     graph_ += field(11, value_info(name, shape, type));
     return *this;
   }
-  /// Of reals, each extent a number or a name.
+  /// Of reals, each extent a number, a name or (empty) nothing.
   Model& open_input(const std::string& name, const std::vector<std::string>& extents) {
     std::string dims;
     for (const std::string& extent : extents) {
       const bool fixed = extent.find_first_not_of("0123456789") == extent.npos;
-      dims += field(1, fixed ? number(1, std::stoll(extent)) : field(2, extent));
+      dims += field(1, extent.empty() ? "" : fixed ? number(1, std::stoll(extent)) : field(2, extent));
     }
     graph_ += field(11, field(1, name) + field(2, field(1, number(1, Float) + field(2, dims))));
     return *this;
