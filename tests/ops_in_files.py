@@ -24,7 +24,7 @@ EXCEPTIONS = {
     "passes, planners and writers of layers are about the linear ops, each of which weighs differently":
         {"Conv": 44, "Gemm": 42, "MatMul": 36, "ConvTranspose": 25, "BatchNormalization": 20},
     "arithmetic is what passes match and emit, and every dialect spells in its own way":
-        {"Add": 56, "Mul": 43, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 49, "Relu": 19, "Identity": 27, "Abs": 13, "Pow": 10,
+        {"Add": 57, "Mul": 44, "Sub": 28, "Div": 27, "Neg": 15, "Clip": 49, "Relu": 19, "Identity": 27, "Abs": 13, "Pow": 10,
          "Min": 13, "Max": 14, "Where": 20},
     "quantisers and what becomes of them are what the product is about":
         {"Quantise": 57, "Dequantise": 20, "Rescale": 20, "Requantise": 30, "FloorDivide": 17, "Threshold": 21,

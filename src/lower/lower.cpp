@@ -188,10 +188,15 @@ Arena planned(Lowering& lowering, std::vector<View>& views) {
   return arena;
 }
 
-/// Values that a node gave without a step of its own: views of others.
-void note_views(Lowering& lowering, const Node& node) {
-  if (lowering.drafts.empty()) return;
-  auto& completes = lowering.drafts.back().completes;
+/// Values that a node gave without a step of its own: views of others. Those of inputs, before any step, wait in `early`
+/// for the first.
+void note_views(Lowering& lowering, const Node& node, std::vector<ValueId>& early) {
+  const bool none = lowering.drafts.empty();
+  auto& completes = none ? early : lowering.drafts.back().completes;
+  if (!none && !early.empty()) {
+    completes.insert(completes.begin(), early.begin(), early.end());
+    early.clear();
+  }
   for (ValueId id : node.outputs)
     if (lowering.written(id) && std::count(completes.begin(), completes.end(), id) == 0) completes.push_back(id);
 }
@@ -243,10 +248,11 @@ program::Program lower(const Graph& given, const Options& options) {
     lowering.buffers.back().first = lowering.buffers.back().last = -1;
     lowering.alias(id, view);
   }
+  std::vector<ValueId> early;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const auto index = static_cast<int>(i);
     if (!lowering.claimed(index)) lower_node(lowering, index);
-    note_views(lowering, graph.nodes[i]);
+    note_views(lowering, graph.nodes[i], early);
   }
   const auto steps = static_cast<int>(lowering.drafts.size());
   std::vector<View> views(graph.values.size());

@@ -111,11 +111,15 @@ void GraphReader::read_inputs() {
     const auto& type = input.type().tensor_type();
     ElementType element = element_type_of_file(type.elem_type(), where, native_);
     if (dialect_.integers && is_real(element)) element = ElementType::Int32;
+    const bool of_pixels = !native_ && !dialect_.integers && !is_real(element) && is_cast_to_reals(input.name());
+    if (of_pixels) element = ElementType::Float32;
     const Shape shape = as_error_of(where, [&] { return shapes.of(input.name(), type); });
     Item item;
     item.id = add_value(input.name(), element, shape);
     graph_.inputs.push_back(item.id);
     define(input.name(), std::move(item));
+    // Integers are pixels as they come.
+    if (of_pixels && shape.size() == 4) graph_.metadata.emplace("preprocess", R"({"scale": 1})");
   }
   shapes.check_batch();
 }
@@ -313,6 +317,30 @@ bool GraphReader::read_only_by(const std::string& name, std::string_view op) con
       if (input == name && node.op_type() != op) return false;
       found |= input == name;
     }
+  return found;
+}
+
+bool GraphReader::is_cast_to_reals(const std::string& input) const {
+  constexpr size_t most = 16;  // names: a file may hold a circle
+  std::vector<std::string> names{input};
+  bool found = false;
+  for (size_t i = 0; i < names.size(); ++i) {
+    for (const auto& output : model_.graph().output())
+      if (output.name() == names[i]) return false;
+    for (const auto& node : model_.graph().node())
+      for (int slot = 0; slot < node.input_size(); ++slot) {
+        if (node.input(slot) != names[i]) continue;
+        const Import* row = import_of(node.op_type());
+        const bool moved = row != nullptr && row->moves;
+        const bool cast = node.op_type() == "Cast" &&
+                          std::any_of(node.attribute().begin(), node.attribute().end(), [](const auto& attribute) {
+                            return attribute.name() == "to" && attribute.i() == pb::TensorProto::FLOAT;
+                          });
+        if (slot != 0 || node.output_size() != 1 || (!cast && !moved) || names.size() > most) return false;
+        if (moved) names.push_back(node.output(0));
+        found |= cast;
+      }
+  }
   return found;
 }
 

@@ -51,6 +51,9 @@ class GraphReader {
   bool integer_form() const { return integer_form_; }
   /// Whether every node that reads the name is of this op, and one is.
   bool read_only_by(const std::string& name, std::string_view op) const;
+  /// All that is done to the integers of an input is a Cast to reals, perhaps once they have moved: what is given stands
+  /// for itself.
+  bool is_cast_to_reals(const std::string& input) const;
   /// One node reads the name, and it is no output of the network.
   bool read_once(const std::string& name) const;
   /// A node of this op reads `input` first and writes `output` first.

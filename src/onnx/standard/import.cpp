@@ -20,7 +20,7 @@ constexpr Import table[] = {
     {"ArgMax", 6, "axis keepdims select_last_index>=12", read_arg_max, nullptr, ""},
     {"AveragePool", 6, "auto_pad ceil_mode count_include_pad dilations>=19 kernel_shape pads strides", read_average_pool, nullptr, "auto_pad needs known extents"},
     {"BatchNormalization", 6, "epsilon is_test<7 momentum spatial<9 training_mode>=14", read_batch_normalization, nullptr, "inference; spatial = 1"},
-    {"Cast", 6, "saturate>=19 round_mode>=24 to", read_cast, fold_cast, "reals to reals, levels to integers that hold them, integers to wider ones in a file of QLinear ops, or known inputs"},
+    {"Cast", 6, "saturate>=19 round_mode>=24 to", read_cast, fold_cast, "reals to reals, an input's integers to reals, levels to integers that hold them, integers to wider ones in a file of QLinear ops, or known inputs"},
     {"CastLike", 15, "saturate>=19 round_mode>=24", read_cast_like, fold_cast_like, "reals to reals, or known inputs"},
     {"Ceil", 6, "", read_pointwise, fold_unary, ""},
     {"Celu", 12, "alpha", read_pointwise, nullptr, ""},

@@ -18,14 +18,15 @@ using graph::Node;
 using graph::Quantise;
 using graph::ValueId;
 
-/// The one scale of what a Quantise (perhaps moved since) wrote; nothing of anything else.
+/// The one scale of what a Quantise wrote, perhaps moved or chosen since; nothing of anything else.
 std::optional<double> scale_of(const Graph& graph, const graph::Uses& uses, ValueId id) {
   for (int writer = uses.writer[static_cast<size_t>(id)]; writer >= 0; writer = uses.writer[static_cast<size_t>(id)]) {
     const Node& node = graph.nodes[static_cast<size_t>(writer)];
     if (const auto* op = get_if<Quantise>(&node.op))
       return op->grid.per_channel() ? std::nullopt : std::optional(op->grid.scale[0]);
-    if (elements_of(node.op) != graph::Elements::Same && !reorders(node.op)) return {};
-    id = node.inputs[0];
+    const int slot = same_grid_input(node.op);
+    if (slot < 0) return {};
+    id = node.inputs[static_cast<size_t>(slot)];
   }
   return {};
 }

@@ -21,10 +21,24 @@ std::optional<AffineNode> affine_of(const Graph& graph, const Node& node) {
   return affine_of_arithmetic(graph, node);
 }
 
-/// Whether a quantiser stands before the affine function anyway: where its input is a sum it is composed instead.
-bool is_quantised_before(const Graph& graph, const graph::Uses& uses, ValueId x) {
+bool shifts(const Affine& affine) {
+  return std::any_of(affine.shift.begin(), affine.shift.end(), [](double value) { return value != 0; });
+}
+
+/// What is padded with zeros has no constant added everywhere.
+bool pads(const Node& linear) {
+  const auto* conv = get_if<graph::Conv>(&linear.op);
+  return conv && std::any_of(conv->pads.begin(), conv->pads.end(), [](int64_t pad) { return pad != 0; });
+}
+
+/// Whether a quantiser stands before the affine function anyway: where its input is a sum it is composed instead. Before
+/// another such function that the linear op can take, too, it stands before both.
+bool is_quantised_before(const Graph& graph, const graph::Uses& uses, ValueId x, const Node& linear) {
   const int writer = uses.writer[static_cast<size_t>(x)];
   if (writer < 0) return true;
+  const auto before = affine_of(graph, graph.nodes[static_cast<size_t>(writer)]);
+  if (before && uses.only_reader(x) >= 0)
+    return !(shifts(before->affine) && pads(linear)) && is_quantised_before(graph, uses, before->x, linear);
   switch (class_of(graph.nodes[static_cast<size_t>(writer)].op)) {
     case graph::OpClass::Movement:
     case graph::OpClass::Concat:
@@ -45,10 +59,7 @@ int taker(const Graph& graph, const graph::Uses& uses, ValueId id, bool shifted)
     const Tensor* bias = graph.constant(node.inputs[2]);
     if (!bias || bias->shape() != Shape{graph[node.inputs[1]].shape[0]}) return -1;
   }
-  if (const auto* conv = get_if<graph::Conv>(&node.op)) {
-    const bool padded = std::any_of(conv->pads.begin(), conv->pads.end(), [](int64_t pad) { return pad != 0; });
-    return shifted && padded ? -1 : reader;
-  }
+  if (holds_alternative<graph::Conv>(node.op)) return shifted && pads(node) ? -1 : reader;
   const auto* gemm = get_if<graph::Gemm>(&node.op);
   return gemm && gemm->alpha == 1 && gemm->beta == 1 && !gemm->transpose_a && gemm->transpose_b ? reader : -1;
 }
@@ -84,16 +95,15 @@ int fold_affine_into_next(Graph& graph) {
 
 int fold_affine_into_next(Graph& graph, const Policy& policy) {
   int changed = 0;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+  // The last of several goes first.
+  for (size_t i = graph.nodes.size(); i-- > 0;) {
     const auto found = affine_of(graph, graph.nodes[i]);
     if (!found) continue;
     const bool norm = holds_alternative<graph::BatchNormalization>(graph.nodes[i].op);
     if (norm && policy.of(graph.nodes[i].name).batch_norm != BatchNorm::Fold) continue;
     const graph::Uses uses(graph);
-    const auto& shift = found->affine.shift;
-    const bool shifted = std::any_of(shift.begin(), shift.end(), [](double value) { return value != 0; });
-    const int linear = taker(graph, uses, graph.nodes[i].outputs[0], shifted);
-    if (linear < 0 || !is_quantised_before(graph, uses, found->x)) continue;
+    const int linear = taker(graph, uses, graph.nodes[i].outputs[0], shifts(found->affine));
+    if (linear < 0 || !is_quantised_before(graph, uses, found->x, graph.nodes[static_cast<size_t>(linear)])) continue;
     fold(graph, static_cast<size_t>(linear), found->affine);
     graph.nodes[static_cast<size_t>(linear)].inputs[0] = found->x;
     ++changed;

@@ -25,11 +25,43 @@ bool only_softmax_reads(const Graph& graph, const graph::Uses& uses, ValueId id)
   });
 }
 
+/// Whether nothing but sums that a Softmax reads alone reads the value.
+bool only_masks(const Graph& graph, const graph::Uses& uses, ValueId id) {
+  const auto& readers = uses.readers[static_cast<size_t>(id)];
+  return !readers.empty() && !uses.is_output[static_cast<size_t>(id)] &&
+         std::all_of(readers.begin(), readers.end(), [&](int reader) {
+           const Node& node = graph.nodes[static_cast<size_t>(reader)];
+           return holds_alternative<graph::Add>(node.op) && only_softmax_reads(graph, uses, node.outputs[0]);
+         });
+}
+
+/// What a computed mask is multiplied by before it is added: lowest numbers of float32 leave scores no digits in a sum of
+/// integers, and take no more away than this does.
+int bound_factors(Graph& graph, const graph::Uses& uses) {
+  constexpr double enough = 10000;
+  int changed = 0;
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    if (!holds_alternative<graph::Mul>(graph.nodes[n].op) || !only_masks(graph, uses, graph.nodes[n].outputs[0]))
+      continue;
+    for (size_t slot = 0; slot < graph.nodes[n].inputs.size(); ++slot) {
+      const ValueId id = graph.nodes[n].inputs[slot];
+      const Tensor* constant = graph.constant(id);
+      if (!constant || constant->type() != ElementType::Float32) continue;
+      Tensor bounded = *constant;
+      for (float& x : bounded.as<float>()) x = std::clamp<float>(x, -enough, enough);
+      if (bounded == *constant) continue;
+      graph.nodes[n].inputs[slot] = graph.add_constant(graph[id].name + "_bounded", bounded);
+      ++changed;
+    }
+  }
+  return changed;
+}
+
 }  // namespace
 
 int unify_masks(Graph& graph) {
   const graph::Uses uses(graph);
-  int changed = 0;
+  int changed = bound_factors(graph, uses);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     if (!holds_alternative<graph::Where>(graph.nodes[i].op)) continue;
     const std::vector<ValueId> inputs = graph.nodes[i].inputs;

@@ -51,15 +51,23 @@ int axis_behind(const Propagation& p, const Node& node, int axis) {
   if (const auto* turned = get_if<graph::Transpose>(&node.op); turned && !turned->perm.empty())
     return static_cast<int>(std::find(turned->perm.begin(), turned->perm.end(), axis) - turned->perm.begin());
   const Shape &from = p.from[node.inputs[0]].shape, &to = p.from[node.outputs[0]].shape;
+  if (reshapes(node.op) && at + 1 == from.size() && from.back() == to.back()) return static_cast<int>(to.size()) - 1;
   const bool stays = reshapes(node.op) && from.size() > at && to.size() > at &&
                      std::equal(from.begin(), from.begin() + axis + 1, to.begin());
   if (!stays) refuse(node, "moves integers that have a scale for each channel", "one scale, or channels that stay");
   return axis;
 }
 
+/// A sum of a scale for each channel, and nothing else, as what it is on the grid that it was given.
+Carried on_its_grid(const Propagation& p, Carried x) {
+  const auto* sum = std::get_if<Sum>(&x);
+  if (!sum || sum->uniform() || sum->shifted() || sum->clipped() || !sum->others.empty()) return x;
+  const std::optional<Grid>& grid = p.to[sum->id].grid;
+  return grid && grid->per_channel() ? Carried(OnGrid{sum->id, *grid}) : x;
+}
+
 /// The integers that move, of one rising function for all channels.
-graph::ValueId moved(const Propagation& p, const Node& node) {
-  const Carried& x = p.input(node, 0);
+graph::ValueId moved(const Propagation& p, const Node& node, const Carried& x) {
   if (const auto* index = std::get_if<Index>(&x)) return index->id;
   const auto* sum = std::get_if<Sum>(&x);
   if (sum && sum->uniform() && sum->scale[0] >= 0) return sum->id;
@@ -80,14 +88,14 @@ Carried with_id(Carried value, graph::ValueId id) {
 
 void carry_movement(Propagation& p, const Node& node) {
   if (holds_alternative<graph::Gather>(node.op) && !p.from.constant(node.inputs[1])) return carry_embedding(p, node);
-  Carried x = p.input(node, 0);
+  Carried x = on_its_grid(p, p.input(node, 0));
   if (elements_of(node.op) == graph::Elements::Same) {
     p.set(node.outputs[0], x);
     return;
   }
   const auto* pad = get_if<graph::Pad>(&node.op);
   if (pad && !is_on_grid(*pad, x)) return carry_pad(p, node, *pad);
-  std::vector<graph::ValueId> inputs{moved(p, node)};
+  std::vector<graph::ValueId> inputs{moved(p, node, x)};
   if (auto* on_grid = std::get_if<OnGrid>(&x); on_grid && on_grid->grid.per_channel())
     on_grid->grid.axis = axis_behind(p, node, on_grid->grid.axis);
   for (size_t slot = 1; slot < node.inputs.size(); ++slot) {

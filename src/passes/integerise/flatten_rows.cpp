@@ -28,7 +28,8 @@ class Rows {
     const Node* weights = writer(node.inputs[1]);
     const auto* quantiser = weights ? get_if<graph::Quantise>(&weights->op) : nullptr;
     if (x.size() < 3 || w.size() != 2 || !quantiser || !graph_.constant(weights->inputs[0])) return false;
-    return quantiser->grid.per_channel() ? quantiser->grid.axis == 1 : reader_has_columns(node.outputs[0]);
+    if (quantiser->grid.per_channel()) return quantiser->grid.axis == 1;
+    return reader_has_columns(node.outputs[0]) && quantises(graph_.nodes[chain_from(index).back()]);
   }
 
   /// The product and what only it feeds, on [rows, columns]; the shape comes back behind it.
@@ -50,6 +51,8 @@ class Rows {
   }
 
  private:
+  static bool quantises(const Node& node) { return holds_alternative<graph::Quantise>(node.op); }
+
   const Node* writer(ValueId id) const {
     const int found = uses_.writer[static_cast<size_t>(id)];
     return found < 0 ? nullptr : &graph_.nodes[static_cast<size_t>(found)];
@@ -89,7 +92,7 @@ class Rows {
     std::vector<size_t> chain{index};
     for (;;) {
       const Node& last = graph_.nodes[chain.back()];
-      if (holds_alternative<graph::Quantise>(last.op)) return chain;
+      if (quantises(last)) return chain;
       const int reader = uses_.only_reader(last.outputs[0]);
       if (reader < 0 || !passes_rows(graph_.nodes[static_cast<size_t>(reader)], last.outputs[0])) return chain;
       chain.push_back(static_cast<size_t>(reader));

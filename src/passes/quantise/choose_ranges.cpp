@@ -20,7 +20,8 @@ using graph::ValueId;
 using quant::RangeMethod;
 using quant::RealRange;
 
-/// What a measured range may be. The last is quant::least_error behind the function that reads the value.
+/// What a measured range may be. The last is quant::least_error behind the function that reads the value; where a Softmax
+/// does, what it can tell apart.
 struct Candidate {
   std::string_view name;
   std::optional<quant::RangeRule> rule;
@@ -52,6 +53,31 @@ std::function<double(double)> function_behind(const Graph& graph, const Quantise
     const Tensor one({1}, std::vector<double>{x});
     return graph::evaluate(node, {&one}).at(0).as<double>()[0];
   };
+}
+
+/// Whether a Softmax reads the point's integers, and nothing else.
+bool feeds_softmax(const Graph& graph, const QuantiserPlan& plan, size_t point) {
+  bool any = false;
+  for (const Reading& reading : plan.readings) {
+    if (reading.point != static_cast<int>(point)) continue;
+    if (!holds_alternative<graph::Softmax>(graph.nodes[reading.node].op)) return false;
+    any = true;
+  }
+  return any;
+}
+
+/// Whether sums alone read the point's integers that a Softmax alone reads: scores, and the masks that are added to them.
+bool feeds_scores(const Graph& graph, const QuantiserPlan& plan, size_t point) {
+  const graph::Uses uses(graph);
+  bool any = false;
+  for (const Reading& reading : plan.readings) {
+    if (reading.point != static_cast<int>(point)) continue;
+    const Node& node = graph.nodes[reading.node];
+    const int reader = holds_alternative<graph::Add>(node.op) ? uses.only_reader(node.outputs[0]) : -1;
+    if (reader < 0 || !holds_alternative<graph::Softmax>(graph.nodes[static_cast<size_t>(reader)].op)) return false;
+    any = true;
+  }
+  return any;
 }
 
 /// Neighbouring bins joined until at most so many are left.
@@ -91,6 +117,9 @@ RealRange range_of(const Graph& graph, const QuantiserPlan& plan, size_t p, cons
   if (candidate.rule) return observer.range_by(*candidate.rule, spec_of(point), place_of(graph, point));
   const RealRange whole{observer.least(), observer.greatest()};
   if (!(whole.low < whole.high)) return whole;
+  // Far below its greatest argument lies what a mask took away: exp(-24) is 4e-11.
+  constexpr double tells_apart = 24;
+  if (feeds_softmax(graph, plan, p)) return {std::max(whole.low, whole.high - tells_apart), whole.high};
   return quant::least_error(thinned(observer.values()), whole, spec_of(point),
                             sampled(function_behind(graph, plan, p), whole));
 }
@@ -301,6 +330,11 @@ ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const 
   if (together.empty()) return result;
   std::vector<std::vector<RealRange>> ranges;
   for (const RealRange& range : by_rule) ranges.push_back({range});
+  // The lowest number of float32 takes no more away than this, and leaves scores no digits in a sum of integers.
+  constexpr double enough = 10000;
+  for (const auto& points : together)
+    for (size_t p : points)
+      if (feeds_scores(graph, plan, p)) ranges[p][0].low = std::max(ranges[p][0].low, -enough);
   for (const auto& points : together)
     for (size_t p : points)
       for (size_t k = 1; k < candidates.size(); ++k) ranges[p].push_back(range_of(graph, plan, p, seen, candidates[k]));

@@ -224,7 +224,8 @@ void divide_weights(Graph& graph, size_t consumer, size_t inner, const std::vect
 
 /// Room above what was seen, for a clip that becomes each channel's own.
 constexpr double room = 1.25;
-constexpr double most_gain = 1 << 10;
+/// Of measurements in units of their own, more.
+constexpr double most_gain = 1 << 10, most_gain_of_input = 1 << 24;
 
 std::vector<double> gains(const Graph& graph, const Family& family, const Channels& seen, double part) {
   double range = *std::max_element(seen.largest.begin(), seen.largest.end());
@@ -239,7 +240,8 @@ std::vector<double> gains(const Graph& graph, const Family& family, const Channe
     const double wanted = reach > 0 ? std::pow(range / reach, part) : 1;
     // A power of two rounds nothing of what is given (factors_of_input).
     const double steps = family.input == graph::absent ? 4 : 1;
-    gain.push_back(std::exp2(std::floor(std::log2(std::clamp(wanted, 1.0, most_gain)) * steps) / steps));
+    const double most = family.input == graph::absent ? most_gain : most_gain_of_input;
+    gain.push_back(std::exp2(std::floor(std::log2(std::clamp(wanted, 1.0, most)) * steps) / steps));
   }
   return gain;
 }

@@ -1,6 +1,7 @@
 #include "equal/lower/planned.hpp"
 
 #include <cstdlib>
+#include <set>
 
 #include "equal/runtime/wild_networks.hpp"
 
@@ -46,6 +47,27 @@ TEST(PlannedPrograms, GiveTheIntegersOfTheEvaluatorOnRandomNetworks) {
   EXPECT_LT(overlapping, apart);
   EXPECT_GT(packed, 0);
   RecordProperty("percent", static_cast<int>(100 * overlapping / std::max<int64_t>(apart, 1)));
+}
+
+/// What moves an input is no step of its own.
+TEST(PlannedPrograms, ShowWhatMovesAnInputBeforeTheFirstStep) {
+  graph::Graph graph;
+  graph.name = "moved", graph.stage = graph::Stage::ID;
+  const graph::ValueId x = graph.add_value("x", ElementType::Int8, {any, 3, 4});
+  graph.inputs = {x};
+  graph[x].grid = Grid{{0.5}, -1, 0, -128, 127};
+  graph::Transpose turn;
+  turn.perm = {0, 2, 1};
+  graph::Reshape flat;
+  flat.shape = {any, 12};
+  const graph::ValueId turned = graph.add_node("turn", turn, {x}), rows = graph.add_node("flat", flat, {turned});
+  graph.outputs = {graph.add_node("sum", graph::Add{}, {rows, rows})};
+  graph::infer_shapes(graph);
+  const program::Program program = lower::lower(graph, {});
+  std::set<std::string> shown;
+  for (const program::Step& step : program.steps)
+    for (const program::Value& value : step.values) shown.insert(value.name);
+  EXPECT_TRUE(shown.contains(graph[turned].name));
 }
 
 }  // namespace

@@ -235,5 +235,28 @@ TEST(ForeignQdq, RefusesByNameWhatHasNoGridHere) {
             "onnx: m.onnx: node 'xc_node' (Clip): levels 4 to 4 (expected at least two levels)");
 }
 
+/// What is picked, moved or chosen is on the grid that it was on.
+TEST(ForeignQdq, KeepsTheBiasOfAProductOfWhatWasPicked) {
+  for (const char* between : {"Gather", "Slice", "Concat", "Relu"}) {
+    Model model;
+    model.input("x", {-1, 4, 3}).output("y", {-1, -1, 2}).pair("x", "xq", 0.25f, 0, foreign::Int8);
+    model.integers("i", {2}, foreign::Int64, {2, 0}).integers("one", {1}, foreign::Int64, {1});
+    model.integers("three", {1}, foreign::Int64, {3});
+    const std::string op = between;
+    if (op == "Gather") model.node(op, {"xq", "i"}, "p", foreign::attribute("axis", 1));
+    if (op == "Slice") model.node(op, {"xq", "one", "three", "one"}, "p");
+    if (op == "Concat") model.node(op, {"xq", "xq"}, "p", foreign::attribute("axis", 1));
+    if (op == "Relu") model.node(op, {"xq"}, "p");
+    model.integers("w_i", {3, 2}, foreign::Int8, {5, 6, -7, 1, 2, 3}).reals("w_s", {}, {0.5f});
+    model.node("DequantizeLinear", {"w_i", "w_s"}, "w").node("MatMul", {"p", "w"}, "m");
+    model.integers("b_i", {2}, foreign::Int32, {50, -7}).reals("b_s", {}, {0.125f});
+    model.node("DequantizeLinear", {"b_i", "b_s"}, "b").node("Add", {"m", "b"}, "y");
+    const Graph graph = onnx::read_bytes(model.bytes(), "picked.onnx");
+    const int by = graph::Uses(graph).writer[static_cast<size_t>(graph.find("b"))];
+    ASSERT_GE(by, 0) << between;
+    EXPECT_TRUE(holds_alternative<graph::Quantise>(graph.nodes[static_cast<size_t>(by)].op)) << between;
+  }
+}
+
 }  // namespace
 }  // namespace nibble

@@ -104,5 +104,29 @@ TEST(Functions, ALogSoftmaxOfWhatFollowsAnInnerAxisIsRefused) {
             "onnx: m.onnx: node 'y_node' (LogSoftmax): axis 1 of 3 before opset 13 (expected the last axis)");
 }
 
+/// Pixels as serving models take them.
+TEST(Functions, AnInputOfIntegersThatIsCastIsOneOfReals) {
+  for (const bool moved : {false, true}) {
+    Model model;
+    model.input("x", {1, 1, 2, 2}, foreign::UInt8).output("y", {1, 1, 2, 2}).reals("by", {}, {255});
+    if (moved) model.node("Identity", {"x"}, "again");
+    model.node("Cast", {moved ? "again" : "x"}, "real", attribute("to", 1)).node("Div", {"real", "by"}, "y");
+    const Graph graph = read(model, 13);
+    const std::vector<double> y = run(graph, {1, 1, 2, 2}, {0, 51, 102, 255});
+    for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(y.at(i), (std::vector<double>{0, 0.2, 0.4, 1})[i], 1e-7);
+    EXPECT_EQ(graph.metadata.at("preprocess"), R"({"scale": 1})");
+  }
+  // What is read as integers stays one.
+  Model both;
+  both.input("x", {2}, foreign::UInt8).output("y", {2}).output("i", {2}, foreign::UInt8);
+  both.node("Cast", {"x"}, "y", attribute("to", 1)).node("Identity", {"x"}, "i");
+  EXPECT_NE(message_of(both, 13).find("from uint8 to FLOAT"), std::string::npos) << message_of(both, 13);
+  // A circle ends.
+  Model circle;
+  circle.input("x", {2}, foreign::UInt8).output("y", {2}).node("Identity", {"x"}, "a").node("Identity", {"a"}, "b");
+  circle.node("Identity", {"b"}, "a").node("Cast", {"b"}, "y", attribute("to", 1));
+  EXPECT_NE(message_of(circle, 13), "no error");
+}
+
 }  // namespace
 }  // namespace nibble

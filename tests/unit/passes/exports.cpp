@@ -357,6 +357,16 @@ TEST(FoldAffineIntoNext, TakesANormBeforeAGemm) {
   EXPECT_EQ(ops_of(n.graph), (std::vector<std::string>{"Gemm"}));
 }
 
+TEST(FoldAffineIntoNext, TakesSeveralOneAfterAnotherOrNone) {
+  for (int64_t pad : {0, 1}) {
+    Network n;
+    ValueId x = n.node("centred", graph::Sub{}, {n.input({any, 4, 6, 6}), n.constant("m", n.normal({4, 1, 1}))});
+    x = n.node("scaled", graph::Div{}, {x, n.constant("d", n.normal({4, 1, 1}, 0.1, 2))});
+    n.finish({n.conv("conv", x, 2, 3, 1, pad)});
+    EXPECT_EQ(apply(fold_affine_into_next, n.graph), pad == 0 ? 2 : 0);
+  }
+}
+
 TEST(FoldAffineIntoNext, LeavesANormOfASumToItsRequantisation) {
   Network n;
   const ValueId x = n.input({any, 4, 6, 6});

@@ -334,5 +334,35 @@ TEST(Integerise, MakesTheNormsOfAFoldedNetworkIntegerWhenAsked) {
   EXPECT_EQ(report.exact_nodes(), 1);
 }
 
+/// Sums of rows that nothing quantises keep a scale a column, wherever the columns stand.
+TEST(FlattenRows, LeaveAnOutputOfRowsItsScalesByColumn) {
+  for (const Shape& shape : {Shape{any, 4}, Shape{any, 3, 4}, Shape{any, 2, 3, 4}}) {
+    Network n;
+    const ValueId x =
+        n.node("x_q", graph::Quantise{Grid{{0.05}, -1, 3, -128, 127}, Rounding::HalfUp}, {n.input(shape)});
+    const Grid columns{{0.01, 0.02, 0.03, 0.015, 0.025}, 1, 0, -127, 127};
+    Grid narrow = columns;
+    for (double& scale : narrow.scale) scale = static_cast<double>(static_cast<float>(scale));
+    narrow.scale[0] = static_cast<double>(0.01F);
+    Grid of_x{{static_cast<double>(0.05F)}, -1, 3, -128, 127};
+    get<graph::Quantise>(n.graph.nodes[0].op).grid = of_x;
+    const ValueId w = n.node("w_q", graph::Quantise{narrow, Rounding::HalfUp}, {n.constant("w", n.normal({4, 5}))});
+    n.graph[x].grid = of_x, n.graph[w].grid = narrow;
+    n.finish({n.node("product", graph::MatMul{}, {x, w})});
+    n.graph.stage = graph::Stage::FQ;
+    Random random(3);
+    const std::vector<Tensor> inputs = batch_for(n.graph, random, 2);
+    const std::vector<double> reals = graph::evaluate(n.graph, inputs).at(0).to_reals();
+    Graph integer = n.graph;
+    integerise(integer, {});
+    const Tensor levels = graph::evaluate(integer, inputs).at(0);
+    const Grid& grid = integer[integer.outputs[0]].grid.value();
+    EXPECT_EQ(grid.axis, static_cast<int>(shape.size()) - 1);
+    const std::vector<int64_t> integers = levels.to_integers();
+    ASSERT_EQ(integers.size(), reals.size());
+    for (size_t i = 0; i < reals.size(); ++i) EXPECT_NEAR(grid.real(integers[i], i % 5), reals[i], 1e-5) << i;
+  }
+}
+
 }  // namespace
 }  // namespace nibble::passes::testing

@@ -257,6 +257,51 @@ TEST(EqualiseChannels, GivesMeasurementsOfUnlikeSizesAScaleEach) {
   }
 }
 
+/// Measurements in units of their own that the network brings to one size itself, as exporters of pipelines write it.
+TEST(EqualiseChannels, GivesMeasurementsThatTheNetworkNormalisesAScaleEach) {
+  const std::vector<float> means{1000, 50, 0.01F, -3}, deviations{300, 5, 0.001F, 1};
+  for (const bool norm : {false, true}) {
+    Network n;
+    ValueId x = n.input({any, 4});
+    const auto constant = [&](const char* name, const std::vector<float>& values) {
+      return n.constant(name, Tensor({4}, values));
+    };
+    if (norm) {
+      std::vector<float> variances;
+      for (float each : deviations) variances.push_back(each * each);
+      graph::BatchNormalization op;
+      op.epsilon = 1e-9;
+      x = n.node("norm", op,
+                 {x, constant("gamma", {1, 1, 1, 1}), constant("beta", {0, 0, 0, 0}), constant("mean", means),
+                  constant("variance", variances)});
+    } else {
+      x = n.node("centred", graph::Sub{}, {x, constant("mean", means)});
+      x = n.node("scaled", graph::Div{}, {x, constant("deviation", deviations)});
+    }
+    n.finish({n.gemm("b", n.relu("relu", n.gemm("a", x, 8)), 2)});
+    const auto examples = [&](uint64_t seed) {
+      return [&, seed](const std::function<void(const std::vector<Tensor>&)>& use) {
+        Random random(seed);
+        for (int batch = 0; batch < 4; ++batch) {
+          std::vector<Tensor> inputs = batch_for(n.graph, random, 16);
+          const auto values = inputs[0].as<float>();
+          for (size_t i = 0; i < values.size(); ++i) values[i] = means[i % 4] + deviations[i % 4] * values[i];
+          use(inputs);
+        }
+      };
+    };
+    Graph id = n.graph;
+    quantise(id, {}, graph::reference_engine, examples(1));
+    integerise(id, {});
+    double signal = 0, noise = 0;
+    examples(2)([&](const std::vector<Tensor>& inputs) {
+      const auto real = graph::evaluate(n.graph, inputs).at(0).to_reals(), y = reals_of(id, inputs);
+      for (size_t i = 0; i < y.size(); ++i) signal += real[i] * real[i], noise += (real[i] - y[i]) * (real[i] - y[i]);
+    });
+    EXPECT_GT(10 * std::log10(signal / noise), 22) << (norm ? "norm" : "Sub, Div");
+  }
+}
+
 TEST(MeasuredRanges, OfAnOutputThatJoinsBoxesAndScoresArePiecesOfItsOwn) {
   for (const bool turned : {false, true}) {
     Network n;
@@ -334,6 +379,42 @@ TEST(EqualiseChannels, TakesAllThatAddsTieTogether) {
   for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 1e-4 * (1 + std::abs(x[i])));
   for (const char* name : {"b_w", "c_w"})
     EXPECT_NE(*n.graph.constant(n.graph.find(name)), *before.constant(before.find(name))) << name;
+}
+
+/// What a mask takes away must not cost the scores their levels, whoever exported it.
+TEST(MeasuredRanges, OfScoresEndWhereASoftmaxTellsNothingApart) {
+  for (const float lowest : {-10.0F, -10000.0F, -std::numeric_limits<float>::max()})
+    for (const bool computed : {false, true}) {
+      Network n;
+      const ValueId x = n.input({any, 6, 8}), given = n.input({any, 1, 6}, "mask");
+      const ValueId mask =
+          computed ? n.node("lowest", graph::Mul{}, {given, n.constant("by", Tensor({1}, std::vector<float>{lowest}))})
+                   : given;
+      graph::Transpose turn;
+      turn.perm = {0, 2, 1};
+      const ValueId scores = n.node("scores", graph::MatMul{}, {x, n.node("turned", turn, {x})});
+      const ValueId shares = n.node("shares", graph::Softmax{-1}, {n.add("masked", scores, mask)});
+      n.finish({n.node("mixed", graph::MatMul{}, {shares, x})});
+      const auto examples = [&](uint64_t seed) {
+        Random random(seed);
+        std::vector<Tensor> inputs = batch_for(n.graph, random, 4);
+        for (float& each : inputs[0].as<float>()) each *= 0.6F;
+        for (float& each : inputs[1].as<float>()) each = random.below(4) == 0 ? (computed ? 1.0F : lowest) : 0.0F;
+        for (size_t row = 0; row < 4; ++row) inputs[1].as<float>()[6 * row] = 0;
+        return inputs;
+      };
+      Graph fake = n.graph;
+      quantise(fake, {}, graph::reference_engine, [&](const auto& use) {
+        for (uint64_t seed = 1; seed < 5; ++seed) use(examples(seed));
+      });
+      double signal = 0, noise = 0;
+      const std::vector<Tensor> inputs = examples(9);
+      const auto real = graph::evaluate(n.graph, inputs).at(0).to_reals(),
+                 found = graph::evaluate(fake, inputs).at(0).to_reals();
+      for (size_t i = 0; i < real.size(); ++i)
+        signal += real[i] * real[i], noise += (real[i] - found[i]) * (real[i] - found[i]);
+      EXPECT_GT(10 * std::log10(signal / noise), 25) << lowest << (computed ? " computed" : " given");
+    }
 }
 
 }  // namespace
