@@ -79,6 +79,7 @@ ImagePreparation::ImagePreparation(const ImageInput& input, const std::optional<
   if (!input.values && !carried && planes_ == 1) values.channels = "gray";
   values.resize.reset();
   values.crop.reset();
+  values.channels_last = false;
   if ((values.channels == "gray") != (planes_ == 1))
     fail("app", place + ": channels", values.channels,
          planes_ == 1 ? "gray, as the network's input has one channel" : "RGB or BGR");

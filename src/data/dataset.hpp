@@ -54,7 +54,7 @@ std::string dataset_forms();
 std::unique_ptr<Dataset> subset(std::shared_ptr<const Dataset> set, std::vector<int64_t> indices);
 
 /// What is done to an image before the network sees it (COMMANDS.md), in this order: resize, crop, channels, then each
-/// value = (pixel * scale - mean) / std; NCHW.
+/// value = (pixel * scale - mean) / std; NCHW unless its layout says NHWC.
 ///
 /// resize is bilinear with half-pixel centres, held at the borders, without antialiasing: a large reduction skips
 /// pixels. A gray image gives its one plane to all three channels of RGB or BGR; RGB to gray is
@@ -69,12 +69,13 @@ struct Preprocess {
   std::vector<double> mean, standard_deviation;  ///< per channel, or empty (0 and 1)
   std::optional<SoundInput> sound{};
   bool target_is_input = false;
+  bool channels_last = false;  ///< "layout": "NHWC", as TensorFlow's networks take images
 };
 /// Throws UserError naming the key.
 Preprocess preprocess_from_json(const Json& json, std::string_view place);
 Json to_json(const Preprocess& preprocess);
 
-/// The sample as the network's input without the batch axis: an image [H,W,C] UInt8 becomes Float32 [C,H,W], a sound (of
+/// The sample as the network's input without the batch axis: an image [H,W,C] UInt8 becomes Float32 [C,H,W] (or [H,W,C]), a sound (of
 /// a rate that is not 0) features; features pass unchanged. Computed in double, rounded once to float.
 Tensor apply(const Preprocess& preprocess, const Tensor& x, int64_t rate = 0);
 

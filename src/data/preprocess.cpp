@@ -38,13 +38,14 @@ std::vector<double> per_channel(const Json& json, const char* key, size_t channe
 
 Preprocess preprocess_from_json(const Json& json, std::string_view place) {
   const std::string where(place);
-  const Section section(json, "data", where, {"resize", "crop", "channels", "scale", "mean", "std", "sound", "target"});
+  const Section section(json, "data", where,
+                        {"resize", "crop", "channels", "scale", "mean", "std", "layout", "sound", "target"});
   Preprocess result;
   std::string target;
   section.name("target", target, {"input"});
   result.target_is_input = target == "input";
   if (section.has("sound")) {
-    for (const char* key : {"resize", "crop", "channels", "scale", "mean", "std"})
+    for (const char* key : {"resize", "crop", "channels", "scale", "mean", "std", "layout"})
       if (section.has(key)) fail("data", section.at(key), "it is of images, beside 'sound'", "one of them");
     result.sound = sound_input_from_json(section.part("sound"), section.at("sound"));
     return result;
@@ -52,6 +53,9 @@ Preprocess preprocess_from_json(const Json& json, std::string_view place) {
   result.resize = sides(json, "resize", where);
   result.crop = sides(json, "crop", where);
   section.name("channels", result.channels, {"RGB", "BGR", "gray"});
+  std::string layout = "NCHW";
+  section.name("layout", layout, {"NCHW", "NHWC"});
+  result.channels_last = layout == "NHWC";
   section.real("scale", result.scale, Section::above_zero, Section::largest, "a positive number");
   const size_t channels = result.channels == "gray" ? 1 : 3;
   result.mean = per_channel(json, "mean", channels, where);
@@ -70,6 +74,7 @@ Json to_json(const Preprocess& preprocess) {
     json = {{"resize", pair(preprocess.resize)}, {"crop", pair(preprocess.crop)},
             {"channels", preprocess.channels},   {"scale", preprocess.scale},
             {"mean", preprocess.mean},           {"std", preprocess.standard_deviation}};
+  if (preprocess.channels_last) json["layout"] = "NHWC";
   if (preprocess.target_is_input) json["target"] = "input";
   return json;
 }

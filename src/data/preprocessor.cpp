@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/transposed.hpp"
+
 namespace nibble::data {
 namespace {
 
@@ -107,7 +109,9 @@ Tensor Preprocessor::operator()(const Tensor& x, int64_t rate) const {
   const int64_t top = (height - rows) / 2, left = (width - columns) / 2;
   const Shape shape{static_cast<int64_t>(channels()), rows, columns};
   const bool mixes = x.shape()[2] == 3 && steps_.channels == "gray";
-  return steps_.resize || mixes ? compute(x, top, left, shape) : look_up(x, top, left, shape);
+  const Tensor planes = steps_.resize || mixes ? compute(x, top, left, shape) : look_up(x, top, left, shape);
+  if (!steps_.channels_last) return planes;
+  return transposed(planes.reshaped({shape[0], rows * columns})).reshaped({rows, columns, shape[0]});
 }
 
 Tensor apply(const Preprocess& preprocess, const Tensor& x, int64_t rate) {

@@ -259,7 +259,7 @@ Ranges linear_bounds(const Tensor& weights, Interval inputs, int64_t zero_point,
         next = std::min(end, begin + summed);
         int64_t negative = 0, positive = 0;
         for (size_t i = begin; i < next; ++i) {
-          const auto w = static_cast<int64_t>(values[i]);
+          const int64_t w = int64_t{0} + values[i];
           negative += std::min<int64_t>(w, 0), positive += std::max<int64_t>(w, 0);
         }
         bounds[c] = sum(bounds[c], sum(product(x, {negative, negative}), product(x, {positive, positive})));

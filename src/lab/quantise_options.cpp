@@ -44,7 +44,8 @@ passes::QuantiseOptions quantise_options(const graph::Graph& network, const Feed
   const std::vector<passes::InputFormat> format = format_of(network, feed);
   if (format.empty()) return options;
   options.inputs = grid_of(format[0]);
-  if (input == Input::Pixels && options.inputs.empty()) options.formats = format;
+  // A format's channels are along axis 1.
+  if (input == Input::Pixels && options.inputs.empty() && !feed.preprocess.channels_last) options.formats = format;
   return options;
 }
 

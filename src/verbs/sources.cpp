@@ -38,14 +38,9 @@ void check_fit(const graph::Graph& graph, const data::Dataset& set, const data::
     bool fits = shapes[k].size() == input.shape.size();
     for (size_t i = 1; fits && i < shapes[k].size(); ++i)
       fits = input.shape[i] == any || shapes[k][i] == input.shape[i];
-    const bool last =
-        input.shape.size() == 4 && shapes[k].size() == 4 && input.shape[3] == shapes[k][1] && shapes[k][1] <= 4;
     if (!fits)
       fail("verbs", "input '" + input.name + "'", "examples of shape " + to_string(shapes[k]),
-           to_string(input.shape) +
-               (last ? "; channels stand first here: export the network so (inputs-as-nchw of tf2onnx, for " +
-                           input.name + ")"
-                     : std::string("; --preprocess resizes and crops")));
+           to_string(input.shape) + "; --preprocess resizes and crops");
   }
 }
 
@@ -193,7 +188,18 @@ std::optional<data::Preprocess> carried_preprocess(const graph::Graph& graph) {
   return preprocess_among(graph.metadata, "network '" + graph.name + "'");
 }
 
-data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph) {
+namespace {
+
+/// Whether the one input is of pictures whose channels stand last, and not first.
+bool takes_channels_last(const graph::Graph& graph) {
+  if (graph.inputs.size() != 1 || graph[graph.inputs[0]].shape.size() != 4) return false;
+  const Shape& shape = graph[graph.inputs[0]].shape;
+  const auto counts = [](int64_t channels) { return channels == 1 || channels == 3; };
+  return counts(shape[3]) && !counts(shape[1]);
+}
+
+/// Without what the network's layout says.
+data::Preprocess said_preprocess(const Call& call, const graph::Graph& graph) {
   const auto carried = carried_preprocess(graph);
   if (call.has("preprocess")) {
     data::Preprocess given = given_preprocess(call);
@@ -207,8 +213,16 @@ data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph) {
   if (carried) return *carried;
   data::Preprocess plain;
   const bool image = graph.inputs.size() == 1 && graph[graph.inputs.front()].shape.size() == 4;
-  if (image && graph[graph.inputs.front()].shape[1] == 1) plain.channels = "gray";
+  if (image && graph[graph.inputs.front()].shape[takes_channels_last(graph) ? 3 : 1] == 1) plain.channels = "gray";
   return plain;
+}
+
+}  // namespace
+
+data::Preprocess preprocess_of(const Call& call, const graph::Graph& graph) {
+  data::Preprocess preprocess = said_preprocess(call, graph);
+  if (!preprocess.sound && takes_channels_last(graph)) preprocess.channels_last = true;
+  return preprocess;
 }
 
 /// Numbers in a batch of inputs: activations of a few dozen times that stay within a gigabyte.

@@ -27,7 +27,7 @@ class Translated : public graph::Engine {
   /// [N, C, H, W]. A pixel that is whole but for a float's last bit is whole.
   Tensor image(const Tensor& x) const {
     std::vector<double> values = x.to_reals();
-    const ChannelOf channel(x.shape(), 1);
+    const ChannelOf channel(x.shape(), from_.channels_last ? 3 : 1);
     for (size_t i = 0; i < values.size(); ++i) {
       const size_t c = channel(i);
       double pixel = (values[i] * of(from_.standard_deviation, c, 1) + of(from_.mean, c, 0)) / from_.scale;
@@ -46,9 +46,10 @@ class Translated : public graph::Engine {
 
 std::unique_ptr<graph::Engine> translated(std::unique_ptr<graph::Engine> engine, const data::Preprocess& from,
                                           const data::Preprocess& to, const std::string& place) {
-  const bool alike = from.resize == to.resize && from.crop == to.crop && from.channels == to.channels;
+  const bool alike = from.resize == to.resize && from.crop == to.crop && from.channels == to.channels &&
+                     from.channels_last == to.channels_last;
   if (!alike)
-    fail("verbs", place, "another resize, crop or channels than the first network's preprocessing",
+    fail("verbs", place, "another resize, crop, channels or layout than the first network's preprocessing",
          "the same, so that both see one image");
   if (data::to_json(from) == data::to_json(to)) return engine;
   return std::make_unique<Translated>(std::move(engine), from, to);

@@ -25,7 +25,7 @@ std::string npy(const std::string& header, const std::string& elements) {
 TEST(PreprocessErrors, NameTheKey) {
   EXPECT_EQ(preprocess(R"({"resise": 1})"),
             "data: p: no key 'resise' (did you mean 'resize'?) (expected resize, crop, channels, scale, mean, std, "
-            "sound, target)");
+            "layout, sound, target)");
   EXPECT_EQ(preprocess(R"({"resize": [0, 2]})"),
             "data: p: resize: [0,2] (expected [height, width] of 1 to 65536, or null)");
   EXPECT_EQ(preprocess(R"({"channels": "HSV"})"), "data: p: channels: 'HSV' (expected RGB, BGR or gray)");

@@ -87,7 +87,7 @@ void write_data(const std::filesystem::path& folder) {
 }
 
 /// Networks whose inputs leave extents open, as other tools write them: of pictures of any size, also without a name for
-/// it; one whose rows are twice
+/// it, or with the channels last; one whose rows are twice
 /// its batch; one that has to know its batch, since it adds to it. And one of which all is fixed.
 void write_open(const std::filesystem::path& folder) {
   using foreign::Model;
@@ -100,6 +100,12 @@ void write_open(const std::filesystem::path& folder) {
                              .open_input("picture", {"", "2", "", "width"})
                              .node("GlobalAveragePool", {"picture"}, "mean")
                              .output("mean", {-1, 2, 1, 1}));
+  write("last.onnx",
+        Model()
+            .input("picture", {-1, 4, 4, 1})
+            .node("Transpose", {"picture"}, "first", foreign::attribute("perm", std::vector<int64_t>{0, 3, 1, 2}))
+            .node("GlobalAveragePool", {"first"}, "mean")
+            .output("mean", {-1, 1, 1, 1}));
   write("doubled.onnx", Model()
                             .input("x", {-1, 2})
                             .integers("twice", {2}, foreign::Int64, {2, 1})

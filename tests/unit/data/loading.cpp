@@ -76,4 +76,25 @@ TEST(Preprocess, SurvivesItsJson) {
   const Json json = Json::parse(
       R"({"resize": [8, 9], "crop": null, "channels": "BGR", "scale": 0.5, "mean": [1], "std": [2, 3, 4]})");
   EXPECT_EQ(to_json(preprocess_from_json(json, "p")), json);
+  Json last = json;
+  last["layout"] = "NHWC";
+  EXPECT_EQ(to_json(preprocess_from_json(last, "p")), last);
+}
+
+TEST(Preprocess, GivesChannelsLastWhereTheLayoutSaysSo) {
+  std::vector<uint8_t> pixels(2 * 3 * 3);
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i);
+  for (const bool resized : {false, true}) {
+    Preprocess steps{{}, {}, "BGR", 1.0, {1, 2, 3}, {}};
+    if (resized) steps.resize = {{4, 5}};
+    const Tensor image({2, 3, 3}, pixels), first = apply(steps, image);
+    steps.channels_last = true;
+    const Tensor last = apply(steps, image);
+    const int64_t rows = first.shape()[1], columns = first.shape()[2];
+    ASSERT_EQ(last.shape(), (Shape{rows, columns, 3}));
+    for (int64_t c = 0; c < 3; ++c)
+      for (int64_t i = 0; i < rows * columns; ++i)
+        EXPECT_EQ(last.as<float>()[static_cast<size_t>(3 * i + c)],
+                  first.as<float>()[static_cast<size_t>(c * rows * columns + i)]);
+  }
 }
