@@ -43,35 +43,28 @@ bool write_and_close(int descriptor, std::string_view bytes) {
   return false;
 }
 
-/// A device or a pipe is written to: a rename would replace it.
-void write_device(const std::filesystem::path& file, std::string_view bytes, std::string_view room) {
-  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+/// A device or a pipe is written to: a rename would replace it. `descriptor`: of what is open, or that it could not be.
+void write_open(int descriptor, const std::filesystem::path& file, std::string_view bytes, std::string_view room) {
   if (descriptor < 0 || !write_and_close(descriptor, bytes)) cannot_write(file, room);
 }
 
 /// As the system's own limit.
 constexpr int most_links = 40;
 
-/// What a link leads to, which need not be there.
-std::filesystem::path behind(std::filesystem::path file) {
+/// Whether a path is another name of a descriptor of this process, as /proc/self/fd/1 is.
+bool is_descriptor(const std::filesystem::path& file) {
   std::error_code unknown;
-  for (int links = 0; links < most_links && std::filesystem::is_symlink(file, unknown); ++links)
-    file = file.parent_path() / std::filesystem::read_symlink(file, unknown);
-  return file;
+  const std::filesystem::path folder =
+      std::filesystem::canonical(std::filesystem::absolute(file, unknown).parent_path(), unknown);
+  return folder == "/proc/" + std::to_string(::getpid()) + "/fd";
 }
 
-/// The descriptor that a path is another name of, as /dev/stdout and /proc/self/fd/1 are: what is written there goes
-/// where the process is in the file. -1: another path.
-int own_descriptor(std::filesystem::path file) {
+/// What a link leads to, which need not be there, or the descriptor that it is another name of, as /dev/stdout is.
+std::filesystem::path behind(std::filesystem::path file) {
   std::error_code unknown;
-  const std::string own = "/proc/" + std::to_string(::getpid()) + "/fd";
-  for (int links = 0; links < most_links && std::filesystem::is_symlink(file, unknown); ++links) {
-    const std::filesystem::path folder =
-        std::filesystem::canonical(std::filesystem::absolute(file).parent_path(), unknown);
-    if (folder == own) return std::atoi(file.filename().c_str());
-    file = folder / std::filesystem::read_symlink(file, unknown);
-  }
-  return -1;
+  for (int links = 0; links < most_links && std::filesystem::is_symlink(file, unknown) && !is_descriptor(file); ++links)
+    file = file.parent_path() / std::filesystem::read_symlink(file, unknown);
+  return file;
 }
 
 struct Descriptor {
@@ -153,12 +146,11 @@ void NewFile::refuse() {
 
 void write_file(const std::filesystem::path& file, std::string_view bytes, std::string_view room) {
   std::error_code unknown;
-  if (const int own = own_descriptor(file); own >= 0) {
-    const int descriptor = ::dup(own);
-    if (descriptor < 0 || !write_and_close(descriptor, bytes)) cannot_write(file, room);
-    return;
-  }
-  if (std::filesystem::is_other(file, unknown)) return write_device(file, bytes, room);
+  // What is written there goes where the process is in the file.
+  if (const std::filesystem::path target = behind(file); is_descriptor(target))
+    return write_open(::dup(std::atoi(target.filename().c_str())), file, bytes, room);
+  if (std::filesystem::is_other(file, unknown))
+    return write_open(::open(file.c_str(), O_WRONLY | O_CLOEXEC), file, bytes, room);
   NewFile(file, bytes, room).put();
 }
 

@@ -82,12 +82,9 @@ Tensor quantise(const Tensor& reals, const Grid& grid, Rounding rounding) {
   Tensor integers(grid.container(), reals.shape());
   const std::vector<double> values = reals.to_reals();
   const ChannelOf channel(reals.shape(), grid.axis);
-  const auto zero = static_cast<double>(grid.zero_point);
-  Levels how{0, static_cast<double>(grid.low) - zero, static_cast<double>(grid.high) - zero, 1, zero, rounding};
   std::vector<double> levels(values.size());
   channel.each_run(0, values.size(), [&](size_t begin, size_t end, size_t c) {
-    how.scale = grid.scale_of(c);
-    levels_of_reals(how, values.data() + begin, end - begin, levels.data() + begin);
+    levels_of_reals(levels_on(grid, rounding, c), values.data() + begin, end - begin, levels.data() + begin);
   });
   with_element_type(integers.type(), [&](auto element) {
     using Integer = decltype(element);

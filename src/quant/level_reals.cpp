@@ -126,6 +126,16 @@ void reals_of_levels(const LevelReals& how, std::span<const Element* const> a, s
 template void reals_of_levels(const LevelReals&, std::span<const float* const>, size_t, float*);
 template void reals_of_levels(const LevelReals&, std::span<const double* const>, size_t, float*);
 
+Levels levels_on(const Grid& grid, Rounding rounding, size_t channel) {
+  const auto zero = static_cast<double>(grid.zero_point);
+  return {grid.scale_of(channel),
+          static_cast<double>(grid.low) - zero,
+          static_cast<double>(grid.high) - zero,
+          1,
+          zero,
+          rounding};
+}
+
 template <class In, class Out>
 void levels_of_reals(const Levels& how, const In* x, size_t count, Out* y) {
   static const auto levels_of = chosen_quantiser<In, Out>();

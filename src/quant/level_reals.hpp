@@ -30,6 +30,9 @@ struct Levels {
   Rounding rounding = Rounding::HalfUp;
 };
 
+/// The integers of a channel of the grid.
+Levels levels_on(const Grid& grid, Rounding rounding, size_t channel);
+
 /// y = gain * clip(round(x / scale), low, high) + shift in doubles, decided as Grid::quantise does; NaN stays NaN. For
 /// float and double elements. x and y are apart.
 template <class In, class Out>

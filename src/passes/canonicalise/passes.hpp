@@ -79,6 +79,9 @@ int unify_powers(graph::Graph& graph);
 ///
 /// Equal up to exp(-1000 + x - max x), which is 0 in every float.
 int unify_masks(graph::Graph& graph);
+/// The lowest number of float32, as a mask before a Softmax, takes no more away than this, and leaves scores no digits in a
+/// sum of integers.
+constexpr double largest_mask = 10000;
 
 /// Moves a positive scalar factor behind the product of two activations, where the requantisation takes it.
 ///

@@ -35,10 +35,9 @@ bool only_masks(const Graph& graph, const graph::Uses& uses, ValueId id) {
          });
 }
 
-/// What a computed mask is multiplied by before it is added: lowest numbers of float32 leave scores no digits in a sum of
-/// integers, and take no more away than this does.
+/// What a computed mask is multiplied by before it is added.
 int bound_factors(Graph& graph, const graph::Uses& uses) {
-  constexpr double enough = 10000;
+  constexpr auto enough = static_cast<float>(largest_mask);
   int changed = 0;
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     if (!holds_alternative<graph::Mul>(graph.nodes[n].op) || !only_masks(graph, uses, graph.nodes[n].outputs[0]))
@@ -48,7 +47,7 @@ int bound_factors(Graph& graph, const graph::Uses& uses) {
       const Tensor* constant = graph.constant(id);
       if (!constant || constant->type() != ElementType::Float32) continue;
       Tensor bounded = *constant;
-      for (float& x : bounded.as<float>()) x = std::clamp<float>(x, -enough, enough);
+      for (float& x : bounded.as<float>()) x = std::clamp(x, -enough, enough);
       if (bounded == *constant) continue;
       graph.nodes[n].inputs[slot] = graph.add_constant(graph[id].name + "_bounded", bounded);
       ++changed;

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "graph/op_traits.hpp"
+#include "passes/canonicalise/passes.hpp"
 #include "passes/quantise/observe.hpp"
 #include "passes/quantise/output_noise.hpp"
 #include "passes/quantise/passes.hpp"
@@ -40,14 +41,19 @@ bool is_measured(const Point& point) {
          point.policy.activation_levels <= most_levels;
 }
 
+/// What reads the point's integers, once a slot.
+std::vector<const Node*> readers_of(const Graph& graph, const QuantiserPlan& plan, size_t point) {
+  std::vector<const Node*> readers;
+  for (const Reading& reading : plan.readings)
+    if (reading.point == static_cast<int>(point)) readers.push_back(&graph.nodes[reading.node]);
+  return readers;
+}
+
 /// The function of one real that reads the point's integers, if nothing else does.
 std::function<double(double)> function_behind(const Graph& graph, const QuantiserPlan& plan, size_t point) {
-  const Node* reader = nullptr;
-  for (const Reading& reading : plan.readings) {
-    if (reading.point != static_cast<int>(point)) continue;
-    if (reader || class_of(graph.nodes[reading.node].op) != graph::OpClass::Function) return nullptr;
-    reader = &graph.nodes[reading.node];
-  }
+  const std::vector<const Node*> readers = readers_of(graph, plan, point);
+  const Node* reader =
+      readers.size() == 1 && class_of(readers[0]->op) == graph::OpClass::Function ? readers[0] : nullptr;
   if (!reader || reader->inputs.size() != 1) return nullptr;
   return [node = *reader](double x) {
     const Tensor one({1}, std::vector<double>{x});
@@ -57,27 +63,19 @@ std::function<double(double)> function_behind(const Graph& graph, const Quantise
 
 /// Whether a Softmax reads the point's integers, and nothing else.
 bool feeds_softmax(const Graph& graph, const QuantiserPlan& plan, size_t point) {
-  bool any = false;
-  for (const Reading& reading : plan.readings) {
-    if (reading.point != static_cast<int>(point)) continue;
-    if (!holds_alternative<graph::Softmax>(graph.nodes[reading.node].op)) return false;
-    any = true;
-  }
-  return any;
+  const std::vector<const Node*> readers = readers_of(graph, plan, point);
+  return !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Node* reader) {
+    return holds_alternative<graph::Softmax>(reader->op);
+  });
 }
 
 /// Whether sums alone read the point's integers that a Softmax alone reads: scores, and the masks that are added to them.
-bool feeds_scores(const Graph& graph, const QuantiserPlan& plan, size_t point) {
-  const graph::Uses uses(graph);
-  bool any = false;
-  for (const Reading& reading : plan.readings) {
-    if (reading.point != static_cast<int>(point)) continue;
-    const Node& node = graph.nodes[reading.node];
-    const int reader = holds_alternative<graph::Add>(node.op) ? uses.only_reader(node.outputs[0]) : -1;
-    if (reader < 0 || !holds_alternative<graph::Softmax>(graph.nodes[static_cast<size_t>(reader)].op)) return false;
-    any = true;
-  }
-  return any;
+bool feeds_scores(const Graph& graph, const graph::Uses& uses, const QuantiserPlan& plan, size_t point) {
+  const std::vector<const Node*> readers = readers_of(graph, plan, point);
+  return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](const Node* reader) {
+    const int next = holds_alternative<graph::Add>(reader->op) ? uses.only_reader(reader->outputs[0]) : -1;
+    return next >= 0 && holds_alternative<graph::Softmax>(graph.nodes[static_cast<size_t>(next)].op);
+  });
 }
 
 /// Neighbouring bins joined until at most so many are left.
@@ -330,11 +328,10 @@ ChosenRanges choose_ranges(const Graph& graph, const QuantiserPlan& plan, const 
   if (together.empty()) return result;
   std::vector<std::vector<RealRange>> ranges;
   for (const RealRange& range : by_rule) ranges.push_back({range});
-  // The lowest number of float32 takes no more away than this, and leaves scores no digits in a sum of integers.
-  constexpr double enough = 10000;
+  const graph::Uses uses(graph);
   for (const auto& points : together)
     for (size_t p : points)
-      if (feeds_scores(graph, plan, p)) ranges[p][0].low = std::max(ranges[p][0].low, -enough);
+      if (feeds_scores(graph, uses, plan, p)) ranges[p][0].low = std::max(ranges[p][0].low, -largest_mask);
   for (const auto& points : together)
     for (size_t p : points)
       for (size_t k = 1; k < candidates.size(); ++k) ranges[p].push_back(range_of(graph, plan, p, seen, candidates[k]));

@@ -45,11 +45,8 @@ at::Tensor gemm(const graph::Gemm& op, const Tensors& in) {
 }
 
 at::Tensor batch_norm(const graph::Node& node, const Tensors& in, const Mode& mode) {
+  if (mode.training && !mode.frozen_statistics) return normalise_by_batch(node, in, mode.share).y;
   const auto& op = get<graph::BatchNormalization>(node.op);
-  if (mode.training && !mode.frozen_statistics) {
-    check_batch(node, in[0], mode.share);
-    return normalise_by_batch(op, in, mode.share).y;
-  }
   return at::batch_norm(in[0], in[1], in[2], in[3], in[4], false, batch_norm_momentum, op.epsilon, false);
 }
 
@@ -120,18 +117,16 @@ at::Tensor leaky_relu(double alpha, const at::Tensor& x) {
 
 }  // namespace
 
-void check_batch(const graph::Node& norm, const at::Tensor& x, const Share& share) {
-  const int64_t examples = share.ranks ? share.of : x.size(0),
-                values = x.numel() / std::max<int64_t>(1, x.size(0) * x.size(1));
+Normalised normalise_by_batch(const graph::Node& norm, const Tensors& in, const Share& share) {
+  const int64_t examples = share.ranks ? share.of : in[0].size(0),
+                values = in[0].numel() / std::max<int64_t>(1, in[0].size(0) * in[0].size(1));
   if (examples * values == 1)
     fail("train", passes::place_of(norm), "a batch with one value a channel, which has no variance",
          "a larger batch_size, or batch_norm's statistics frozen from the start");
-}
-
-Normalised normalise_by_batch(const graph::BatchNormalization& op, const Tensors& in, const Share& share) {
-  if (share.ranks != nullptr) return normalise_by_shared_batch(op.epsilon, in, share, batch_norm_momentum);
+  const double epsilon = get<graph::BatchNormalization>(norm.op).epsilon;
+  if (share.ranks != nullptr) return normalise_by_shared_batch(epsilon, in, share, batch_norm_momentum);
   auto [y, mean, inverse] =
-      at::native_batch_norm(in[0].contiguous(), in[1], in[2], in[3], in[4], true, batch_norm_momentum, op.epsilon);
+      at::native_batch_norm(in[0].contiguous(), in[1], in[2], in[3], in[4], true, batch_norm_momentum, epsilon);
   return {y, mean, inverse};
 }
 

@@ -31,9 +31,7 @@ constexpr double batch_norm_momentum = 0.1;
 struct Normalised {
   at::Tensor y, mean, inverse;
 };
-/// Refuses a batch that has one value a channel: it has no variance.
-void check_batch(const graph::Node& norm, const at::Tensor& x, const Share& share);
-Normalised normalise_by_batch(const graph::BatchNormalization& op, const std::vector<at::Tensor>& inputs,
-                              const Share& share = {});
+/// Throws UserError where that is one value a channel, which has no variance.
+Normalised normalise_by_batch(const graph::Node& norm, const std::vector<at::Tensor>& inputs, const Share& share = {});
 
 }  // namespace nibble::train

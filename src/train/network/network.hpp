@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <concepts>
 #include <functional>
 #include <map>
@@ -130,6 +131,8 @@ class Network {
     const Begun& begun;
     size_t end;
     std::vector<graph::ValueId> wanted;
+
+    bool wants(graph::ValueId id) const { return std::find(wanted.begin(), wanted.end(), id) != wanted.end(); }
   };
   /// By node.
   std::vector<bool> nodes_of(const Part& part) const;

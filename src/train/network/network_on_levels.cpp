@@ -27,18 +27,6 @@ std::vector<double> quotients(double a, std::vector<double> b) {
   return b;
 }
 
-/// gain and shift of a batch-norm with these numbers, [C]; `inverse`: of the deviation.
-passes::Affine affine_of(const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& mean,
-                         const at::Tensor& inverse) {
-  passes::Affine affine{doubles(gamma), doubles(beta)};
-  const std::vector<double> means = doubles(mean), factors = doubles(inverse);
-  for (size_t c = 0; c < affine.gain.size(); ++c) {
-    affine.gain[c] *= factors[c];
-    affine.shift[c] -= means[c] * affine.gain[c];
-  }
-  return affine;
-}
-
 /// What has an image alone gets its reals where something reads them.
 void give_reals(at::Tensor& held, Images& images, ValueId id) {
   if (held.defined())
@@ -64,9 +52,6 @@ void Network::compute_on_levels(std::vector<at::Tensor>& values, const Part& par
     else if (is_exact(static_cast<size_t>(by), mode))
       images.place(now_->nodes[static_cast<size_t>(by)], value);
   }
-  const auto is_wanted = [&](ValueId id) {
-    return std::find(part.wanted.begin(), part.wanted.end(), id) != part.wanted.end();
-  };
   const std::vector<bool> nodes = nodes_of(part);
   std::vector<bool> done(graph_.nodes.size());
   for (size_t n = 0; n < part.end; ++n) {
@@ -88,12 +73,12 @@ void Network::compute_on_levels(std::vector<at::Tensor>& values, const Part& par
       at::Tensor& held = values[static_cast<size_t>(id)];
       if (i < outputs.size()) held = outputs[i];
       const bool watched = observe.watches(id);
-      if (watched || is_wanted(id)) give_reals(held, images, id);
+      if (watched || part.wants(id)) give_reals(held, images, id);
       if (watched) observe.see(id, held);
     }
     std::vector<ValueId> released;
     for (ValueId id : released_[n])
-      if (!is_wanted(id)) released.push_back(id);
+      if (!part.wants(id)) released.push_back(id);
     images.release(released);
   }
 }
@@ -225,8 +210,7 @@ const Network::NormedQuantiser* Network::normed_behind(size_t n, const Part& par
   if (folded_at_[behind.norm] >= 0 || !quantisers_[behind.quantiser]->takes_norm(clip)) return nullptr;
   for (size_t node : {n, behind.norm, behind.clip.value_or(n)}) {
     const ValueId id = graph_.nodes[node].outputs[0];
-    const bool is_wanted = std::find(part.wanted.begin(), part.wanted.end(), id) != part.wanted.end();
-    if (is_wanted || observe.watches(id)) return nullptr;
+    if (part.wants(id) || observe.watches(id)) return nullptr;
   }
   return behind.quantiser < nodes.size() && nodes[behind.quantiser] ? &behind : nullptr;
 }
@@ -239,16 +223,15 @@ bool Network::normed_on_levels(size_t n, const NormedQuantiser& behind, std::vec
   if (!z.a.defined()) return false;
   const Node &node = now_->nodes[behind.norm], &quantiser = now_->nodes[behind.quantiser];
   const std::vector<at::Tensor> inputs = inputs_of(behind.norm, values);
-  const double epsilon = get<BatchNormalization>(node.op).epsilon;
-  const BatchMoments moments = moments_of(z, mode.share);
-  if (moments.count < 2 || !images.carry_affine(node, affine_of(moments, inputs[1], inputs[2], epsilon)) ||
+  const BatchMoments moments = moments_of(z, get<BatchNormalization>(node.op).epsilon, mode.share);
+  if (moments.count < 2 || !images.carry_affine(node, affine_of(inputs[1], inputs[2], moments.mean, moments.inverse)) ||
       (behind.clip && !images.carry(now_->nodes[*behind.clip])) || !images.carry(quantiser)) {
     reals.detach().copy_(images.real(graph_.nodes[n].outputs[0]));
     return false;
   }
   move_statistics(moments, batch_norm_momentum, inputs[3], inputs[4]);
-  const at::Tensor y = quantisers_[behind.quantiser]->forward(
-      {reals, inputs[1], inputs[2], epsilon, behind.clip.has_value()}, z, moments, mode.share);
+  const at::Tensor y = quantisers_[behind.quantiser]->forward({reals, inputs[1], inputs[2], behind.clip.has_value()}, z,
+                                                              moments, mode.share);
   values[static_cast<size_t>(quantiser.outputs[0])] = y;
   images.write_later(y, quantiser.outputs[0]);
   return true;
@@ -269,11 +252,10 @@ std::vector<at::Tensor> Network::normalised_on_levels(size_t n, const std::vecto
     return on_reals(n, given, mode);
   }
   const std::vector<at::Tensor> inputs = folds ? normalised_inputs(n, given) : given;
-  check_batch(node, inputs[0], mode.share);
   // Of the running statistics that the weights were folded with: the batch moves them.
   const std::vector<double> gain = folds ? folded_gain(n) : std::vector<double>();
-  const auto [y, mean, inverse] = normalise_by_batch(get<BatchNormalization>(node.op), inputs, mode.share);
-  passes::Affine affine = affine_of(inputs[1], inputs[2], mean, inverse);
+  const auto [y, mean, inverse] = normalise_by_batch(node, inputs, mode.share);
+  passes::Affine affine = affine_of(inputs[1], inputs[2], doubles(mean), doubles(inverse));
   if (folds) affine = behind_gain(std::move(affine), n, gain);
   images.carry_affine(node, affine);
   return {y};

@@ -25,10 +25,6 @@ Parts by_channel(const at::Tensor& a) {
   return {a, static_cast<size_t>(a.size(1)), 1};
 }
 
-double inverse_of(double variance, double epsilon) {
-  return 1 / std::sqrt(variance + epsilon);
-}
-
 at::Tensor floats(const std::vector<double>& values) {
   return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(at::kFloat);
 }
@@ -50,7 +46,6 @@ struct NormedBackward : torch::autograd::Node {
   Accumulated z;
   BatchMoments moments;
   std::vector<double> gamma;
-  double epsilon = 0;
   at::Tensor codes;
   StepsAlong along;
   LearnedGradient learned;
@@ -62,9 +57,7 @@ struct NormedBackward : torch::autograd::Node {
     const at::Tensor g = gradients[0].contiguous();
     const Parts parts = by_channel(g);
     std::vector<quant::NormedSums> of_part(static_cast<size_t>(parts.count()));
-    const auto normalised = [&](size_t c) {
-      return normed(z, c, moments.mean[c], inverse_of(moments.variance[c], epsilon));
-    };
+    const auto normalised = [&](size_t c) { return normed(z, c, moments.mean[c], moments.inverse[c]); };
     each_part(parts, [&](size_t part, size_t c, size_t begin, size_t size) {
       of_part[part] =
           quant::normed_sums(part_of<const float>(g, begin, size), part_of<const quant::Code>(codes, begin, size),
@@ -87,7 +80,7 @@ struct NormedBackward : torch::autograd::Node {
       each_part(parts, [&](size_t, size_t c, size_t begin, size_t size) {
         // What is not counted has no part in the statistics.
         const double through = share.counts ? 1 / moments.count : 0;
-        const quant::NormedGradient how{static_cast<float>(gamma[c] * inverse_of(moments.variance[c], epsilon)),
+        const quant::NormedGradient how{static_cast<float>(gamma[c] * moments.inverse[c]),
                                         static_cast<float>(all[channels + c] * through),
                                         static_cast<float>(all[c] * through), normalised(c)};
         quant::normed_backward(part_of<const float>(g, begin, size), part_of<const quant::Code>(codes, begin, size),
@@ -105,7 +98,7 @@ struct NormedBackward : torch::autograd::Node {
 
 }  // namespace
 
-BatchMoments moments_of(const Accumulated& z, const Share& share) {
+BatchMoments moments_of(const Accumulated& z, double epsilon, const Share& share) {
   const Parts parts = by_channel(z.a);
   std::vector<quant::Moments> of_part(static_cast<size_t>(parts.count()));
   each_part(parts, [&](size_t part, size_t, size_t begin, size_t size) {
@@ -126,15 +119,17 @@ BatchMoments moments_of(const Accumulated& z, const Share& share) {
     const double mean = all[c] / moments.count, scale = element(z.scale, c);
     moments.mean.push_back(scale * mean + element(z.shift, c));
     moments.variance.push_back(scale * scale * std::max(0.0, all[channels + c] / moments.count - mean * mean));
+    moments.inverse.push_back(1 / std::sqrt(moments.variance.back() + epsilon));
   }
   return moments;
 }
 
-passes::Affine affine_of(const BatchMoments& moments, const at::Tensor& gamma, const at::Tensor& beta, double epsilon) {
+passes::Affine affine_of(const at::Tensor& gamma, const at::Tensor& beta, const std::vector<double>& mean,
+                         const std::vector<double>& inverse) {
   passes::Affine affine{doubles(gamma), doubles(beta)};
   for (size_t c = 0; c < affine.gain.size(); ++c) {
-    affine.gain[c] *= inverse_of(moments.variance[c], epsilon);
-    affine.shift[c] -= moments.mean[c] * affine.gain[c];
+    affine.gain[c] *= inverse[c];
+    affine.shift[c] -= mean[c] * affine.gain[c];
   }
   return affine;
 }
@@ -156,15 +151,14 @@ at::Tensor quantise_normed(const Norm& norm, const Accumulated& z, const BatchMo
   const std::vector<double> gamma = doubles(norm.gamma), beta = doubles(norm.beta);
   const at::Tensor codes = at::empty(z.a.sizes(), at::kByte);
   each_part(by_channel(z.a), [&](size_t, size_t c, size_t begin, size_t size) {
-    const double gain = gamma[c] * inverse_of(moments.variance[c], norm.epsilon);
-    quant::Normed x = normed(z, c, moments.mean[c], gain, beta[c]);
+    quant::Normed x = normed(z, c, moments.mean[c], gamma[c] * moments.inverse[c], beta[c]);
     x.positive = norm.relu;
     quant::code(part_of<const float>(z.a, begin, size), x, along.steps[0], part_of<quant::Code>(codes, begin, size));
   });
   at::Tensor y = at::empty(z.a.sizes(), at::kFloat);
   const auto node = backward_node<NormedBackward>();
   node->set_next_edges(torch::autograd::collect_next_edges(norm.z, norm.gamma, norm.beta, learned.high, learned.low));
-  node->z = z, node->moments = moments, node->gamma = gamma, node->epsilon = norm.epsilon;
+  node->z = z, node->moments = moments, node->gamma = gamma;
   node->codes = codes, node->along = along, node->learned = learned, node->share = share;
   node->elements = static_cast<double>(z.a.numel()) / static_cast<double>(z.a.size(0));
   torch::autograd::set_history(y, node);

@@ -20,11 +20,13 @@ struct Accumulated {
 struct BatchMoments {
   double count = 0;  ///< values of a channel
   std::vector<double> mean, variance;
+  std::vector<double> inverse;  ///< 1 / sqrt(variance + epsilon)
 };
-BatchMoments moments_of(const Accumulated& z, const Share& share = {});
+BatchMoments moments_of(const Accumulated& z, double epsilon, const Share& share = {});
 
-/// What the batch-norm computes of z.
-passes::Affine affine_of(const BatchMoments& moments, const at::Tensor& gamma, const at::Tensor& beta, double epsilon);
+/// gain and shift of a batch-norm with these numbers, one a channel; `inverse`: of the deviation.
+passes::Affine affine_of(const at::Tensor& gamma, const at::Tensor& beta, const std::vector<double>& mean,
+                         const std::vector<double>& inverse);
 
 /// The running statistics, Float32 [C], as libtorch moves them.
 void move_statistics(const BatchMoments& moments, double momentum, at::Tensor mean, at::Tensor variance);
@@ -32,7 +34,6 @@ void move_statistics(const BatchMoments& moments, double momentum, at::Tensor me
 /// The batch-norm's own numbers. z: for its gradient alone, as gamma and beta.
 struct Norm {
   at::Tensor z, gamma, beta;
-  double epsilon;
   bool relu;  ///< what is below zero is clipped behind it, and zero is the quantiser's lowest level
 };
 

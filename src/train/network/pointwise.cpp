@@ -58,12 +58,10 @@ template <class In, class Out>
 at::Tensor quantise_each(const Grid& grid, Rounding rounding, const at::Tensor& x, bool fake) {
   const at::Tensor from = x.contiguous();
   at::Tensor y = at::empty(from.sizes(), from.options().dtype(c10::CppTypeToScalarType<Out>::value));
-  const auto zero = static_cast<double>(grid.zero_point);
-  const double low = static_cast<double>(grid.low) - zero, high = static_cast<double>(grid.high) - zero;
   const Parts parts(y, grid.scale.size(), grid.axis);
   parts.each([&](int64_t part, size_t begin, size_t size) {
-    const double scale = grid.scale_of(static_cast<size_t>(parts.channel(part)));
-    const quant::Levels how{scale, low, high, fake ? scale : 1, fake ? 0 : zero, rounding};
+    quant::Levels how = quant::levels_on(grid, rounding, static_cast<size_t>(parts.channel(part)));
+    if (fake) how.gain = how.scale, how.shift = 0;
     quant::levels_of_reals(how, from.data_ptr<In>() + begin, size, y.data_ptr<Out>() + begin);
   });
   return y;

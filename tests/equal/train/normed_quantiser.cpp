@@ -83,9 +83,9 @@ void check(const Case& each, uint64_t seed) {
   const at::Tensor gamma2 = leaf(gamma), beta2 = leaf(beta);
   const at::Tensor mean2 = at::full({channels}, 0.5F), variance2 = at::full({channels}, 2.0F);
   const train::LearnedGradient learned2 = learned_of(each.learning, 1);
-  const train::BatchMoments moments = train::moments_of(z);
+  const train::BatchMoments moments = train::moments_of(z, epsilon);
   train::move_statistics(moments, train::batch_norm_momentum, mean2, variance2);
-  train::quantise_normed({z2, gamma2, beta2, epsilon, each.relu}, z, moments, along, learned2).backward(g);
+  train::quantise_normed({z2, gamma2, beta2, each.relu}, z, moments, along, learned2).backward(g);
 
   EXPECT_LT(distance(z2.grad(), z1.grad()), 1e-4);
   EXPECT_LT(distance(gamma2.grad(), gamma1.grad()), 1e-5);
@@ -98,7 +98,7 @@ void check(const Case& each, uint64_t seed) {
   }
 
   // What the integers become is the same function.
-  const passes::Affine affine = train::affine_of(moments, gamma, beta, epsilon);
+  const passes::Affine affine = train::affine_of(gamma, beta, moments.mean, moments.inverse);
   double farthest = 0;
   for (int64_t i = 0; i < reals.numel() && !each.relu; ++i) {
     const auto channel = static_cast<size_t>(i / (reals.numel() / each.shape[0] / channels) % channels);
@@ -133,7 +133,7 @@ TEST(NormedQuantiser, DoesNotDependOnThreads) {
     const at::Tensor reals = at::zeros({7, 5, 90, 90}).requires_grad_(true);
     const at::Tensor gamma = at::full({5}, 1.5F).requires_grad_(true), beta = at::full({5}, 0.1F).requires_grad_(true);
     const train::LearnedGradient learned = learned_of(quant::Lsq{}, 1);
-    train::quantise_normed({reals, gamma, beta, 1e-5, true}, z, train::moments_of(z), {{quant::Steps{0.1F}}, -1},
+    train::quantise_normed({reals, gamma, beta, true}, z, train::moments_of(z, 1e-5), {{quant::Steps{0.1F}}, -1},
                            learned)
         .backward(drawn({7, 5, 90, 90}, random, 1));
     found.push_back(at::cat({reals.grad().flatten(), gamma.grad(), beta.grad(), learned.high.grad()}));
